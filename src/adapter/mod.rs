@@ -1,0 +1,1 @@
+//! PEFT adapters: configuration, tensors, files, stacking and merging.

@@ -1,0 +1,1 @@
+//! A CSV of `input,output` as checked rows and training examples.

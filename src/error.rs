@@ -1,0 +1,179 @@
+//! The one error type: a code that hosts branch on, one sentence for people, and details as JSON.
+//!
+//! Messages say what was found, what was expected and what to do; the details repeat the facts (path, row, column,
+//! tensor, shapes) so that a host need not parse prose.
+
+use serde_json::{Map, Value};
+use std::fmt;
+use std::path::Path;
+
+/// Result of every fallible function of the crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure it was. The numbers are the C ABI's `TAILORA_ERR_*` and are never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(i32)]
+#[non_exhaustive]
+pub enum Code {
+    /// An argument is outside its domain (null, wrong UTF-8, a negative count).
+    InvalidArgument = -1,
+    /// A handle that was never given out, was freed, or is of another type.
+    InvalidHandle = -2,
+    /// An exclusive object (session, stream) is in use by another thread.
+    Busy = -3,
+    /// An exclusive object was left half-changed by an internal error; free it.
+    Poisoned = -4,
+    /// Options that do not parse: unknown key, wrong type, value outside its range.
+    InvalidOptions = -5,
+    /// The file system refused: missing file, unreadable directory, full disk.
+    Io = -10,
+    /// A model's files are damaged or contradict each other.
+    ModelFormat = -20,
+    /// A model, adapter or option that is well-formed but not supported.
+    Unsupported = -21,
+    /// An adapter's files are damaged or contradict each other.
+    AdapterFormat = -30,
+    /// An adapter that belongs to another base model.
+    AdapterMismatch = -31,
+    /// A CSV that cannot be read as the dataset asked for.
+    CsvFormat = -40,
+    /// Tokenizer or chat template files are damaged, or a template refuses the conversation.
+    Tokenizer = -50,
+    /// A prompt that does not fit the model's context.
+    ContextLength = -51,
+    /// A JSON Schema or grammar that cannot be compiled.
+    Schema = -52,
+    /// Training cannot start or had to be given up (no trainable token, loss not finite).
+    Training = -60,
+    /// The device asked for is not there or failed.
+    Device = -70,
+    /// Memory ran out, or a limit given by the host would be exceeded.
+    OutOfMemory = -71,
+    /// The host asked to stop.
+    Cancelled = -80,
+    /// A defect of this library; please report it.
+    Internal = -99,
+}
+
+impl Code {
+    /// Every code, in the order of the header.
+    pub const ALL: &'static [Code] = &[
+        Code::InvalidArgument,
+        Code::InvalidHandle,
+        Code::Busy,
+        Code::Poisoned,
+        Code::InvalidOptions,
+        Code::Io,
+        Code::ModelFormat,
+        Code::Unsupported,
+        Code::AdapterFormat,
+        Code::AdapterMismatch,
+        Code::CsvFormat,
+        Code::Tokenizer,
+        Code::ContextLength,
+        Code::Schema,
+        Code::Training,
+        Code::Device,
+        Code::OutOfMemory,
+        Code::Cancelled,
+        Code::Internal,
+    ];
+
+    /// The number of the C ABI.
+    pub fn status(self) -> i32 {
+        self as i32
+    }
+}
+
+/// An error of this library.
+#[derive(Debug, Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    code: Code,
+    message: String,
+    details: Map<String, Value>,
+}
+
+impl Error {
+    /// An error with one sentence for people.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Error(Box::new(Inner { code, message: message.into(), details: Map::new() }))
+    }
+
+    /// An I/O failure on `path` while doing `what` ("read", "create", …).
+    pub fn io(what: &str, path: &Path, err: &std::io::Error) -> Self {
+        Error::new(Code::Io, format!("cannot {what} {}: {err}", path.display()))
+            .with("path", path.display().to_string())
+            .with("os_error", err.raw_os_error())
+    }
+
+    /// Adds a fact to the details; an existing one of the same name is kept (the innermost context is the most exact).
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl serde::Serialize) -> Self {
+        let value = serde_json::to_value(value).unwrap_or(Value::Null);
+        if !value.is_null() {
+            self.0.details.entry(key).or_insert(value);
+        }
+        self
+    }
+
+    /// Puts `context: ` before the message.
+    #[must_use]
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        self.0.message = format!("{context}: {}", self.0.message);
+        self
+    }
+
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// One sentence: what was found, what was expected, what to do.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Facts for programs.
+    pub fn details(&self) -> &Map<String, Value> {
+        &self.0.details
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<candle_core::Error> for Error {
+    /// Shapes are checked before tensors meet, so what candle still refuses is our defect, or the device's.
+    fn from(err: candle_core::Error) -> Self {
+        let text = err.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let upper = text.to_uppercase();
+        let code = if upper.contains("OUT_OF_MEMORY") || upper.contains("OUT OF MEMORY") {
+            Code::OutOfMemory
+        } else if upper.contains("CUDA") {
+            Code::Device
+        } else {
+            Code::Internal
+        };
+        Error::new(code, format!("tensor operation failed: {first}"))
+    }
+}
+
+/// Gives I/O results the path they are about.
+pub(crate) trait IoContext<T> {
+    fn at(self, what: &str, path: &Path) -> Result<T>;
+}
+
+impl<T> IoContext<T> for std::io::Result<T> {
+    fn at(self, what: &str, path: &Path) -> Result<T> {
+        self.map_err(|err| Error::io(what, path, &err))
+    }
+}

@@ -1,0 +1,1 @@
+//! A base model as one thing: decoder, tokenizer and chat template, loaded from a Hugging Face directory.

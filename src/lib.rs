@@ -1,0 +1,36 @@
+//! Tailora fine-tunes a language model with LoRA on a company's own CSV and writes sourced JSON reports with it,
+//! inside the host's process: no Python, no service, no network.
+//!
+//! The layers, from the top; imports point down only (`tests/layers.rs` holds that):
+//!
+//! ```text
+//! capi                        the C ABI: decode → call → encode
+//! report                      what a business asks for
+//! train      generate         the two engines
+//! language_model              a base model as one thing: decoder + tokenizer + chat template
+//! adapter    dataset          PEFT adapters; CSV rows as training examples
+//! tokenize   model            text ↔ tokens; one decoder for training and inference
+//! ops                         fused operators, forward and backward beside each other
+//! error control options files what everything stands on
+//! ```
+#![deny(unsafe_code)]
+
+mod control;
+mod error;
+mod files;
+pub mod options;
+
+mod adapter;
+mod dataset;
+mod generate;
+mod language_model;
+mod model;
+mod ops;
+mod report;
+mod tokenize;
+mod train;
+
+pub mod capi;
+
+pub use control::{Cancel, Control, Monitor, Phase, Progress};
+pub use error::{Code, Error, Result};

@@ -1,0 +1,1 @@
+//! Fused operators on tensors: forward and backward beside each other.

@@ -1,0 +1,1 @@
+//! JSON reports whose conclusions carry a confidence and a source.

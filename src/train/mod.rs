@@ -1,0 +1,1 @@
+//! LoRA training: recipe, loop, checkpoints, monitoring.
