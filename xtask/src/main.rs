@@ -1,1 +1,70 @@
-fn main() {}
+//! Dev tasks, the same on Linux, macOS and Windows: `cargo xtask TASK`. One file per task; this one only picks.
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod compiler;
+mod count;
+mod demo;
+mod deny;
+mod fixtures;
+mod header;
+mod library;
+mod lint;
+mod python;
+mod shell;
+mod test;
+mod windows;
+
+use shell::Outcome;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask TASK
+
+  demo             build the library, run the C sample on the bundled model and CSV, print the report
+  test [PART..]    run every test, or only the parts named: rust c dotnet
+  lint             cargo fmt --check, clippy with warnings as errors, and header --check
+  fmt              cargo fmt
+  header [--check] write include/tailora.h from src/capi, or check the committed one
+  bench [NAME ..]  run benches/NAME: a table, then one line of JSON; without NAME, list them
+  fixtures         write tests/fixtures again with PyTorch, transformers and PEFT
+  python           make the Python that fixtures and the PEFT tests use; print its path
+  deny             licences, advisories and duplicates of the dependencies, with cargo-deny
+  windows          cross-build the Windows DLL on Linux and run the C sample under Wine
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (task, rest) = match args.split_first() {
+        Some((task, rest)) => (task.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    match dispatch(task, rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask {task}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(task: &str, args: &[String]) -> Outcome {
+    match task {
+        "demo" => demo::run(args),
+        "test" => test::run(args),
+        "lint" => lint::check(),
+        "fmt" => lint::format(),
+        "header" => header::run(args),
+        "bench" => bench::run(args),
+        "fixtures" => fixtures::run(),
+        "python" => python::interpreter().map(|path| println!("{}", path.display())),
+        "deny" => deny::run(args),
+        "windows" => windows::run(),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => Err(format!("there is no such task\n\n{HELP}")),
+    }
+}
