@@ -44,7 +44,7 @@ def floats(values) -> list:
 def write_json(path: pathlib.Path, value: dict) -> None:
     """One top-level key per line: small, and a change still shows in a diff."""
     lines = [f"{json.dumps(key)}: {json.dumps(item, ensure_ascii=False)}" for key, item in value.items()]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8", newline="\n")
 
 
 def rewrite_config(path: pathlib.Path, **changes) -> None:
@@ -52,7 +52,7 @@ def rewrite_config(path: pathlib.Path, **changes) -> None:
     config = json.loads(path.read_text()) | changes
     if isinstance(config.get("target_modules"), list):
         config["target_modules"].sort()
-    path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
 
 
 def random_ids(name: str, count: int, vocab: int) -> list[int]:
