@@ -1,6 +1,6 @@
 //! Where LoRA deltas attach: one site per adapted linear layer, any number of deltas stacked on each.
 
-use candle_core::Tensor;
+pub(crate) use crate::ops::lora::LoraWeights;
 
 /// A linear layer inside a decoder layer, by its Hugging Face name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,20 +59,9 @@ impl Site {
         (0..num_layers).flat_map(|layer| Projection::ALL.into_iter().map(move |projection| Site { layer, projection }))
     }
 
-    fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         self.layer * Projection::ALL.len() + self.projection as usize
     }
-}
-
-/// One low-rank delta: `y += scaling · (x Aᵀ) Bᵀ` (Hu et al. 2021, <https://arxiv.org/abs/2106.09685>).
-#[derive(Debug, Clone)]
-pub(crate) struct LoraWeights {
-    /// `[r, in_features]`, f32.
-    pub(crate) a: Tensor,
-    /// `[out_features, r]`, f32.
-    pub(crate) b: Tensor,
-    /// PEFT's `scaling` (alpha / r, or alpha / √r for rsLoRA) times the scale it was attached with.
-    pub(crate) scaling: f64,
 }
 
 /// The deltas active in one forward pass, by site; empty sites cost nothing. Cloning shares the tensors.

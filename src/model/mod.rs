@@ -1,5 +1,20 @@
 //! The decoder: configuration of the families, weights, layers, KV cache, forward and backward.
 
+mod config;
+mod decoder;
+mod device;
+mod kv_cache;
+mod layer;
 mod lora;
+mod mmap;
+mod rope_scaling;
+mod training;
+mod weights;
 
+pub(crate) use config::DecoderConfig;
+pub(crate) use decoder::Decoder;
+pub(crate) use device::{DeviceChoice, available_devices};
+pub(crate) use kv_cache::KvCache;
 pub(crate) use lora::{LoraStack, LoraWeights, Projection, Site};
+pub(crate) use mmap::map;
+pub(crate) use training::{LoraGradients, PackedBatch};

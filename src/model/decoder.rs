@@ -1,0 +1,275 @@
+//! The one decoder, for all families, for training and for inference.
+
+use super::config::DecoderConfig;
+use super::device::{DeviceChoice, weight_dtype};
+use super::kv_cache::KvCache;
+use super::layer::{Layer, Pass};
+use super::lora::{LoraStack, Projection, Site};
+use super::weights::Weights;
+use crate::control::{Monitor, Phase, Progress};
+use crate::error::{Code, Error, Result};
+use crate::ops::attention::{Heads, Span};
+use crate::ops::linear::Linear;
+use crate::ops::rms_norm;
+use crate::ops::rope::Rotation;
+use candle_core::{DType, Device, Tensor};
+use once_cell::sync::OnceCell;
+use rayon::ThreadPool;
+use std::path::Path;
+use std::time::Instant;
+
+/// A loaded model. Immutable, so sessions and training runs share it.
+pub(crate) struct Decoder {
+    pub(super) config: DecoderConfig,
+    pub(super) device: Device,
+    dtype: DType,
+    pub(super) embedding: Tensor,
+    pub(super) layers: Vec<Layer>,
+    norm: Tensor,
+    pub(super) head: Linear,
+    /// All parallel work of the model runs here.
+    threads: ThreadPool,
+    weights: Weights,
+    sha256: OnceCell<String>,
+}
+
+/// How to load a decoder.
+pub(crate) struct LoadPlan<'a> {
+    pub(crate) device: DeviceChoice,
+    /// `auto`, `f32`, `f16` or `bf16`.
+    pub(crate) dtype: &'a str,
+    /// 0 for one per core.
+    pub(crate) threads: usize,
+}
+
+impl Decoder {
+    /// Loads `config.json` and the weights from a Hugging Face model directory.
+    pub(crate) fn load(dir: &Path, plan: &LoadPlan<'_>, monitor: &mut Monitor<'_>) -> Result<Self> {
+        let config = DecoderConfig::load(dir)?;
+        let device = plan.device.open()?;
+        let dtype = weight_dtype(plan.dtype, &device)?;
+        let threads = thread_pool(plan.threads)?;
+        let weights = Weights::open(dir)?;
+        let mut loader = Loader::new(&config, &weights, dtype, &device, &threads, monitor);
+        let embed = loader.first_of(&["model.embed_tokens.weight", "lm_head.weight"], config.tie_word_embeddings);
+        let embedding_shape = [config.vocab_size, config.hidden_size];
+        let embedding = loader.tensor(embed, &embedding_shape, dtype)?;
+        let layers = (0..config.num_hidden_layers).map(|index| loader.layer(index)).collect::<Result<Vec<_>>>()?;
+        let norm = loader.vector("model.norm.weight", config.hidden_size)?;
+        let head = if config.tie_word_embeddings {
+            embedding.clone()
+        } else {
+            loader.tensor("lm_head.weight", &embedding_shape, dtype)?
+        };
+        let head = Linear::new(head, None);
+        Ok(Decoder { config, device, dtype, embedding, layers, norm, head, threads, weights, sha256: OnceCell::new() })
+    }
+
+    /// The model's description.
+    pub(crate) fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    /// Where its tensors live.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The type its weights are kept in.
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Threads its work runs on.
+    pub(crate) fn num_threads(&self) -> usize {
+        self.threads.current_num_threads()
+    }
+
+    /// Stored tensors and their bytes.
+    pub(crate) fn stored(&self) -> (usize, u64) {
+        (self.weights.len(), self.weights.byte_len())
+    }
+
+    /// SHA-256 of the weight files, computed at the first call: a large model takes seconds.
+    pub(crate) fn sha256(&self) -> &str {
+        self.sha256.get_or_init(|| self.weights.sha256())
+    }
+
+    /// `(out_features, in_features)` of a projection; the same in every layer.
+    pub(crate) fn projection_shape(&self, projection: Projection) -> (usize, usize) {
+        projection_shape(&self.config, projection)
+    }
+
+    /// A dense f32 copy `[out, in]` of a frozen weight.
+    pub(crate) fn projection_weight(&self, site: Site) -> Result<Tensor> {
+        self.layers[site.layer].linears[site.projection as usize].dense_weight()
+    }
+
+    /// An empty cache for a sequence of at most `capacity` tokens.
+    pub(crate) fn new_cache(&self, capacity: usize) -> Result<KvCache> {
+        let width = self.config.num_key_value_heads * self.config.head_dim;
+        KvCache::new(self.layers.len(), capacity.min(self.config.max_position_embeddings), width, &self.device)
+    }
+
+    /// Runs `tokens` after those the cache holds; the final hidden states, normed, `[tokens, hidden]`.
+    pub(crate) fn extend(&self, tokens: &[u32], cache: &mut KvCache, lora: &LoraStack) -> Result<Tensor> {
+        cache.check_room(tokens.len())?;
+        let held = cache.len();
+        let positions: Vec<usize> = (held..held + tokens.len()).collect();
+        let spans = [Span { query: 0, queries: tokens.len(), key: 0, keys: held + tokens.len() }];
+        self.run(|| {
+            let rotation = self.rotation(&positions)?;
+            let pass = Pass { rotation: &rotation, spans: &spans, lora, dropout: None };
+            let mut x = self.embed(tokens)?;
+            for layer in &self.layers {
+                let activations = layer.activations(&pass, x, Some(cache))?;
+                x = layer.output(&pass, &activations)?;
+            }
+            cache.advance(tokens.len());
+            self.final_norm(&x)
+        })
+    }
+
+    /// `hidden [n, hidden]`, normed, → logits `[n, vocab]`, f32.
+    pub(crate) fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        self.run(|| self.head.forward(hidden))
+    }
+
+    /// Runs `work` on the model's threads; the caller waits.
+    pub(super) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.threads.install(work)
+    }
+
+    pub(super) fn rotation(&self, positions: &[usize]) -> Result<Rotation> {
+        let rope = &self.config.rope;
+        Rotation::new(positions, &rope.inv_freq, rope.attention_factor, &self.device)
+    }
+
+    /// `[tokens, hidden]`, f32.
+    pub(super) fn embed(&self, tokens: &[u32]) -> Result<Tensor> {
+        if let Some(id) = tokens.iter().find(|&&id| id as usize >= self.config.vocab_size) {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("token id {id} is outside the model's vocabulary of {}", self.config.vocab_size),
+            ));
+        }
+        let ids = Tensor::new(tokens, &self.device)?;
+        Ok(self.embedding.index_select(&ids, 0)?.to_dtype(DType::F32)?)
+    }
+
+    pub(super) fn final_norm(&self, x: &Tensor) -> Result<Tensor> {
+        rms_norm::forward(x, &self.norm, self.config.rms_norm_eps)
+    }
+
+    pub(super) fn final_norm_backward(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        rms_norm::backward(x, &self.norm, self.config.rms_norm_eps, dy)
+    }
+}
+
+fn projection_shape(config: &DecoderConfig, projection: Projection) -> (usize, usize) {
+    let hidden = config.hidden_size;
+    let (queries, keys) = (config.num_attention_heads * config.head_dim, config.num_key_value_heads * config.head_dim);
+    match projection {
+        Projection::Q => (queries, hidden),
+        Projection::K | Projection::V => (keys, hidden),
+        Projection::O => (hidden, queries),
+        Projection::Gate | Projection::Up => (config.intermediate_size, hidden),
+        Projection::Down => (hidden, config.intermediate_size),
+    }
+}
+
+fn thread_pool(threads: usize) -> Result<ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("tailora-{index}"))
+        .build()
+        .map_err(|err| Error::new(Code::OutOfMemory, format!("cannot start {threads} threads: {err}")))
+}
+
+/// Takes tensors out of the weight files, tells the host of progress, and remembers nothing.
+struct Loader<'a, 'm> {
+    config: &'a DecoderConfig,
+    weights: &'a Weights,
+    dtype: DType,
+    device: &'a Device,
+    threads: &'a ThreadPool,
+    monitor: &'a mut Monitor<'m>,
+    started: Instant,
+    loaded: u64,
+}
+
+impl<'a, 'm> Loader<'a, 'm> {
+    fn new(
+        config: &'a DecoderConfig,
+        weights: &'a Weights,
+        dtype: DType,
+        device: &'a Device,
+        threads: &'a ThreadPool,
+        monitor: &'a mut Monitor<'m>,
+    ) -> Self {
+        Loader { config, weights, dtype, device, threads, monitor, started: Instant::now(), loaded: 0 }
+    }
+
+    /// The first name that is stored, if alternatives are allowed.
+    fn first_of(&self, names: &[&'static str], alternatives: bool) -> &'static str {
+        let stored = names.iter().find(|name| self.weights.contains(name)).filter(|_| alternatives);
+        stored.or(names.first()).copied().unwrap_or_default()
+    }
+
+    fn tensor(&mut self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
+        self.monitor.check()?;
+        let tensor = self.threads.install(|| self.weights.get(name, shape, dtype, self.device))?;
+        self.loaded += 1;
+        let total = (self.weights.len() as u64).max(self.loaded);
+        self.monitor.report(&Progress::new(Phase::Load, self.loaded, total, self.started.elapsed()));
+        Ok(tensor)
+    }
+
+    fn vector(&mut self, name: &str, len: usize) -> Result<Tensor> {
+        self.tensor(name, &[len], DType::F32)
+    }
+
+    fn layer(&mut self, index: usize) -> Result<Layer> {
+        let config = self.config;
+        let name = |path: &str| format!("model.layers.{index}.{path}");
+        let qk_norms = match config.qk_norm {
+            false => None,
+            true => Some((
+                self.vector(&name("self_attn.q_norm.weight"), config.head_dim)?,
+                self.vector(&name("self_attn.k_norm.weight"), config.head_dim)?,
+            )),
+        };
+        let mut linears = Vec::with_capacity(Projection::ALL.len());
+        for projection in Projection::ALL {
+            linears.push(self.linear(Site { layer: index, projection })?);
+        }
+        let linears = linears.try_into().map_err(|_| Error::new(Code::Internal, "a layer has seven projections"))?;
+        Ok(Layer {
+            index,
+            heads: Heads {
+                queries: config.num_attention_heads,
+                keys: config.num_key_value_heads,
+                dim: config.head_dim,
+                window: config.windows[index],
+            },
+            eps: config.rms_norm_eps,
+            activation: config.activation,
+            linears,
+            input_norm: self.vector(&name("input_layernorm.weight"), config.hidden_size)?,
+            post_attention_norm: self.vector(&name("post_attention_layernorm.weight"), config.hidden_size)?,
+            qk_norms,
+        })
+    }
+
+    fn linear(&mut self, site: Site) -> Result<Linear> {
+        let (out, inp) = projection_shape(self.config, site.projection);
+        let has_bias = match site.projection {
+            Projection::Q | Projection::K | Projection::V => self.config.qkv_bias,
+            Projection::O => self.config.output_bias,
+            Projection::Gate | Projection::Up | Projection::Down => self.config.mlp_bias,
+        };
+        let weight = self.tensor(&format!("{}.weight", site.module()), &[out, inp], self.dtype)?;
+        let bias = if has_bias { Some(self.vector(&format!("{}.bias", site.module()), out)?) } else { None };
+        Ok(Linear::new(weight, bias))
+    }
+}
