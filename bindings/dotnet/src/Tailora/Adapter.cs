@@ -1,0 +1,84 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Text.Json;
+using Tailora.Native;
+
+namespace Tailora;
+
+/// <summary>
+/// A LoRA adapter of one base model, in PEFT's format on disk. Immutable, so any number of threads and sessions may use one
+/// at the same time. Disposing it while it is attached is safe: the session keeps what it needs.
+/// </summary>
+public sealed class Adapter : IDisposable
+{
+    private readonly AdapterHandle handle;
+    private JsonElement? info;
+
+    internal Adapter(AdapterHandle handle) => this.handle = handle;
+
+    /// <summary>What the adapter is: <c>name</c>, its PEFT configuration (<c>r</c>, <c>lora_alpha</c>, <c>target_modules</c> …), <c>parameters</c>.</summary>
+    /// <exception cref="ObjectDisposedException">The adapter was disposed.</exception>
+    public JsonElement Info => info ??= ReadInfo();
+
+    internal AdapterHandle Handle => handle.IsClosed ? throw new ObjectDisposedException(nameof(Adapter)) : handle;
+
+    /// <summary>Loads an adapter in PEFT's format.</summary>
+    /// <param name="model">The base model that it belongs to.</param>
+    /// <param name="path">The directory with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</param>
+    /// <exception cref="AdapterMismatchException">The adapter belongs to another base model.</exception>
+    /// <exception cref="TailoraException">Missing or damaged files.</exception>
+    public static unsafe Adapter Load(LanguageModel model, string path)
+    {
+        Argument.NotNull(model, nameof(model));
+        Argument.NotNull(path, nameof(path));
+        fixed (byte* where = Utf8Text.Terminated(path, nameof(path)))
+        {
+            int status = NativeMethods.tailora_adapter_load(model.Handle, where, null, out AdapterHandle adapter, out ErrorHandle error);
+            Failure.Check(status, error);
+            return new Adapter(adapter);
+        }
+    }
+
+    /// <summary>
+    /// Makes one adapter of several, exactly: attached with scale 1 it gives what the stack gave. Its rank is the sum of theirs.
+    /// </summary>
+    /// <param name="stack">Adapters of one base model, each with the scale it would be attached with.</param>
+    public static unsafe Adapter Merge(params (Adapter Adapter, double Scale)[] stack)
+    {
+        Argument.NotNull(stack, nameof(stack));
+        AdapterHandle[] handles = [.. stack.Select(entry => (entry.Adapter ?? throw new ArgumentNullException(nameof(stack))).Handle)];
+        double[] scales = [.. stack.Select(entry => entry.Scale)];
+        using var held = new HeldHandles(handles);
+        fixed (nint* adapters = held.Values)
+        fixed (double* factors = scales)
+        {
+            int status = NativeMethods.tailora_adapter_merge(
+                adapters, factors, (nuint)handles.Length, null, out AdapterHandle merged, out ErrorHandle error);
+            Failure.Check(status, error);
+            return new Adapter(merged);
+        }
+    }
+
+    /// <summary>Saves the adapter as a PEFT directory. Each file is whole or not there.</summary>
+    /// <param name="path">The directory; it is made if it is not there.</param>
+    public unsafe void Save(string path)
+    {
+        Argument.NotNull(path, nameof(path));
+        fixed (byte* where = Utf8Text.Terminated(path, nameof(path)))
+        {
+            int status = NativeMethods.tailora_adapter_save(Handle, where, null, out ErrorHandle error);
+            Failure.Check(status, error);
+        }
+    }
+
+    /// <summary>Frees the adapter; sessions it is attached to keep what they need.</summary>
+    public void Dispose() => handle.Dispose();
+
+    private JsonElement ReadInfo()
+    {
+        int status = NativeMethods.tailora_adapter_info(Handle, out StringHandle json, out ErrorHandle error);
+        Failure.Check(status, error);
+        return Json.Parse(json.Take());
+    }
+}

@@ -1,0 +1,42 @@
+using System.Runtime.InteropServices;
+
+namespace Tailora.Native;
+
+/// <summary>Base models.</summary>
+internal static unsafe partial class NativeMethods
+{
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library)] internal static partial
+#else
+    [DllImport(Library, ExactSpelling = true)] internal static extern
+#endif
+    int tailora_model_load(
+        byte* path,
+        byte* options_json,
+        delegate* unmanaged[Cdecl]<ProgressEvent*, void*, int> progress,
+        void* user,
+        CancelHandle cancel,
+        out ModelHandle model,
+        out ErrorHandle err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library)] internal static partial
+#else
+    [DllImport(Library, ExactSpelling = true)] internal static extern
+#endif
+    int tailora_model_info(ModelHandle model, out StringHandle info_json, out ErrorHandle err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library)] internal static partial
+#else
+    [DllImport(Library, ExactSpelling = true)] internal static extern
+#endif
+    int tailora_model_count_tokens(ModelHandle model, byte* text, nuint text_len, out ulong count, out ErrorHandle err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library)] internal static partial
+#else
+    [DllImport(Library, ExactSpelling = true)] internal static extern
+#endif
+    int tailora_model_free(nint model);
+}

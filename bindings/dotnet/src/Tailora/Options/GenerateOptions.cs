@@ -1,0 +1,44 @@
+using System.Collections.Generic;
+using System.Text.Json;
+
+namespace Tailora;
+
+/// <summary>How one text is generated. What is left <c>null</c> has the library's default, which is greedy and needs no seed.</summary>
+public sealed record GenerateOptions
+{
+    /// <summary>Most tokens to generate; 512 by default.</summary>
+    public int? MaxTokens { get; init; }
+
+    /// <summary>0, the default, takes the most probable token each time; above 0 tokens are drawn, from a flatter distribution the higher it is.</summary>
+    public double? Temperature { get; init; }
+
+    /// <summary>Draw only from the k most probable tokens; 0, the default, means all.</summary>
+    public int? TopK { get; init; }
+
+    /// <summary>Draw only from the smallest set of most probable tokens whose probabilities sum to this; 1, the default, means all.</summary>
+    public double? TopP { get; init; }
+
+    /// <summary>Draw only from tokens at least this share as probable as the most probable one; 0, the default, means all.</summary>
+    public double? MinP { get; init; }
+
+    /// <summary>Makes tokens that are already there less probable; 1, the default, changes nothing.</summary>
+    public double? RepetitionPenalty { get; init; }
+
+    /// <summary>Generation ends before the first of these texts; none is part of the output.</summary>
+    public IReadOnlyList<string>? Stop { get; init; }
+
+    /// <summary>Seed of the draws. Same seed, prompt, options, adapters and machine: same text.</summary>
+    public ulong? Seed { get; init; }
+
+    /// <summary>A JSON Schema that the text must satisfy; every text is then a complete, valid document.</summary>
+    public JsonElement? JsonSchema { get; init; }
+
+    /// <summary>Role prompt: the system message of the model's chat template.</summary>
+    public string? System { get; init; }
+
+    /// <summary>Take the prompt as it is: no chat template, no role prompt.</summary>
+    public bool? Raw { get; init; }
+
+    /// <summary>List every token with its log-probability in <see cref="Generation.Tokens"/>.</summary>
+    public bool? Logprobs { get; init; }
+}

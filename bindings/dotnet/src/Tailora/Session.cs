@@ -1,0 +1,121 @@
+using System;
+using System.Collections.Generic;
+using System.Threading;
+using System.Threading.Tasks;
+using Tailora.Native;
+
+namespace Tailora;
+
+/// <summary>
+/// Text and reports from a model through a stack of adapters. A session does one thing at a time: a second concurrent call
+/// gets a <see cref="TailoraException"/> with <see cref="TailoraErrorCode.Busy"/>. Sessions of one model are independent.
+/// </summary>
+public sealed class Session : IDisposable
+{
+    private readonly SessionHandle handle;
+
+    internal Session(SessionHandle handle) => this.handle = handle;
+
+    internal SessionHandle Handle => handle.IsClosed ? throw new ObjectDisposedException(nameof(Session)) : handle;
+
+    /// <summary>
+    /// Attaches an adapter on top of those already attached; their contributions add up, each times its scale. No weights are copied,
+    /// and other sessions of the model do not see it.
+    /// </summary>
+    /// <param name="adapter">An adapter of this session's model; it may be disposed while attached.</param>
+    /// <param name="scale">1 is the adapter as it was trained, 0 switches it off.</param>
+    /// <exception cref="AdapterMismatchException">The adapter belongs to another base model.</exception>
+    public void Attach(Adapter adapter, double scale = 1.0)
+    {
+        Argument.NotNull(adapter, nameof(adapter));
+        int status = NativeMethods.tailora_session_attach(Handle, adapter.Handle, scale, out ErrorHandle error);
+        Failure.Check(status, error);
+    }
+
+    /// <summary>Detaches an adapter, wherever in the stack it is and however often it was attached.</summary>
+    /// <param name="adapter">An attached adapter.</param>
+    public void Detach(Adapter adapter)
+    {
+        Argument.NotNull(adapter, nameof(adapter));
+        int status = NativeMethods.tailora_session_detach(Handle, adapter.Handle, out ErrorHandle error);
+        Failure.Check(status, error);
+    }
+
+    /// <summary>Forgets what the session keeps of earlier prompts. Attached adapters stay.</summary>
+    public void Reset()
+    {
+        int status = NativeMethods.tailora_session_reset(Handle, out ErrorHandle error);
+        Failure.Check(status, error);
+    }
+
+    /// <summary>Answers a prompt, put through the model's chat template as the user's turn, on a thread of its own.</summary>
+    /// <param name="prompt">The user's turn.</param>
+    /// <param name="options">How to generate; <c>null</c> for the defaults, which are greedy.</param>
+    /// <param name="cancellationToken">Stops the generation at the next token.</param>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    public Task<Generation> GenerateAsync(string prompt, GenerateOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        Argument.NotNull(prompt, nameof(prompt));
+        SessionHandle session = Handle;
+        return LongCall.RunAsync("Tailora generation", cancel => Generate(session, prompt, options, cancel, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>
+    /// Answers a prompt as <see cref="GenerateAsync"/> does, chunk by chunk: whole characters, one or more. The adapters are those
+    /// attached when the enumeration starts; leaving the loop early stops the generation.
+    /// </summary>
+    /// <inheritdoc cref="GenerateAsync"/>
+    public GenerationStream StreamAsync(string prompt, GenerateOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        Argument.NotNull(prompt, nameof(prompt));
+        return new GenerationStream(Handle, prompt, options, cancellationToken);
+    }
+
+    /// <summary>
+    /// Writes a report on one input line of fields (<c>岗位:P7高级架构师,绩效:A/A-</c>, or a JSON object of fields), on a thread of its own:
+    /// its conclusions, each with a measured confidence and sources out of the input's own fields.
+    /// </summary>
+    /// <param name="input">The fields.</param>
+    /// <param name="options">How to write it; <c>null</c> for the defaults.</param>
+    /// <param name="cancellationToken">Stops the generation at the next token.</param>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    public Task<Report> GenerateReportAsync(string input, ReportOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        Argument.NotNull(input, nameof(input));
+        SessionHandle session = Handle;
+        return LongCall.RunAsync("Tailora report", cancel => WriteReport(session, input, options, cancel, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Frees the session; a call that is running on it goes on to its end.</summary>
+    public void Dispose() => handle.Dispose();
+
+    private static unsafe Generation Generate(
+        SessionHandle session, string prompt, GenerateOptions? options, CancelHandle cancel, CancellationToken token)
+    {
+        byte[] text = Utf8Text.Bytes(prompt);
+        fixed (byte* start = text)
+        fixed (byte* how = Json.Write(options, OptionsJson.Default.GenerateOptions))
+        {
+            int status = NativeMethods.tailora_session_generate(
+                session, start, (nuint)text.Length, how, cancel, out StringHandle result, out ErrorHandle error);
+            string json = result.Take();
+            Failure.Check(status, error, token);
+            return Generation.FromJson(json);
+        }
+    }
+
+    private static unsafe Report WriteReport(
+        SessionHandle session, string input, ReportOptions? options, CancelHandle cancel, CancellationToken token)
+    {
+        byte[] text = Utf8Text.Bytes(input);
+        fixed (byte* start = text)
+        fixed (byte* how = Json.Write(options, OptionsJson.Default.ReportOptions))
+        {
+            int status = NativeMethods.tailora_session_report(
+                session, start, (nuint)text.Length, how, cancel, out StringHandle report, out ErrorHandle error);
+            string json = report.Take();
+            Failure.Check(status, error, token);
+            return Report.FromJson(json);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+using System;
+using System.Text.Json;
+using System.Threading;
+
+namespace Tailora;
+
+/// <summary>What a training run gave.</summary>
+/// <param name="Adapter">The trained adapter; the caller disposes it.</param>
+/// <param name="Summary">Losses, steps, tokens, times, and why training ended; a JSON object.</param>
+public sealed record TrainingResult(Adapter Adapter, JsonElement Summary);
+
+/// <summary>Training that was cancelled after its first step: what it had learnt by then is not lost.</summary>
+public sealed class TrainingCanceledException : OperationCanceledException
+{
+    internal TrainingCanceledException(TrainingResult result, CancellationToken token)
+        : base("Training was cancelled; the exception's Result has the best adapter so far.", token)
+    {
+        Result = result;
+    }
+
+    /// <summary>The best adapter so far, and the summary of the run up to there. Dispose the adapter when it is not wanted.</summary>
+    public TrainingResult Result { get; }
+}
