@@ -97,7 +97,7 @@ fn dotnet() -> Outcome<Tally> {
     let library = target().join("debug").join(library::file_name());
     let mut tests = command(program);
     tests.args(["test", "--configuration", "Release"]).current_dir(root().join("bindings").join("dotnet"));
-    count(tests.env("TAILORA_LIBRARY", library).env("DOTNET_CLI_UI_LANGUAGE", "en"))
+    count(tests.env("TAILORA_NATIVE_LIBRARY", library).env("DOTNET_CLI_UI_LANGUAGE", "en"))
 }
 
 /// Runs `command`, shows its output as it comes, counts the tests in it. A run that fails without naming a failed test

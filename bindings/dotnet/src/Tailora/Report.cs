@@ -27,9 +27,8 @@ public sealed record Report
     /// <summary>How it was generated.</summary>
     public ReportGeneration? Generation { get; init; }
 
-    /// <summary>What else the envelope has: a document in the host's own schema, or fields of a later library version.</summary>
-    [JsonExtensionData]
-    public IDictionary<string, JsonElement>? Extra { get; init; }
+    /// <summary>The document in the schema that the caller gave as <see cref="ReportOptions.Schema"/>; <c>null</c> without one.</summary>
+    public JsonElement? Document { get; init; }
 
     /// <summary>The report as the library wrote it.</summary>
     [JsonIgnore]

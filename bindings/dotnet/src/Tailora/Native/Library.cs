@@ -64,5 +64,5 @@ internal static unsafe partial class NativeMethods
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
-    int tailora_string_free(nint text);
+    int tailora_string_free(nint @string);
 }

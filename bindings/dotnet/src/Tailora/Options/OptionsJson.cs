@@ -1,3 +1,5 @@
+using System;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Tailora;
@@ -13,3 +15,7 @@ namespace Tailora;
 [JsonSerializable(typeof(GenerateOptions))]
 [JsonSerializable(typeof(ReportOptions))]
 internal sealed partial class OptionsJson : JsonSerializerContext;
+
+/// <summary>Writes <c>ReportMode.Schema</c> as <c>"schema"</c>.</summary>
+internal sealed class SnakeCaseEnumConverter<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false)
+    where T : struct, Enum;

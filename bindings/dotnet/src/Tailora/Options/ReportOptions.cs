@@ -1,8 +1,37 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
 namespace Tailora;
 
-/// <summary>How a report is written. What is left <c>null</c> has the library's default.</summary>
+/// <summary>How a report is written and measured. What is left <c>null</c> has the library's default.</summary>
 public sealed record ReportOptions
 {
-    /// <summary>Most tokens to generate.</summary>
-    public int? MaxTokens { get; init; }
+    /// <summary>How the model writes its conclusions; by default <see cref="ReportMode.Schema"/> if a schema is given, else <see cref="ReportMode.Text"/>.</summary>
+    public ReportMode? Mode { get; init; }
+
+    /// <summary>
+    /// The JSON Schema of the document in schema mode; by default a built-in one with a report and its conclusions. Where it says
+    /// <c>"x-tailora-enum": "fields"</c>, the value is one of the names of the input's fields.
+    /// </summary>
+    public JsonElement? Schema { get; init; }
+
+    /// <summary>Most conclusions in the report, from 1 to 64; 8 by default.</summary>
+    public int? MaxConclusions { get; init; }
+
+    /// <summary>Measure what each conclusion owes to its sources, by leaving them out; true by default.</summary>
+    public bool? Influence { get; init; }
+
+    /// <summary>How the text is generated, role prompt included.</summary>
+    public GenerateOptions? Generate { get; init; }
+}
+
+/// <summary>How the model writes the conclusions of a report.</summary>
+[JsonConverter(typeof(SnakeCaseEnumConverter<ReportMode>))]
+public enum ReportMode
+{
+    /// <summary>A plain comment, as the adapter was trained on; its sentences are the conclusions.</summary>
+    Text,
+
+    /// <summary>A JSON document; the model says of each conclusion what kind it is and which field it rests on.</summary>
+    Schema,
 }

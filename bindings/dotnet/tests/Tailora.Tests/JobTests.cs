@@ -1,0 +1,148 @@
+using System;
+using System.IO;
+using System.Linq;
+using System.Text.Json;
+using System.Threading.Tasks;
+using Xunit;
+
+namespace Tailora.Tests;
+
+/// <summary>The four jobs on the bundled model: load, train, generate, report.</summary>
+[Collection(NativeCollection.Name)]
+public class JobTests(Trained trained)
+{
+    [Fact]
+    public void A_model_says_what_it_is()
+    {
+        Assert.Equal("qwen2", trained.Model.Info.GetProperty("model_type").GetString());
+        Assert.Matches("^[0-9a-f]{64}$", trained.Model.Info.GetProperty("sha256").GetString());
+    }
+
+    [Fact]
+    public async Task Loading_reports_its_tensors()
+    {
+        int calls = 0;
+        LoadProgress last = default;
+        using LanguageModel model = await LanguageModel.LoadAsync(Repository.Model, progress: new Reporter<LoadProgress>(e => (calls, last) = (calls + 1, e)));
+        Assert.True(calls > 1);
+        Assert.True(last.TotalSteps > 0);
+        Assert.Equal(last.TotalSteps, last.Step);
+    }
+
+    [Theory]
+    [InlineData("", 0)]
+    [InlineData("a", 1)]
+    public void Tokens_are_counted(string text, long count) => Assert.Equal(count, trained.Model.CountTokens(text));
+
+    [Fact]
+    public void More_text_has_more_tokens() =>
+        Assert.InRange(trained.Model.CountTokens(Trained.Line), 10, Trained.Line.Length * 3);
+
+    [Fact]
+    public void A_dataset_says_what_was_read_and_shows_a_row_as_the_model_sees_it()
+    {
+        int rows = File.ReadLines(Repository.Csv).Count() - 1;
+        Assert.Equal(rows, trained.Dataset.Info.GetProperty("rows").GetInt32());
+        JsonElement preview = trained.Dataset.Preview(trained.Model, 0);
+        Assert.Equal(JsonValueKind.Object, preview.ValueKind);
+        Assert.Contains("<|im_start|>", preview.GetRawText(), StringComparison.Ordinal);
+        Assert.Throws<ArgumentOutOfRangeException>(() => trained.Dataset.Preview(trained.Model, -1));
+        var error = Assert.Throws<TailoraException>(() => trained.Dataset.Preview(trained.Model, rows));
+        Assert.Equal(TailoraErrorCode.InvalidArgument, error.Code);
+    }
+
+    [Fact]
+    public void Training_reports_steps_losses_and_time()
+    {
+        TrainingProgress[] steps = [.. trained.Events.Where(e => e.Phase == WorkPhase.Train && e.Loss is not null)];
+        Assert.NotEmpty(steps);
+        Assert.Equal(steps.Select(e => e.Step).Order(), steps.Select(e => e.Step));
+        Assert.All(steps, e => Assert.True(e.Loss is > 0 and < 20 && e.LearningRate >= 0 && e.TokensPerSecond > 0, e.ToString()));
+        Assert.True(steps[^1].Loss < steps[0].Loss, $"{steps[0].Loss} → {steps[^1].Loss}");
+        Assert.True(steps[^1].Elapsed > TimeSpan.Zero);
+        Assert.Contains(steps, e => e.Eta is not null);
+        Assert.Contains(trained.Events, e => e.Phase == WorkPhase.Validate);
+        Assert.Equal(JsonValueKind.Object, trained.Summary.ValueKind);
+    }
+
+    [Fact]
+    public async Task An_adapter_changes_what_the_model_writes_and_detaching_undoes_it()
+    {
+        using Session session = trained.Model.CreateSession();
+        string before = (await session.GenerateAsync(Trained.Line)).Text;
+        session.Attach(trained.Adapter);
+        string with = (await session.GenerateAsync(Trained.Line)).Text;
+        session.Detach(trained.Adapter);
+        string after = (await session.GenerateAsync(Trained.Line)).Text;
+        Assert.NotEqual(before, with);
+        Assert.Equal(before, after);
+    }
+
+    [Fact]
+    public async Task A_saved_adapter_writes_the_same_when_loaded_again()
+    {
+        using var folder = new TemporaryFolder();
+        trained.Adapter.Save(folder.FullName);
+        Assert.True(File.Exists(Path.Combine(folder.FullName, "adapter_config.json")));
+        using Adapter loaded = Adapter.Load(trained.Model, folder.FullName);
+        Assert.Equal(4, loaded.Info.GetProperty("r").GetInt32());
+        Assert.Equal(await Write(trained.Adapter), await Write(loaded));
+    }
+
+    [Fact]
+    public async Task A_merged_stack_writes_what_the_stack_wrote()
+    {
+        using Adapter merged = Adapter.Merge((trained.Adapter, 0.5), (trained.Adapter, 0.5));
+        Assert.Equal(8, merged.Info.GetProperty("r").GetInt32());
+        Assert.Equal(await Write(trained.Adapter), await Write(merged));
+    }
+
+    [Fact]
+    public async Task Options_reach_the_generation()
+    {
+        using Session session = trained.Model.CreateSession(new SessionOptions { System = "你是资深HRBP。" });
+        Generation generation = await session.GenerateAsync(Trained.Line, new GenerateOptions { MaxTokens = 5, Logprobs = true, Seed = 7, Temperature = 0.8 });
+        Assert.Equal(("length", 5L, 7UL), (generation.FinishReason, generation.CompletionTokens, generation.Seed));
+        Assert.All(generation.Tokens!, token => Assert.True(token.Logprob <= 0));
+        Assert.True(generation.PromptTokens > trained.Model.CountTokens(Trained.Line));
+        Assert.Contains("\"finish_reason\"", generation.RawJson, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_schema_constrains_the_text()
+    {
+        using Session session = trained.Model.CreateSession();
+        JsonElement schema = JsonDocument.Parse("""{"type":"object","properties":{"等级":{"enum":["A","B","C"]}},"required":["等级"],"additionalProperties":false}""").RootElement;
+        string text = (await session.GenerateAsync(Trained.Line, new GenerateOptions { JsonSchema = schema, MaxTokens = 40 })).Text;
+        Assert.Contains(JsonDocument.Parse(text).RootElement.GetProperty("等级").GetString(), new[] { "A", "B", "C" });
+    }
+
+    [Theory]
+    [InlineData(ReportMode.Text)]
+    [InlineData(ReportMode.Schema)]
+    public async Task A_report_has_measured_conclusions_with_sources_out_of_the_input(ReportMode mode)
+    {
+        using Session session = trained.Model.CreateSession();
+        session.Attach(trained.Adapter);
+        Report report = await session.GenerateReportAsync(
+            Trained.Line, new ReportOptions { Mode = mode, Generate = new GenerateOptions { MaxTokens = 160 } });
+        Assert.Equal("tailora.report/1", report.Schema);
+        Assert.NotEmpty(report.Text);
+        Assert.NotEmpty(report.Conclusions);
+        Assert.All(report.Conclusions, conclusion => Assert.InRange(conclusion.Confidence!.Value, 0, 1));
+        Assert.All(report.Conclusions, conclusion => Assert.Equal("uncalibrated", conclusion.ConfidenceKind));
+        Assert.All(report.Conclusions.SelectMany(c => c.Sources), source => Assert.Contains($"{source.Field}:{source.Value}", Trained.Line, StringComparison.Ordinal));
+        Assert.Equal(trained.Model.Info.GetProperty("sha256").GetString(), report.Model!.Sha256);
+        Assert.Equal(1.0, Assert.Single(report.Adapters).Scale);
+        Assert.True(report.Generation!.CompletionTokens > 0);
+        Assert.Equal(report.Text, JsonDocument.Parse(report.RawJson).RootElement.GetProperty("report").GetString());
+        Assert.Null(report.Document);
+    }
+
+    private async Task<string> Write(Adapter adapter)
+    {
+        using Session session = trained.Model.CreateSession();
+        session.Attach(adapter);
+        return (await session.GenerateAsync(Trained.Line, new GenerateOptions { MaxTokens = 60 })).Text;
+    }
+}

@@ -1,0 +1,73 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Xunit;
+
+namespace Tailora.Tests;
+
+/// <summary>The option records against the schemas that the native library serves.</summary>
+[Collection(NativeCollection.Name)]
+public class OptionsTests
+{
+    public static TheoryData<string, Type> Sets => new()
+    {
+        { "model", typeof(ModelOptions) },
+        { "dataset", typeof(DatasetOptions) },
+        { "train", typeof(TrainingOptions) },
+        { "session", typeof(SessionOptions) },
+        { "generate", typeof(GenerateOptions) },
+        { "report", typeof(ReportOptions) },
+    };
+
+    [Theory]
+    [MemberData(nameof(Sets))]
+    public void A_record_has_exactly_the_options_of_its_schema(string name, Type type)
+    {
+        JsonElement schema = TailoraNative.OptionsSchema(name).GetProperty("properties");
+        IEnumerable<string> native = schema.EnumerateObject().Select(option => option.Name).Order();
+        IEnumerable<string> managed = OptionsJson.Default.GetTypeInfo(type)!.Properties.Select(option => option.Name).Order();
+        Assert.Equal(native, managed);
+    }
+
+    [Theory]
+    [MemberData(nameof(Sets))]
+    public void Every_option_may_be_left_out(string name, Type type)
+    {
+        Assert.Equal("{}", JsonSerializer.Serialize(Activator.CreateInstance(type), OptionsJson.Default.GetTypeInfo(type)!));
+        Assert.All(type.GetProperties(), property => Assert.Null(property.GetValue(Activator.CreateInstance(type))));
+        Assert.False(TailoraNative.OptionsSchema(name).TryGetProperty("required", out _));
+    }
+
+    [Theory]
+    [MemberData(nameof(Sets))]
+    public void Numbers_texts_and_flags_have_the_type_of_their_schema(string name, Type type)
+    {
+        JsonElement schema = TailoraNative.OptionsSchema(name).GetProperty("properties");
+        foreach (JsonPropertyInfo option in OptionsJson.Default.GetTypeInfo(type)!.Properties)
+        {
+            if (!schema.GetProperty(option.Name).TryGetProperty("type", out JsonElement types))
+            {
+                continue; // a choice of several forms
+            }
+
+            IEnumerable<string?> native = types.ValueKind == JsonValueKind.Array ? types.EnumerateArray().Select(t => t.GetString()) : [types.GetString()];
+            Type plain = Nullable.GetUnderlyingType(option.PropertyType) ?? option.PropertyType;
+            string managed = plain == typeof(string) ? "string"
+                : plain == typeof(bool) ? "boolean"
+                : plain == typeof(double) ? "number"
+                : plain.IsPrimitive ? "integer"
+                : typeof(System.Collections.IEnumerable).IsAssignableFrom(plain) && !plain.Name.Contains("Dictionary", StringComparison.Ordinal) ? "array"
+                : "object";
+            Assert.True(native.Contains(managed), $"{name}.{option.Name}: {managed} here, {string.Join("|", native)} there");
+        }
+    }
+
+    [Fact]
+    public void An_unknown_schema_is_refused()
+    {
+        var error = Assert.Throws<TailoraException>(() => TailoraNative.OptionsSchema("nonsense"));
+        Assert.Equal(TailoraErrorCode.InvalidArgument, error.Code);
+    }
+}
