@@ -5,7 +5,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Compiles `source` against the header and the library in `library_dir` into the program `output`.
+/// Compiles `source` against the header and the library in `library_dir` into the program `output`, which looks for the
+/// library beside itself (`library::install` puts it there).
 pub fn compile_c(source: &Path, library_dir: &Path, output: &Path) -> Outcome {
     let include = root().join("include");
     if cfg!(target_env = "msvc") {
@@ -21,8 +22,10 @@ pub fn compile_c(source: &Path, library_dir: &Path, output: &Path) -> Outcome {
     let mut compiler = gnu()?;
     compiler.args(["-std=c11", "-Wall", "-Wextra", "-O2", "-I"]).arg(include).arg(source).arg("-o").arg(output);
     compiler.arg(library_dir.join(crate::library::file_name()));
-    if cfg!(unix) {
-        compiler.arg(prefixed("-Wl,-rpath,", library_dir));
+    match env::consts::OS {
+        "windows" => {}
+        "macos" => drop(compiler.arg("-Wl,-rpath,@loader_path")),
+        _ => drop(compiler.arg("-Wl,-rpath,$ORIGIN")),
     }
     run(&mut compiler)
 }

@@ -13,10 +13,7 @@ pub fn run(args: &[String]) -> Outcome {
     let samples = root().join("samples");
     let program = demo.join(format!("talent_review{EXE_SUFFIX}"));
     compiler::compile_c(&samples.join("c").join("talent_review.c"), &library_dir, &program)?;
-    if cfg!(windows) {
-        let name = library::file_name();
-        std::fs::copy(library_dir.join(&name), demo.join(&name)).map_err(|err| format!("cannot copy {name}: {err}"))?;
-    }
+    library::install(&library_dir, &demo)?;
     let mut sample = command(program);
     sample.arg(samples.join("models").join("tailora-tiny"));
     sample.arg(samples.join("data").join("talent_review.csv"));

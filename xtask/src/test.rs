@@ -1,12 +1,15 @@
 //! `cargo xtask test`: every test of every language, counted. A part that cannot run here says so loudly and why.
 
 use crate::count::{Counter, Tally};
-use crate::shell::{Outcome, announce, cannot_start, cargo, command, find, line, root, target};
+use crate::shell::{Outcome, announce, cannot_start, cargo, command, find, line, root, run as run_command, target};
 use crate::{library, python};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+/// The C tests force a panic inside every entry point. One set of features for all parts: one build.
+const FEATURES: &str = "panic-injection";
 
 const PARTS: &[Part] = &[
     Part { name: "rust", title: "Rust", run: rust },
@@ -45,12 +48,14 @@ pub fn run(only: &[String]) -> Outcome {
 
 fn rust() -> Outcome<Tally> {
     let mut tests = cargo_test();
-    tests.args(["--workspace", "--lib", "--bins"]);
+    tests.arg("--lib");
     for name in integration_tests()?.iter().filter(|name| !drives_c(name)) {
         tests.args(["--test", name]);
     }
     let mut tally = count(tests.args(["--", "--show-output"]))?;
-    tally.add(count(cargo().args(["test", "--doc", "--package", "tailora"]))?);
+    tally.add(count(cargo_test().arg("--doc"))?);
+    // Apart: built in one go, the tools' dependencies would change the features of the library's.
+    tally.add(count(cargo().args(["test", "--package", "xtask", "--package", "header"]))?);
     Ok(tally)
 }
 
@@ -69,7 +74,7 @@ fn drives_c(test: &str) -> bool {
 
 fn cargo_test() -> Command {
     let mut command = cargo();
-    command.args(["test", "--no-fail-fast", "--features", "panic-injection"]);
+    command.args(["test", "--no-fail-fast", "--package", "tailora", "--features", FEATURES]);
     if let Some(python) = python::existing() {
         command.env(python::VARIABLE, python);
     }
@@ -93,7 +98,7 @@ fn dotnet() -> Outcome<Tally> {
         return Ok(Tally { skipped: 1, ..Tally::default() });
     };
     // The debug library: its assertions and overflow checks are on.
-    crate::shell::run(cargo().args(["build", "--package", "tailora", "--lib"]))?;
+    run_command(cargo().args(["build", "--package", "tailora", "--lib", "--features", FEATURES]))?;
     let library = target().join("debug").join(library::file_name());
     let mut tests = command(program);
     tests.args(["test", "--configuration", "Release"]).current_dir(root().join("bindings").join("dotnet"));
