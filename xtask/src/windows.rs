@@ -10,7 +10,7 @@ const TARGET: &str = "x86_64-pc-windows-gnu";
 /// Debian's own Rust, which brings the source of `std`: rustup's toolchain here has no Windows `std`.
 const CARGO: &str = "/usr/bin/cargo";
 const RUSTC: &str = "/usr/bin/rustc";
-const STD_SOURCE: &str = "/usr/src/rustc-web";
+const STD_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std";
 const GCC: &str = "x86_64-w64-mingw32-gcc-posix";
 const WINE: &str = "/usr/lib/wine/wine64";
 const PACKAGES: &str = "rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix wine64";
