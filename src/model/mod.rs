@@ -11,8 +11,11 @@ mod rope_scaling;
 mod training;
 mod weights;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use config::DecoderConfig;
-pub(crate) use decoder::Decoder;
+pub(crate) use decoder::{Decoder, LoadPlan};
 pub(crate) use device::{DeviceChoice, available_devices};
 pub(crate) use kv_cache::KvCache;
 pub(crate) use lora::{LoraStack, LoraWeights, Projection, Site};

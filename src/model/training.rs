@@ -21,14 +21,14 @@ pub(crate) struct PackedBatch {
 }
 
 impl PackedBatch {
-    /// Adds a row of which the tokens from `prompt_len` on are trained.
-    pub(crate) fn push(&mut self, ids: &[u32], prompt_len: usize) {
+    /// Adds a row; `trained` says by position which of its tokens have a loss.
+    pub(crate) fn push(&mut self, ids: &[u32], trained: impl Fn(usize) -> bool) {
         let start = self.tokens.len();
         self.spans.push(Span { query: start, queries: ids.len(), key: start, keys: ids.len() });
         self.positions.extend(0..ids.len());
         self.tokens.extend_from_slice(ids);
         // The first token of a row has nothing before it that could predict it.
-        for (i, id) in ids.iter().enumerate().skip(prompt_len.max(1)) {
+        for (i, id) in ids.iter().enumerate().skip(1).filter(|(i, _)| trained(*i)) {
             self.trained.push(((start + i - 1) as u32, *id));
         }
     }

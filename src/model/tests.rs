@@ -1,0 +1,332 @@
+//! The decoder against numbers that transformers and PEFT computed (`tests/fixtures/README.md`).
+
+use super::*;
+use crate::control::Monitor;
+use crate::error::Code;
+use crate::ops::lora::LoraGrad;
+use crate::ops::testing::{flat, relative_error};
+use candle_core::{DType, Device, Tensor};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn load(dir: &Path) -> crate::error::Result<Decoder> {
+    let plan = decoder::LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", threads: 2 };
+    Decoder::load(dir, &plan, &mut Monitor::none())
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+fn matrix(value: &Value) -> Tensor {
+    let rows: Vec<Vec<f32>> = serde_json::from_value(value.clone()).unwrap();
+    Tensor::new(rows, &Device::Cpu).unwrap()
+}
+
+fn greedy(decoder: &Decoder, prompt: &[u32], steps: usize, lora: &LoraStack) -> Vec<u32> {
+    let mut cache = decoder.new_cache(prompt.len() + steps).unwrap();
+    let mut hidden = decoder.extend(prompt, &mut cache, lora).unwrap();
+    let mut out = Vec::new();
+    loop {
+        let last = hidden.narrow(0, hidden.dim(0).unwrap() - 1, 1).unwrap();
+        let logits = flat(&decoder.logits(&last).unwrap());
+        let next = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap() as u32;
+        out.push(next);
+        if out.len() == steps {
+            return out;
+        }
+        hidden = decoder.extend(&[next], &mut cache, lora).unwrap();
+    }
+}
+
+#[test]
+fn logits_and_greedy_text_equal_transformers_for_every_family_and_form() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(fixtures().join("models")).unwrap() {
+        let dir = entry.unwrap().path();
+        let decoder = load(&dir).unwrap_or_else(|err| panic!("{}: {err}", dir.display()));
+        let expected = json(&dir.join("expected.json"));
+        let prompt = ids(&expected["input_ids"]);
+        let reference = matrix(&expected["logits"]);
+
+        let mut cache = decoder.new_cache(64).unwrap();
+        let hidden = decoder.extend(&prompt, &mut cache, &LoraStack::none()).unwrap();
+        let error = relative_error(&decoder.logits(&hidden).unwrap(), &reference);
+        assert!(error < 2e-5, "{}: relative error {error:e}", dir.display());
+
+        // Token by token through the cache gives the same logits as all at once.
+        let mut cache = decoder.new_cache(64).unwrap();
+        let mut pieces = Vec::new();
+        for chunk in prompt.chunks(3) {
+            pieces.push(decoder.extend(chunk, &mut cache, &LoraStack::none()).unwrap());
+        }
+        let hidden = Tensor::cat(&pieces, 0).unwrap();
+        let error = relative_error(&decoder.logits(&hidden).unwrap(), &reference);
+        assert!(error < 2e-5, "{}: relative error {error:e} with a cache", dir.display());
+
+        let continuation = ids(&expected["greedy"]);
+        assert_eq!(
+            greedy(&decoder, &prompt, continuation.len(), &LoraStack::none()),
+            continuation,
+            "{}",
+            dir.display()
+        );
+        seen += 1;
+    }
+    assert!(seen >= 12, "only {seen} models found");
+}
+
+#[test]
+fn really_trained_models_give_the_known_text() {
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/assets/models");
+    if !assets.exists() {
+        eprintln!("SKIPPED: really_trained_models_give_the_known_text: ../shared/assets is not there");
+        return;
+    }
+    let reference = json(&assets.join("reference.json"));
+    for (name, expected) in reference.as_object().unwrap() {
+        let dir = assets.join(if name == "stories260K" { "stories260K-hf" } else { name.as_str() });
+        let decoder = load(&dir).unwrap();
+        let prompt = ids(&expected["ids"]);
+        let mut cache = decoder.new_cache(64).unwrap();
+        let hidden = decoder.extend(&prompt, &mut cache, &LoraStack::none()).unwrap();
+        let last = flat(&decoder.logits(&hidden.narrow(0, prompt.len() - 1, 1).unwrap()).unwrap());
+        let top: Vec<(usize, f32)> = serde_json::from_value(expected["last_logits_top8"].clone()).unwrap();
+        for (id, logit) in top {
+            assert!((last[id] - logit).abs() < 1e-3 * logit.abs(), "{name}: logit {id} is {}, not {logit}", last[id]);
+        }
+        let known = ids(&expected["greedy32"]);
+        assert_eq!(greedy(&decoder, &prompt, known.len(), &LoraStack::none()), known, "{name}");
+    }
+}
+
+/// An adapter's tensors by PEFT's names, with one scaling for all.
+fn stack(dir: &Path, decoder: &Decoder, scaling: f64) -> LoraStack {
+    let tensors = candle_core::safetensors::load(dir.join("adapter_model.safetensors"), &Device::Cpu).unwrap();
+    let mut stack = LoraStack::none();
+    for site in Site::all(decoder.config().num_hidden_layers) {
+        let get =
+            |which: &str| tensors.get(&format!("base_model.model.{}.lora_{which}.weight", site.module())).cloned();
+        if let (Some(a), Some(b)) = (get("A"), get("B")) {
+            stack.push(site, LoraWeights { a, b, scaling });
+        }
+    }
+    stack
+}
+
+fn packed(rows: &Value, labels: &Value, mask: &Value) -> PackedBatch {
+    let lists = |value: &Value| -> Vec<Vec<i64>> { serde_json::from_value(value.clone()).unwrap() };
+    let mut batch = PackedBatch::default();
+    for ((row, labels), mask) in lists(rows).iter().zip(lists(labels)).zip(lists(mask)) {
+        let ids: Vec<u32> = row.iter().zip(mask).filter(|(_, m)| *m == 1).map(|(id, _)| *id as u32).collect();
+        batch.push(&ids, |i| labels[i] != -100);
+    }
+    batch
+}
+
+#[test]
+fn loss_and_every_gradient_equal_peft() {
+    for (case, scaling) in [("qwen2", 2.0), ("qwen3", 2.0), ("qwen2-rslora", 3.0)] {
+        let dir = fixtures().join("training").join(case);
+        let batch = json(&dir.join("batch.json"));
+        let decoder = load(&fixtures().join("models").join(batch["base"].as_str().unwrap())).unwrap();
+        let lora = stack(&dir.join("adapter"), &decoder, scaling);
+        let packed = packed(&batch["input_ids"], &batch["labels"], &batch["attention_mask"]);
+        let trained = batch["trained_tokens"].as_u64().unwrap() as usize;
+        assert_eq!(packed.num_trained(), trained);
+        let reference = candle_core::safetensors::load(dir.join("gradients.safetensors"), &Device::Cpu).unwrap();
+        for checkpoint in [false, true] {
+            let (loss, gradients) =
+                decoder.loss_and_gradients(&packed, &lora, 1.0 / trained as f64, None, checkpoint).unwrap();
+            let loss = loss / trained as f64;
+            let expected = batch["loss"].as_f64().unwrap();
+            assert!((loss - expected).abs() < 1e-5 * expected, "{case}: loss {loss}, PEFT has {expected}");
+            assert!((decoder.loss(&packed, &lora).unwrap() / trained as f64 - expected).abs() < 1e-5 * expected);
+            let norm = gradients.norm().unwrap();
+            assert!((norm / batch["grad_norm"].as_f64().unwrap() - 1.0).abs() < 1e-4, "{case}: norm {norm}");
+            compare(case, &decoder, &gradients, &reference);
+        }
+    }
+}
+
+fn compare(case: &str, decoder: &Decoder, gradients: &LoraGradients, reference: &HashMap<String, Tensor>) {
+    let mut compared = 0;
+    for site in Site::all(decoder.config().num_hidden_layers) {
+        let [LoraGrad { a, b }] = gradients.at(site) else { panic!("{case}: no gradient at {}", site.module()) };
+        for (which, gradient) in [("A", a), ("B", b)] {
+            let name = format!("base_model.model.{}.lora_{which}.weight", site.module());
+            let expected = &reference[&name];
+            assert!(flat(expected).iter().any(|g| *g != 0.0), "{case}: {name} has no gradient in the reference");
+            let error = relative_error(gradient, expected);
+            assert!(error < 1e-4, "{case}: {name}: relative error {error:e}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, reference.len());
+}
+
+#[test]
+fn gradients_of_a_micro_batch_sum_to_those_of_the_whole() {
+    let decoder = load(&fixtures().join("models/qwen2")).unwrap();
+    let lora = stack(&fixtures().join("training/qwen2/adapter"), &decoder, 2.0);
+    let rows: [(&[u32], usize); 3] = [(&[5, 6, 7, 8, 9], 2), (&[10, 11, 12], 1), (&[1, 2, 3, 4, 5, 6, 7], 4)];
+    let pack = |rows: &[(&[u32], usize)]| {
+        let mut batch = PackedBatch::default();
+        rows.iter().for_each(|(ids, prompt)| batch.push(ids, |i| i >= *prompt));
+        batch
+    };
+    let gradients =
+        |rows: &[(&[u32], usize)]| decoder.loss_and_gradients(&pack(rows), &lora, 0.1, None, false).unwrap();
+    let (whole_loss, whole) = gradients(&rows);
+    let mut sum = LoraGradients::default();
+    let mut loss = 0.0;
+    for row in &rows {
+        let (l, g) = gradients(std::slice::from_ref(row));
+        loss += l;
+        sum.accumulate(g).unwrap();
+    }
+    assert!((loss - whole_loss).abs() < 1e-4);
+    for site in Site::all(2) {
+        assert!(relative_error(&sum.at(site)[0].a, &whole.at(site)[0].a) < 1e-4);
+        assert!(relative_error(&sum.at(site)[0].b, &whole.at(site)[0].b) < 1e-4);
+    }
+}
+
+#[test]
+fn only_adapted_layers_get_gradients() {
+    let decoder = load(&fixtures().join("models/qwen2")).unwrap();
+    let all = stack(&fixtures().join("training/qwen2/adapter"), &decoder, 2.0);
+    let mut top = LoraStack::none();
+    let site = Site { layer: 1, projection: Projection::V };
+    top.push(site, all.at(site)[0].clone());
+    let mut batch = PackedBatch::default();
+    batch.push(&[3, 1, 4, 1, 5, 9, 2, 6], |i| i >= 3);
+    let (_, gradients) = decoder.loss_and_gradients(&batch, &top, 1.0, None, true).unwrap();
+    for other in Site::all(2) {
+        assert_eq!(gradients.at(other).len(), usize::from(other == site), "{}", other.module());
+    }
+    assert!(gradients.norm().unwrap() > 0.0);
+}
+
+/// A copy of a fixture model that a test may damage.
+fn copy(name: &str) -> tempfile::TempDir {
+    let target = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(fixtures().join("models").join(name)).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), target.path().join(entry.file_name())).unwrap();
+    }
+    target
+}
+
+fn refusal(dir: &Path, code: Code, words: &[&str]) {
+    let err = match load(dir) {
+        Ok(_) => panic!("{} loaded; expected an error with {words:?}", dir.display()),
+        Err(err) => err,
+    };
+    assert_eq!(err.code(), code, "{err}");
+    for word in words {
+        assert!(err.message().contains(word), "{err} does not say {word:?}");
+    }
+}
+
+fn edit_config(dir: &Path, change: impl FnOnce(&mut Value)) {
+    let path = dir.join("config.json");
+    let mut config = json(&path);
+    change(&mut config);
+    std::fs::write(path, config.to_string()).unwrap();
+}
+
+#[test]
+fn damaged_files_are_refused_with_their_names() {
+    let dir = copy("llama2");
+    let weights = dir.path().join("model.safetensors");
+    let whole = std::fs::read(&weights).unwrap();
+
+    refusal(&dir.path().join("nowhere"), Code::Io, &["config.json", "nowhere"]);
+    std::fs::write(&weights, &whole[..whole.len() - 5]).unwrap();
+    refusal(dir.path(), Code::ModelFormat, &["model.safetensors", "not a whole safetensors file"]);
+    let mut huge = whole.clone();
+    huge[..8].copy_from_slice(&(1u64 << 60).to_le_bytes());
+    std::fs::write(&weights, &huge).unwrap();
+    refusal(dir.path(), Code::ModelFormat, &["model.safetensors", "not a whole safetensors file"]);
+    std::fs::write(&weights, b"").unwrap();
+    refusal(dir.path(), Code::ModelFormat, &["model.safetensors", "0 bytes"]);
+    std::fs::remove_file(&weights).unwrap();
+    refusal(dir.path(), Code::ModelFormat, &["has no model.safetensors"]);
+    std::fs::create_dir(&weights).unwrap();
+    refusal(dir.path(), Code::Io, &["model.safetensors"]);
+    std::fs::write(dir.path().join("config.json"), "{").unwrap();
+    refusal(dir.path(), Code::ModelFormat, &["config.json", "not valid JSON"]);
+}
+
+#[test]
+fn weights_that_contradict_the_config_are_refused_with_both_shapes() {
+    let dir = copy("llama2");
+    edit_config(dir.path(), |c| c["intermediate_size"] = 40.into());
+    refusal(dir.path(), Code::ModelFormat, &["mlp.gate_proj.weight has shape", "config.json makes it [40"]);
+
+    let dir = copy("llama2");
+    edit_config(dir.path(), |c| c["num_hidden_layers"] = 3.into());
+    refusal(dir.path(), Code::ModelFormat, &["model.layers.2.", "is missing; expected shape"]);
+
+    let dir = copy("llama2");
+    edit_config(dir.path(), |c| c["model_type"] = "mamba".into());
+    refusal(dir.path(), Code::Unsupported, &["`mamba` is not supported", "llama, qwen2, qwen3"]);
+}
+
+#[test]
+fn a_weight_that_is_not_a_number_is_refused() {
+    let dir = copy("llama2");
+    let path = dir.path().join("model.safetensors");
+    let mut tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+    let name = "model.layers.1.mlp.up_proj.weight";
+    let shape = tensors[name].shape().clone();
+    let mut values = flat(&tensors[name]);
+    values[7] = f32::NAN;
+    tensors.insert(name.to_string(), Tensor::from_vec(values, shape, &Device::Cpu).unwrap());
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+    refusal(dir.path(), Code::ModelFormat, &[name, "NaN at element 7"]);
+}
+
+#[test]
+fn a_hostile_shard_index_cannot_leave_the_directory() {
+    let dir = copy("llama2");
+    std::fs::write(
+        dir.path().join("model.safetensors.index.json"),
+        r#"{"weight_map": {"lm_head.weight": "../../etc/passwd"}}"#,
+    )
+    .unwrap();
+    refusal(dir.path(), Code::ModelFormat, &["weight_map", "beside the index"]);
+}
+
+#[test]
+fn sequences_that_do_not_fit_and_foreign_ids_are_errors() {
+    let decoder = load(&fixtures().join("models/llama2")).unwrap();
+    let mut cache = decoder.new_cache(4).unwrap();
+    let err = decoder.extend(&[1, 2, 3, 4, 5], &mut cache, &LoraStack::none()).unwrap_err();
+    assert_eq!(err.code(), Code::ContextLength);
+    let err = decoder.extend(&[10_000], &mut cache, &LoraStack::none()).unwrap_err();
+    assert!(err.message().contains("outside the model's vocabulary"), "{err}");
+    assert_eq!(cache.len(), 0);
+    assert_eq!(decoder.dtype(), DType::F32);
+}
+
+#[test]
+fn devices_are_parsed_and_missing_ones_refused() {
+    assert_eq!(DeviceChoice::parse("cuda:3").unwrap(), DeviceChoice::Cuda(3));
+    assert_eq!(DeviceChoice::parse("gpu").unwrap_err().code(), Code::InvalidOptions);
+    assert!(DeviceChoice::Auto.open().is_ok());
+    if !cfg!(feature = "cuda") {
+        assert_eq!(DeviceChoice::Cuda(0).open().unwrap_err().code(), Code::Device);
+        assert_eq!(available_devices(), ["cpu"]);
+    }
+}
