@@ -1,1 +1,20 @@
-//! Text to tokens and back: tokenizer, chat template, streaming detokenization.
+//! Text to tokens and back, and the conversation format a model was tuned on.
+//!
+//! Everything here equals what `transformers` does with the same files (`tests/fixtures/chat` holds that), with one
+//! deliberate difference: text that a person supplied never becomes a control token.
+
+mod config;
+mod control_tokens;
+mod detokenize;
+mod prompt;
+mod stream;
+mod template;
+mod tokenizer;
+
+pub(crate) use prompt::{Example, PromptFormat};
+pub(crate) use stream::StreamDecoder;
+pub(crate) use template::{ChatTemplate, Message};
+pub(crate) use tokenizer::Tokenizer;
+
+#[cfg(test)]
+pub(crate) mod test_support;

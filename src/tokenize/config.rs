@@ -1,0 +1,109 @@
+//! `tokenizer_config.json`: the special tokens by role, and whether the tokenizer begins a text with BOS.
+
+use crate::error::{Code, Error, Result};
+use crate::files;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// Real ones reach 1.2 MB (Gemma lists thousands of added tokens).
+const LARGEST_CONFIG: u64 = 64 << 20;
+
+/// The part of `tokenizer_config.json` (and of the older `special_tokens_map.json`) that concerns us.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TokenizerConfig {
+    /// `bos_token`, `eos_token`, `unk_token`, …: name → text, in the order of the file. Templates see these names.
+    pub special_tokens: Vec<(String, String)>,
+    /// `add_bos_token`, where the file says.
+    pub add_bos_token: Option<bool>,
+    /// `chat_template` as it stands in the file.
+    pub chat_template: Option<Value>,
+}
+
+impl TokenizerConfig {
+    /// Reads what is there; a folder without either file gives an empty configuration.
+    pub fn load(dir: &Path) -> Result<Self> {
+        let mut config = TokenizerConfig::default();
+        for name in ["tokenizer_config.json", "special_tokens_map.json"] {
+            let Some(object) = read_object(&dir.join(name))? else { continue };
+            config.merge(object);
+        }
+        Ok(config)
+    }
+
+    /// The text of e.g. `bos_token`.
+    pub fn special_token(&self, name: &str) -> Option<&str> {
+        self.special_tokens.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
+    }
+
+    /// Takes over what is not known yet: the first file wins.
+    fn merge(&mut self, mut object: Map<String, Value>) {
+        for (name, value) in &object {
+            if name.ends_with("_token") && self.special_token(name).is_none() {
+                if let Some(text) = token_text(value) {
+                    self.special_tokens.push((name.clone(), text.to_owned()));
+                }
+            }
+        }
+        self.add_bos_token = self.add_bos_token.or(object.get("add_bos_token").and_then(Value::as_bool));
+        self.chat_template = self.chat_template.take().or(object.remove("chat_template")).filter(|v| !v.is_null());
+    }
+}
+
+/// A token is written as its text, or as an `AddedToken` object with a `content`.
+fn token_text(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Object(token) => token.get("content").and_then(Value::as_str),
+        _ => None,
+    }
+}
+
+/// Reads a JSON object; `None` when the file is not there.
+pub(super) fn read_object(path: &Path) -> Result<Option<Map<String, Value>>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = files::read_text(path, LARGEST_CONFIG)?;
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(object)) => Ok(Some(object)),
+        Ok(_) => Err(damaged(path, "expected a JSON object")),
+        Err(err) => Err(damaged(path, &err.to_string())),
+    }
+}
+
+fn damaged(path: &Path, why: &str) -> Error {
+    Error::new(Code::Tokenizer, format!("{} is damaged: {why}", path.display()))
+        .with("path", path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_strings_or_objects_and_the_first_file_wins() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(
+            dir.path().join("tokenizer_config.json"),
+            r#"{"bos_token":null,"eos_token":{"content":"</s>","special":true},"add_bos_token":false}"#,
+        )
+        .unwrap();
+        std::fs::write(dir.path().join("special_tokens_map.json"), r#"{"eos_token":"<eos>","bos_token":"<s>"}"#)
+            .unwrap();
+        let config = TokenizerConfig::load(dir.path()).unwrap();
+        assert_eq!(config.special_token("eos_token"), Some("</s>"));
+        assert_eq!(config.special_token("bos_token"), Some("<s>"));
+        assert_eq!(config.add_bos_token, Some(false));
+    }
+
+    #[test]
+    fn a_damaged_file_is_named() {
+        for text in ["{", "[]", "\u{feff}x"] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("tokenizer_config.json"), text).unwrap();
+            let err = TokenizerConfig::load(dir.path()).unwrap_err();
+            assert_eq!(err.code(), Code::Tokenizer);
+            assert!(err.message().contains("tokenizer_config.json is damaged"), "{err}");
+        }
+    }
+}

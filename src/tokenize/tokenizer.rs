@@ -1,0 +1,233 @@
+//! A `tokenizer.json`: text to ids, ids to text and to bytes.
+
+use super::config::TokenizerConfig;
+use super::detokenize::Detokenizer;
+use super::stream::StreamDecoder;
+use crate::error::{Code, Error, IoContext, Result};
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use tokenizers::{Model, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer};
+
+/// The largest in public use (Gemma 3) has 33 MB.
+const LARGEST_TOKENIZER: u64 = 512 << 20;
+
+/// A tokenizer. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Tokenizer(Arc<Inner>);
+
+struct Inner {
+    tokenizer: tokenizers::Tokenizer,
+    detokenizer: Detokenizer,
+    config: TokenizerConfig,
+    special_ids: HashSet<u32>,
+    vocab_size: usize,
+    sha256: String,
+    continuation: Continuation,
+}
+
+/// How a text is encoded that continues another.
+#[derive(Debug)]
+enum Continuation {
+    /// As any text.
+    Plain,
+    /// The tokenizer puts a space before every text (SentencePiece's "dummy prefix"), so the text is encoded after
+    /// this one, whose ids are then taken off.
+    After { text: &'static str, ids: Vec<u32> },
+}
+
+impl Tokenizer {
+    /// Loads `tokenizer.json` (and what `tokenizer_config.json` adds) from a model's directory.
+    pub fn load(dir: &Path) -> Result<Self> {
+        let path = dir.join("tokenizer.json");
+        let damaged = |why: String| {
+            Error::new(Code::Tokenizer, format!("{} cannot be used: {why}", path.display()))
+                .with("path", path.display().to_string())
+        };
+        if !path.is_file() {
+            return Err(Error::new(
+                Code::Io,
+                format!(
+                    "{} is missing; a model directory needs it (transformers writes it with \
+                     `AutoTokenizer.from_pretrained(dir).save_pretrained(dir)`)",
+                    path.display()
+                ),
+            )
+            .with("path", path.display().to_string()));
+        }
+        let size = std::fs::metadata(&path).at("read", &path)?.len();
+        if size > LARGEST_TOKENIZER {
+            return Err(damaged(format!("it has {size} bytes; expected at most {LARGEST_TOKENIZER}")));
+        }
+        let bytes = std::fs::read(&path).at("read", &path)?;
+        let mut tokenizer = tokenizers::Tokenizer::from_bytes(&bytes).map_err(|err| damaged(err.to_string()))?;
+        // A saved tokenizer may carry the limits of the program that saved it; they would cut rows without a word.
+        tokenizer.with_truncation(None).map_err(|err| damaged(err.to_string()))?;
+        tokenizer.with_padding(None);
+        let decoder = serde_json::to_value(tokenizer.get_decoder()).map_err(|err| damaged(err.to_string()))?;
+        let detokenizer = Detokenizer::new(&decoder).map_err(|err| err.with("path", path.display().to_string()))?;
+        let added = tokenizer.get_added_tokens_decoder();
+        let special_ids = added.iter().filter(|(_, token)| token.special).map(|(&id, _)| id).collect();
+        let vocab_size = tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+        let mut inner = Inner {
+            tokenizer,
+            detokenizer,
+            config: TokenizerConfig::load(dir)?,
+            special_ids,
+            vocab_size,
+            sha256: format!("{:x}", Sha256::digest(&bytes)),
+            continuation: Continuation::Plain,
+        };
+        inner.continuation = inner.find_continuation()?;
+        Ok(Tokenizer(Arc::new(inner)))
+    }
+
+    /// The ids of `text`. Special tokens written in the text are recognised, as in `transformers`; with
+    /// `add_special_tokens` the tokenizer adds its own (BOS) too.
+    pub fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
+        self.0.encode(text, add_special_tokens)
+    }
+
+    /// The ids of `text` where it continues another text: no leading space of SentencePiece's is put before it.
+    pub fn encode_continuation(&self, text: &str) -> Result<Vec<u32>> {
+        self.0.continue_with(text, |text| self.encode(text, false))
+    }
+
+    /// As [`Tokenizer::encode_continuation`], but nothing in the text is a special or added token.
+    pub fn encode_as_text(&self, text: &str) -> Result<Vec<u32>> {
+        self.0.continue_with(text, |text| self.0.encode_without_added_tokens(text))
+    }
+
+    /// The text of `ids`. Invalid UTF-8 gives U+FFFD; ids outside the vocabulary give nothing.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
+        let mut stream = StreamDecoder::with_special(self, skip_special);
+        let mut text: String = ids.iter().filter_map(|&id| stream.push(id)).collect();
+        text.extend(stream.finish());
+        text
+    }
+
+    /// The bytes that a token stands for inside a text; a special token's are its name.
+    pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        self.id_to_token(id).map(|token| self.0.detokenizer.bytes(&token))
+    }
+
+    /// Whether a token is a control token (BOS, end of turn, …) and no text.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.0.special_ids.contains(&id)
+    }
+
+    /// The id of a token by its name.
+    pub fn token_to_id(&self, token: &str) -> Option<u32> {
+        self.0.tokenizer.token_to_id(token)
+    }
+
+    /// The name of a token.
+    pub fn id_to_token(&self, id: u32) -> Option<String> {
+        self.0.tokenizer.id_to_token(id)
+    }
+
+    /// One more than the highest id. A model's output may be wider.
+    pub fn vocab_size(&self) -> usize {
+        self.0.vocab_size
+    }
+
+    /// SHA-256 of `tokenizer.json`, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
+    /// The id of a token that `tokenizer_config.json` names, e.g. `eos_token`.
+    pub fn named_token(&self, name: &str) -> Option<u32> {
+        self.0.config.special_token(name).and_then(|token| self.token_to_id(token))
+    }
+
+    /// The BOS that this tokenizer begins each text with; `None` if it begins with none.
+    pub fn leading_bos(&self, model_bos: Option<u32>) -> Result<Option<u32>> {
+        let added = self.encode("", true)?.first().copied();
+        let named = self.named_token("bos_token").or(model_bos);
+        Ok(match self.0.config.add_bos_token {
+            Some(false) => None,
+            Some(true) => named.or(added),
+            None => added.filter(|&id| named.is_none_or(|bos| bos == id)),
+        })
+    }
+
+    /// All added tokens: text, id, whether it is special, whether it is searched for in normalized text.
+    pub(super) fn added_tokens(&self) -> Vec<(String, u32, bool, bool)> {
+        let added = self.0.tokenizer.get_added_tokens_decoder();
+        added.into_iter().map(|(id, token)| (token.content, id, token.special, token.normalized)).collect()
+    }
+
+    pub(super) fn detokenizer(&self) -> &Detokenizer {
+        &self.0.detokenizer
+    }
+}
+
+impl Inner {
+    fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
+        let encoding = self.tokenizer.encode_fast(text, add_special_tokens).map_err(refused)?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The pipeline of `tokenizers` without its first step, the search for added tokens.
+    fn encode_without_added_tokens(&self, text: &str) -> Result<Vec<u32>> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut normalized = NormalizedString::from(text);
+        if let Some(normalizer) = self.tokenizer.get_normalizer() {
+            normalizer.normalize(&mut normalized).map_err(refused)?;
+        }
+        let mut pieces = PreTokenizedString::from(normalized);
+        if let Some(pre_tokenizer) = self.tokenizer.get_pre_tokenizer() {
+            pre_tokenizer.pre_tokenize(&mut pieces).map_err(refused)?;
+        }
+        let model = self.tokenizer.get_model();
+        pieces.tokenize(|piece| model.tokenize(piece.get())).map_err(refused)?;
+        Ok(pieces.into_encoding(None, 0, OffsetType::None).map_err(refused)?.get_ids().to_vec())
+    }
+
+    fn continue_with(&self, text: &str, encode: impl Fn(&str) -> Result<Vec<u32>>) -> Result<Vec<u32>> {
+        if let Continuation::After { text: before, ids } = &self.continuation {
+            let whole = encode(&format!("{before}{text}"))?;
+            if let Some(rest) = whole.strip_prefix(ids.as_slice()) {
+                return Ok(rest.to_vec());
+            }
+        }
+        encode(text)
+    }
+
+    /// Looks whether "b" alone and "b" after something differ, and if so for a text that can go before any other: one
+    /// that no merge joins to what follows. U+0001 is a byte token in SentencePiece's vocabularies.
+    fn find_continuation(&self) -> Result<Continuation> {
+        for text in ["\u{1}", "\n"] {
+            let ids = self.encode(text, false)?;
+            let spelled: Vec<u8> = ids
+                .iter()
+                .filter_map(|&id| self.tokenizer.id_to_token(id))
+                .flat_map(|token| self.detokenizer.bytes(&token))
+                .collect();
+            if !spelled.ends_with(text.as_bytes()) {
+                continue;
+            }
+            let whole = self.encode(&format!("{text}b"), false)?;
+            if let Some(rest) = whole.strip_prefix(ids.as_slice()) {
+                let plain = rest == self.encode("b", false)?;
+                return Ok(if plain { Continuation::Plain } else { Continuation::After { text, ids } });
+            }
+        }
+        Ok(Continuation::Plain)
+    }
+}
+
+fn refused(err: tokenizers::Error) -> Error {
+    Error::new(Code::Tokenizer, format!("the tokenizer refused the text: {err}"))
+}
+
+impl fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokenizer").field("vocab_size", &self.0.vocab_size).field("sha256", &self.0.sha256).finish()
+    }
+}
