@@ -18,7 +18,7 @@ pub(crate) fn write_atomic(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>)
 }
 
 /// Makes a rename durable. Windows has no such call and needs none.
-fn sync_folder(folder: &Path) -> Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     #[cfg(unix)]
     File::open(folder).and_then(|dir| dir.sync_all()).at("sync", folder)?;
     #[cfg(not(unix))]

@@ -32,5 +32,7 @@ mod train;
 
 pub mod capi;
 
+pub use adapter::{Adapter, PatternMap, TargetModules};
 pub use control::{Cancel, Control, Monitor, Phase, Progress};
 pub use error::{Code, Error, Result};
+pub use train::{SchedulerType, TrainOptions};

@@ -1,1 +1,210 @@
 //! PEFT adapters: configuration, tensors, files, stacking and merging.
+
+mod base;
+mod config;
+mod init;
+mod load;
+mod manifest;
+mod merge;
+mod patterns;
+mod save;
+mod targets;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use base::AdapterBase;
+pub(crate) use config::LoraConfig;
+pub(crate) use manifest::AdapterManifest;
+pub use patterns::PatternMap;
+pub use targets::TargetModules;
+
+use crate::error::{Code, Error, Result};
+use crate::model::{LoraStack, LoraWeights, Site};
+use candle_core::{DType, Tensor};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::sync::Arc;
+
+/// A LoRA adapter of one base model: immutable, cheap to clone, usable from any thread.
+#[derive(Clone)]
+pub struct Adapter(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    config: LoraConfig,
+    base: AdapterBase,
+    manifest: AdapterManifest,
+    /// In the order of the forward pass; `scaling` is PEFT's.
+    weights: Vec<(Site, LoraWeights)>,
+    sha256: String,
+}
+
+impl Adapter {
+    /// Puts an adapter together after checking every tensor against the config and the base.
+    fn assemble(
+        name: String,
+        config: LoraConfig,
+        base: AdapterBase,
+        manifest: AdapterManifest,
+        weights: Vec<(Site, LoraWeights)>,
+    ) -> Result<Self> {
+        let targets = config.targeted_sites(&base)?;
+        let sites = |found: &mut dyn Iterator<Item = Site>| found.map(Site::module).collect::<Vec<_>>();
+        if targets.len() != weights.len()
+            || targets.iter().zip(&weights).any(|(target, (site, _))| target.site != *site)
+        {
+            return Err(Error::new(Code::Internal, "the adapter's tensors are not those that its config asks for")
+                .with("expected", sites(&mut targets.iter().map(|target| target.site)))
+                .with("found", sites(&mut weights.iter().map(|(site, _)| *site))));
+        }
+        for (target, (site, weights)) in targets.iter().zip(&weights) {
+            let (out_features, in_features) = base.shape(site.projection);
+            for (what, tensor, expected) in
+                [("lora_A", &weights.a, [target.r, in_features]), ("lora_B", &weights.b, [out_features, target.r])]
+            {
+                if tensor.dims() != expected || tensor.dtype() != DType::F32 {
+                    let found = format!("{:?} {:?}", tensor.dtype(), tensor.dims());
+                    let tensor = format!("{}.{what}", site.module());
+                    return Err(Error::new(Code::Internal, format!("{tensor} is {found}; expected F32 {expected:?}"))
+                        .with("tensor", tensor));
+                }
+            }
+        }
+        let sha256 = content_sha256(&weights)?;
+        Ok(Adapter(Arc::new(Inner { name, config, base, manifest, weights, sha256 })))
+    }
+
+    /// The same adapter with other numbers in its tensors: what a training step leaves. The sites must be the same, in
+    /// the same order; `scaling` is taken from the config, not from `weights`.
+    pub(crate) fn with_weights(&self, weights: Vec<(Site, LoraWeights)>) -> Result<Adapter> {
+        let Inner { name, config, base, manifest, weights: old, .. } = &*self.0;
+        let weights = weights
+            .into_iter()
+            .zip(old)
+            .map(|((site, new), (_, old))| (site, LoraWeights { scaling: old.scaling, ..new }))
+            .collect();
+        Adapter::assemble(name.clone(), config.clone(), base.clone(), manifest.clone(), weights)
+    }
+
+    /// The same adapter under another name and with another manifest; the manifest's base is filled in.
+    pub(crate) fn with_manifest(&self, name: &str, mut manifest: AdapterManifest) -> Adapter {
+        let Inner { config, base, weights, sha256, .. } = &*self.0;
+        manifest.base = AdapterManifest::of(base).base;
+        Adapter(Arc::new(Inner {
+            name: name.to_owned(),
+            config: config.clone(),
+            base: base.clone(),
+            manifest,
+            weights: weights.clone(),
+            sha256: sha256.clone(),
+        }))
+    }
+
+    /// The name, as in `hr_review`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The version, as in `20261123-n842-r16-3f9c`; an adapter made elsewhere has the start of its hash.
+    pub fn version(&self) -> &str {
+        match &self.0.manifest.version {
+            Some(version) => version,
+            None => self.sha256().get(..8).unwrap_or_default(),
+        }
+    }
+
+    /// SHA-256 of the tensors, hex: every site's name, then A and B as little-endian f32.
+    pub fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
+    pub(crate) fn config(&self) -> &LoraConfig {
+        &self.0.config
+    }
+
+    pub(crate) fn base(&self) -> &AdapterBase {
+        &self.0.base
+    }
+
+    pub(crate) fn manifest(&self) -> &AdapterManifest {
+        &self.0.manifest
+    }
+
+    /// The tensors by site, in the order of the forward pass; `scaling` is PEFT's.
+    pub(crate) fn weights(&self) -> &[(Site, LoraWeights)] {
+        &self.0.weights
+    }
+
+    /// Numbers in all tensors together.
+    pub fn num_parameters(&self) -> usize {
+        self.0.weights.iter().map(|(_, weights)| weights.a.elem_count() + weights.b.elem_count()).sum()
+    }
+
+    /// Puts this adapter on top of a stack; `scale` multiplies PEFT's scaling (0 leaves the base, 1 is the adapter).
+    pub(crate) fn attach_to(&self, stack: &mut LoraStack, scale: f64) -> Result<()> {
+        check_scale(scale)?;
+        for (site, weights) in &self.0.weights {
+            stack.push(*site, LoraWeights { scaling: weights.scaling * scale, ..weights.clone() });
+        }
+        Ok(())
+    }
+
+    /// What there is to know about the adapter, for hosts.
+    pub fn info(&self) -> Value {
+        let Inner { name, config, base, manifest, weights, .. } = &*self.0;
+        let modules: Vec<&str> = crate::model::Projection::ALL
+            .into_iter()
+            .filter(|projection| weights.iter().any(|(site, _)| site.projection == *projection))
+            .map(|projection| projection.module_name())
+            .collect();
+        json!({
+            "name": name,
+            "version": self.version(),
+            "sha256": self.sha256(),
+            "r": config.r,
+            "lora_alpha": config.lora_alpha,
+            "use_rslora": config.use_rslora,
+            "lora_dropout": config.lora_dropout,
+            "target_modules": config.target_modules,
+            "adapted_modules": modules,
+            "adapted_layers": weights.len(),
+            "parameters": self.num_parameters(),
+            "base_model_name_or_path": config.base_model_name_or_path,
+            "base_model_name_differs": config.base_model_name_or_path.as_ref().is_some_and(|wanted| *wanted != base.name),
+            "base": { "name": base.name, "sha256": base.sha256 },
+            "manifest": manifest,
+        })
+    }
+}
+
+impl fmt::Debug for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Adapter({} {}, r {}, {} sites)", self.0.name, self.version(), self.0.config.r, self.0.weights.len())
+    }
+}
+
+fn content_sha256(weights: &[(Site, LoraWeights)]) -> Result<String> {
+    let mut hash = Sha256::new();
+    for (site, weights) in weights {
+        hash.update(site.module());
+        for tensor in [&weights.a, &weights.b] {
+            let bytes: Vec<u8> = values(tensor)?.into_iter().flat_map(f32::to_le_bytes).collect();
+            hash.update(bytes);
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A tensor's numbers in row-major order, on the host.
+fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+    Ok(tensor.flatten_all()?.to_vec1::<f32>()?)
+}
+
+fn check_scale(scale: f64) -> Result<()> {
+    if scale.is_finite() {
+        return Ok(());
+    }
+    Err(Error::new(Code::InvalidArgument, format!("the adapter's scale is {scale}; expected a finite number"))
+        .with("scale", scale.to_string()))
+}

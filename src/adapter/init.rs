@@ -1,0 +1,42 @@
+//! A fresh adapter: A random, B zero, so that training starts from the base model's own output.
+
+use super::Adapter;
+use super::base::AdapterBase;
+use super::config::LoraConfig;
+use super::manifest::AdapterManifest;
+use crate::error::Result;
+use crate::model::LoraWeights;
+use candle_core::{DType, Tensor};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+impl Adapter {
+    /// PEFT's default initialisation: `kaiming_uniform_(A, a=√5)`, which is U(−1/√in, 1/√in), and B = 0.
+    ///
+    /// The numbers depend on the seed, the config and the base's shapes only: they are drawn as 24-bit integers, site by
+    /// site in the order of the forward pass, and are the same bits on every platform and device.
+    pub(crate) fn new_for_training(config: &LoraConfig, base: impl Into<AdapterBase>, seed: u64) -> Result<Adapter> {
+        let base = base.into();
+        config.check()?;
+        config.check_every_target_exists(&base)?;
+        let mut config = config.clone();
+        config.base_model_name_or_path = Some(base.name.clone());
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut weights = Vec::new();
+        for target in config.targeted_sites(&base)? {
+            let (out_features, in_features) = base.shape(target.site.projection);
+            let bound = 1.0 / (in_features as f32).sqrt();
+            let a: Vec<f32> = (0..target.r * in_features).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * bound).collect();
+            weights.push((
+                target.site,
+                LoraWeights {
+                    a: Tensor::from_vec(a, (target.r, in_features), &base.device)?,
+                    b: Tensor::zeros((out_features, target.r), DType::F32, &base.device)?,
+                    scaling: target.scaling,
+                },
+            ));
+        }
+        let manifest = AdapterManifest::of(&base);
+        Adapter::assemble("adapter".to_owned(), config, base, manifest, weights)
+    }
+}

@@ -1,0 +1,110 @@
+//! `tailora.json`: what PEFT's files have no place for, beside them, so that they stay PEFT's.
+
+use super::base::AdapterBase;
+use crate::error::{Code, Error, Result};
+use crate::files::read_text;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// The manifest's file name.
+pub(crate) const FILE_NAME: &str = "tailora.json";
+const SCHEMA: &str = "tailora.adapter/1";
+const MAX_SIZE: u64 = 1 << 20;
+
+/// Where an adapter comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AdapterManifest {
+    /// `tailora.adapter/1`.
+    pub(crate) schema: String,
+    /// As in `hr_review`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// As in `20261123-n842-r16-3f9c`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    /// When it was trained or merged, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created: Option<String>,
+    /// Rows it was trained on, validation rows included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rows: Option<usize>,
+    /// The base it belongs to.
+    pub(crate) base: BaseIdentity,
+    /// SHA-256 of the CSV it was trained on, hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) csv_sha256: Option<String>,
+    /// Seed, losses, options: whatever the run wants to keep.
+    #[serde(flatten)]
+    pub(crate) extra: Map<String, Value>,
+}
+
+/// A base model by name and by the hash of its weights.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct BaseIdentity {
+    pub(crate) name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sha256: Option<String>,
+}
+
+impl Default for AdapterManifest {
+    fn default() -> Self {
+        AdapterManifest {
+            schema: SCHEMA.to_owned(),
+            name: None,
+            version: None,
+            created: None,
+            rows: None,
+            base: BaseIdentity::default(),
+            csv_sha256: None,
+            extra: Map::new(),
+        }
+    }
+}
+
+impl AdapterManifest {
+    /// A manifest that only says whose adapter it is.
+    pub(crate) fn of(base: &AdapterBase) -> Self {
+        let base = BaseIdentity { name: base.name.clone(), sha256: base.sha256.clone() };
+        AdapterManifest { base, ..Default::default() }
+    }
+
+    /// Reads the manifest of a folder; an adapter made elsewhere has none.
+    pub(crate) fn read(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(FILE_NAME);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = read_text(&path, MAX_SIZE)?;
+        let damaged = |what: String| {
+            Error::new(Code::AdapterFormat, format!("{}: {what}", path.display()))
+                .with("path", path.display().to_string())
+        };
+        let manifest: Self = serde_json::from_str(&text).map_err(|err| damaged(format!("not a manifest: {err}")))?;
+        if manifest.schema != SCHEMA {
+            return Err(damaged(format!("has schema `{}`; expected `{SCHEMA}`", manifest.schema)));
+        }
+        Ok(Some(manifest))
+    }
+
+    /// Refuses an adapter that was made for other weights, naming both.
+    pub(crate) fn check_base(&self, dir: &Path, base: &AdapterBase) -> Result<()> {
+        match (&self.base.sha256, &base.sha256) {
+            (Some(wanted), Some(loaded)) if !wanted.eq_ignore_ascii_case(loaded) => Err(Error::new(
+                Code::AdapterMismatch,
+                format!(
+                    "the adapter in {} was trained on the base model {} (sha256 {wanted}), but {} (sha256 {loaded}) is loaded; load the adapter's own base",
+                    dir.display(),
+                    self.base.name,
+                    base.name
+                ),
+            )
+            .with("path", dir.display().to_string())
+            .with("adapter_base_sha256", wanted)
+            .with("loaded_base_sha256", loaded)),
+            _ => Ok(()),
+        }
+    }
+}

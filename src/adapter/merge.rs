@@ -1,0 +1,115 @@
+//! A stack of adapters as one: ranks are concatenated, so nothing is approximated.
+//!
+//! Σᵢ sᵢ·Bᵢ·Aᵢ = [s₁B₁ … sₙBₙ] · [A₁; …; Aₙ], an adapter of rank Σrᵢ and scaling 1 (PEFT: `alpha = r` at every site).
+
+use super::base::AdapterBase;
+use super::config::LoraConfig;
+use super::manifest::AdapterManifest;
+use super::patterns::PatternMap;
+use super::targets::TargetModules;
+use super::{Adapter, check_scale};
+use crate::error::{Code, Error, Result};
+use crate::model::{LoraWeights, Projection, Site};
+use candle_core::Tensor;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+impl Adapter {
+    /// One adapter that computes what the stack computes, each adapter at its scale.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: an empty stack, a scale that is not finite. `AdapterMismatch`: adapters of different bases.
+    pub fn merge(name: &str, stack: &[(Adapter, f64)]) -> Result<Adapter> {
+        let Some(((first, _), others)) = stack.split_first() else {
+            return Err(Error::new(Code::InvalidArgument, "no adapter to merge; expected at least one"));
+        };
+        for (other, _) in others {
+            check_same_base(first, other)?;
+        }
+        let mut parts: BTreeMap<Site, (Vec<Tensor>, Vec<Tensor>)> = BTreeMap::new();
+        for (adapter, scale) in stack {
+            check_scale(*scale)?;
+            for (site, weights) in adapter.weights() {
+                let (a, b) = parts.entry(*site).or_default();
+                a.push(weights.a.clone());
+                b.push(weights.b.affine(weights.scaling * scale, 0.0)?);
+            }
+        }
+        let weights = parts
+            .into_iter()
+            .map(|(site, (a, b))| {
+                Ok((site, LoraWeights { a: Tensor::cat(&a, 0)?, b: Tensor::cat(&b, 1)?, scaling: 1.0 }))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let base = first.base().clone();
+        let config = config_of(&weights, &base, first.config().base_model_name_or_path.clone())?;
+        let mut manifest = AdapterManifest { name: Some(name.to_owned()), ..AdapterManifest::of(&base) };
+        manifest.created = Some(jiff::Timestamp::now().to_string());
+        let sources: Vec<_> = stack
+            .iter()
+            .map(|(adapter, scale)| json!({ "name": adapter.name(), "version": adapter.version(), "scale": scale }))
+            .collect();
+        manifest.extra.insert("merged_from".to_owned(), sources.into());
+        Adapter::assemble(name.to_owned(), config, base, manifest, weights)
+    }
+
+    /// `W + scaling·B·A`: the base's weight with this adapter folded in.
+    #[cfg(test)]
+    pub(crate) fn merged_weight(&self, site: Site, base_weight: &Tensor) -> Result<Tensor> {
+        let Some((_, weights)) = self.weights().iter().find(|(known, _)| *known == site) else {
+            return Ok(base_weight.clone());
+        };
+        Ok((base_weight + weights.b.matmul(&weights.a)?.affine(weights.scaling, 0.0)?)?)
+    }
+}
+
+fn check_same_base(first: &Adapter, other: &Adapter) -> Result<()> {
+    let (a, b) = (first.base(), other.base());
+    let hashes_differ = matches!((&a.sha256, &b.sha256), (Some(a), Some(b)) if a != b);
+    if a.same_shapes(b) && !hashes_differ && a.device.same_device(&b.device) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::AdapterMismatch,
+        format!(
+            "the adapters {} and {} are loaded for different base models ({} and {}); only adapters of one base can be merged",
+            first.name(),
+            other.name(),
+            a.name,
+            b.name
+        ),
+    ))
+}
+
+/// A config under which exactly `weights` are targeted, each with alpha = r.
+fn config_of(weights: &[(Site, LoraWeights)], base: &AdapterBase, base_name: Option<String>) -> Result<LoraConfig> {
+    let mut target_modules = Vec::new();
+    let mut ranks: Vec<(String, usize)> = Vec::new();
+    for projection in Projection::ALL {
+        let sites: Vec<(Site, usize)> = weights
+            .iter()
+            .filter(|(site, _)| site.projection == projection)
+            .map(|(site, w)| (*site, w.a.dims()[0]))
+            .collect();
+        let uniform = sites.len() == base.num_hidden_layers && sites.iter().all(|(_, r)| *r == sites[0].1);
+        if uniform && !sites.is_empty() {
+            target_modules.push(projection.module_name().to_owned());
+            ranks.push((projection.module_name().to_owned(), sites[0].1));
+        } else {
+            target_modules.extend(sites.iter().map(|(site, _)| site.module()));
+            ranks.extend(sites.iter().map(|(site, r)| (site.module(), *r)));
+        }
+    }
+    let r = ranks.iter().map(|(_, r)| *r).max().unwrap_or(1);
+    let differing = || ranks.iter().filter(|(_, other)| *other != r);
+    let config = LoraConfig {
+        r,
+        lora_alpha: r as f64,
+        rank_pattern: differing().cloned().collect::<PatternMap<usize>>(),
+        alpha_pattern: differing().map(|(module, r)| (module.clone(), *r as f64)).collect::<PatternMap<f64>>(),
+        target_modules: TargetModules::List(target_modules),
+        base_model_name_or_path: base_name,
+        ..Default::default()
+    };
+    config.check().map(|()| config)
+}

@@ -1,0 +1,205 @@
+//! Which linear layers an adapter sits on, with which rank and scaling: PEFT's `check_target_module_exists`.
+
+use super::base::AdapterBase;
+use super::config::LoraConfig;
+use super::patterns::ModulePattern;
+use crate::error::{Code, Error, Result};
+use crate::model::{Projection, Site};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Modules to adapt: a list of names (each matches a module's full name or its end after a dot), a regular expression
+/// over full names, or `"all-linear"`, which means every linear layer but the output head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum TargetModules {
+    /// Names such as `q_proj` or `model.layers.0.mlp.up_proj`.
+    List(Vec<String>),
+    /// A regular expression that must match the whole name, or `all-linear`.
+    Pattern(String),
+}
+
+impl TargetModules {
+    /// Every linear layer but the output head.
+    pub fn all_linear() -> Self {
+        TargetModules::Pattern("all-linear".to_owned())
+    }
+
+    pub(crate) fn is_all_linear(&self) -> bool {
+        matches!(self, TargetModules::Pattern(text) if text.eq_ignore_ascii_case("all-linear"))
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            TargetModules::List(names) => names.is_empty(),
+            TargetModules::Pattern(text) => text.is_empty(),
+        }
+    }
+}
+
+impl fmt::Display for TargetModules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TargetModules::List(names) => write!(f, "[{}]", names.join(", ")),
+            TargetModules::Pattern(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What PEFT could adapt beyond the decoder layers, and this library does not.
+const NOT_ADAPTABLE: [&str; 2] = ["lm_head", "model.embed_tokens"];
+
+/// One adapted linear layer and what the config says about it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct TargetedSite {
+    pub(crate) site: Site,
+    pub(crate) r: usize,
+    /// PEFT's `scaling`: alpha / r, or alpha / √r with `use_rslora`.
+    pub(crate) scaling: f64,
+}
+
+/// `target_modules` or `exclude_modules`, compiled.
+enum Matcher<'a> {
+    AllLinear,
+    Names(&'a [String]),
+    Regex(ModulePattern),
+}
+
+/// How a name matched: PEFT restricts to `layers_to_transform` only those that matched by their end.
+#[derive(PartialEq)]
+enum Match {
+    No,
+    ByEnd,
+    Exactly,
+}
+
+impl<'a> Matcher<'a> {
+    fn new(modules: &'a TargetModules) -> Result<Self> {
+        Ok(match modules {
+            TargetModules::List(names) => Matcher::Names(names),
+            TargetModules::Pattern(_) if modules.is_all_linear() => Matcher::AllLinear,
+            TargetModules::Pattern(pattern) => Matcher::Regex(ModulePattern::full(pattern)?),
+        })
+    }
+
+    fn find(&self, module: &str) -> Result<Match> {
+        Ok(match self {
+            Matcher::AllLinear if NOT_ADAPTABLE.contains(&module) => Match::No,
+            Matcher::AllLinear => Match::Exactly,
+            Matcher::Regex(pattern) if pattern.is_match(module)? => Match::Exactly,
+            Matcher::Regex(_) => Match::No,
+            Matcher::Names(names) if names.iter().any(|name| name == module) => Match::Exactly,
+            Matcher::Names(names) if names.iter().any(|name| ends_with_part(module, name)) => Match::ByEnd,
+            Matcher::Names(_) => Match::No,
+        })
+    }
+}
+
+/// `module.endswith("." + name)`.
+fn ends_with_part(module: &str, name: &str) -> bool {
+    module.strip_suffix(name).is_some_and(|front| front.ends_with('.'))
+}
+
+/// The layers that `layers_to_transform` and `layers_pattern` leave.
+struct LayerFilter<'a> {
+    layers: Option<&'a [usize]>,
+    patterns: Vec<ModulePattern>,
+}
+
+impl<'a> LayerFilter<'a> {
+    fn new(config: &'a LoraConfig) -> Result<Self> {
+        let layers = config.layers_to_transform.as_deref().filter(|layers| !layers.is_empty());
+        let patterns =
+            config.layers_pattern.iter().map(|pattern| ModulePattern::layers(pattern)).collect::<Result<_>>()?;
+        Ok(LayerFilter { layers, patterns })
+    }
+
+    fn keeps(&self, site: Site, module: &str) -> Result<bool> {
+        let Some(layers) = self.layers else { return Ok(true) };
+        if self.patterns.is_empty() {
+            return Ok(layers.contains(&site.layer));
+        }
+        for pattern in &self.patterns {
+            if pattern.is_match(module)? {
+                return Ok(pattern.layer_index(module)?.is_some_and(|index| layers.contains(&index)));
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl LoraConfig {
+    /// The linear layers of `base` that this config adapts, in the order of the forward pass; never empty.
+    pub(crate) fn targeted_sites(&self, base: &AdapterBase) -> Result<Vec<TargetedSite>> {
+        let targets = Matcher::new(&self.target_modules)?;
+        let excluded =
+            self.exclude_modules.as_ref().filter(|modules| !modules.is_empty()).map(Matcher::new).transpose()?;
+        let is_excluded = |module: &str| -> Result<bool> {
+            excluded.as_ref().map_or(Ok(false), |excluded| Ok(excluded.find(module)? != Match::No))
+        };
+        let filter = LayerFilter::new(self)?;
+        let (ranks, alphas) = (self.rank_pattern.compile()?, self.alpha_pattern.compile()?);
+
+        for module in NOT_ADAPTABLE {
+            if targets.find(module)? != Match::No && !is_excluded(module)? {
+                return Err(Error::new(
+                    Code::Unsupported,
+                    format!("target_modules {} includes {module}; only the linear layers of the decoder layers can be adapted ({}), so leave {module} out", self.target_modules, module_names()),
+                )
+                .with("module", module));
+            }
+        }
+        let mut sites = Vec::new();
+        for site in Site::all(base.num_hidden_layers) {
+            let module = site.module();
+            let keep = match targets.find(&module)? {
+                Match::No => false,
+                Match::Exactly => true,
+                Match::ByEnd => filter.keeps(site, &module)?,
+            };
+            if !keep || is_excluded(&module)? {
+                continue;
+            }
+            let r = ranks.get(&module)?.copied().unwrap_or(self.r);
+            let alpha = alphas.get(&module)?.copied().unwrap_or(self.lora_alpha);
+            let divisor = if self.use_rslora { (r as f64).sqrt() } else { r as f64 };
+            sites.push(TargetedSite { site, r, scaling: alpha / divisor });
+        }
+        if sites.is_empty() {
+            return Err(Error::new(
+                Code::AdapterMismatch,
+                format!(
+                    "target_modules {} matches no linear layer of the base model {}, whose {} decoder layers have {}",
+                    self.target_modules,
+                    base.name,
+                    base.num_hidden_layers,
+                    module_names()
+                ),
+            )
+            .with("target_modules", &self.target_modules));
+        }
+        Ok(sites)
+    }
+
+    /// Refuses a name in `target_modules` that matches nothing: PEFT ignores it, and a typing error goes unseen.
+    pub(crate) fn check_every_target_exists(&self, base: &AdapterBase) -> Result<()> {
+        let TargetModules::List(names) = &self.target_modules else { return Ok(()) };
+        let modules: Vec<String> = Site::all(base.num_hidden_layers).map(Site::module).collect();
+        for name in names {
+            if !modules.iter().any(|module| module == name || ends_with_part(module, name)) {
+                return Err(Error::new(
+                    Code::InvalidOptions,
+                    format!("target_modules has `{name}`, which is no linear layer of the base model; expected {} or a full name such as model.layers.0.self_attn.q_proj", module_names()),
+                )
+                .with("option", "target_modules")
+                .with("module", name));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn module_names() -> String {
+    Projection::ALL.map(Projection::module_name).join(", ")
+}

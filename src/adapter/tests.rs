@@ -1,0 +1,435 @@
+//! Adapters that PEFT wrote, adapters with one fault each, and what we write ourselves.
+
+use super::load::{FILE_NAME, Factor, tensor_name};
+use super::*;
+use crate::model::Projection;
+use candle_core::Device;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// The shapes of a model of `tests/fixtures/models`, from its config.
+fn base(name: &str) -> AdapterBase {
+    let text = std::fs::read_to_string(fixtures().join("models").join(name).join("config.json")).unwrap();
+    let config: Value = serde_json::from_str(&text).unwrap();
+    let get = |key: &str| config[key].as_u64().map(|number| number as usize);
+    let (hidden, heads, ffn) =
+        (get("hidden_size").unwrap(), get("num_attention_heads").unwrap(), get("intermediate_size").unwrap());
+    let head_dim = get("head_dim").unwrap_or(hidden / heads);
+    let (q, kv) = (heads * head_dim, get("num_key_value_heads").unwrap() * head_dim);
+    AdapterBase::new(get("num_hidden_layers").unwrap(), &Device::Cpu, |projection| match projection {
+        Projection::Q => (q, hidden),
+        Projection::K | Projection::V => (kv, hidden),
+        Projection::O => (hidden, q),
+        Projection::Gate | Projection::Up => (ffn, hidden),
+        Projection::Down => (hidden, ffn),
+    })
+    .named(name)
+}
+
+fn site(layer: usize, projection: Projection) -> Site {
+    Site { layer, projection }
+}
+
+fn scaling(adapter: &Adapter, layer: usize, projection: Projection) -> f64 {
+    adapter.weights().iter().find(|(known, _)| *known == site(layer, projection)).unwrap().1.scaling
+}
+
+/// An adapter whose B is not zero, so that merging has something to do.
+fn trained(config: &LoraConfig, base: &AdapterBase, seed: u64) -> Adapter {
+    let fresh = Adapter::new_for_training(config, base.clone(), seed).unwrap();
+    let twin = Adapter::new_for_training(config, base.clone(), seed + 1).unwrap();
+    let weights = fresh.weights().iter().zip(twin.weights()).map(|((site, ours), (_, other))| {
+        let (out_features, r) = ours.b.dims2().unwrap();
+        let row = other.a.flatten_all().unwrap();
+        let b = Tensor::cat(&vec![row; out_features * r / other.a.elem_count() + 1], 0).unwrap();
+        let b = b.narrow(0, 0, out_features * r).unwrap().reshape((out_features, r)).unwrap();
+        (*site, LoraWeights { b, ..ours.clone() })
+    });
+    fresh.with_weights(weights.collect()).unwrap()
+}
+
+/// The whole update of a site, `[out, in]`.
+fn delta(adapter: &Adapter, at: Site) -> Vec<f32> {
+    let (out_features, in_features) = adapter.base().shape(at.projection);
+    let zero = Tensor::zeros((out_features, in_features), DType::F32, &Device::Cpu).unwrap();
+    values(&adapter.merged_weight(at, &zero).unwrap()).unwrap()
+}
+
+/// Differences up to `tolerance` times the largest expected value.
+fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+    assert!(largest > 0.0, "nothing to compare");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= tolerance * largest, "{found} {expected}");
+    }
+}
+
+#[test]
+fn adapters_written_by_peft_load() {
+    let mut loaded = 0;
+    for base_name in ["qwen2", "qwen3"] {
+        for entry in std::fs::read_dir(fixtures().join("lora").join(base_name)).unwrap() {
+            let dir = entry.unwrap().path();
+            if !dir.is_dir() {
+                continue;
+            }
+            let adapter = Adapter::load(&dir, base(base_name)).unwrap_or_else(|err| panic!("{}: {err}", dir.display()));
+            assert_eq!(adapter.name(), dir.file_name().unwrap().to_str().unwrap());
+            assert_eq!(adapter.version().len(), 8);
+            loaded += 1;
+        }
+    }
+    assert!(loaded >= 13, "{loaded}");
+    let plain = Adapter::load(&fixtures().join("lora/qwen2/plain"), base("qwen2")).unwrap();
+    assert_eq!(plain.weights().len(), 4);
+    assert_eq!(scaling(&plain, 0, Projection::Q), 4.0);
+    let rslora = Adapter::load(&fixtures().join("lora/qwen2/rslora"), base("qwen2")).unwrap();
+    let config = rslora.config();
+    assert_eq!(scaling(&rslora, 0, Projection::Q), config.lora_alpha / (config.r as f64).sqrt());
+    let layers = Adapter::load(&fixtures().join("lora/qwen2/layers"), base("qwen2")).unwrap();
+    assert!(layers.weights().iter().all(|(site, _)| site.layer == 1));
+    assert_eq!(layers.info()["base"]["name"], "qwen2");
+}
+
+#[test]
+fn each_fault_is_refused_with_its_name() {
+    let cases: &[(&str, &str, Code, &[&str])] = &[
+        ("modules-to-save", "qwen3", Code::Unsupported, &["modules_to_save", "lm_head", "adapter_config.json"]),
+        ("dora", "qwen3", Code::Unsupported, &["use_dora"]),
+        ("bias-all", "qwen2", Code::Unsupported, &["`bias`", "\"all\""]),
+        ("bias-lora-only", "qwen2", Code::Unsupported, &["`bias`", "lora_only"]),
+        ("lora-bias", "qwen2", Code::Unsupported, &["lora_bias"]),
+        ("ia3", "qwen3", Code::Unsupported, &["peft_type", "IA3"]),
+        (
+            "missing-tensor",
+            "qwen3",
+            Code::AdapterFormat,
+            &["layers.1.self_attn.q_proj.lora_B.weight", "missing", "[48, 2]"],
+        ),
+        ("extra-tensor", "qwen3", Code::AdapterMismatch, &["layers.7", "lora_A", "2 layers"]),
+        ("unknown-tensor", "qwen3", Code::AdapterFormat, &["base_model.model.score.weight", "["]),
+        ("misshapen", "qwen3", Code::AdapterMismatch, &["layers.1.self_attn.q_proj.lora_A", "[32, 2]", "[2, 32]"]),
+        ("wrong-rank", "qwen3", Code::AdapterFormat, &["rank 2", "rank 3", "lora_A"]),
+        ("rank-zero", "qwen3", Code::AdapterFormat, &["`r` is 0"]),
+        ("nan", "qwen3", Code::AdapterFormat, &["layers.1", "lora_B", "NaN"]),
+        ("infinite", "qwen3", Code::AdapterFormat, &["layers.1", "lora_A", "inf"]),
+        ("integers", "qwen3", Code::Unsupported, &["layers.1", "I32", "BF16"]),
+        ("bad-regex", "qwen3", Code::AdapterFormat, &["q_proj(", "adapter_config.json"]),
+        ("bad-json", "qwen3", Code::AdapterFormat, &["adapter_config.json", "not valid JSON"]),
+        ("truncated", "qwen3", Code::AdapterFormat, &["adapter_model.safetensors", "cut-off"]),
+        ("no-weights", "qwen3", Code::Io, &["adapter_model.safetensors"]),
+    ];
+    let refused = fixtures().join("lora/refused");
+    for (name, base_name, code, words) in cases {
+        let err = Adapter::load(&refused.join(name), base(base_name)).unwrap_err();
+        assert_eq!(err.code(), *code, "{name}: {err}");
+        assert!(err.details()["path"].as_str().is_some_and(|path| path.contains(name)), "{name}: {:?}", err.details());
+        for word in *words {
+            assert!(err.message().contains(word), "{name}: `{word}` is not in: {err}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(refused).unwrap().count(), cases.len(), "a fixture without a test");
+}
+
+#[test]
+fn an_adapter_of_another_base_is_a_mismatch() {
+    let plain = fixtures().join("lora/qwen2/plain");
+    let err = Adapter::load(&plain, base("qwen3")).unwrap_err();
+    assert_eq!(err.code(), Code::AdapterMismatch, "{err}");
+    assert!(err.details().contains_key("found") && err.details().contains_key("expected"), "{err}");
+
+    let mut deeper = base("qwen2");
+    deeper.num_hidden_layers = 3;
+    let err = Adapter::load(&plain, deeper).unwrap_err();
+    assert_eq!(err.code(), Code::AdapterMismatch, "{err}");
+    assert!(err.message().contains("layers.2") && err.message().contains("fewer layers"), "{err}");
+}
+
+#[test]
+fn damaged_headers_are_errors_and_cost_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = fixtures().join("lora/qwen2/plain");
+    std::fs::copy(plain.join(config::FILE_NAME), dir.path().join(config::FILE_NAME)).unwrap();
+    let good = std::fs::read(plain.join(FILE_NAME)).unwrap();
+    let mut huge = good.clone();
+    huge[..8].copy_from_slice(&(1u64 << 60).to_le_bytes());
+    let header = br#"{"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,64]}}"#;
+    let overflow = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 64]].concat();
+    let longer = [&good[..], &[0; 16]].concat();
+    for (what, bytes) in [
+        ("empty", vec![]),
+        ("a claim of 2^60 bytes", huge),
+        ("overflowing shape", overflow),
+        ("trailing bytes", longer),
+        ("cut in the header", good[..100].to_vec()),
+        ("no JSON", [&4u64.to_le_bytes()[..], b"abcd"].concat()),
+    ] {
+        std::fs::write(dir.path().join(FILE_NAME), bytes).unwrap();
+        let err = Adapter::load(dir.path(), base("qwen2")).unwrap_err();
+        assert_eq!(err.code(), Code::AdapterFormat, "{what}: {err}");
+        assert!(err.message().contains(FILE_NAME), "{what}: {err}");
+    }
+    for cut in (0..good.len()).step_by(97) {
+        std::fs::write(dir.path().join(FILE_NAME), &good[..cut]).unwrap();
+        assert_eq!(Adapter::load(dir.path(), base("qwen2")).unwrap_err().code(), Code::AdapterFormat, "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_pickle_alone_is_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = fixtures().join("lora/qwen2/plain");
+    std::fs::copy(plain.join(config::FILE_NAME), dir.path().join(config::FILE_NAME)).unwrap();
+    std::fs::write(dir.path().join("adapter_model.bin"), b"pickle").unwrap();
+    let err = Adapter::load(dir.path(), base("qwen2")).unwrap_err();
+    assert!(err.message().contains("safe_serialization=True"), "{err}");
+    assert_eq!(Adapter::load(&dir.path().join("nowhere"), base("qwen2")).unwrap_err().code(), Code::Io);
+}
+
+/// The older names `….lora_A.default.weight`, f16, and a name in both forms.
+#[test]
+fn older_names_and_halves_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = fixtures().join("lora/qwen2/plain");
+    std::fs::copy(plain.join(config::FILE_NAME), dir.path().join(config::FILE_NAME)).unwrap();
+    let tensors = candle_core::safetensors::load(plain.join(FILE_NAME), &Device::Cpu).unwrap();
+    let mut older: HashMap<String, Tensor> = tensors
+        .into_iter()
+        .map(|(name, tensor)| (name.replace(".weight", ".default.weight"), tensor.to_dtype(DType::F16).unwrap()))
+        .collect();
+    candle_core::safetensors::save(&older, dir.path().join(FILE_NAME)).unwrap();
+    let old = Adapter::load(dir.path(), base("qwen2")).unwrap();
+    let new = Adapter::load(&plain, base("qwen2")).unwrap();
+    let at = site(1, Projection::V);
+    assert_close(&delta(&old, at), &delta(&new, at), 2e-3);
+
+    let name = tensor_name(at, Factor::A);
+    older.insert(name.clone(), older[&name.replace(".weight", ".default.weight")].clone());
+    candle_core::safetensors::save(&older, dir.path().join(FILE_NAME)).unwrap();
+    let err = Adapter::load(dir.path(), base("qwen2")).unwrap_err();
+    assert!(err.message().contains("mean the same tensor"), "{err}");
+}
+
+#[test]
+fn saving_and_loading_keeps_every_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let identified = AdapterBase { sha256: Some("aa11".into()), ..base("qwen2").named("company/base") };
+    let config = LoraConfig { r: 3, lora_alpha: 7.5, use_rslora: true, ..Default::default() };
+    let adapter = trained(&config, &identified, 11);
+    let mut manifest =
+        AdapterManifest { rows: Some(842), version: Some("20261123-n842-r3-3f9c".into()), ..Default::default() };
+    manifest.extra.insert("validation_loss".into(), json!(0.25));
+    let adapter = adapter.with_manifest("hr_review", AdapterManifest { name: Some("hr_review".into()), ..manifest });
+    let path = dir.path().join("new/hr");
+    adapter.save(&path).unwrap();
+
+    let mut files: Vec<_> =
+        std::fs::read_dir(&path).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(files, ["adapter_config.json", "adapter_model.safetensors", "tailora.json"]);
+    let again = Adapter::load(&path, identified.clone()).unwrap();
+    assert_eq!((again.name(), again.version()), ("hr_review", "20261123-n842-r3-3f9c"));
+    assert_eq!(again.sha256(), adapter.sha256());
+    assert_eq!(again.manifest(), adapter.manifest());
+    assert_eq!(again.info()["manifest"]["validation_loss"], 0.25);
+    assert_eq!(again.config().base_model_name_or_path.as_deref(), Some("company/base"));
+    for ((_, a), (_, b)) in adapter.weights().iter().zip(again.weights()) {
+        assert_eq!(a.scaling, b.scaling);
+    }
+
+    let err = adapter.save(&path).unwrap_err();
+    assert!(err.message().contains("never overwritten"), "{err}");
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
+    adapter.save(&dir.path().join("empty")).unwrap();
+
+    let other = AdapterBase { sha256: Some("bb22".into()), ..base("qwen2").named("company/other") };
+    let err = Adapter::load(&path, other).unwrap_err();
+    assert_eq!(err.code(), Code::AdapterMismatch);
+    assert!(err.message().contains("aa11") && err.message().contains("bb22"), "{err}");
+    assert!(Adapter::load(&path, base("qwen2")).is_ok(), "a base of unknown hash is not refused");
+}
+
+#[test]
+fn a_fresh_adapter_is_the_base_and_depends_on_the_seed_only() {
+    let config = LoraConfig { r: 5, ..Default::default() };
+    let (one, same, other) = (
+        Adapter::new_for_training(&config, base("qwen3"), 1).unwrap(),
+        Adapter::new_for_training(&config, base("qwen3"), 1).unwrap(),
+        Adapter::new_for_training(&config, base("qwen3"), 2).unwrap(),
+    );
+    assert_eq!(one.sha256(), same.sha256());
+    assert_ne!(one.sha256(), other.sha256());
+    assert_eq!(one.weights().len(), 14);
+    for (site, weights) in one.weights() {
+        assert!(values(&weights.b).unwrap().iter().all(|value| *value == 0.0));
+        let (_, in_features) = one.base().shape(site.projection);
+        let bound = 1.0 / (in_features as f32).sqrt();
+        let a = values(&weights.a).unwrap();
+        assert!(a.iter().all(|value| value.abs() <= bound));
+        assert!(a.iter().any(|value| value.abs() > bound * 0.9));
+        let mean = a.iter().sum::<f32>() / a.len() as f32;
+        assert!(mean.abs() < bound * 0.25, "{mean}");
+    }
+    // The bits are part of the promise "same seed, same bits", on every platform.
+    let first: Vec<u32> = values(&one.weights()[0].1.a).unwrap()[..3].iter().map(|value| value.to_bits()).collect();
+    assert_eq!(first, GOLDEN_BITS);
+}
+
+const GOLDEN_BITS: [u32; 3] = [1038830195, 1043050983, 1037507535];
+
+#[test]
+fn target_modules_mean_what_they_mean_in_peft() {
+    let sites = |config: LoraConfig| -> Vec<String> {
+        config.targeted_sites(&base("qwen2")).unwrap().into_iter().map(|target| target.site.module()).collect()
+    };
+    let list = |names: &[&str]| TargetModules::List(names.iter().map(|name| name.to_string()).collect());
+    let with = |target_modules| LoraConfig { target_modules, ..Default::default() };
+
+    assert_eq!(sites(with(TargetModules::all_linear())).len(), 14);
+    assert_eq!(sites(with(TargetModules::Pattern("ALL-Linear".into()))).len(), 14);
+    assert_eq!(sites(with(list(&["proj", "q_proj"]))).len(), 2, "only whole parts of a name match");
+    assert_eq!(sites(with(list(&["1.mlp.up_proj"]))), ["model.layers.1.mlp.up_proj"]);
+    assert_eq!(sites(with(TargetModules::Pattern(r".*\.[qv]_proj".into()))).len(), 4);
+    let without = LoraConfig { exclude_modules: Some(list(&["layers.0.self_attn.q_proj"])), ..with(list(&["q_proj"])) };
+    assert_eq!(sites(without), ["model.layers.1.self_attn.q_proj"]);
+    let without = LoraConfig {
+        exclude_modules: Some(TargetModules::Pattern(".*mlp.*".into())),
+        ..with(TargetModules::all_linear())
+    };
+    assert_eq!(sites(without).len(), 8);
+    let layered = |names: &[&str], pattern: &[&str]| LoraConfig {
+        layers_to_transform: Some(vec![1]),
+        layers_pattern: pattern.iter().map(|name| name.to_string()).collect(),
+        ..with(list(names))
+    };
+    assert_eq!(sites(layered(&["q_proj"], &[])), ["model.layers.1.self_attn.q_proj"]);
+    assert_eq!(sites(layered(&["q_proj"], &["h", "layers"])), ["model.layers.1.self_attn.q_proj"]);
+    // A full name is taken whatever the layer filter says, as in PEFT.
+    assert_eq!(sites(layered(&["model.layers.0.mlp.up_proj"], &[])), ["model.layers.0.mlp.up_proj"]);
+    assert!(layered(&["q_proj"], &["h"]).targeted_sites(&base("qwen2")).is_err());
+
+    for (targets, code) in [
+        (list(&["q_proj", "lm_head"]), Code::Unsupported),
+        (TargetModules::Pattern(".*".into()), Code::Unsupported),
+        (list(&["c_attn"]), Code::AdapterMismatch),
+        (list(&[]), Code::AdapterMismatch),
+        (TargetModules::Pattern("q_proj".into()), Code::AdapterMismatch),
+    ] {
+        assert_eq!(with(targets.clone()).targeted_sites(&base("qwen2")).unwrap_err().code(), code, "{targets}");
+    }
+    let err = Adapter::new_for_training(&with(list(&["q_proj", "v_prj"])), base("qwen2"), 0).unwrap_err();
+    assert!(err.message().contains("v_prj") && err.message().contains("v_proj"), "{err}");
+}
+
+#[test]
+fn a_merged_stack_is_the_sum_of_its_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = base("qwen2");
+    let all = LoraConfig { r: 4, lora_alpha: 6.0, ..Default::default() };
+    let some = LoraConfig {
+        r: 2,
+        lora_alpha: 5.0,
+        use_rslora: true,
+        rank_pattern: [("layers.1.self_attn.q_proj".to_owned(), 3)].into_iter().collect(),
+        target_modules: TargetModules::List(vec!["q_proj".into(), "model.layers.1.mlp.up_proj".into()]),
+        ..Default::default()
+    };
+    let (all, some) = (trained(&all, &base, 1), trained(&some, &base, 5));
+    let stack = [(all.clone(), 0.7), (some.clone(), -1.3), (all.clone(), 0.25)];
+    let merged = Adapter::merge("both", &stack).unwrap();
+    let path = dir.path().join("both");
+    merged.save(&path).unwrap();
+    let reloaded = Adapter::load(&path, base.clone()).unwrap();
+    assert_eq!(reloaded.sha256(), merged.sha256());
+    for at in Site::all(base.num_hidden_layers) {
+        let mut sum = vec![0f32; delta(&all, at).len()];
+        for (adapter, scale) in &stack {
+            sum.iter_mut().zip(delta(adapter, at)).for_each(|(sum, part)| *sum += part * *scale as f32);
+        }
+        assert_close(&delta(&reloaded, at), &sum, 1e-6);
+    }
+    let q = merged.weights().iter().find(|(known, _)| *known == site(1, Projection::Q)).unwrap();
+    assert_eq!(q.1.a.dims()[0], 11);
+    assert_eq!(merged.manifest().extra["merged_from"][1]["scale"], -1.3);
+
+    assert_eq!(Adapter::merge("none", &[]).unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(Adapter::merge("nan", &[(all.clone(), f64::NAN)]).unwrap_err().code(), Code::InvalidArgument);
+    let other = trained(&LoraConfig::default(), &self::base("qwen3"), 1);
+    assert_eq!(Adapter::merge("x", &[(all, 1.0), (other, 1.0)]).unwrap_err().code(), Code::AdapterMismatch);
+}
+
+#[test]
+fn attaching_multiplies_the_scale() {
+    let plain = Adapter::load(&fixtures().join("lora/qwen2/plain"), base("qwen2")).unwrap();
+    let mut stack = LoraStack::none();
+    plain.attach_to(&mut stack, 0.5).unwrap();
+    plain.attach_to(&mut stack, 2.0).unwrap();
+    let at: Vec<f64> = stack.at(site(1, Projection::Q)).iter().map(|weights| weights.scaling).collect();
+    assert_eq!(at, [2.0, 8.0]);
+    assert!(stack.at(site(1, Projection::K)).is_empty());
+    assert_eq!(plain.attach_to(&mut stack, f64::INFINITY).unwrap_err().code(), Code::InvalidArgument);
+}
+
+/// Real adapters from public repositories; their bases are not there.
+#[test]
+fn real_adapters_are_refused_for_what_they_are() {
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/assets/adapters");
+    if !assets.is_dir() {
+        println!("SKIPPED: real_adapters_are_refused_for_what_they_are: no ../shared/assets/adapters");
+        return;
+    }
+    let err = Adapter::load(&assets.join("trl-kto"), base("qwen2")).unwrap_err();
+    assert_eq!(err.code(), Code::Unsupported);
+    assert!(err.message().contains("fan_in_fan_out"), "{err}");
+    let err = Adapter::load(&assets.join("WorkforLLM-gemma3-270m"), base("qwen2")).unwrap_err();
+    assert_eq!(err.code(), Code::AdapterMismatch, "{err}");
+    // Its base by shape: Gemma 3 270M has 18 layers of hidden size 640, 4 heads and 1 KV head of 256.
+    let gemma = AdapterBase::new(18, &Device::Cpu, |projection| match projection {
+        Projection::Q => (1024, 640),
+        Projection::K | Projection::V => (256, 640),
+        Projection::O => (640, 1024),
+        Projection::Gate | Projection::Up => (2048, 640),
+        Projection::Down => (640, 2048),
+    });
+    let adapter = Adapter::load(&assets.join("WorkforLLM-gemma3-270m"), gemma.named("gemma")).unwrap();
+    assert_eq!(adapter.weights().len(), 36);
+    assert_eq!(adapter.info()["base_model_name_differs"], true);
+    assert_eq!(scaling(&adapter, 17, Projection::V), 4.0);
+}
+
+/// Runs in a child process whose files may not grow beyond a few KiB: the same error path as a full disk.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let me = std::env::current_exe().unwrap();
+    let output = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" --exact adapter::tests::saves_until_the_limit --ignored --nocapture"])
+        .arg(me)
+        .env("TAILORA_TEST_SAVE_INTO", dir.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "something was left behind");
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "the child of a_full_disk_leaves_nothing"]
+fn saves_until_the_limit() {
+    let Some(dir) = std::env::var_os("TAILORA_TEST_SAVE_INTO") else { return };
+    let adapter = trained(&LoraConfig { r: 16, ..Default::default() }, &base("qwen2"), 3);
+    let err = adapter.save(&Path::new(&dir).join("adapter")).unwrap_err();
+    assert_eq!(err.code(), Code::Io, "{err}");
+    assert!(err.message().contains("cannot write") && err.message().contains("adapter_model.safetensors"), "{err}");
+}

@@ -1,0 +1,53 @@
+//! `metrics.jsonl`: one JSON object per line and event, for scripts that do not read TensorBoard files.
+
+use crate::error::{IoContext, Result};
+use serde_json::Value;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// An open metrics file; a line is written by one call, so a killed run ends in a whole line.
+#[derive(Debug)]
+pub(crate) struct MetricsWriter {
+    file: File,
+    path: PathBuf,
+}
+
+impl MetricsWriter {
+    /// Opens `path` to append: a resumed run goes on in the same file.
+    pub(crate) fn append(path: &Path) -> Result<Self> {
+        let file = File::options().create(true).append(true).open(path).at("open", path)?;
+        Ok(MetricsWriter { file, path: path.to_owned() })
+    }
+
+    /// Adds a line. Numbers that JSON lacks (NaN, infinity) become null when the caller builds `line`.
+    pub(crate) fn write(&mut self, line: &Value) -> Result<()> {
+        let mut text = line.to_string();
+        text.push('\n');
+        self.file.write_all(text.as_bytes()).at("write", &self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn lines_are_appended_across_openings() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.jsonl");
+        for step in 0..3 {
+            MetricsWriter::append(&path)
+                .unwrap()
+                .write(&json!({"step": step, "loss": f64::NAN, "text": "a\nb"}))
+                .unwrap();
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[2], json!({"step": 2, "loss": null, "text": "a\nb"}));
+        let err = MetricsWriter::append(&dir.path().join("none/metrics.jsonl")).unwrap_err();
+        assert!(err.message().contains("metrics.jsonl"), "{err}");
+    }
+}
