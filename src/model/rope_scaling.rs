@@ -173,6 +173,23 @@ mod tests {
     }
 
     #[test]
+    fn frequencies_equal_those_of_transformers() {
+        let ops = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ops");
+        for name in ["rope", "rope_llama3", "rope_linear", "rope_yarn"] {
+            let bytes = std::fs::read(ops.join(format!("{name}.safetensors"))).unwrap();
+            let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+            let settings: Value = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["settings"]).unwrap();
+            let tensors = candle_core::safetensors::load_buffer(&bytes, &candle_core::Device::Cpu).unwrap();
+            let expected: Vec<f32> = tensors["inv_freq"].to_vec1().unwrap();
+            let found = RopeScaling::from_config(&json!({"rope_parameters": settings}), 16, 512).unwrap();
+            assert_eq!(found.inv_freq.len(), expected.len());
+            for (f, e) in found.inv_freq.iter().zip(&expected) {
+                assert!((f - e).abs() <= 2e-6 * e, "{name}: {f}, transformers has {e}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_missing_or_unknown_is_named() {
         let err = |config: Value| RopeScaling::from_config(&config, 8, 64).unwrap_err().message().to_string();
         assert!(err(json!({"rope_scaling": {"rope_type": "llama3"}})).contains("needs `factor`"));

@@ -48,6 +48,9 @@ pub(crate) fn step(
         keep: (1.0 - learning_rate * hyper.weight_decay) as f32,
         beta1: hyper.beta1 as f32,
         beta2: hyper.beta2 as f32,
+        // Rounded after the subtraction: 1 − 0.999f32 would be off by 1e-5 of itself.
+        new1: (1.0 - hyper.beta1) as f32,
+        new2: (1.0 - hyper.beta2) as f32,
         step_size: (learning_rate / correction1) as f32,
         root_correction: correction2.sqrt() as f32,
         eps: hyper.eps as f32,
@@ -65,6 +68,8 @@ struct Factors {
     keep: f32,
     beta1: f32,
     beta2: f32,
+    new1: f32,
+    new2: f32,
     step_size: f32,
     root_correction: f32,
     eps: f32,
@@ -82,8 +87,8 @@ fn fused(f: Factors, parameter: &Tensor, gradient: &Tensor, moments: &Moments) -
         .for_each(|((p, g), (m, v))| {
             for i in 0..p.len() {
                 let g = g[i] * f.clip;
-                m[i] = f.beta1 * m[i] + (1.0 - f.beta1) * g;
-                v[i] = f.beta2 * v[i] + (1.0 - f.beta2) * g * g;
+                m[i] = f.beta1 * m[i] + f.new1 * g;
+                v[i] = f.beta2 * v[i] + f.new2 * g * g;
                 p[i] = p[i] * f.keep - f.step_size * m[i] / (v[i].sqrt() / f.root_correction + f.eps);
             }
         });
@@ -93,8 +98,8 @@ fn fused(f: Factors, parameter: &Tensor, gradient: &Tensor, moments: &Moments) -
 
 fn composed(f: Factors, parameter: &Tensor, gradient: &Tensor, moments: &Moments) -> Result<(Tensor, Moments)> {
     let gradient = (gradient * f64::from(f.clip))?;
-    let first = ((&moments.first * f64::from(f.beta1))? + (&gradient * f64::from(1.0 - f.beta1))?)?;
-    let second = ((&moments.second * f64::from(f.beta2))? + (gradient.sqr()? * f64::from(1.0 - f.beta2))?)?;
+    let first = ((&moments.first * f64::from(f.beta1))? + (&gradient * f64::from(f.new1))?)?;
+    let second = ((&moments.second * f64::from(f.beta2))? + (gradient.sqr()? * f64::from(f.new2))?)?;
     let denominator = ((second.sqrt()? / f64::from(f.root_correction))? + f64::from(f.eps))?;
     let update = ((&first / denominator)? * f64::from(f.step_size))?;
     Ok((((parameter * f64::from(f.keep))? - update)?, Moments { first, second }))
@@ -113,6 +118,8 @@ mod tests {
             keep: 0.999,
             beta1: 0.9,
             beta2: 0.999,
+            new1: 0.1,
+            new2: 0.001,
             step_size: (0.01 / (1.0 - 0.9f64.powi(step))) as f32,
             root_correction: (1.0 - 0.999f64.powi(step)).sqrt() as f32,
             eps: 1e-8,

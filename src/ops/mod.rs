@@ -20,4 +20,6 @@ pub(crate) mod rope;
 pub(crate) mod swiglu;
 
 #[cfg(test)]
+mod parity_tests;
+#[cfg(test)]
 pub(crate) mod testing;
