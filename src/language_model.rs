@@ -1,1 +1,166 @@
 //! A base model as one thing: decoder, tokenizer and chat template, loaded from a Hugging Face directory.
+
+use crate::adapter::{Adapter, AdapterBase};
+use crate::control::Monitor;
+use crate::error::{Code, Error, IoContext, Result};
+use crate::model::{Decoder, DeviceChoice, LoadPlan};
+use crate::options::{Options, invalid};
+use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Options of `tailora_model_load`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelOptions {
+    /// Where the model runs: `auto` (a GPU if this build and machine have one), `cpu` or `cuda:N`.
+    pub device: String,
+    /// Type the weights are kept in: `auto` (f32 on the CPU, bf16 on a GPU), `f32`, `f16` or `bf16`.
+    pub dtype: String,
+    /// Threads of the CPU; 0 means one per core.
+    #[schemars(range(min = 0, max = 1024))]
+    pub threads: usize,
+    /// Name in reports and adapter files; null takes the directory's name.
+    pub name: Option<String>,
+}
+
+impl Default for ModelOptions {
+    fn default() -> Self {
+        ModelOptions { device: "auto".to_owned(), dtype: "auto".to_owned(), threads: 0, name: None }
+    }
+}
+
+impl Options for ModelOptions {
+    const NAME: &'static str = "model";
+
+    fn validate(&self) -> Result<()> {
+        DeviceChoice::parse(&self.device)?;
+        if !["auto", "f32", "f16", "bf16"].contains(&self.dtype.as_str()) {
+            return Err(invalid("dtype", format!("`{}`", self.dtype), "auto, f32, f16 or bf16"));
+        }
+        if self.threads > 1024 {
+            return Err(invalid("threads", self.threads, "at most 1024"));
+        }
+        Ok(())
+    }
+}
+
+/// A loaded base model. Immutable; clones share it, and any thread may use it.
+#[derive(Clone)]
+pub struct LanguageModel(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    path: PathBuf,
+    decoder: Decoder,
+    format: PromptFormat,
+}
+
+impl LanguageModel {
+    /// Loads a Hugging Face directory: `config.json`, safetensors, `tokenizer.json`, and the chat template if there is one.
+    ///
+    /// # Errors
+    /// `Io` for files that cannot be read, `ModelFormat` for damaged ones (with the tensor and both shapes),
+    /// `Unsupported` for other architectures, `Tokenizer`, `Device`, `Cancelled`.
+    pub fn load(dir: &Path, options: &ModelOptions, monitor: &mut Monitor<'_>) -> Result<Self> {
+        options.validate()?;
+        if !std::fs::metadata(dir).at("open model directory", dir)?.is_dir() {
+            return Err(Error::new(Code::ModelFormat, format!("{} is not a directory of model files", dir.display()))
+                .with("path", dir.display().to_string()));
+        }
+        // The tokenizer first: it is small, and its errors come before minutes of loading.
+        let tokenizer = Tokenizer::load(dir)?;
+        let template = ChatTemplate::load(dir)?;
+        let plan =
+            LoadPlan { device: DeviceChoice::parse(&options.device)?, dtype: &options.dtype, threads: options.threads };
+        let decoder = Decoder::load(dir, &plan, monitor)?;
+        let config = decoder.config();
+        let format = PromptFormat::new(tokenizer, template, &config.eos_token_ids, config.bos_token_id)?;
+        let name = options.name.clone().unwrap_or_else(|| directory_name(dir));
+        Ok(LanguageModel(Arc::new(Inner { name, path: dir.to_path_buf(), decoder, format })))
+    }
+
+    pub(crate) fn decoder(&self) -> &Decoder {
+        &self.0.decoder
+    }
+
+    pub(crate) fn format(&self) -> &PromptFormat {
+        &self.0.format
+    }
+
+    /// The name in reports and adapter files.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// SHA-256 of the weight files, hex; computed at the first call.
+    pub fn sha256(&self) -> &str {
+        self.0.decoder.sha256()
+    }
+
+    /// The identity and shapes that an adapter is held against.
+    pub(crate) fn adapter_base(&self) -> AdapterBase {
+        AdapterBase::from(&self.0.decoder).named(self.name())
+    }
+
+    /// Loads a PEFT adapter directory that fits this model; see [`Adapter::load`] for its errors.
+    pub fn load_adapter(&self, dir: &Path) -> Result<Adapter> {
+        Adapter::load(dir, self.adapter_base())
+    }
+
+    /// Tokens of a text, without special ones around it.
+    pub fn count_tokens(&self, text: &str) -> Result<usize> {
+        Ok(self.0.format.tokenizer().encode(text, false)?.len())
+    }
+
+    /// What there is to know about the model, for hosts.
+    pub fn info(&self) -> Value {
+        let Inner { name, path, decoder, format } = &*self.0;
+        let config = decoder.config();
+        let (tensors, bytes) = decoder.stored();
+        json!({
+            "name": name,
+            "path": path.display().to_string(),
+            "model_type": config.model_type,
+            "vocab_size": config.vocab_size,
+            "hidden_size": config.hidden_size,
+            "intermediate_size": config.intermediate_size,
+            "num_hidden_layers": config.num_hidden_layers,
+            "num_attention_heads": config.num_attention_heads,
+            "num_key_value_heads": config.num_key_value_heads,
+            "head_dim": config.head_dim,
+            "max_position_embeddings": config.max_position_embeddings,
+            "bos_token_id": config.bos_token_id,
+            "eos_token_ids": config.eos_token_ids,
+            "chat_template": format.has_template(),
+            "device": device_name(decoder),
+            "dtype": decoder.dtype().as_str(),
+            "threads": decoder.num_threads(),
+            "tensors": tensors,
+            "bytes": bytes,
+            "tokenizer_sha256": format.tokenizer().sha256(),
+        })
+    }
+}
+
+impl std::fmt::Debug for LanguageModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LanguageModel({})", self.0.name)
+    }
+}
+
+fn device_name(decoder: &Decoder) -> String {
+    match decoder.device().location() {
+        candle_core::DeviceLocation::Cpu => "cpu".to_owned(),
+        candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        candle_core::DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+    }
+}
+
+fn directory_name(dir: &Path) -> String {
+    let resolved = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
+    resolved.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+}
