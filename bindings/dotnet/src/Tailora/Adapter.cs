@@ -13,13 +13,20 @@ namespace Tailora;
 public sealed class Adapter : IDisposable
 {
     private readonly AdapterHandle handle;
-    private JsonElement? info;
 
     internal Adapter(AdapterHandle handle) => this.handle = handle;
 
     /// <summary>What the adapter is: <c>name</c>, its PEFT configuration (<c>r</c>, <c>lora_alpha</c>, <c>target_modules</c> …), <c>parameters</c>.</summary>
     /// <exception cref="ObjectDisposedException">The adapter was disposed.</exception>
-    public JsonElement Info => info ??= ReadInfo();
+    public JsonElement Info
+    {
+        get
+        {
+            int status = NativeMethods.tailora_adapter_info(Handle, out StringHandle json, out ErrorHandle error);
+            Failure.Check(status, error);
+            return Json.Parse(json.Take());
+        }
+    }
 
     internal AdapterHandle Handle => handle.IsClosed ? throw new ObjectDisposedException(nameof(Adapter)) : handle;
 
@@ -74,11 +81,4 @@ public sealed class Adapter : IDisposable
 
     /// <summary>Frees the adapter; sessions it is attached to keep what they need.</summary>
     public void Dispose() => handle.Dispose();
-
-    private JsonElement ReadInfo()
-    {
-        int status = NativeMethods.tailora_adapter_info(Handle, out StringHandle json, out ErrorHandle error);
-        Failure.Check(status, error);
-        return Json.Parse(json.Take());
-    }
 }

@@ -10,13 +10,20 @@ namespace Tailora;
 public sealed class Dataset : IDisposable
 {
     private readonly DatasetHandle handle;
-    private JsonElement? info;
 
     private Dataset(DatasetHandle handle) => this.handle = handle;
 
     /// <summary>What was read: <c>path</c>, <c>encoding</c>, <c>rows</c>, <c>columns</c>, and what is worth a look before training.</summary>
     /// <exception cref="ObjectDisposedException">The dataset was disposed.</exception>
-    public JsonElement Info => info ??= ReadInfo();
+    public JsonElement Info
+    {
+        get
+        {
+            int status = NativeMethods.tailora_dataset_info(Handle, out StringHandle json, out ErrorHandle error);
+            Failure.Check(status, error);
+            return Json.Parse(json.Take());
+        }
+    }
 
     internal DatasetHandle Handle => handle.IsClosed ? throw new ObjectDisposedException(nameof(Dataset)) : handle;
 
@@ -88,12 +95,5 @@ public sealed class Dataset : IDisposable
             relay.Check(status, error, dataset, token);
             return new Dataset(dataset);
         }
-    }
-
-    private JsonElement ReadInfo()
-    {
-        int status = NativeMethods.tailora_dataset_info(Handle, out StringHandle json, out ErrorHandle error);
-        Failure.Check(status, error);
-        return Json.Parse(json.Take());
     }
 }

@@ -51,6 +51,8 @@ public sealed class GenerationStream : IAsyncEnumerable<string>
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(token);
         Task<Generation> generation = LongCall.RunAsync(
             "Tailora stream", cancel => Generate(chunks.Writer, cancel, token, stop.Token), stop.Token);
+        _ = generation.ContinueWith(
+            (_, writer) => ((ChannelWriter<string>)writer!).TryComplete(), chunks.Writer, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         try
         {
             while (await chunks.Reader.WaitToReadAsync(token).ConfigureAwait(false))
@@ -75,34 +77,27 @@ public sealed class GenerationStream : IAsyncEnumerable<string>
 
     private unsafe Generation Generate(ChannelWriter<string> chunks, CancelHandle cancel, CancellationToken token, CancellationToken stop)
     {
-        try
+        using StreamHandle stream = Open(cancel, token);
+        while (true)
         {
-            using StreamHandle stream = Open(cancel, token);
-            while (true)
+            int status = NativeMethods.tailora_stream_next(stream, out byte* chunk, out nuint length, out ErrorHandle error);
+            string text = Utf8Text.Read(chunk, length);
+            Failure.Check(status, error, token);
+            if (status == NativeMethods.TAILORA_DONE)
             {
-                int status = NativeMethods.tailora_stream_next(stream, out byte* chunk, out nuint length, out ErrorHandle error);
-                string text = Utf8Text.Read(chunk, length);
-                Failure.Check(status, error, token);
-                if (status == NativeMethods.TAILORA_DONE)
-                {
-                    break;
-                }
-
-                while (!chunks.TryWrite(text))
-                {
-                    chunks.WaitToWriteAsync(stop).AsTask().GetAwaiter().GetResult();
-                }
+                break;
             }
 
-            int summarized = NativeMethods.tailora_stream_summary(stream, out StringHandle summary, out ErrorHandle failure);
-            string json = summary.Take();
-            Failure.Check(summarized, failure);
-            return Generation.FromJson(json);
+            while (!chunks.TryWrite(text))
+            {
+                chunks.WaitToWriteAsync(stop).AsTask().GetAwaiter().GetResult();
+            }
         }
-        finally
-        {
-            chunks.Complete();
-        }
+
+        int summarized = NativeMethods.tailora_stream_summary(stream, out StringHandle summary, out ErrorHandle failure);
+        string json = summary.Take();
+        Failure.Check(summarized, failure);
+        return Generation.FromJson(json);
     }
 
     private unsafe StreamHandle Open(CancelHandle cancel, CancellationToken token)

@@ -21,13 +21,20 @@ namespace Tailora;
 public sealed partial class LanguageModel : IDisposable
 {
     private readonly ModelHandle handle;
-    private JsonElement? info;
 
     private LanguageModel(ModelHandle handle) => this.handle = handle;
 
     /// <summary>What the model is: <c>name</c>, <c>sha256</c>, <c>model_type</c>, <c>parameters</c>, <c>context_length</c>, <c>device</c> and so on.</summary>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public JsonElement Info => info ??= ReadInfo();
+    public JsonElement Info
+    {
+        get
+        {
+            int status = NativeMethods.tailora_model_info(Handle, out StringHandle json, out ErrorHandle error);
+            Failure.Check(status, error);
+            return Json.Parse(json.Take());
+        }
+    }
 
     internal ModelHandle Handle => handle.IsClosed ? throw new ObjectDisposedException(nameof(LanguageModel)) : handle;
 
@@ -104,12 +111,5 @@ public sealed partial class LanguageModel : IDisposable
             relay.Check(status, error, model, token, Operation.LoadModel);
             return new LanguageModel(model);
         }
-    }
-
-    private JsonElement ReadInfo()
-    {
-        int status = NativeMethods.tailora_model_info(Handle, out StringHandle json, out ErrorHandle error);
-        Failure.Check(status, error);
-        return Json.Parse(json.Take());
     }
 }

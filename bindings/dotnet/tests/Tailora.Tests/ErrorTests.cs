@@ -1,7 +1,9 @@
 using System;
 using System.IO;
 using System.Linq;
+using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
 using Tailora.Native;
@@ -187,16 +189,16 @@ public class ErrorTests(Trained trained)
         return folder;
     }
 
-    /// <summary>Swaps the two dimensions of the first tensor in the header; the number of bytes stays right.</summary>
+    /// <summary>Swaps the two dimensions of the first tensor; the number of its bytes stays right.</summary>
     private static void TransposeFirstTensor(string path)
     {
         byte[] bytes = File.ReadAllBytes(path);
         int length = (int)BitConverter.ToInt64(bytes, 0);
-        string header = System.Text.Encoding.UTF8.GetString(bytes, 8, length);
-        string changed = new System.Text.RegularExpressions.Regex(@"\[(\d+),(\d+)\](?=[^\]]*data_offsets|[^\]]*\})").Replace(
-            header, match => match.Value.Contains("offsets", StringComparison.Ordinal) ? match.Value : $"[{match.Groups[2].Value},{match.Groups[1].Value}]", 1);
-        Assert.NotEqual(header, changed);
-        System.Text.Encoding.UTF8.GetBytes(changed).CopyTo(bytes, 8);
-        File.WriteAllBytes(path, bytes);
+        JsonObject header = JsonNode.Parse(bytes.AsSpan(8, length))!.AsObject();
+        JsonNode tensor = header.First(entry => entry.Key != "__metadata__").Value!;
+        int[] shape = [.. tensor["shape"]!.AsArray().Select(dimension => dimension!.GetValue<int>())];
+        tensor["shape"] = new JsonArray(shape[1], shape[0]);
+        byte[] changed = Encoding.UTF8.GetBytes(header.ToJsonString());
+        File.WriteAllBytes(path, [.. BitConverter.GetBytes((long)changed.Length), .. changed, .. bytes[(8 + length)..]]);
     }
 }

@@ -6,7 +6,8 @@ namespace Tailora.Native;
 internal static unsafe partial class NativeMethods
 {
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
@@ -20,14 +21,16 @@ internal static unsafe partial class NativeMethods
         out ErrorHandle err);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
     int tailora_dataset_info(DatasetHandle dataset, out StringHandle info_json, out ErrorHandle err);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
@@ -39,7 +42,8 @@ internal static unsafe partial class NativeMethods
         out ErrorHandle err);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif

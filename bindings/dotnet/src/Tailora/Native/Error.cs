@@ -6,21 +6,24 @@ namespace Tailora.Native;
 internal static unsafe partial class NativeMethods
 {
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
     byte* tailora_error_message(ErrorHandle error);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
     byte* tailora_error_details(ErrorHandle error);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif

@@ -42,14 +42,14 @@ internal static unsafe class Failure
     /// <summary>The exception for a code.</summary>
     internal static Exception Create(
         TailoraErrorCode code, string message, JsonElement details, CancellationToken token, Operation operation) => code switch
-    {
-        TailoraErrorCode.Cancelled => new OperationCanceledException(message, token),
-        TailoraErrorCode.AdapterMismatch => new AdapterMismatchException(code, message, details),
-        TailoraErrorCode.CsvFormat => new CsvFormatException(code, message, details),
-        TailoraErrorCode.Training => new TrainingException(code, message, details),
-        TailoraErrorCode.ModelFormat => new ModelLoadException(code, message, details),
-        TailoraErrorCode.Io or TailoraErrorCode.Unsupported or TailoraErrorCode.Tokenizer when operation == Operation.LoadModel =>
-            new ModelLoadException(code, message, details),
-        _ => new TailoraException(code, message, details),
-    };
+        {
+            TailoraErrorCode.Cancelled => new OperationCanceledException(message, token),
+            TailoraErrorCode.AdapterMismatch => new AdapterMismatchException(code, message, details),
+            TailoraErrorCode.CsvFormat => new CsvFormatException(code, message, details),
+            TailoraErrorCode.Training => new TrainingException(code, message, details),
+            TailoraErrorCode.ModelFormat => new ModelLoadException(code, message, details),
+            TailoraErrorCode.Io or TailoraErrorCode.Unsupported or TailoraErrorCode.Tokenizer when operation == Operation.LoadModel =>
+                new ModelLoadException(code, message, details),
+            _ => new TailoraException(code, message, details),
+        };
 }

@@ -6,7 +6,8 @@ namespace Tailora.Native;
 internal static unsafe partial class NativeMethods
 {
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
@@ -20,21 +21,24 @@ internal static unsafe partial class NativeMethods
         out ErrorHandle err);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
     int tailora_model_info(ModelHandle model, out StringHandle info_json, out ErrorHandle err);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
     int tailora_model_count_tokens(ModelHandle model, byte* text, nuint text_len, out ulong count, out ErrorHandle err);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif

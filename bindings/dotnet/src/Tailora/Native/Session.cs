@@ -6,28 +6,32 @@ namespace Tailora.Native;
 internal static unsafe partial class NativeMethods
 {
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
     int tailora_session_new(ModelHandle model, byte* options_json, out SessionHandle session, out ErrorHandle err);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
     int tailora_session_attach(SessionHandle session, AdapterHandle adapter, double scale, out ErrorHandle err);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
     int tailora_session_detach(SessionHandle session, AdapterHandle adapter, out ErrorHandle err);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
@@ -41,7 +45,8 @@ internal static unsafe partial class NativeMethods
         out ErrorHandle err);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
@@ -55,14 +60,16 @@ internal static unsafe partial class NativeMethods
         out ErrorHandle err);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
     int tailora_session_reset(SessionHandle session, out ErrorHandle err);
 
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif

@@ -6,7 +6,8 @@ namespace Tailora.Native;
 internal static unsafe partial class NativeMethods
 {
 #if NET8_0_OR_GREATER
-    [LibraryImport(Library)] internal static partial
+    [LibraryImport(Library)]
+    internal static partial
 #else
     [DllImport(Library, ExactSpelling = true)] internal static extern
 #endif
