@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.Linq;
+using System.Runtime.CompilerServices;
 using System.Threading.Tasks;
 using Xunit;
 
@@ -109,6 +110,31 @@ public class LifetimeTests(Trained trained)
         Assert.Equal(before, TailoraNative.LiveHandles);
         long growth = Resident() - settled;
         Assert.True(growth < 48 << 20, $"80 loads left {growth >> 20} MiB behind");
+    }
+
+    [Fact]
+    public void What_nobody_disposes_is_freed_with_its_object()
+    {
+        long before = TailoraNative.LiveHandles;
+        Forget(trained.Model);
+        Assert.True(TailoraNative.LiveHandles >= before + 10);
+        for (int i = 0; i < 20 && TailoraNative.LiveHandles > before; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        Assert.Equal(before, TailoraNative.LiveHandles);
+    }
+
+    // Not inlined: a local of the test itself would keep the last session alive.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Forget(LanguageModel model)
+    {
+        for (int i = 0; i < 10; i++)
+        {
+            _ = model.CreateSession();
+        }
     }
 
     private static long Resident()

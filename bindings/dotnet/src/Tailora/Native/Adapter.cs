@@ -9,7 +9,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_adapter_load(ModelHandle model, byte* path, byte* options_json, out AdapterHandle adapter, out ErrorHandle err);
 
@@ -17,7 +18,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_adapter_save(AdapterHandle adapter, byte* path, byte* options_json, out ErrorHandle err);
 
@@ -25,7 +27,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_adapter_info(AdapterHandle adapter, out StringHandle info_json, out ErrorHandle err);
 
@@ -33,7 +36,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_adapter_merge(
         nint* adapters,
@@ -47,7 +51,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_adapter_free(nint adapter);
 }

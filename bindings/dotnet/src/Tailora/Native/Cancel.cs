@@ -9,7 +9,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_cancel_new(out CancelHandle cancel, out ErrorHandle err);
 
@@ -17,7 +18,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_cancel_request(CancelHandle cancel);
 
@@ -25,7 +27,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_cancel_free(nint cancel);
 }

@@ -9,7 +9,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     byte* tailora_error_message(ErrorHandle error);
 
@@ -17,7 +18,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     byte* tailora_error_details(ErrorHandle error);
 
@@ -25,7 +27,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_error_free(nint error);
 }

@@ -21,7 +21,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     uint tailora_abi_version();
 
@@ -29,7 +30,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     byte* tailora_version();
 
@@ -37,7 +39,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_build_info(out StringHandle info_json, out ErrorHandle err);
 
@@ -45,7 +48,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     byte* tailora_status_name(int status);
 
@@ -53,7 +57,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_options_schema(byte* name, out StringHandle schema_json, out ErrorHandle err);
 
@@ -61,7 +66,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     ulong tailora_live_handles();
 
@@ -69,7 +75,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_string_free(nint @string);
 }

@@ -9,7 +9,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial
 #else
-    [DllImport(Library, ExactSpelling = true)] internal static extern
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
 #endif
     int tailora_train(
         ModelHandle model,
