@@ -19,7 +19,7 @@ public sealed class Trained : IAsyncLifetime
 {
     internal const string Line = "岗位:P7高级架构师,绩效:A/A-,潜力:高,技术深度:9/10,跨团队协作:6/10";
 
-    internal static readonly TrainingOptions Quick = new() { R = 4 };
+    internal static readonly TrainingOptions Quick = new() { R = 4, MaxSteps = 24, EvalSteps = 12, LearningRate = 2e-3 };
 
     internal LanguageModel Model { get; private set; } = null!;
 

@@ -65,6 +65,26 @@ public class OptionsTests
     }
 
     [Fact]
+    public void Training_options_are_written_in_PEFTs_form()
+    {
+        var options = new TrainingOptions
+        {
+            TargetModules = TargetModules.Named("q_proj", "v_proj"),
+            ExcludeModules = TargetModules.Matching(@".*\.0\..*"),
+            RankPattern = new Dictionary<string, int> { ["v_proj"] = 4 },
+            LrSchedulerType = SchedulerType.Linear,
+            AdamBeta1 = 0.5,
+            UseRslora = true,
+        };
+        string json = JsonSerializer.Serialize(options, OptionsJson.Default.TrainingOptions);
+        Assert.Equal(
+            """{"target_modules":["q_proj","v_proj"],"exclude_modules":".*\\.0\\..*","use_rslora":true,"rank_pattern":{"v_proj":4},"adam_beta1":0.5,"lr_scheduler_type":"linear"}""",
+            json);
+        TrainingOptions read = JsonSerializer.Deserialize(json, OptionsJson.Default.TrainingOptions)!;
+        Assert.Equal(json, JsonSerializer.Serialize(read, OptionsJson.Default.TrainingOptions));
+    }
+
+    [Fact]
     public void An_unknown_schema_is_refused()
     {
         var error = Assert.Throws<TailoraException>(() => TailoraNative.OptionsSchema("nonsense"));

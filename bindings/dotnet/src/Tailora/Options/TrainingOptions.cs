@@ -1,8 +1,123 @@
+using System.Collections.Generic;
+using System.Text.Json.Serialization;
+
 namespace Tailora;
 
-/// <summary>How an adapter is trained; names as in PEFT. What is left <c>null</c> has the library's default.</summary>
+/// <summary>
+/// How an adapter is trained; names and defaults are those of PEFT and transformers, where they have one. What is left <c>null</c>
+/// has the library's default.
+/// </summary>
 public sealed record TrainingOptions
 {
+    /// <summary>The adapter's name, as in <c>hr_review</c>.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Run directory for the configuration, metrics, TensorBoard events and adapter versions; without one nothing is written.</summary>
+    public string? OutputDir { get; init; }
+
+    /// <summary>Linear layers to adapt; all of them by default.</summary>
+    public TargetModules? TargetModules { get; init; }
+
+    /// <summary>Linear layers to leave out of <see cref="TargetModules"/>.</summary>
+    public TargetModules? ExcludeModules { get; init; }
+
     /// <summary>Rank of the adapter; 8 by default.</summary>
     public int? R { get; init; }
+
+    /// <summary>The adapter's output is scaled by this over <see cref="R"/>; 16 by default.</summary>
+    public double? LoraAlpha { get; init; }
+
+    /// <summary>Share of the adapter's inputs that a training step drops; 0 by default.</summary>
+    public double? LoraDropout { get; init; }
+
+    /// <summary>Scale by alpha over the square root of the rank instead, which keeps high ranks stable.</summary>
+    public bool? UseRslora { get; init; }
+
+    /// <summary>Ranks of layers that differ from <see cref="R"/>, by name or regular expression; the first match counts.</summary>
+    public IReadOnlyDictionary<string, int>? RankPattern { get; init; }
+
+    /// <summary>Alphas of layers that differ from <see cref="LoraAlpha"/>, by name or regular expression; the first match counts.</summary>
+    public IReadOnlyDictionary<string, double>? AlphaPattern { get; init; }
+
+    /// <summary>Highest learning rate, reached at the end of the warm-up.</summary>
+    public double? LearningRate { get; init; }
+
+    /// <summary>LoRA+: the learning rate of B is this many times that of A.</summary>
+    public double? LoraplusLrRatio { get; init; }
+
+    /// <summary>Decoupled weight decay of AdamW; 0 by default.</summary>
+    public double? WeightDecay { get; init; }
+
+    /// <summary>AdamW's decay of the first moment; 0.9 by default.</summary>
+    [JsonPropertyName("adam_beta1")]
+    public double? AdamBeta1 { get; init; }
+
+    /// <summary>AdamW's decay of the second moment; 0.999 by default.</summary>
+    [JsonPropertyName("adam_beta2")]
+    public double? AdamBeta2 { get; init; }
+
+    /// <summary>AdamW's epsilon.</summary>
+    public double? AdamEpsilon { get; init; }
+
+    /// <summary>Gradients are scaled down to this norm if theirs is greater; 0 turns clipping off.</summary>
+    public double? MaxGradNorm { get; init; }
+
+    /// <summary>What the learning rate does after the warm-up; a cosine by default.</summary>
+    public SchedulerType? LrSchedulerType { get; init; }
+
+    /// <summary>Share of all steps in which the learning rate rises from zero.</summary>
+    public double? WarmupRatio { get; init; }
+
+    /// <summary>Steps of the warm-up; if greater than 0 it stands instead of <see cref="WarmupRatio"/>.</summary>
+    public long? WarmupSteps { get; init; }
+
+    /// <summary>Passes over the training rows at most; early stopping may end sooner.</summary>
+    public double? NumTrainEpochs { get; init; }
+
+    /// <summary>Optimizer steps at least, so that a handful of rows is learnt too.</summary>
+    public long? MinSteps { get; init; }
+
+    /// <summary>Optimizer steps exactly, in place of <see cref="NumTrainEpochs"/> and <see cref="MinSteps"/>.</summary>
+    public long? MaxSteps { get; init; }
+
+    /// <summary>Rows per forward and backward pass.</summary>
+    public int? BatchSize { get; init; }
+
+    /// <summary>Passes whose gradients are averaged into one optimizer step.</summary>
+    public int? GradientAccumulationSteps { get; init; }
+
+    /// <summary>Tokens per row at most, prompt and completion together.</summary>
+    public int? MaxLength { get; init; }
+
+    /// <summary>Share of the rows kept for validation; 0 trains on all rows and keeps the last step.</summary>
+    public double? ValidationShare { get; init; }
+
+    /// <summary>Validations without a better loss after which training ends; 0 never ends early. The best step is kept either way.</summary>
+    public int? EarlyStoppingPatience { get; init; }
+
+    /// <summary>Steps between validations; 0 validates at the end of every epoch.</summary>
+    public long? EvalSteps { get; init; }
+
+    /// <summary>Steps between lines in <c>metrics.jsonl</c> and TensorBoard.</summary>
+    public long? LoggingSteps { get; init; }
+
+    /// <summary>Steps between checkpoints in the run directory; 0 writes none.</summary>
+    public long? CheckpointSteps { get; init; }
+
+    /// <summary>Decides the initial A, the split, the order of rows and dropout. Same seed, same bits on the CPU.</summary>
+    public ulong? Seed { get; init; }
+}
+
+/// <summary>What the learning rate does after the warm-up.</summary>
+[JsonConverter(typeof(SnakeCaseEnumConverter<SchedulerType>))]
+public enum SchedulerType
+{
+    /// <summary>Half a cosine, down to zero.</summary>
+    Cosine,
+
+    /// <summary>A straight line, down to zero.</summary>
+    Linear,
+
+    /// <summary>It stays.</summary>
+    Constant,
 }
