@@ -64,6 +64,38 @@ public class OptionsTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Sets))]
+    public void Choices_are_those_of_the_schema(string name, Type type)
+    {
+        JsonElement schema = TailoraNative.OptionsSchema(name);
+        foreach (JsonPropertyInfo option in OptionsJson.Default.GetTypeInfo(type)!.Properties)
+        {
+            Type plain = Nullable.GetUnderlyingType(option.PropertyType) ?? option.PropertyType;
+            if (plain.IsEnum)
+            {
+                IEnumerable<string> managed = Enum.GetValues(plain).Cast<object>()
+                    .Select(value => JsonSerializer.Serialize(value, OptionsJson.Default.GetTypeInfo(plain)!).Trim('"'));
+                Assert.Equal(Choices(schema.GetProperty("properties").GetProperty(option.Name), schema).Order(), managed.Order());
+            }
+        }
+    }
+
+    /// <summary>Every text that a part of a schema allows by name.</summary>
+    private static IEnumerable<string> Choices(JsonElement part, JsonElement schema) => part.ValueKind switch
+    {
+        JsonValueKind.Array => part.EnumerateArray().SelectMany(item => Choices(item, schema)),
+        JsonValueKind.Object => part.EnumerateObject().SelectMany(entry => entry.Name switch
+        {
+            "const" => [entry.Value.GetString()!],
+            "enum" => entry.Value.EnumerateArray().Where(value => value.ValueKind == JsonValueKind.String).Select(value => value.GetString()!),
+            "$ref" => Choices(schema.GetProperty("$defs").GetProperty(entry.Value.GetString()!.Split('/')[^1]), schema),
+            "anyOf" or "oneOf" => Choices(entry.Value, schema),
+            _ => [],
+        }),
+        _ => [],
+    };
+
     [Fact]
     public void Training_options_are_written_in_PEFTs_form()
     {

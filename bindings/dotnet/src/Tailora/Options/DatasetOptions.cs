@@ -1,8 +1,42 @@
+using System.Text.Json.Serialization;
+
 namespace Tailora;
 
 /// <summary>How a CSV is read. What is left <c>null</c> has the library's default.</summary>
 public sealed record DatasetOptions
 {
-    /// <summary>Role prompt of every row: the system message of the model's chat template.</summary>
+    /// <summary>Name of the column with what the model is given; <c>input</c> by default.</summary>
+    public string? InputColumn { get; init; }
+
+    /// <summary>Name of the column with what the model is to answer; <c>output</c> by default.</summary>
+    public string? OutputColumn { get; init; }
+
+    /// <summary>Role prompt that goes before every input, as the system turn of the model's chat template.</summary>
     public string? System { get; init; }
+
+    /// <summary>The file's encoding: <c>auto</c> (the default: UTF-8 if the file is that, else GB18030), <c>utf-8</c> or <c>gb18030</c>.</summary>
+    public string? Encoding { get; init; }
+
+    /// <summary>The character between fields: <c>,</c> (the default), <c>;</c> or a tab.</summary>
+    public string? Delimiter { get; init; }
+
+    /// <summary>Read only the first rows, at most this many.</summary>
+    public long? MaxRows { get; init; }
+
+    /// <summary>What to do with rows whose input or output is empty.</summary>
+    public RowPolicy? EmptyRows { get; init; }
+
+    /// <summary>What to do with rows that have more tokens than fit. Nothing is ever cut.</summary>
+    public RowPolicy? LongRows { get; init; }
+}
+
+/// <summary>What to do with rows that training cannot use.</summary>
+[JsonConverter(typeof(SnakeCaseEnumConverter<RowPolicy>))]
+public enum RowPolicy
+{
+    /// <summary>The file is refused, naming the row.</summary>
+    Error,
+
+    /// <summary>The rows are left out, and reported.</summary>
+    Skip,
 }
