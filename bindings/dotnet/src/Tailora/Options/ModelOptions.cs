@@ -3,6 +3,15 @@ namespace Tailora;
 /// <summary>How a base model is loaded. What is left <c>null</c> has the library's default.</summary>
 public sealed record ModelOptions
 {
-    /// <summary>Where it computes: <c>auto</c> (the default), <c>cpu</c>, or <c>cuda:N</c>.</summary>
+    /// <summary>Where it computes: <c>auto</c> (the default: a GPU if this build and machine have one), <c>cpu</c>, or <c>cuda:N</c>.</summary>
     public string? Device { get; init; }
+
+    /// <summary>Type the weights are kept in: <c>auto</c> (the default: f32 on the CPU, bf16 on a GPU), <c>f32</c>, <c>f16</c> or <c>bf16</c>.</summary>
+    public string? Dtype { get; init; }
+
+    /// <summary>Threads of the CPU; 0, the default, means one per core.</summary>
+    public int? Threads { get; init; }
+
+    /// <summary>Name in reports and adapter files; by default the directory's name.</summary>
+    public string? Name { get; init; }
 }
