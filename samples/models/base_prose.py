@@ -121,6 +121,7 @@ MIXTURE = [(base_text.review_chat, 60), (base_text.lookup_chat, 6), (english_cha
            (prose, 6), (json_text, 5)]
 
 
+
 def documents(count: int, seed: int) -> list[str]:
     rng = random.Random(seed)
     makers, weights = zip(*MIXTURE)
