@@ -34,6 +34,7 @@ pub mod capi;
 
 pub use adapter::{Adapter, PatternMap, TargetModules};
 pub use control::{Cancel, Control, Monitor, Phase, Progress};
+pub use dataset::{Dataset, DatasetOptions, EmptyRows, Encoding, LongRows, Row};
 pub use error::{Code, Error, Result};
 pub use language_model::{LanguageModel, ModelOptions};
 pub use train::{SchedulerType, TrainOptions};

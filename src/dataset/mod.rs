@@ -1,1 +1,116 @@
-//! A CSV of `input,output` as checked rows and training examples.
+//! A company's CSV as training examples.
+//!
+//! The file is read strictly (RFC 4180, one encoding): a file that cannot be trusted is an error that says where, and
+//! what is merely doubtful is a finding in [`Dataset::info`].
+//!
+//! A place in the file has two numbers, and every error and finding has both: `row` counts the records after the
+//! header from 1 (blank lines are not records), `line` is the line of the file where the record begins, as a text
+//! editor counts; the header is on line 1. They differ once a field contains line breaks.
+
+mod doctor;
+mod encoding;
+mod examples;
+mod file;
+mod options;
+mod problems;
+mod records;
+mod scan;
+
+pub(crate) use examples::{Examples, TooLong};
+pub use options::{DatasetOptions, EmptyRows, Encoding, LongRows};
+
+use crate::control::Monitor;
+use crate::error::Result;
+use crate::options::Options;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// One record of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Number of the record, from 1, without the header.
+    pub number: usize,
+    /// Line of the file where the record begins, from 1.
+    pub line: usize,
+    /// What the model is given.
+    pub input: String,
+    /// What it is to answer.
+    pub output: String,
+}
+
+/// A CSV that was read and found usable. Immutable.
+#[derive(Debug)]
+pub struct Dataset {
+    path: PathBuf,
+    options: DatasetOptions,
+    rows: Vec<Row>,
+    columns: Vec<String>,
+    encoding: &'static str,
+    bytes: usize,
+    sha256: String,
+    findings: doctor::Findings,
+}
+
+impl Dataset {
+    /// Reads a CSV with a header.
+    ///
+    /// # Errors
+    /// `Code::Io` if there is no such file; `Code::InvalidOptions`; `Code::CsvFormat` with `row`, `line` and `column` of
+    /// the first problem and up to 20 in `problems`; `Code::Cancelled` (looked for every 64 KiB).
+    pub fn open_csv(path: &Path, options: &DatasetOptions, monitor: &mut Monitor) -> Result<Dataset> {
+        options.validate()?;
+        let located = |err: crate::error::Error| err.with("path", path.display().to_string());
+        let file = file::read(path, monitor)?;
+        let delimiter = options.delimiter_byte()?;
+        let text = encoding::decode(&file.bytes, options.encoding, delimiter).map_err(located)?;
+        let table = records::parse(&text, options, monitor).map_err(located)?;
+        let findings = doctor::examine(&table, &text, monitor)?;
+        Ok(Dataset {
+            path: path.to_owned(),
+            options: options.clone(),
+            rows: table.rows,
+            columns: table.columns,
+            encoding: text.encoding,
+            bytes: file.bytes.len(),
+            sha256: file.sha256,
+            findings,
+        })
+    }
+
+    /// The records, in the order of the file.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The role prompt that goes before every input.
+    pub fn system(&self) -> Option<&str> {
+        self.options.system.as_deref().filter(|text| !text.is_empty())
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// What the file is and what is doubtful in it: `path`, `bytes`, `sha256`, `encoding`, `rows`, `columns`,
+    /// `input_column`, `output_column`, `system`, `finding_counts` (by kind) and `findings` (the first of each kind:
+    /// `kind`, `row`, `line`, `column`, `message`).
+    pub fn info(&self) -> Value {
+        json!({
+            "path": self.path.display().to_string(),
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            "encoding": self.encoding,
+            "rows": self.rows.len(),
+            "columns": self.columns,
+            "input_column": self.options.input_column,
+            "output_column": self.options.output_column,
+            "system": self.system(),
+            "finding_counts": self.findings.counts(),
+            "findings": self.findings.list(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -19,23 +19,28 @@ pub(super) struct ControlTokens {
     first_bytes: [bool; 256],
     /// Some are looked for in normalized text, where they may be spelled differently.
     normalized: bool,
+    /// What characters outside the vocabulary become: a special token too, but a harmless one.
+    unknown: Vec<u32>,
 }
 
 impl ControlTokens {
     /// All special tokens, and the added tokens that `template` uses as markup.
-    pub fn new(tokenizer: &Tokenizer, template: Option<&str>) -> Self {
-        let mut added = tokenizer.added_tokens();
-        added.retain(|(text, _, special, _)| {
-            !text.is_empty() && (*special || template.is_some_and(|source| source.contains(text.as_str())))
-        });
-        let normalized = added.iter().any(|&(.., normalized)| normalized);
-        let mut tokens: Vec<_> = added.into_iter().map(|(text, id, ..)| (text, id)).collect();
+    pub fn new(tokenizer: &Tokenizer, template: Option<&str>) -> Result<Self> {
+        let is_markup = |text: &str| template.is_some_and(|source| source.contains(text));
+        let control: Vec<_> = tokenizer
+            .added_tokens()
+            .filter(|(_, token)| !token.content.is_empty() && (token.special || is_markup(&token.content)))
+            .collect();
+        let normalized = control.iter().any(|(_, token)| token.normalized);
+        let mut tokens: Vec<_> = control.into_iter().map(|(id, token)| (token.content.clone(), id)).collect();
         tokens.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
         let mut first_bytes = [false; 256];
         for (text, _) in &tokens {
             first_bytes[usize::from(text.as_bytes()[0])] = true;
         }
-        ControlTokens { tokens, first_bytes, normalized }
+        // The last private-use character is in no vocabulary.
+        let unknown = tokenizer.encode_as_text("\u{10FFFD}")?;
+        Ok(ControlTokens { tokens, first_bytes, normalized, unknown })
     }
 
     /// The texts with their control tokens wrapped; `None` if no text has any.
@@ -112,7 +117,7 @@ impl ControlTokens {
     }
 
     fn check_ids(&self, ids: &[u32]) -> Result<()> {
-        match self.tokens.iter().find(|(_, id)| ids.contains(id)) {
+        match self.tokens.iter().find(|(_, id)| ids.contains(id) && !self.unknown.contains(id)) {
             None => Ok(()),
             Some((token, id)) => Err(Error::new(
                 Code::Tokenizer,

@@ -18,3 +18,6 @@ pub(crate) use tokenizer::Tokenizer;
 
 #[cfg(test)]
 pub(crate) mod test_support;
+
+#[cfg(test)]
+mod tests;

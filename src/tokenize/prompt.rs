@@ -58,9 +58,9 @@ impl PromptFormat {
             end_of_turn,
             before_answer: probe.before_answer,
             takes_system: probe.takes_system,
-            in_prompt: ControlTokens::new(&tokenizer, source),
+            in_prompt: ControlTokens::new(&tokenizer, source)?,
             // Answers are the trainer's own; only true control tokens are kept out of them, `<think>` may be taught.
-            in_answer: ControlTokens::new(&tokenizer, None),
+            in_answer: ControlTokens::new(&tokenizer, None)?,
             tokenizer,
             template,
         })

@@ -34,7 +34,7 @@ impl StreamDecoder {
         if self.skip_special && self.tokenizer.is_special(id) {
             return None;
         }
-        let token = self.tokenizer.id_to_token(id)?;
+        let token = self.tokenizer.piece(id)?;
         let detokenizer = self.tokenizer.detokenizer();
         let bytes = if self.at_start { detokenizer.first_bytes(&token) } else { detokenizer.bytes(&token) };
         self.at_start = false;

@@ -5,11 +5,11 @@ use super::detokenize::Detokenizer;
 use super::stream::StreamDecoder;
 use crate::error::{Code, Error, IoContext, Result};
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use tokenizers::{Model, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer};
+use tokenizers::{AddedToken, Model, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer};
 
 /// The largest in public use (Gemma 3) has 33 MB.
 const LARGEST_TOKENIZER: u64 = 512 << 20;
@@ -22,7 +22,8 @@ struct Inner {
     tokenizer: tokenizers::Tokenizer,
     detokenizer: Detokenizer,
     config: TokenizerConfig,
-    special_ids: HashSet<u32>,
+    /// Added tokens (special ones among them) by id.
+    added: HashMap<u32, AddedToken>,
     vocab_size: usize,
     sha256: String,
     continuation: Continuation,
@@ -68,14 +69,13 @@ impl Tokenizer {
         tokenizer.with_padding(None);
         let decoder = serde_json::to_value(tokenizer.get_decoder()).map_err(|err| damaged(err.to_string()))?;
         let detokenizer = Detokenizer::new(&decoder).map_err(|err| err.with("path", path.display().to_string()))?;
-        let added = tokenizer.get_added_tokens_decoder();
-        let special_ids = added.iter().filter(|(_, token)| token.special).map(|(&id, _)| id).collect();
+        let added = tokenizer.get_added_tokens_decoder().into_iter().collect();
         let vocab_size = tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         let mut inner = Inner {
             tokenizer,
             detokenizer,
             config: TokenizerConfig::load(dir)?,
-            special_ids,
+            added,
             vocab_size,
             sha256: format!("{:x}", Sha256::digest(&bytes)),
             continuation: Continuation::Plain,
@@ -110,12 +110,12 @@ impl Tokenizer {
 
     /// The bytes that a token stands for inside a text; a special token's are its name.
     pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
-        self.id_to_token(id).map(|token| self.0.detokenizer.bytes(&token))
+        self.piece(id).map(|token| self.0.detokenizer.bytes(&token))
     }
 
     /// Whether a token is a control token (BOS, end of turn, …) and no text.
     pub fn is_special(&self, id: u32) -> bool {
-        self.0.special_ids.contains(&id)
+        self.0.added.get(&id).is_some_and(|token| token.special)
     }
 
     /// The id of a token by its name.
@@ -125,6 +125,14 @@ impl Tokenizer {
 
     /// The name of a token.
     pub fn id_to_token(&self, id: u32) -> Option<String> {
+        match self.0.added.get(&id) {
+            Some(token) => Some(token.content.clone()),
+            None => self.piece(id),
+        }
+    }
+
+    /// A token as the decoder takes it: an added token that is looked for in normalized text is normalized.
+    pub(super) fn piece(&self, id: u32) -> Option<String> {
         self.0.tokenizer.id_to_token(id)
     }
 
@@ -154,10 +162,9 @@ impl Tokenizer {
         })
     }
 
-    /// All added tokens: text, id, whether it is special, whether it is searched for in normalized text.
-    pub(super) fn added_tokens(&self) -> Vec<(String, u32, bool, bool)> {
-        let added = self.0.tokenizer.get_added_tokens_decoder();
-        added.into_iter().map(|(id, token)| (token.content, id, token.special, token.normalized)).collect()
+    /// All added tokens with their ids.
+    pub(super) fn added_tokens(&self) -> impl Iterator<Item = (u32, &AddedToken)> {
+        self.0.added.iter().map(|(&id, token)| (id, token))
     }
 
     pub(super) fn detokenizer(&self) -> &Detokenizer {

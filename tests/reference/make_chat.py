@@ -72,7 +72,7 @@ def main(assets: pathlib.Path) -> None:
         tokenizers[name] = {
             "ids": ids,
             "with_special": tokenizer.encode(TEXTS[0]).ids,
-            "decoded": [tokenizer.decode(row, skip_special_tokens=True) for row in ids],
+            "decoded": [tokenizer.decode(row, skip_special_tokens=False) for row in ids],
             "chats": {k: tokenizer.encode(v["text"], add_special_tokens=False).ids
                       for k, v in templates.get(name, {}).items() if "text" in v},
         }

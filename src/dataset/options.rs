@@ -1,0 +1,115 @@
+//! What a host says about a CSV.
+
+use crate::error::Result;
+use crate::options::{Options, invalid};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a CSV is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatasetOptions {
+    /// Name of the column with what the model is given.
+    pub input_column: String,
+    /// Name of the column with what the model is to answer.
+    pub output_column: String,
+    /// Role prompt that goes before every input, as the system turn of the model's chat template.
+    pub system: Option<String>,
+    /// `auto`: UTF-8 if the file is that (with or without BOM), else GB18030.
+    pub encoding: Encoding,
+    /// The character between fields, one byte: `,`, `;` or a tab.
+    pub delimiter: String,
+    /// Read only the first rows, at most this many.
+    pub max_rows: Option<usize>,
+    /// What to do with rows whose input or output is empty.
+    pub empty_rows: EmptyRows,
+    /// What to do with rows that have more tokens than fit. Nothing is ever cut.
+    pub long_rows: LongRows,
+}
+
+/// The encoding of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum Encoding {
+    /// UTF-8 if the whole file is valid, else GB18030.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// UTF-8, with or without BOM.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// GB18030, which contains GBK and GB 2312.
+    #[serde(rename = "gb18030")]
+    Gb18030,
+}
+
+/// Rows without an input or an output (white space counts as nothing).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EmptyRows {
+    /// The file is refused.
+    #[default]
+    Error,
+    /// They are left out and reported as findings.
+    Skip,
+}
+
+/// Rows with more tokens than the training's `max_length`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LongRows {
+    /// Training is refused, naming the rows.
+    #[default]
+    Error,
+    /// They are left out and reported.
+    Skip,
+}
+
+impl Default for DatasetOptions {
+    fn default() -> Self {
+        DatasetOptions {
+            input_column: "input".to_owned(),
+            output_column: "output".to_owned(),
+            system: None,
+            encoding: Encoding::Auto,
+            delimiter: ",".to_owned(),
+            max_rows: None,
+            empty_rows: EmptyRows::Error,
+            long_rows: LongRows::Error,
+        }
+    }
+}
+
+impl DatasetOptions {
+    /// The delimiter as the byte it is in every supported encoding. Bytes that are part of GB18030 characters (letters,
+    /// digits, `|`, …) and those with a meaning of their own are refused.
+    pub(super) fn delimiter_byte(&self) -> Result<u8> {
+        match self.delimiter.as_bytes() {
+            &[byte @ (b'\t' | b' ' | b'!' | b'#'..=b'/' | b':'..=b'?')] => Ok(byte),
+            _ => Err(invalid("delimiter", format!("{:?}", self.delimiter), "one of `,`, `;`, `:` or a tab")),
+        }
+    }
+}
+
+impl Options for DatasetOptions {
+    const NAME: &'static str = "dataset";
+
+    fn validate(&self) -> Result<()> {
+        self.delimiter_byte()?;
+        for (option, name) in [("input_column", &self.input_column), ("output_column", &self.output_column)] {
+            if name.trim().is_empty() {
+                return Err(invalid(option, "empty", "the name of a column"));
+            }
+        }
+        if self.input_column.trim() == self.output_column.trim() {
+            return Err(invalid(
+                "output_column",
+                format!("`{}`, as `input_column` is", self.output_column),
+                "another column",
+            ));
+        }
+        if self.max_rows == Some(0) {
+            return Err(invalid("max_rows", 0, "a number ≥ 1, or null for all"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! Records to rows: the header, the two columns, and all that may be wrong with them.
+
+use super::Row;
+use super::doctor::{Finding, Findings, Kind};
+use super::encoding::Text;
+use super::file::CHUNK;
+use super::options::{DatasetOptions, EmptyRows};
+use super::problems::{Problem, Problems};
+use super::scan::{self, Place, QuoteFault};
+use crate::control::Monitor;
+use crate::error::{Code, Error, Result};
+use csv::{ReaderBuilder, StringRecord};
+
+/// A field of more bytes is a mistake (an unclosed quote, a pasted file); the longest contexts hold less.
+const LARGEST_FIELD: usize = 1 << 20;
+
+/// The rows of a file and what was found while reading them.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub rows: Vec<Row>,
+    pub columns: Vec<String>,
+    pub input_column: String,
+    pub output_column: String,
+    pub findings: Findings,
+}
+
+/// Reads all records. Problems are collected: the error tells all of them.
+pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &Monitor) -> Result<Table> {
+    let content = text.content.as_ref();
+    let delimiter = options.delimiter_byte()?;
+    if content.trim().is_empty() {
+        return Err(Error::new(Code::CsvFormat, "the file is blank; expected a header and rows"));
+    }
+    if let Some(offset) = content.bytes().position(|byte| byte == 0) {
+        return Err(nul(content, delimiter, offset));
+    }
+    monitor.check()?;
+    let mut reader =
+        ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(content.as_bytes());
+    let mut lines = Lines { content: content.as_bytes(), at: 0, line: 1 };
+    let mut record = StringRecord::new();
+    if !read(&mut reader, &mut record)? {
+        return Err(Error::new(Code::CsvFormat, "the file has no header"));
+    }
+    let columns: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
+    if let Some(fault) = scan::quote_fault(content.as_bytes(), delimiter) {
+        return Err(quote_error(fault, &columns));
+    }
+    let mut table = Table {
+        rows: Vec::new(),
+        input_column: options.input_column.trim().to_owned(),
+        output_column: options.output_column.trim().to_owned(),
+        columns,
+        findings: Findings::default(),
+    };
+    let input = table.column(&table.input_column, delimiter)?;
+    let output = table.column(&table.output_column, delimiter)?;
+    table.note_header();
+    let mut problems = Problems::default();
+    let (mut number, mut checked) = (0, 0);
+    while options.max_rows.is_none_or(|limit| number < limit) {
+        let start = lines.next_record(reader.position().byte());
+        if !read(&mut reader, &mut record)? {
+            break;
+        }
+        if start.saturating_sub(checked) >= CHUNK {
+            monitor.check()?;
+            checked = start;
+        }
+        number += 1;
+        let place = Place { row: number, line: lines.line, field: 0 };
+        table.add(&record, place, (input, output), options.empty_rows, &mut problems);
+    }
+    problems.check()?;
+    if table.rows.is_empty() {
+        let message =
+            if number == 0 { "the file has a header but no rows" } else { "no row has both an input and an output" };
+        return Err(Error::new(Code::CsvFormat, message));
+    }
+    Ok(table)
+}
+
+impl Table {
+    /// The index of a column; the error names those present and the nearest.
+    fn column(&self, name: &str, delimiter: u8) -> Result<usize> {
+        let mut found = self.columns.iter().enumerate().filter(|(_, column)| *column == name).map(|(index, _)| index);
+        match (found.next(), found.next()) {
+            (Some(index), None) => Ok(index),
+            (Some(first), Some(second)) => Err(header_problem(
+                name,
+                format!("is there twice (columns {} and {}); rename one", first + 1, second + 1),
+            )),
+            (None, _) => {
+                let known = self.columns.iter().filter(|column| !column.is_empty());
+                let nearest = known
+                    .map(|column| (strsim::jaro_winkler(&column.to_lowercase(), &name.to_lowercase()), column))
+                    .filter(|(likeness, _)| *likeness > 0.6)
+                    .max_by(|a, b| a.0.total_cmp(&b.0))
+                    .map(|(_, column)| column.clone());
+                let hint = match (&nearest, self.columns.as_slice()) {
+                    (_, [only])
+                        if [',', ';', '\t', '|']
+                            .iter()
+                            .any(|&c| u32::from(c) != u32::from(delimiter) && only.contains(c)) =>
+                    {
+                        "; the header is a single column, is the delimiter another one (option `delimiter`)?".to_owned()
+                    }
+                    (Some(nearest), _) => {
+                        format!("; did you mean `{nearest}`? (options `input_column`, `output_column`)")
+                    }
+                    (None, _) => "; name the column with the options `input_column` and `output_column`".to_owned(),
+                };
+                let shown: Vec<String> = self.columns.iter().take(50).map(|column| format!("`{column}`")).collect();
+                let message = format!("is missing; the file has {}{hint}", shown.join(", "));
+                Err(header_problem(name, message).with("columns", &self.columns).with("nearest", nearest))
+            }
+        }
+    }
+
+    /// Doubtful names in the header that do not concern our two columns.
+    fn note_header(&mut self) {
+        for (index, name) in self.columns.iter().enumerate() {
+            if self.columns[..index].contains(name) {
+                let message = format!("column {} has the same name as one before it", index + 1);
+                self.findings.push(Finding::new(Kind::DuplicateHeader, 0, 1, name, message));
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        record: &StringRecord,
+        place: Place,
+        columns: (usize, usize),
+        empty: EmptyRows,
+        problems: &mut Problems,
+    ) {
+        let problem = |column: Option<&str>, message: String| Problem {
+            row: place.row,
+            line: place.line,
+            column: column.map(str::to_owned),
+            message,
+        };
+        let (Some(input), Some(output)) = (record.get(columns.0), record.get(columns.1)) else {
+            return problems.push(problem(None, ragged(record.len(), self.columns.len())));
+        };
+        if record.len() != self.columns.len() {
+            return problems.push(problem(None, ragged(record.len(), self.columns.len())));
+        }
+        for (name, text) in [(&self.input_column, input), (&self.output_column, output)] {
+            if text.len() > LARGEST_FIELD {
+                let message = format!("the field has {} bytes; expected at most {LARGEST_FIELD}", text.len());
+                return problems.push(problem(Some(name), message));
+            }
+            if text.trim().is_empty() {
+                match empty {
+                    EmptyRows::Error => {
+                        let message = "is empty; fill it, remove the row, or set `empty_rows` to \"skip\"".to_owned();
+                        problems.push(problem(Some(name), message));
+                    }
+                    EmptyRows::Skip => {
+                        let message = "is empty; the row was left out".to_owned();
+                        self.findings.push(Finding::new(Kind::Empty, place.row, place.line, name, message));
+                    }
+                }
+                return;
+            }
+        }
+        self.rows.push(Row { number: place.row, line: place.line, input: input.to_owned(), output: output.to_owned() });
+    }
+}
+
+fn ragged(found: usize, expected: usize) -> String {
+    let why = if found > expected { "quote fields that contain the delimiter" } else { "the row is incomplete" };
+    format!("has {found} fields; expected {expected}, as the header has ({why})")
+}
+
+fn header_problem(column: &str, message: String) -> Error {
+    Problem { row: 0, line: 1, column: Some(column.to_owned()), message }.into_error()
+}
+
+fn read(reader: &mut csv::Reader<&[u8]>, record: &mut StringRecord) -> Result<bool> {
+    reader
+        .read_record(record)
+        .map_err(|err| Error::new(Code::CsvFormat, format!("the file cannot be read as CSV: {err}")))
+}
+
+fn name_of(columns: &[String], field: usize) -> Option<String> {
+    match columns.get(field) {
+        // With a quote left open in it, a name may be the rest of the file.
+        Some(name) if name.len() <= 200 && !name.contains(['\n', '\r']) => Some(name.clone()),
+        _ => Some(format!("#{}", field + 1)),
+    }
+}
+
+fn nul(content: &str, delimiter: u8, offset: usize) -> Error {
+    let place = scan::locate(content.as_bytes(), delimiter, offset);
+    let header = content.lines().next().unwrap_or_default();
+    let columns: Vec<String> =
+        header.split(char::from(delimiter)).map(|name| name.trim_matches('"').to_owned()).collect();
+    let message = "contains a NUL byte; the file is damaged, or UTF-16 without a byte order mark".to_owned();
+    Problem { row: place.row, line: place.line, column: name_of(&columns, place.field), message }.into_error()
+}
+
+fn quote_error(fault: QuoteFault, columns: &[String]) -> Error {
+    let (opened, message) = match fault {
+        QuoteFault::Unclosed { opened } => (opened, "the quote opened here is never closed".to_owned()),
+        QuoteFault::TextAfter { opened, closed } => {
+            let message = format!(
+                "the quote opened here is closed on line {} but the field goes on; double the quotes inside a quoted \
+                 field, or close it before",
+                closed.line
+            );
+            (opened, message)
+        }
+    };
+    Problem { row: opened.row, line: opened.line, column: name_of(columns, opened.field), message }.into_error()
+}
+
+/// Counts lines up to the records that the reader is about to read.
+struct Lines<'a> {
+    content: &'a [u8],
+    at: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// Moves to the record at or after `offset`, past line ends and blank lines; gives its offset.
+    fn next_record(&mut self, offset: u64) -> usize {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        while let Some(&byte) = self.content.get(self.at) {
+            if self.at >= offset && !matches!(byte, b'\n' | b'\r') {
+                break;
+            }
+            let ends_line = byte == b'\n' || (byte == b'\r' && self.content.get(self.at + 1) != Some(&b'\n'));
+            self.line += usize::from(ends_line);
+            self.at += 1;
+        }
+        self.at
+    }
+}
