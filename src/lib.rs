@@ -37,4 +37,4 @@ pub use control::{Cancel, Control, Monitor, Phase, Progress};
 pub use dataset::{Dataset, DatasetOptions, EmptyRows, Encoding, LongRows, Row};
 pub use error::{Code, Error, Result};
 pub use language_model::{LanguageModel, ModelOptions};
-pub use train::{SchedulerType, TrainOptions};
+pub use train::{SchedulerType, TrainOptions, TrainOutcome, train};

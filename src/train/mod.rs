@@ -1,9 +1,19 @@
-//! LoRA training: recipe, loop, checkpoints, monitoring.
+//! LoRA training: recipe, loop, early stopping, monitoring, run directories.
 
+mod data;
+mod early_stopping;
 mod metrics;
+mod optimizer;
 mod options;
 mod run_dir;
 mod schedule;
 mod tensorboard;
+mod trainer;
+
+#[cfg(test)]
+mod curve_tests;
+#[cfg(test)]
+mod tests;
 
 pub use options::{SchedulerType, TrainOptions};
+pub use trainer::{TrainOutcome, train};

@@ -1,0 +1,80 @@
+//! The trained tensors with their moments, and one optimizer step over all of them.
+
+use crate::adapter::Adapter;
+use crate::error::{Code, Error, Result};
+use crate::model::{LoraGradients, LoraStack, LoraWeights, Site};
+use crate::ops::adamw::{self, Hyper, Moments};
+use crate::train::TrainOptions;
+
+/// AdamW over an adapter. Tensors are replaced, never changed, so a kept [`LoraStack`] stays as it was.
+pub(super) struct Optimizer {
+    hyper: Hyper,
+    /// Learning rate of B over that of A (LoRA+).
+    ratio: f64,
+    max_grad_norm: f64,
+    steps: u64,
+    parameters: Vec<Parameter>,
+}
+
+struct Parameter {
+    site: Site,
+    weights: LoraWeights,
+    a: Moments,
+    b: Moments,
+}
+
+impl Optimizer {
+    pub(super) fn new(options: &TrainOptions, adapter: &Adapter) -> Result<Self> {
+        let parameters = adapter
+            .weights()
+            .iter()
+            .map(|(site, weights)| {
+                let (a, b) = (Moments::zeros(&weights.a)?, Moments::zeros(&weights.b)?);
+                Ok(Parameter { site: *site, weights: weights.clone(), a, b })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Optimizer {
+            hyper: Hyper {
+                beta1: options.adam_beta1,
+                beta2: options.adam_beta2,
+                eps: options.adam_epsilon,
+                weight_decay: options.weight_decay,
+            },
+            ratio: options.loraplus_lr_ratio.unwrap_or(1.0),
+            max_grad_norm: options.max_grad_norm,
+            steps: 0,
+            parameters,
+        })
+    }
+
+    /// The weights as they are now.
+    pub(super) fn weights(&self) -> Vec<(Site, LoraWeights)> {
+        self.parameters.iter().map(|p| (p.site, p.weights.clone())).collect()
+    }
+
+    /// The weights as they are now, ready for a forward pass.
+    pub(super) fn stack(&self) -> LoraStack {
+        let mut stack = LoraStack::none();
+        for parameter in &self.parameters {
+            stack.push(parameter.site, parameter.weights.clone());
+        }
+        stack
+    }
+
+    /// One clipped step; `norm` is that of the gradients. As `clip_grad_norm_` and `torch.optim.AdamW` do it.
+    pub(super) fn step(&mut self, gradients: &LoraGradients, norm: f64, learning_rate: f64) -> Result<()> {
+        self.steps += 1;
+        let clip = if self.max_grad_norm > 0.0 { (self.max_grad_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
+        for parameter in &mut self.parameters {
+            let [gradient] = gradients.at(parameter.site) else {
+                return Err(Error::new(Code::Internal, format!("no gradient at {}", parameter.site.module())));
+            };
+            let Parameter { weights, a, b, .. } = parameter;
+            let (hyper, steps) = (self.hyper, self.steps);
+            let rate_b = learning_rate * self.ratio;
+            (weights.a, *a) = adamw::step(hyper, learning_rate, steps, clip, &weights.a, &gradient.a, a)?;
+            (weights.b, *b) = adamw::step(hyper, rate_b, steps, clip, &weights.b, &gradient.b, b)?;
+        }
+        Ok(())
+    }
+}
