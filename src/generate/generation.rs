@@ -1,0 +1,79 @@
+//! What a generation ends with.
+
+use serde_json::{Value, json};
+
+/// Why a text ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinishReason {
+    /// The model ended its turn, or the JSON document is complete.
+    Stop,
+    /// `max_tokens` or the end of the context was reached. A JSON document was then closed early, and is still valid.
+    Length,
+    /// One of the stop strings followed.
+    StopString,
+    /// The host asked to stop.
+    Cancelled,
+}
+
+impl FinishReason {
+    /// As in JSON: `stop`, `length`, `stop_string`, `cancelled`.
+    pub fn name(self) -> &'static str {
+        match self {
+            FinishReason::Stop => "stop",
+            FinishReason::Length => "length",
+            FinishReason::StopString => "stop_string",
+            FinishReason::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// One generated token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GeneratedToken {
+    /// Its id in the model's vocabulary.
+    pub id: u32,
+    /// Its log-probability under the model in nats: before grammar, penalties, temperature and filters.
+    pub logprob: f32,
+    /// The bytes of the text that it took part in: from here …
+    pub start: usize,
+    /// … to here. A character of several tokens belongs to each of them.
+    pub end: usize,
+}
+
+/// A finished text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generation {
+    /// The text: without prompt, end-of-turn token and stop string.
+    pub text: String,
+    /// The tokens of the text, in order.
+    pub tokens: Vec<GeneratedToken>,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+    /// Tokens of the prompt, role prompt and template included.
+    pub prompt_tokens: usize,
+    /// Tokens generated, including those of a stop string, without the end-of-turn token.
+    pub completion_tokens: usize,
+    /// The seed of the draws.
+    pub seed: u64,
+}
+
+impl Generation {
+    /// For hosts: everything but the tokens, and those on request.
+    pub fn to_json(&self, with_tokens: bool) -> Value {
+        let mut value = json!({
+            "text": self.text,
+            "finish_reason": self.finish_reason.name(),
+            "seed": self.seed,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+        });
+        if with_tokens {
+            let tokens = self.tokens.iter().map(|token| {
+                let text = self.text.get(token.start..token.end).unwrap_or_default();
+                json!({ "id": token.id, "logprob": token.logprob, "text": text })
+            });
+            value["tokens"] = tokens.collect();
+        }
+        value
+    }
+}

@@ -1,0 +1,230 @@
+//! A conversation partner: a base model through a stack of adapters.
+
+use super::constraint::{Constraint, SchemaCompiler};
+use super::context::{CHUNK, Context};
+use super::generation::Generation;
+use super::output::Output;
+use super::sampler::log_probability;
+use super::stream::Stream;
+use super::GenerateOptions;
+use crate::adapter::Adapter;
+use crate::control::{Cancel, Control};
+use crate::error::{Code, Error, Result};
+use crate::language_model::LanguageModel;
+use crate::model::{LoraStack, Projection};
+use crate::options::{Options, invalid};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a session is made with.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionOptions {
+    /// Most tokens of prompt and completion together; at most, and by default, what the model was made for. Its KV cache grows with use up to this.
+    pub context_length: Option<usize>,
+    /// Role prompt of every call that does not bring its own.
+    pub system: Option<String>,
+}
+
+impl Options for SessionOptions {
+    const NAME: &'static str = "session";
+
+    fn validate(&self) -> Result<()> {
+        match self.context_length {
+            Some(length) if length < 2 => Err(invalid("context_length", length, "at least 2")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An adapter on a session, with the factor on its deltas.
+#[derive(Debug, Clone)]
+pub struct Attached {
+    /// The adapter.
+    pub adapter: Adapter,
+    /// 1 is the adapter as trained, 0 the base.
+    pub scale: f64,
+}
+
+/// A base model through a stack of adapters. Exclusive: one call at a time. Two sessions of one model may have
+/// different adapters at the same time.
+pub struct Session {
+    model: LanguageModel,
+    system: Option<String>,
+    attached: Vec<Attached>,
+    context: Context,
+}
+
+impl Session {
+    /// A session without adapters.
+    pub fn new(model: &LanguageModel, options: &SessionOptions) -> Result<Self> {
+        options.validate()?;
+        let most = model.decoder().config().max_position_embeddings;
+        let limit = options.context_length.unwrap_or(most);
+        if limit > most {
+            return Err(invalid("context_length", limit, &format!("at most {most}, the model's own")));
+        }
+        Ok(Session {
+            model: model.clone(),
+            system: options.system.clone(),
+            attached: Vec::new(),
+            context: Context::new(model.decoder(), LoraStack::none(), limit),
+        })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &LanguageModel {
+        &self.model
+    }
+
+    /// The adapters, in the order they were attached.
+    pub fn attached(&self) -> &[Attached] {
+        &self.attached
+    }
+
+    /// Puts an adapter on top of the stack. Its deltas add to those of the others; the order does not matter to the
+    /// result, but for rounding.
+    pub fn attach(&mut self, adapter: &Adapter, scale: f64) -> Result<()> {
+        self.check_base(adapter)?;
+        let mut attached = self.attached.clone();
+        attached.push(Attached { adapter: adapter.clone(), scale });
+        self.set_stack(attached)
+    }
+
+    /// Takes an adapter off the stack; attached several times, the last one goes.
+    pub fn detach(&mut self, adapter: &Adapter) -> Result<()> {
+        let Some(index) = self.attached.iter().rposition(|attached| attached.adapter.is(adapter)) else {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("the adapter {} is not attached to this session", adapter.name()),
+            )
+            .with("adapter", adapter.name()));
+        };
+        let mut attached = self.attached.clone();
+        attached.remove(index);
+        self.set_stack(attached)
+    }
+
+    /// Takes all adapters off and forgets what was read.
+    pub fn reset(&mut self) -> Result<()> {
+        self.set_stack(Vec::new())
+    }
+
+    /// Generates a text for `prompt`. `on_text` gets its pieces, whole characters, as they become certain; their
+    /// concatenation is the text. A request to stop, by `cancel` or by `on_text`, ends the text early and is not an
+    /// error.
+    pub fn generate(
+        &mut self,
+        prompt: &str,
+        options: &GenerateOptions,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str) -> Control,
+    ) -> Result<Generation> {
+        let ids = self.prompt_ids(prompt, options)?;
+        let empty = self.context.fresh();
+        let context = std::mem::replace(&mut self.context, empty);
+        let mut stream = self.open(context, ids, options)?;
+        while let Some(piece) = stream.next(cancel)? {
+            if on_text(&piece) == Control::Stop {
+                stream.cancel();
+            }
+        }
+        let generation = stream.summary();
+        self.context = stream.into_context();
+        Ok(generation)
+    }
+
+    /// Opens a text that is generated as it is asked for. The stream stays what it is, whatever becomes of the session.
+    pub fn stream(&mut self, prompt: &str, options: &GenerateOptions) -> Result<Stream> {
+        let ids = self.prompt_ids(prompt, options)?;
+        let reusable = self.context.shared_prefix(&ids) > 0;
+        let context = if reusable { self.context.clone() } else { self.context.fresh() };
+        self.open(context, ids, options)
+    }
+
+    /// The tokens of a prompt, as the model will see it.
+    pub(crate) fn prompt_ids(&self, prompt: &str, options: &GenerateOptions) -> Result<Vec<u32>> {
+        let format = self.model.format();
+        if options.raw {
+            return format.tokenizer().encode(prompt, true);
+        }
+        format.prompt(options.system.as_deref().or(self.system.as_deref()), prompt)
+    }
+
+    /// The log-probability of each token of `completion` after `prompt`, in nats.
+    pub(crate) fn score(&mut self, prompt: &[u32], completion: &[u32], cancel: &Cancel) -> Result<Vec<f32>> {
+        let Some((_, read)) = completion.split_last() else { return Ok(Vec::new()) };
+        let first = self.context.prefill(prompt, completion.len(), cancel)?;
+        let mut scores = vec![log_probability(&first, completion[0])?];
+        for (chunk, following) in read.chunks(CHUNK).zip(completion[1..].chunks(CHUNK)) {
+            cancel.check()?;
+            for (logits, &id) in self.context.extend(chunk)?.iter().zip(following) {
+                scores.push(log_probability(logits, id)?);
+            }
+        }
+        Ok(scores)
+    }
+
+    fn open(&self, context: Context, prompt: Vec<u32>, options: &GenerateOptions) -> Result<Stream> {
+        options.validate()?;
+        let constraint = options.json_schema.as_ref().map(|schema| self.compile(schema)).transpose()?;
+        let output = match constraint {
+            None => Output::text(self.model.format().tokenizer(), &options.stop),
+            Some(_) => Output::document(),
+        };
+        Stream::open(context, prompt, options, &self.end_tokens(), output, constraint)
+    }
+
+    fn compile(&self, schema: &Value) -> Result<Constraint> {
+        let vocab_size = self.model.decoder().config().vocab_size;
+        let build = || SchemaCompiler::new(self.model.format().tokenizer(), vocab_size, &self.end_tokens());
+        self.model.shared(build)?.compile(schema)
+    }
+
+    /// Tokens that end a text: those of the model's configuration, and what its chat template writes after an answer.
+    fn end_tokens(&self) -> Vec<u32> {
+        let mut ids = self.model.decoder().config().eos_token_ids.clone();
+        let end_of_turn = self.model.format().end_of_turn();
+        if !ids.contains(&end_of_turn) {
+            ids.push(end_of_turn);
+        }
+        ids
+    }
+
+    fn set_stack(&mut self, attached: Vec<Attached>) -> Result<()> {
+        let mut lora = LoraStack::none();
+        for Attached { adapter, scale } in &attached {
+            adapter.attach_to(&mut lora, *scale)?;
+        }
+        self.context = Context::new(self.model.decoder(), lora, self.context.limit());
+        self.attached = attached;
+        Ok(())
+    }
+
+    /// Adapters are loaded for a model; attaching one of another model must fail here, not in a matrix product.
+    fn check_base(&self, adapter: &Adapter) -> Result<()> {
+        let decoder = self.model.decoder();
+        let base = adapter.base();
+        let fits = base.num_hidden_layers == decoder.config().num_hidden_layers
+            && Projection::ALL.into_iter().all(|projection| base.shape(projection) == decoder.projection_shape(projection));
+        let same = base.sha256.as_deref().is_none_or(|sha256| sha256 == self.model.sha256());
+        if fits && same {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::AdapterMismatch,
+            format!(
+                "the adapter {} belongs to the base model {}; this session has {}",
+                adapter.name(),
+                base.name,
+                self.model.name()
+            ),
+        )
+        .with("adapter", adapter.name())
+        .with("adapter_base", &base.name)
+        .with("adapter_base_sha256", base.sha256.as_deref())
+        .with("model", self.model.name())
+        .with("model_sha256", self.model.sha256()))
+    }
+}

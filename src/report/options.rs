@@ -1,0 +1,104 @@
+//! What a caller may ask of a report.
+
+use crate::error::Result;
+use crate::generate::GenerateOptions;
+use crate::options::{Options, invalid};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How the model writes its conclusions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportMode {
+    /// A plain comment, as the adapter was trained on; its sentences are the conclusions.
+    Text,
+    /// A JSON document; the model says of each conclusion what kind it is and which field it rests on.
+    Schema,
+}
+
+/// How a report is written and measured.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReportOptions {
+    /// `text` or `schema`; by default `schema` if a schema is given, else `text`.
+    pub mode: Option<ReportMode>,
+    /// The JSON Schema of the document in schema mode; by default a built-in one with a report and its conclusions. Where it says `"x-tailora-enum": "fields"`, the value is one of the names of the input's fields.
+    pub schema: Option<Value>,
+    /// Most conclusions in the report.
+    #[schemars(range(min = 1, max = 64))]
+    pub max_conclusions: usize,
+    /// Measure what each conclusion owes to its sources, by leaving them out: one more reading of prompt and report per field.
+    pub influence: bool,
+    /// How the text is generated, role prompt included. `json_schema` and `logprobs` do not belong here.
+    pub generate: GenerateOptions,
+}
+
+impl Default for ReportOptions {
+    fn default() -> Self {
+        ReportOptions {
+            mode: None,
+            schema: None,
+            max_conclusions: 8,
+            influence: true,
+            generate: GenerateOptions::default(),
+        }
+    }
+}
+
+impl ReportOptions {
+    /// The mode, given or implied.
+    pub fn mode(&self) -> ReportMode {
+        self.mode.unwrap_or(if self.schema.is_some() { ReportMode::Schema } else { ReportMode::Text })
+    }
+}
+
+impl Options for ReportOptions {
+    const NAME: &'static str = "report";
+
+    fn validate(&self) -> Result<()> {
+        if !(1..=64).contains(&self.max_conclusions) {
+            return Err(invalid("max_conclusions", self.max_conclusions, "1 to 64"));
+        }
+        if self.schema.is_some() && self.mode() == ReportMode::Text {
+            return Err(invalid("schema", "given in text mode", "mode `schema`, or no schema"));
+        }
+        if self.generate.json_schema.is_some() {
+            return Err(invalid("generate.json_schema", "given", "the report's own option `schema`"));
+        }
+        if self.generate.logprobs {
+            return Err(invalid("generate.logprobs", "true", "false: a report gives confidences instead"));
+        }
+        if self.mode() == ReportMode::Schema && !self.generate.stop.is_empty() {
+            return Err(invalid("generate.stop", "given in schema mode", "no stop string: it would break the document"));
+        }
+        self.generate.validate()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::parse;
+
+    #[test]
+    fn a_schema_implies_its_mode() {
+        assert_eq!(parse::<ReportOptions>(None).unwrap().mode(), ReportMode::Text);
+        assert_eq!(parse::<ReportOptions>(Some(r#"{"mode":"schema"}"#)).unwrap().mode(), ReportMode::Schema);
+        assert_eq!(parse::<ReportOptions>(Some(r#"{"schema":{}}"#)).unwrap().mode(), ReportMode::Schema);
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        for (json, name) in [
+            (r#"{"mode":"text","schema":{}}"#, "schema"),
+            (r#"{"max_conclusions":0}"#, "max_conclusions"),
+            (r#"{"generate":{"json_schema":{}}}"#, "generate.json_schema"),
+            (r#"{"generate":{"logprobs":true}}"#, "generate.logprobs"),
+            (r#"{"mode":"schema","generate":{"stop":["x"]}}"#, "generate.stop"),
+            (r#"{"generate":{"top_p":2}}"#, "top_p"),
+        ] {
+            assert_eq!(parse::<ReportOptions>(Some(json)).unwrap_err().details()["option"], name, "{json}");
+        }
+    }
+}
