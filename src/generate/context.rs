@@ -6,7 +6,8 @@
 
 use crate::control::Cancel;
 use crate::error::{Code, Error, Result};
-use crate::model::{Decoder, KvCache, LoraStack};
+use crate::language_model::LanguageModel;
+use crate::model::{KvCache, LoraStack};
 use candle_core::Tensor;
 
 /// Tokens per forward pass of a prompt.
@@ -15,10 +16,9 @@ pub(crate) const CHUNK: usize = 64;
 /// Growing the cache drops it, so it grows in steps.
 const CAPACITY_STEP: usize = 256;
 
-/// A decoder under one stack of adapters, and what it has read.
-#[derive(Clone)]
+/// A model under one stack of adapters, and what it has read.
 pub(crate) struct Context {
-    decoder: Decoder,
+    model: LanguageModel,
     lora: LoraStack,
     /// Most tokens it may hold.
     limit: usize,
@@ -29,8 +29,8 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(decoder: &Decoder, lora: LoraStack, limit: usize) -> Self {
-        Context { decoder: decoder.clone(), lora, limit, cache: None, tokens: Vec::new(), reusable: 0 }
+    pub(crate) fn new(model: &LanguageModel, lora: LoraStack, limit: usize) -> Self {
+        Context { model: model.clone(), lora, limit, cache: None, tokens: Vec::new(), reusable: 0 }
     }
 
     /// Most tokens, prompt and completion together.
@@ -40,7 +40,17 @@ impl Context {
 
     /// An empty context with the same model and adapters.
     pub(crate) fn fresh(&self) -> Self {
-        Context::new(&self.decoder, self.lora.clone(), self.limit)
+        Context::new(&self.model, self.lora.clone(), self.limit)
+    }
+
+    /// A context of its own that has read the same.
+    pub(crate) fn duplicate(&self) -> Result<Self> {
+        Ok(Context {
+            cache: self.cache.as_ref().map(KvCache::duplicate).transpose()?,
+            tokens: self.tokens.clone(),
+            reusable: self.reusable,
+            ..self.fresh()
+        })
     }
 
     /// Tokens of `prompt` that need not be read again.
@@ -68,13 +78,13 @@ impl Context {
         }
         let hidden = last.ok_or_else(|| Error::new(Code::Internal, "a prompt left no token to read"))?;
         let rows = hidden.dim(0)?;
-        one_row(&self.decoder.logits(&hidden.narrow(0, rows - 1, 1)?)?)
+        one_row(&self.model.decoder().logits(&hidden.narrow(0, rows - 1, 1)?)?)
     }
 
     /// Reads `tokens` after what was read; the logits after each of them, `[tokens, vocab]`.
     pub(crate) fn extend(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let hidden = self.read(tokens)?;
-        Ok(self.decoder.logits(&hidden)?.to_vec2::<f32>()?)
+        Ok(self.model.decoder().logits(&hidden)?.to_vec2::<f32>()?)
     }
 
     /// Keeps what `prompt` shares with the cache, and sees to a capacity of `needed` tokens.
@@ -88,13 +98,13 @@ impl Context {
         }
         self.clear();
         let capacity = needed.next_multiple_of(CAPACITY_STEP).min(self.limit);
-        self.cache = Some(self.decoder.new_cache(capacity)?);
+        self.cache = Some(self.model.decoder().new_cache(capacity)?);
         Ok(0)
     }
 
     fn read(&mut self, tokens: &[u32]) -> Result<Tensor> {
         let cache = self.cache.as_mut().ok_or_else(|| Error::new(Code::Internal, "nothing was read before this"))?;
-        let result = self.decoder.extend(tokens, cache, &self.lora);
+        let result = self.model.decoder().extend(tokens, cache, &self.lora);
         match &result {
             Ok(_) => self.tokens.extend_from_slice(tokens),
             // The cache may hold half a layer stack now.

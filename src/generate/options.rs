@@ -105,7 +105,11 @@ impl Options for GenerateOptions {
 }
 
 fn in_range(name: &str, value: f64, min: f64, max: f64) -> Result<()> {
-    if value >= min && value <= max { Ok(()) } else { Err(invalid(name, value, &format!("a number from {min} to {max}"))) }
+    if value >= min && value <= max {
+        Ok(())
+    } else {
+        Err(invalid(name, value, &format!("a number from {min} to {max}")))
+    }
 }
 
 #[cfg(test)]

@@ -51,10 +51,11 @@ impl Sampler {
 
     /// Draws one of the tokens for which `allowed` holds.
     pub(crate) fn sample(&mut self, logits: &[f32], allowed: impl Fn(u32) -> bool) -> Result<u32> {
-        let penalized = (0u32..).zip(logits).filter(|(id, logit)| logit.is_finite() && allowed(*id)).map(|(id, &logit)| {
-            let value = if self.seen.contains(&id) { penalize(logit, self.repetition_penalty) } else { logit };
-            Candidate { id, value: f64::from(value) }
-        });
+        let penalized =
+            (0u32..).zip(logits).filter(|(id, logit)| logit.is_finite() && allowed(*id)).map(|(id, &logit)| {
+                let value = if self.seen.contains(&id) { penalize(logit, self.repetition_penalty) } else { logit };
+                Candidate { id, value: f64::from(value) }
+            });
         if self.temperature == 0.0 {
             return penalized.min_by(most_probable_first).map(|best| best.id).ok_or_else(no_candidate);
         }

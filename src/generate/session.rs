@@ -1,12 +1,12 @@
 //! A conversation partner: a base model through a stack of adapters.
 
+use super::GenerateOptions;
 use super::constraint::{Constraint, SchemaCompiler};
 use super::context::{CHUNK, Context};
 use super::generation::Generation;
 use super::output::Output;
 use super::sampler::log_probability;
 use super::stream::Stream;
-use super::GenerateOptions;
 use crate::adapter::Adapter;
 use crate::control::{Cancel, Control};
 use crate::error::{Code, Error, Result};
@@ -69,7 +69,7 @@ impl Session {
             model: model.clone(),
             system: options.system.clone(),
             attached: Vec::new(),
-            context: Context::new(model.decoder(), LoraStack::none(), limit),
+            context: Context::new(model, LoraStack::none(), limit),
         })
     }
 
@@ -139,7 +139,7 @@ impl Session {
     pub fn stream(&mut self, prompt: &str, options: &GenerateOptions) -> Result<Stream> {
         let ids = self.prompt_ids(prompt, options)?;
         let reusable = self.context.shared_prefix(&ids) > 0;
-        let context = if reusable { self.context.clone() } else { self.context.fresh() };
+        let context = if reusable { self.context.duplicate()? } else { self.context.fresh() };
         self.open(context, ids, options)
     }
 
@@ -197,7 +197,7 @@ impl Session {
         for Attached { adapter, scale } in &attached {
             adapter.attach_to(&mut lora, *scale)?;
         }
-        self.context = Context::new(self.model.decoder(), lora, self.context.limit());
+        self.context = Context::new(&self.model, lora, self.context.limit());
         self.attached = attached;
         Ok(())
     }
@@ -207,7 +207,9 @@ impl Session {
         let decoder = self.model.decoder();
         let base = adapter.base();
         let fits = base.num_hidden_layers == decoder.config().num_hidden_layers
-            && Projection::ALL.into_iter().all(|projection| base.shape(projection) == decoder.projection_shape(projection));
+            && Projection::ALL
+                .into_iter()
+                .all(|projection| base.shape(projection) == decoder.projection_shape(projection));
         let same = base.sha256.as_deref().is_none_or(|sha256| sha256 == self.model.sha256());
         if fits && same {
             return Ok(());

@@ -1,11 +1,11 @@
 //! One generation as a machine that is asked for its next piece of text.
 
+use super::GenerateOptions;
 use super::constraint::Constraint;
 use super::context::Context;
 use super::generation::{FinishReason, Generation};
 use super::output::Output;
 use super::sampler::{Sampler, check_numbers, log_probability};
-use super::GenerateOptions;
 use crate::control::Cancel;
 use crate::error::{Code, Error, Result};
 

@@ -66,7 +66,8 @@ impl TokenizerEnv for Vocabulary {
     }
 
     fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<TokenId> {
-        let encode = |text: &str| self.encode_exactly(text).unwrap_or_else(|| self.trie.greedy_tokenize(text.as_bytes()));
+        let encode =
+            |text: &str| self.encode_exactly(text).unwrap_or_else(|| self.trie.greedy_tokenize(text.as_bytes()));
         self.trie.tokenize_with_greedy_fallback(bytes, encode)
     }
 

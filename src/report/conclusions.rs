@@ -18,7 +18,9 @@ impl Kind {
 
     /// The kind of that name.
     pub(crate) fn named(name: &str) -> Option<Kind> {
-        [Kind::Strength, Kind::Risk, Kind::Recommendation, Kind::Observation].into_iter().find(|kind| kind.name() == name)
+        [Kind::Strength, Kind::Risk, Kind::Recommendation, Kind::Observation]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -29,27 +31,75 @@ impl Kind {
     /// recommendation may name the risk it answers and a risk the strength it limits, hence the order.
     pub(crate) fn of_sentence(sentence: &str) -> Kind {
         let sentence = sentence.to_lowercase();
-        CUES.iter().find(|(_, cues)| cues.iter().any(|cue| sentence.contains(cue))).map_or(Kind::Observation, |(kind, _)| *kind)
+        CUES.iter()
+            .find(|(_, cues)| cues.iter().any(|cue| sentence.contains(cue)))
+            .map_or(Kind::Observation, |(kind, _)| *kind)
     }
 }
 
 const CUES: [(Kind, &[&str]); 3] = [
     (
         Kind::Recommendation,
-        &["建议", "推荐", "应当", "可考虑", "纳入", "下一步", "recommend", "suggest", "should", "next step", "consider "],
+        &[
+            "建议",
+            "推荐",
+            "应当",
+            "可考虑",
+            "纳入",
+            "下一步",
+            "recommend",
+            "suggest",
+            "should",
+            "next step",
+            "consider ",
+        ],
     ),
     (
         Kind::Risk,
         &[
-            "风险", "不足", "短板", "欠缺", "较弱", "偏弱", "薄弱", "有待", "离职", "隐患", "需关注", "需要关注", "需提升", "下滑", "risk",
-            "weak", "lack", "concern", "insufficient", "needs to improve", "needs improvement", "gap",
+            "风险",
+            "不足",
+            "短板",
+            "欠缺",
+            "较弱",
+            "偏弱",
+            "薄弱",
+            "有待",
+            "离职",
+            "隐患",
+            "需关注",
+            "需要关注",
+            "需提升",
+            "下滑",
+            "risk",
+            "weak",
+            "lack",
+            "concern",
+            "insufficient",
+            "needs to improve",
+            "needs improvement",
+            "gap",
         ],
     ),
     (
         Kind::Strength,
         &[
-            "优势", "突出", "优秀", "出色", "扎实", "擅长", "能力强", "较强", "领先", "亮点", "strength", "strong", "excellent", "outstanding",
-            "excels", "solid",
+            "优势",
+            "突出",
+            "优秀",
+            "出色",
+            "扎实",
+            "擅长",
+            "能力强",
+            "较强",
+            "领先",
+            "亮点",
+            "strength",
+            "strong",
+            "excellent",
+            "outstanding",
+            "excels",
+            "solid",
         ],
     ),
 ];
@@ -71,7 +121,10 @@ pub(crate) fn sentences(text: &str) -> Vec<Range<usize>> {
             continue;
         }
         while let Some(&(at, closing)) = chars.peek() {
-            if !matches!(closing, '。' | '！' | '？' | '!' | '?' | '”' | '’' | '"' | '\'' | '」' | '』' | '）' | ')' | '】' | '》') {
+            if !matches!(
+                closing,
+                '。' | '！' | '？' | '!' | '?' | '”' | '’' | '"' | '\'' | '」' | '』' | '）' | ')' | '】' | '》'
+            ) {
                 break;
             }
             end = at + closing.len_utf8();

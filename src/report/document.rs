@@ -50,7 +50,8 @@ fn strings(text: &str) -> Vec<StringValue> {
             },
             b'"' => {
                 let range = at + 1..end_of_string(bytes, at + 1);
-                let value: String = text.get(at..range.end + 1).and_then(|s| serde_json::from_str(s).ok()).unwrap_or_default();
+                let value: String =
+                    text.get(at..range.end + 1).and_then(|s| serde_json::from_str(s).ok()).unwrap_or_default();
                 at = range.end;
                 match path.last_mut() {
                     Some(key @ None) => *key = Some(Step::Key(value)),

@@ -62,8 +62,13 @@ impl Fields {
     }
 
     fn joined(&self, keep: impl Fn(usize) -> bool) -> String {
-        let text: String =
-            self.0.iter().enumerate().filter(|(index, _)| keep(*index)).map(|(_, field)| field.written.as_str()).collect();
+        let text: String = self
+            .0
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| keep(*index))
+            .map(|(_, field)| field.written.as_str())
+            .collect();
         text.trim_end_matches(is_separator).to_string()
     }
 }
@@ -80,11 +85,9 @@ fn from_line(text: &str) -> Result<Vec<Field>> {
     let mut fields: Vec<Field> = Vec::new();
     for part in text.split_inclusive(is_separator) {
         match (part.split_once(is_colon), fields.last_mut()) {
-            (Some((name, _)), _) => fields.push(Field {
-                name: name.trim().to_string(),
-                value: String::new(),
-                written: part.to_string(),
-            }),
+            (Some((name, _)), _) => {
+                fields.push(Field { name: name.trim().to_string(), value: String::new(), written: part.to_string() })
+            }
             (None, Some(field)) => field.written.push_str(part),
             (None, None) if part.trim_matches(is_separator).trim().is_empty() => {}
             (None, None) => {
@@ -120,8 +123,9 @@ fn from_object(text: &str) -> Result<Vec<Field>> {
                 Value::Number(number) => number.to_string(),
                 Value::Bool(truth) => truth.to_string(),
                 Value::Null | Value::Array(_) | Value::Object(_) => {
-                    return Err(bad(format!("the field `{name}` is not a text, a number, true or false"))
-                        .with("field", &name));
+                    return Err(
+                        bad(format!("the field `{name}` is not a text, a number, true or false")).with("field", &name)
+                    );
                 }
             };
             let name = name.trim().to_string();
@@ -217,7 +221,10 @@ mod tests {
             "岗位:P7高级架构师,绩效:A/A-,潜力:高,技术深度:9/10",
             &[("岗位", "P7高级架构师"), ("绩效", "A/A-"), ("潜力", "高"), ("技术深度", "9/10")],
         );
-        expect("岗位：工程师；绩效：B+、潜力：中\n年限：3", &[("岗位", "工程师"), ("绩效", "B+"), ("潜力", "中"), ("年限", "3")]);
+        expect(
+            "岗位：工程师；绩效：B+、潜力：中\n年限：3",
+            &[("岗位", "工程师"), ("绩效", "B+"), ("潜力", "中"), ("年限", "3")],
+        );
         expect(" role : engineer ; rating: A , ", &[("role", "engineer"), ("rating", "A")]);
     }
 

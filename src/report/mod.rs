@@ -82,7 +82,12 @@ fn generate(session: &mut Session, fields: &Fields, options: &ReportOptions, can
 fn claims_of_text(text: &str, fields: &Fields) -> Vec<Claim> {
     let claim = |range: Range<usize>| {
         let sentence = &text[range.clone()];
-        Claim { kind: Kind::of_sentence(sentence), text: sentence.to_string(), range, fields: mentioned(sentence, fields) }
+        Claim {
+            kind: Kind::of_sentence(sentence),
+            text: sentence.to_string(),
+            range,
+            fields: mentioned(sentence, fields),
+        }
     };
     sentences(text).into_iter().map(claim).collect()
 }
@@ -112,8 +117,10 @@ fn claims_of_document(document: &Value, strings: Vec<StringValue>, fields: &Fiel
         };
         let given = |key: &str| item.and_then(|item| item.get(key));
         let kind = given("kind").and_then(Value::as_str).and_then(Kind::named);
-        let sources = given("source").into_iter().chain(given("sources").and_then(Value::as_array).into_iter().flatten());
-        let mut cited: Vec<usize> = sources.filter_map(Value::as_str).filter_map(|name| fields.position(name)).collect();
+        let sources =
+            given("source").into_iter().chain(given("sources").and_then(Value::as_array).into_iter().flatten());
+        let mut cited: Vec<usize> =
+            sources.filter_map(Value::as_str).filter_map(|name| fields.position(name)).collect();
         cited.sort_unstable();
         cited.dedup();
         if cited.is_empty() {

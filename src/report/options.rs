@@ -70,7 +70,11 @@ impl Options for ReportOptions {
             return Err(invalid("generate.logprobs", "true", "false: a report gives confidences instead"));
         }
         if self.mode() == ReportMode::Schema && !self.generate.stop.is_empty() {
-            return Err(invalid("generate.stop", "given in schema mode", "no stop string: it would break the document"));
+            return Err(invalid(
+                "generate.stop",
+                "given in schema mode",
+                "no stop string: it would break the document",
+            ));
         }
         self.generate.validate()
     }
