@@ -6,9 +6,11 @@ use crate::error::{Code, Error, IoContext, Result};
 use crate::model::{Decoder, DeviceChoice, LoadPlan};
 use crate::options::{Options, invalid};
 use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer};
+use once_cell::sync::OnceCell;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -57,6 +59,8 @@ struct Inner {
     path: PathBuf,
     decoder: Decoder,
     format: PromptFormat,
+    /// What the layer above makes of a model once and keeps with it.
+    kept: OnceCell<Arc<dyn Any + Send + Sync>>,
 }
 
 impl LanguageModel {
@@ -80,7 +84,7 @@ impl LanguageModel {
         let config = decoder.config();
         let format = PromptFormat::new(tokenizer, template, &config.eos_token_ids, config.bos_token_id)?;
         let name = options.name.clone().unwrap_or_else(|| directory_name(dir));
-        Ok(LanguageModel(Arc::new(Inner { name, path: dir.to_path_buf(), decoder, format })))
+        Ok(LanguageModel(Arc::new(Inner { name, path: dir.to_path_buf(), decoder, format, kept: OnceCell::new() })))
     }
 
     pub(crate) fn decoder(&self) -> &Decoder {
@@ -89,6 +93,14 @@ impl LanguageModel {
 
     pub(crate) fn format(&self) -> &PromptFormat {
         &self.0.format
+    }
+
+    /// What `build` makes of this model, made once and shared by all its users. One type only; a failure is not kept.
+    pub(crate) fn keep<T: Any + Send + Sync>(&self, build: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+        let kept =
+            self.0.kept.get_or_try_init(|| build().map(|built| Arc::new(built) as Arc<dyn Any + Send + Sync>))?;
+        let other_type = |_| Error::new(Code::Internal, "a model keeps one thing, and it is of another type");
+        kept.clone().downcast::<T>().map_err(other_type)
     }
 
     /// The name in reports and adapter files.

@@ -36,5 +36,9 @@ pub use adapter::{Adapter, PatternMap, TargetModules};
 pub use control::{Cancel, Control, Monitor, Phase, Progress};
 pub use dataset::{Dataset, DatasetOptions, EmptyRows, Encoding, LongRows, Row};
 pub use error::{Code, Error, Result};
+pub use generate::{
+    Attached, FinishReason, GenerateOptions, GeneratedToken, Generation, Session, SessionOptions, Stream,
+};
 pub use language_model::{LanguageModel, ModelOptions};
+pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};
 pub use train::{SchedulerType, TrainOptions, TrainOutcome, train};

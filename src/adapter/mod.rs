@@ -136,6 +136,11 @@ impl Adapter {
         &self.0.weights
     }
 
+    /// Whether both are the same loaded adapter, not only equal ones.
+    pub(crate) fn is(&self, other: &Adapter) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Numbers in all tensors together.
     pub fn num_parameters(&self) -> usize {
         self.0.weights.iter().map(|(_, weights)| weights.a.elem_count() + weights.b.elem_count()).sum()

@@ -6,10 +6,11 @@
 use super::vocabulary::{first_line, token_env};
 use crate::error::{Code, Error, Result};
 use crate::tokenize::Tokenizer;
-use llguidance::api::TopLevelGrammar;
-use llguidance::toktrie::{InferenceCapabilities, SimpleVob, TokEnv};
+use llguidance::api::{StopReason, TopLevelGrammar};
+use llguidance::toktrie::{InferenceCapabilities, SimpleVob, TokEnv, TokTrie};
 use llguidance::{JsonCompileOptions, Matcher, ParserFactory};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// A document may be this large; llguidance's own limits hold what it grows into.
 const MAX_SCHEMA_BYTES: usize = 1 << 20;
@@ -17,6 +18,7 @@ const MAX_SCHEMA_BYTES: usize = 1 << 20;
 /// Compiles JSON Schemas for one model. Holds the model's token trie: build it once per model.
 pub(crate) struct SchemaCompiler {
     factory: ParserFactory,
+    numbers: Arc<NumberTokens>,
 }
 
 impl SchemaCompiler {
@@ -30,7 +32,8 @@ impl SchemaCompiler {
         let mut factory = ParserFactory::new(&env, capabilities, &slices)
             .map_err(|err| Error::new(Code::Internal, format!("cannot set up the grammar engine: {err}")))?;
         factory.quiet().limits_mut().verbose_errors = false;
-        Ok(SchemaCompiler { factory })
+        let numbers = Arc::new(NumberTokens::of(env.tok_trie()));
+        Ok(SchemaCompiler { factory, numbers })
     }
 
     /// Compiles a schema. What it uses of JSON Schema and llguidance cannot enforce is an error, never ignored.
@@ -39,7 +42,12 @@ impl SchemaCompiler {
         let parser = parser.map_err(|err| {
             Error::new(Code::Schema, format!("the JSON Schema cannot be compiled: {}", first_line(&err)))
         })?;
-        Ok(Constraint { matcher: Matcher::new(Ok(parser)), env: self.factory.tok_env().clone(), scan: Scan::default() })
+        Ok(Constraint {
+            matcher: Matcher::new(Ok(parser)),
+            env: self.factory.tok_env().clone(),
+            numbers: self.numbers.clone(),
+            scan: Scan::default(),
+        })
     }
 }
 
@@ -74,13 +82,16 @@ fn prepared(schema: &Value) -> Result<Value> {
 pub(crate) struct Constraint {
     matcher: Matcher,
     env: TokEnv,
+    numbers: Arc<NumberTokens>,
     scan: Scan,
 }
 
 impl Constraint {
     /// The tokens that may come next.
     pub(crate) fn mask(&mut self) -> Result<SimpleVob> {
-        self.matcher.compute_mask().map_err(|err| failed(&err))
+        let mut mask = self.matcher.compute_mask().map_err(|err| failed(&err))?;
+        self.numbers.restrain(&mut mask, self.scan);
+        Ok(mask)
     }
 
     /// Text that the schema leaves no choice about, as tokens; they are taken.
@@ -149,18 +160,81 @@ impl Constraint {
 }
 
 fn failed(err: &impl ToString) -> Error {
-    Error::new(Code::Schema, format!("the JSON Schema is too complex to be followed: {}", first_line(err)))
+    let reason = first_line(err);
+    let text = if reason == StopReason::NoExtensionBias.to_string() {
+        "no token can go on with the document: the JSON Schema allows no document at all, or the model's vocabulary lacks \
+         a character that it needs"
+            .to_string()
+    } else {
+        format!("the JSON Schema is too complex to be followed: {reason}")
+    };
+    Error::new(Code::Schema, text)
 }
 
-/// As much of JSON's syntax as it takes to tell a brace from a brace in a string.
+/// Digits of a number that are enough: a double holds no more.
+const MAX_DIGITS: usize = 15;
+
+/// Tokens that can write a number which is JSON but fits no double (`8e2013`, four hundred digits), so that parsers
+/// refuse the document.
+struct NumberTokens {
+    /// Have an exponent in them.
+    exponent: SimpleVob,
+    /// Begin with what makes an exponent of a number before them.
+    e: SimpleVob,
+    /// Begin with a digit.
+    digit: SimpleVob,
+}
+
+impl NumberTokens {
+    fn of(trie: &TokTrie) -> Self {
+        let those = |wanted: &dyn Fn(&[u8]) -> bool| {
+            let mut set = trie.alloc_token_set();
+            (0..trie.vocab_size() as u32).filter(|&id| wanted(trie.token(id))).for_each(|id| set.allow_token(id));
+            set
+        };
+        let is_e = |byte: &u8| matches!(byte, b'e' | b'E');
+        NumberTokens {
+            exponent: those(&|word| word.windows(2).any(|pair| pair[0].is_ascii_digit() && is_e(&pair[1]))),
+            e: those(&|word| word.first().is_some_and(is_e)),
+            digit: those(&|word| word.first().is_some_and(u8::is_ascii_digit)),
+        }
+    }
+
+    /// Takes such tokens out of `mask`, unless the schema wants just them.
+    fn restrain(&self, mask: &mut SimpleVob, scan: Scan) {
+        if scan.in_string {
+            return;
+        }
+        let mut left = mask.clone();
+        left.sub(&self.exponent);
+        if scan.digits > 0 {
+            left.sub(&self.e);
+        }
+        if scan.digits >= MAX_DIGITS {
+            left.sub(&self.digit);
+        }
+        if !left.is_zero() {
+            *mask = left;
+        }
+    }
+}
+
+/// As much of JSON's syntax as it takes to tell a brace from a brace in a string, and a long number from a short one.
 #[derive(Debug, Clone, Copy, Default)]
 struct Scan {
     in_string: bool,
     escaped: bool,
+    /// Digits of the number so far.
+    digits: usize,
 }
 
 impl Scan {
     fn push(&mut self, byte: u8) {
+        match byte {
+            b'0'..=b'9' if !self.in_string => self.digits += 1,
+            b'.' => {}
+            _ => self.digits = 0,
+        }
         match byte {
             _ if self.escaped => self.escaped = false,
             b'\\' if self.in_string => self.escaped = true,

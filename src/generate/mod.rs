@@ -18,3 +18,10 @@ pub use generation::{FinishReason, GeneratedToken, Generation};
 pub use options::GenerateOptions;
 pub use session::{Attached, Session, SessionOptions};
 pub use stream::Stream;
+
+#[cfg(test)]
+mod constraint_tests;
+#[cfg(test)]
+pub(crate) mod test_support;
+#[cfg(test)]
+mod tests;

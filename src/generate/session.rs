@@ -179,7 +179,7 @@ impl Session {
     fn compile(&self, schema: &Value) -> Result<Constraint> {
         let vocab_size = self.model.decoder().config().vocab_size;
         let build = || SchemaCompiler::new(self.model.format().tokenizer(), vocab_size, &self.end_tokens());
-        self.model.shared(build)?.compile(schema)
+        self.model.keep(build)?.compile(schema)
     }
 
     /// Tokens that end a text: those of the model's configuration, and what its chat template writes after an answer.
@@ -228,5 +228,11 @@ impl Session {
         .with("adapter_base_sha256", base.sha256.as_deref())
         .with("model", self.model.name())
         .with("model_sha256", self.model.sha256()))
+    }
+
+    /// Whether a generation for `prompt` would find some of it read already.
+    #[cfg(test)]
+    pub(crate) fn context_shares(&self, prompt: &str, options: &GenerateOptions) -> bool {
+        self.prompt_ids(prompt, options).is_ok_and(|ids| self.context.shared_prefix(&ids) > 0)
     }
 }

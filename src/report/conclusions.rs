@@ -114,17 +114,17 @@ pub(crate) fn sentences(text: &str) -> Vec<Range<usize>> {
         let mut end = at + c.len_utf8();
         let ends = match c {
             '。' | '！' | '？' | '!' | '?' | '；' | ';' | '\n' | '\r' => true,
-            '.' => chars.peek().is_none_or(|(_, next)| next.is_whitespace()) && !abbreviates(&text[start..at]),
+            '.' => {
+                let after = text[end..].trim_start_matches(closes_a_quote);
+                (after.is_empty() || after.starts_with(char::is_whitespace)) && !abbreviates(&text[start..at])
+            }
             _ => false,
         };
         if !ends {
             continue;
         }
         while let Some(&(at, closing)) = chars.peek() {
-            if !matches!(
-                closing,
-                '。' | '！' | '？' | '!' | '?' | '”' | '’' | '"' | '\'' | '」' | '』' | '）' | ')' | '】' | '》'
-            ) {
+            if !closes_a_quote(closing) && !matches!(closing, '。' | '！' | '？' | '!' | '?') {
                 break;
             }
             end = at + closing.len_utf8();
@@ -135,6 +135,10 @@ pub(crate) fn sentences(text: &str) -> Vec<Range<usize>> {
     }
     push_trimmed(text, start..text.len(), &mut found);
     found
+}
+
+fn closes_a_quote(c: char) -> bool {
+    matches!(c, '”' | '’' | '"' | '\'' | '」' | '』' | '）' | ')' | '】' | '》')
 }
 
 /// `1.` begins a list item, `J.` is an initial.

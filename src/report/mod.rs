@@ -235,3 +235,6 @@ fn envelope(
     }
     envelope
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Documents under a JSON Schema, written by a model that knows nothing of JSON.
+
+use super::test_support::*;
+use super::*;
+use crate::control::{Cancel, Control};
+use crate::error::{Code, Result};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+fn run(session: &mut Session, schema: &Value, seed: u64, max_tokens: usize) -> Result<Generation> {
+    let options = GenerateOptions {
+        temperature: 1.5,
+        seed,
+        max_tokens,
+        json_schema: Some(schema.clone()),
+        ..GenerateOptions::default()
+    };
+    session.generate("role:engineer", &options, &Cancel::new(), &mut |_| Control::Continue)
+}
+
+fn schemas() -> Vec<Value> {
+    vec![
+        json!({
+            "type": "object",
+            "required": ["kind", "items"],
+            "additionalProperties": false,
+            "properties": {
+                "kind": { "enum": ["风险", "strength", "<|im_end|>", "a\"b"] },
+                "note": { "type": "string", "maxLength": 12 },
+                "items": {
+                    "type": "array", "minItems": 1, "maxItems": 3,
+                    "items": { "type": "object", "required": ["n", "ok"], "additionalProperties": false,
+                               "properties": { "n": { "type": "integer", "minimum": -5, "maximum": 300 }, "ok": { "type": "boolean" } } },
+                },
+            },
+        }),
+        json!({ "type": "string" }),
+        json!({ "type": "array", "items": { "type": "number" } }),
+        json!({ "anyOf": [{ "type": "null" }, { "type": "array", "items": { "$ref": "#" } }] }),
+        json!({ "type": "object", "properties": { "deep": { "$ref": "#" }, "text": { "type": "string", "minLength": 3 } } }),
+        json!({}),
+    ]
+}
+
+#[test]
+fn every_text_is_a_valid_document_also_at_the_token_limit() {
+    let model = random_model();
+    let mut session = session(&model);
+    let mut cut = 0;
+    for schema in schemas() {
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        for (seed, max_tokens) in (0..25).map(|seed| (seed, if seed % 5 == 0 { 200 } else { 70 + seed as usize % 7 })) {
+            let generation = run(&mut session, &schema, seed, max_tokens).unwrap();
+            let value: Value =
+                serde_json::from_str(&generation.text).unwrap_or_else(|err| panic!("{err}: {}", generation.text));
+            assert!(validator.is_valid(&value), "{} does not satisfy {schema}", generation.text);
+            assert!(generation.completion_tokens <= max_tokens);
+            assert!(generation.tokens.iter().all(|token| token.logprob.is_finite()));
+            cut += usize::from(generation.finish_reason == FinishReason::Length);
+        }
+    }
+    assert!(cut > 20, "only {cut} documents met the limit; the test does not test it");
+}
+
+#[test]
+fn greedy_documents_are_valid_on_the_bundled_model() {
+    let model = tiny_model();
+    let mut session = session(&model);
+    for schema in schemas() {
+        let options =
+            GenerateOptions { max_tokens: 80, json_schema: Some(schema.clone()), ..GenerateOptions::default() };
+        let text = session.generate("岗位:工程师", &options, &Cancel::new(), &mut |_| Control::Continue).unwrap().text;
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert!(jsonschema::is_valid(&schema, &value), "{text}");
+    }
+}
+
+#[test]
+fn forced_text_is_appended_and_its_probability_is_the_models_own() {
+    let model = tiny_model();
+    let mut session = session(&model);
+    let schema = json!({ "const": { "report": "九宫格", "next": ["校准复盘"] } });
+    let generation = run(&mut session, &schema, 1, 60).unwrap();
+    assert_eq!(generation.text, r#"{"report":"九宫格","next":["校准复盘"]}"#);
+    assert_eq!(generation.finish_reason, FinishReason::Stop);
+    let ids: Vec<u32> = generation.tokens.iter().map(|token| token.id).collect();
+    let prompt = session.prompt_ids("role:engineer", &GenerateOptions::default()).unwrap();
+    let scores = session.score(&prompt, &ids, &Cancel::new()).unwrap();
+    for (token, score) in generation.tokens.iter().zip(scores) {
+        assert!((token.logprob - score).abs() < 1e-3, "{} {score}", token.logprob);
+    }
+    assert!(generation.tokens.iter().any(|token| token.logprob < -1.0), "a grammar must not hide doubt");
+}
+
+#[test]
+fn a_document_that_cannot_fit_is_refused_before_it_begins() {
+    let schema = json!({ "type": "string", "minLength": 300 });
+    let err = run(&mut session(&random_model()), &schema, 0, 40).unwrap_err();
+    assert_eq!(err.code(), Code::Schema);
+    assert_eq!(err.details()["max_tokens"], 40);
+}
+
+#[test]
+fn what_cannot_be_enforced_is_an_error() {
+    let mut session = session(&random_model());
+    for (schema, part) in [
+        (json!(true), "must be a JSON object"),
+        (json!({ "type": "strnig" }), "cannot be compiled"),
+        (json!({ "type": "array", "uniqueItems": true }), "uniqueItems"),
+        (json!({ "$ref": "#/$defs/missing" }), "cannot be compiled"),
+        (json!({ "$ref": "https://example.com/schema.json" }), "cannot be compiled"),
+        (json!({ "type": "string", "pattern": "(" }), "cannot be compiled"),
+        (json!({ "type": "integer", "minimum": 5, "maximum": 4 }), "cannot be compiled"),
+        (json!({ "$ref": "#" }), "allows no document at all"),
+        (json!({ "x-guidance": { "lenient": true }, "uniqueItems": true }), "x-guidance"),
+        (
+            json!({ "type": "这是一个很长的、并不存在的类型名称，用来看错误信息是否会在字符中间被切断，以及是否会因此而崩溃".repeat(3) }),
+            "cannot be compiled",
+        ),
+    ] {
+        let err = run(&mut session, &schema, 0, 100).unwrap_err();
+        assert_eq!(err.code(), Code::Schema, "{schema}: {err}");
+        assert!(err.message().contains(part), "{schema}: {err}");
+        assert!(!err.message().contains('\n'));
+    }
+}
+
+/// Each of these made some grammar engine hang or grow without bound. Any outcome will do that comes soon.
+#[test]
+fn hostile_schemas_end_soon() {
+    let model = random_model();
+    let mut deep = json!({ "type": "null" });
+    for _ in 0..60 {
+        deep = json!({ "type": "array", "items": deep, "minItems": 1 });
+    }
+    let alternatives = |n: usize| -> Vec<Value> {
+        (0..n).map(|i| json!({ "properties": { format!("p{i}"): { "const": i } } })).collect()
+    };
+    let hostile = [
+        deep,
+        json!({ "$ref": "#" }),
+        json!({ "allOf": [{ "$ref": "#" }] }),
+        json!({ "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "$ref": "#/$defs/a" } }, "$ref": "#/$defs/a" }),
+        json!({ "type": "string", "maxLength": 1_000_000_000u64 }),
+        json!({ "type": "string", "minLength": 1_000_000_000u64 }),
+        json!({ "type": "array", "items": {}, "minItems": 1_000_000_000u64 }),
+        json!({ "type": "array", "items": { "type": "null" }, "maxItems": 4_000_000_000u64 }),
+        json!({ "type": "string", "pattern": "^((a{1,300}){1,300}){1,300}$" }),
+        json!({ "type": "string", "pattern": "^(a|aa|aaa|b.*c.*d)*(x?){40}x{40}$" }),
+        json!({ "allOf": (0..12).map(|_| json!({ "anyOf": alternatives(6) })).collect::<Vec<_>>() }),
+        json!({ "type": "number", "multipleOf": 0.000000000001, "minimum": 1e300 }),
+        json!({ "enum": (0..20_000).map(|i| format!("value {i}")).collect::<Vec<_>>() }),
+    ];
+    for schema in hostile {
+        let begin = Instant::now();
+        let result = run(&mut session(&model), &schema, 3, 64);
+        let text = schema.to_string().chars().take(100).collect::<String>();
+        let outcome = result.map(|generation| generation.text.len()).map_err(|err| err.message().to_string());
+        eprintln!("{:6.0} ms {text} → {outcome:?}", begin.elapsed().as_secs_f64() * 1e3);
+        assert!(begin.elapsed() < Duration::from_secs(20), "{text}");
+    }
+}

@@ -1,0 +1,58 @@
+//! Models and adapters that the tests of this layer and of reports use.
+
+use super::{GenerateOptions, Generation, Session, SessionOptions};
+use crate::adapter::Adapter;
+use crate::control::{Cancel, Control, Monitor};
+use crate::language_model::LanguageModel;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub(crate) fn load(dir: &Path) -> LanguageModel {
+    LanguageModel::load(dir, &Default::default(), &mut Monitor::none()).unwrap()
+}
+
+/// Random weights, byte-level vocabulary of 304 tokens: what it says is noise, its grammar is not.
+pub(crate) fn random_model() -> LanguageModel {
+    load(&root().join("tests/fixtures/models/qwen2"))
+}
+
+/// The bundled base model.
+pub(crate) fn tiny_model() -> LanguageModel {
+    load(&root().join("samples/models/tailora-tiny"))
+}
+
+/// An adapter of `random_model`, written by PEFT.
+pub(crate) fn adapter(model: &LanguageModel) -> Adapter {
+    model.load_adapter(&root().join("tests/fixtures/training/qwen2/adapter")).unwrap()
+}
+
+/// A second one.
+pub(crate) fn other_adapter(model: &LanguageModel) -> Adapter {
+    model.load_adapter(&root().join("tests/fixtures/training/qwen2-rslora/adapter")).unwrap()
+}
+
+/// A folder of the real test assets, or a loud note.
+pub(crate) fn asset(path: &str) -> Option<PathBuf> {
+    let path = root().join("../shared/assets").join(path);
+    if !path.exists() {
+        eprintln!("SKIPPED: {} is not here", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+pub(crate) fn session(model: &LanguageModel) -> Session {
+    Session::new(model, &SessionOptions::default()).unwrap()
+}
+
+pub(crate) fn options(json: &str) -> GenerateOptions {
+    crate::options::parse(Some(json)).unwrap()
+}
+
+/// Generates without anyone listening.
+pub(crate) fn generate(session: &mut Session, prompt: &str, json: &str) -> Generation {
+    session.generate(prompt, &options(json), &Cancel::new(), &mut |_| Control::Continue).unwrap()
+}

@@ -1,0 +1,244 @@
+//! Whole reports on real forward passes.
+
+use super::*;
+use crate::generate::test_support::{adapter, asset, load, random_model, session, tiny_model};
+use crate::language_model::LanguageModel;
+
+const CASE: &str = "岗位:P7高级架构师,绩效:A/A-,潜力:高,技术深度:9/10,跨团队协作:6/10";
+const SHORT_CASE: &str = "role:engineer;rating:A/A-;growth:high";
+
+fn options(value: Value) -> ReportOptions {
+    crate::options::from_value(value).unwrap()
+}
+
+fn report_on(session: &mut Session, input: &str, value: Value) -> Result<Value> {
+    report(session, input, &options(value), &Cancel::new())
+}
+
+fn write(session: &mut Session, input: &str, value: Value) -> Value {
+    let report = report_on(session, input, value).unwrap();
+    check(&report, input);
+    report
+}
+
+/// What holds of every report.
+fn check(report: &Value, input: &str) {
+    let schema: Value = serde_json::from_str(REPORT_SCHEMA).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let problems: Vec<String> = validator.iter_errors(report).map(|err| err.to_string()).collect();
+    assert!(problems.is_empty(), "{problems:?}\n{report}");
+    let fields = Fields::parse(input).unwrap();
+    for source in report["conclusions"].as_array().unwrap().iter().flat_map(|c| c["sources"].as_array().unwrap()) {
+        let field = fields.position(source["field"].as_str().unwrap()).and_then(|at| fields.iter().nth(at));
+        assert_eq!(source["value"], field.unwrap().value.as_str());
+    }
+}
+
+fn text_of(conclusion: &Value) -> &str {
+    conclusion["text"].as_str().unwrap()
+}
+
+#[test]
+fn a_random_model_in_schema_mode_always_reports_validly_and_cites_only_the_input() {
+    let model = random_model();
+    let mut session = session(&model);
+    let (mut cut, mut conclusions) = (0, 0);
+    for seed in 0..30 {
+        let max_tokens = [120, 160, 330][seed % 3];
+        let report = write(
+            &mut session,
+            SHORT_CASE,
+            json!({
+                "mode": "schema", "max_conclusions": 2, "influence": seed % 10 == 0,
+                "generate": { "temperature": 1.5, "seed": seed, "max_tokens": max_tokens },
+            }),
+        );
+        cut += usize::from(report["generation"]["finish_reason"] == "length");
+        for conclusion in report["conclusions"].as_array().unwrap() {
+            conclusions += 1;
+            assert_eq!(conclusion["sources"].as_array().map(Vec::len), Some(1));
+            assert_eq!(conclusion["sources"][0]["influence"].is_number(), seed % 10 == 0);
+        }
+        assert!(report["conclusions"].as_array().unwrap().len() <= 2);
+        assert_eq!(report["generation"]["seed"], seed);
+        assert_eq!(report.get("document"), None);
+    }
+    assert!(cut > 0 && conclusions > 20, "{cut} {conclusions}");
+}
+
+#[test]
+fn a_host_schema_gives_its_document_and_its_conclusions() {
+    let model = random_model();
+    let mut session = session(&model);
+    let schema = json!({
+        "type": "object", "additionalProperties": false, "required": ["box", "conclusions"],
+        "properties": {
+            "box": { "enum": ["star", "core"] },
+            "conclusions": { "type": "array", "minItems": 1, "maxItems": 2, "items": {
+                "type": "object", "additionalProperties": false, "required": ["text", "sources"],
+                "properties": {
+                    "text": { "type": "string", "minLength": 2, "maxLength": 10 },
+                    "sources": { "type": "array", "minItems": 1, "maxItems": 2, "items": { "type": "string", "x-tailora-enum": "fields" } },
+                },
+            } },
+        },
+    });
+    for seed in 0..8 {
+        let generate = json!({ "temperature": 1.2, "seed": seed, "max_tokens": 200 });
+        let report = write(&mut session, SHORT_CASE, json!({ "schema": schema, "generate": generate }));
+        let filled = schema::with_fields(&schema, &Fields::parse(SHORT_CASE).unwrap()).unwrap();
+        let document = &report["document"];
+        assert!(jsonschema::is_valid(&filled, document), "{document}");
+        let items = document["conclusions"].as_array().unwrap();
+        let said = items.iter().filter(|item| !item["text"].as_str().unwrap().trim().is_empty());
+        for (item, conclusion) in said.zip(report["conclusions"].as_array().unwrap()) {
+            assert_eq!(item["text"], conclusion["text"]);
+            let cited: Vec<&Value> = item["sources"].as_array().unwrap().iter().collect();
+            let sources = conclusion["sources"].as_array().unwrap();
+            assert!(sources.iter().all(|source| cited.contains(&&source["field"])));
+            assert!(cited.iter().all(|field| sources.iter().any(|source| source["field"] == **field)));
+        }
+    }
+    // Without a list of conclusions every string is one.
+    let flat = json!({ "type": "object", "additionalProperties": false, "required": ["report", "box"],
+        "properties": { "report": { "const": "Strong engineer." }, "box": { "enum": ["star"] } } });
+    let report = write(&mut session, SHORT_CASE, json!({ "schema": flat }));
+    assert_eq!(report["report"], "Strong engineer.");
+    let said: Vec<&str> = report["conclusions"].as_array().unwrap().iter().map(text_of).collect();
+    assert_eq!(said, ["Strong engineer.", "star"]);
+    assert_eq!(report["conclusions"][0]["kind"], "strength");
+    assert!(report["conclusions"][0]["confidence"].as_f64().unwrap() < 0.2, "the grammar must not make it sure");
+}
+
+#[test]
+fn text_mode_measures_every_sentence() {
+    let model = tiny_model();
+    let mut session = session(&model);
+    let generate = json!({ "max_tokens": 120, "system": "你是一名资深HR专家。" });
+    let report = write(&mut session, CASE, json!({ "generate": generate }));
+    let conclusions = report["conclusions"].as_array().unwrap();
+    assert!(!conclusions.is_empty(), "{report}");
+    let text = report["report"].as_str().unwrap();
+    let mut from = 0;
+    for conclusion in conclusions {
+        from += text[from..].find(text_of(conclusion)).unwrap();
+        assert!(!conclusion["sources"].as_array().unwrap().is_empty());
+        let influences: Vec<f64> = conclusion["sources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|source| source["influence"].as_f64().unwrap())
+            .collect();
+        assert!(influences.is_sorted_by(|a, b| a >= b), "{influences:?}");
+        assert_eq!(conclusion["kind"], Kind::of_sentence(text_of(conclusion)).name());
+    }
+    measured_by_hand(&model, &report, generate);
+}
+
+/// Confidence and influence of the first conclusion, from the token probabilities themselves.
+fn measured_by_hand(model: &LanguageModel, report: &Value, generate: Value) {
+    let generate: GenerateOptions = crate::options::from_value(generate).unwrap();
+    let mut session = session(model);
+    let cancel = Cancel::new();
+    let generation = session.generate(CASE, &generate, &cancel, &mut |_| Control::Continue).unwrap();
+    assert_eq!(generation.text, report["report"].as_str().unwrap());
+    let first = &report["conclusions"][0];
+    let start = generation.text.find(text_of(first)).unwrap();
+    let end = start + text_of(first).len();
+    let tokens: Vec<usize> = (0..generation.tokens.len())
+        .filter(|&i| generation.tokens[i].start < end && generation.tokens[i].end > start)
+        .collect();
+    let mean = tokens.iter().map(|&i| f64::from(generation.tokens[i].logprob)).sum::<f64>() / tokens.len() as f64;
+    assert!((first["confidence"].as_f64().unwrap() - mean.exp()).abs() < 1e-5);
+
+    let fields = Fields::parse(CASE).unwrap();
+    let ids: Vec<u32> = generation.tokens.iter().map(|token| token.id).collect();
+    let mut total = |text: &str| {
+        let prompt = session.prompt_ids(text, &generate).unwrap();
+        let scores = session.score(&prompt, &ids, &cancel).unwrap();
+        tokens.iter().map(|&i| f64::from(scores[i])).sum::<f64>()
+    };
+    let with_all = total(CASE);
+    let mut drops: Vec<f64> = (0..fields.len()).map(|field| with_all - total(&fields.text_without(field))).collect();
+    for source in first["sources"].as_array().unwrap() {
+        let field = fields.position(source["field"].as_str().unwrap()).unwrap();
+        assert!((source["influence"].as_f64().unwrap() - drops[field]).abs() < 1e-5);
+    }
+    drops.sort_by(f64::total_cmp);
+    assert!((first["sources"][0]["influence"].as_f64().unwrap() - drops[drops.len() - 1]).abs() < 1e-5);
+}
+
+#[test]
+fn the_same_case_as_an_object_gives_the_same_report() {
+    let model = tiny_model();
+    let mut session = session(&model);
+    let generate = json!({ "generate": { "max_tokens": 60 } });
+    let object =
+        json!({ "岗位": "P7高级架构师", "绩效": "A/A-", "潜力": "高", "技术深度": "9/10", "跨团队协作": "6/10" })
+            .to_string();
+    assert_eq!(write(&mut session, CASE, generate.clone()), write(&mut session, &object, generate));
+}
+
+#[test]
+fn the_envelope_says_what_made_the_report() {
+    let model = random_model();
+    let mut session = session(&model);
+    session.attach(&adapter(&model), 0.75).unwrap();
+    let report =
+        write(&mut session, SHORT_CASE, json!({ "influence": false, "generate": { "max_tokens": 20, "seed": 4 } }));
+    assert_eq!(report["model"], json!({ "name": model.name(), "sha256": model.sha256() }));
+    let attached = adapter(&model);
+    assert_eq!(report["adapters"], json!([{ "name": attached.name(), "version": attached.version(), "scale": 0.75 }]));
+    assert_eq!(report["generation"]["seed"], 4);
+    assert!(report["generation"]["prompt_tokens"].as_u64().unwrap() > 0);
+    assert_eq!(report["schema"], "tailora.report/1");
+}
+
+#[test]
+fn at_most_so_many_conclusions() {
+    let model = tiny_model();
+    let report = write(
+        &mut session(&model),
+        CASE,
+        json!({ "max_conclusions": 1, "influence": false, "generate": { "max_tokens": 150, "temperature": 1.0 } }),
+    );
+    assert_eq!(report["conclusions"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_reported_on_is_refused() {
+    let model = random_model();
+    let mut session = session(&model);
+    let mut fails =
+        |input: &str, value: Value| report(&mut session, input, &options(value), &Cancel::new()).unwrap_err().code();
+    assert_eq!(fails("", json!({})), Code::InvalidArgument);
+    assert_eq!(fails("just prose", json!({})), Code::InvalidArgument);
+    assert_eq!(fails(&format!("a:{}", "x".repeat(900)), json!({})), Code::ContextLength);
+    assert_eq!(fails(SHORT_CASE, json!({ "schema": { "type": "nothing" } })), Code::Schema);
+    assert_eq!(fails(SHORT_CASE, json!({ "mode": "schema", "generate": { "max_tokens": 5 } })), Code::Schema);
+    let cancel = Cancel::new();
+    cancel.request();
+    assert_eq!(report(&mut session, SHORT_CASE, &options(json!({})), &cancel).unwrap_err().code(), Code::Cancelled);
+}
+
+#[test]
+fn trained_models_of_another_family_report_too() {
+    // SentencePiece with byte fallback, no chat template.
+    let Some(dir) = asset("models/stories260K-hf") else { return };
+    let case = "name:Lily,animal:dog";
+    let mut session = session(&load(&dir));
+    let report = write(&mut session, case, json!({ "generate": { "max_tokens": 150 } }));
+    assert!(!report["conclusions"].as_array().unwrap().is_empty(), "{report}");
+    for seed in 0..5 {
+        let generate = json!({ "max_tokens": 300, "temperature": 1.0, "seed": seed });
+        let report = write(&mut session, case, json!({ "mode": "schema", "generate": generate }));
+        assert!(!report["conclusions"].as_array().unwrap().is_empty(), "{report}");
+    }
+    // This one's vocabulary has no braces.
+    let Some(dir) = asset("models/tinystories-656k") else { return };
+    let mut session = crate::generate::test_support::session(&load(&dir));
+    write(&mut session, case, json!({ "generate": { "max_tokens": 100 } }));
+    let err = report_on(&mut session, case, json!({ "mode": "schema" })).unwrap_err();
+    assert_eq!(err.code(), Code::Schema);
+    assert!(err.message().contains("vocabulary"), "{err}");
+}
