@@ -130,7 +130,7 @@ impl LanguageModel {
 
     /// What there is to know about the model, for hosts.
     pub fn info(&self) -> Value {
-        let Inner { name, path, decoder, format } = &*self.0;
+        let Inner { name, path, decoder, format, .. } = &*self.0;
         let config = decoder.config();
         let (tensors, bytes) = decoder.stored();
         json!({

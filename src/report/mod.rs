@@ -17,7 +17,7 @@ mod schema;
 pub use options::{ReportMode, ReportOptions};
 
 use crate::control::{Cancel, Control};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::generate::{FinishReason, GenerateOptions, Generation, Session};
 use crate::options::Options;
 use conclusions::{Kind, sentences};

@@ -1,6 +1,7 @@
 //! Whole reports on real forward passes.
 
 use super::*;
+use crate::error::Code;
 use crate::generate::test_support::{adapter, asset, load, random_model, session, tiny_model};
 use crate::language_model::LanguageModel;
 
