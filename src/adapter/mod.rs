@@ -7,6 +7,8 @@ mod load;
 mod manifest;
 mod merge;
 mod patterns;
+#[cfg(test)]
+mod peft_tests;
 mod save;
 mod targets;
 #[cfg(test)]

@@ -112,3 +112,42 @@ fn make_readable(dir: &Path) -> Result<()> {
     let _ = dir;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::LoraConfig;
+    use super::super::tests::{base, trained};
+    use super::*;
+
+    /// Runs in a child process whose files may not grow beyond a few KiB: the same error path as a full disk.
+    #[cfg(unix)]
+    #[test]
+    fn a_full_disk_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let me = std::env::current_exe().unwrap();
+        let output = std::process::Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" --exact adapter::save::tests::saves_until_the_limit --ignored --nocapture"])
+            .arg(me)
+            .env("TAILORA_TEST_SAVE_INTO", dir.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "something was left behind");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    #[ignore = "the child of a_full_disk_leaves_nothing"]
+    fn saves_until_the_limit() {
+        let Some(dir) = std::env::var_os("TAILORA_TEST_SAVE_INTO") else { return };
+        let adapter = trained(&LoraConfig { r: 16, ..Default::default() }, &base("qwen2"), 3);
+        let err = adapter.save(&Path::new(&dir).join("adapter")).unwrap_err();
+        assert_eq!(err.code(), Code::Io, "{err}");
+        assert!(err.message().contains("cannot write") && err.message().contains("adapter_model.safetensors"), "{err}");
+    }
+}
