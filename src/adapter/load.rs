@@ -147,11 +147,10 @@ impl<'a> AdapterFile<'a> {
         file.read_exact(&mut header).at("read", path)?;
         let metadata: Metadata =
             serde_json::from_slice(&header).map_err(|err| damaged(format!("has a damaged header: {err}")))?;
-        let data_len = metadata.data_len() as u64;
-        if 8 + header_len + data_len != size {
+        let (claimed, found) = (metadata.data_len() as u64, size - 8 - header_len);
+        if claimed != found {
             return Err(damaged(format!(
-                "should have {} bytes by its header, and has {size}; it may be a cut-off copy",
-                8 + header_len + data_len
+                "should have {claimed} bytes of tensors by its header, and has {found}; it may be a cut-off copy"
             )));
         }
         Ok(AdapterFile { path, file, metadata, data_start: 8 + header_len })

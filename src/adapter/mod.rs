@@ -78,14 +78,15 @@ impl Adapter {
     }
 
     /// The same adapter with other numbers in its tensors: what a training step leaves. The sites must be the same, in
-    /// the same order; `scaling` is taken from the config, not from `weights`.
+    /// the same order; `scaling` is taken from the config, not from `weights`. The numbers are copied, so the trainer may
+    /// go on changing its own.
     pub(crate) fn with_weights(&self, weights: Vec<(Site, LoraWeights)>) -> Result<Adapter> {
         let Inner { name, config, base, manifest, weights: old, .. } = &*self.0;
-        let weights = weights
-            .into_iter()
-            .zip(old)
-            .map(|((site, new), (_, old))| (site, LoraWeights { scaling: old.scaling, ..new }))
-            .collect();
+        let scalings = old.iter().map(|(_, old)| old.scaling).chain(std::iter::repeat(1.0));
+        let copied = weights.into_iter().zip(scalings).map(|((site, new), scaling)| {
+            Ok((site, LoraWeights { a: new.a.detach().copy()?, b: new.b.detach().copy()?, scaling }))
+        });
+        let weights = copied.collect::<Result<Vec<_>>>()?;
         Adapter::assemble(name.clone(), config.clone(), base.clone(), manifest.clone(), weights)
     }
 

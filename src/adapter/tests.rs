@@ -161,11 +161,14 @@ fn damaged_headers_are_errors_and_cost_nothing() {
     let header = br#"{"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,64]}}"#;
     let overflow = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 64]].concat();
     let longer = [&good[..], &[0; 16]].concat();
+    let offsets = br#"{"a":{"dtype":"U8","shape":[18446744073709551615],"data_offsets":[0,18446744073709551615]}}"#;
+    let offsets = [&(offsets.len() as u64).to_le_bytes()[..], offsets].concat();
     for (what, bytes) in [
         ("empty", vec![]),
         ("a claim of 2^60 bytes", huge),
         ("overflowing shape", overflow),
         ("trailing bytes", longer),
+        ("offsets of 2^64", offsets),
         ("cut in the header", good[..100].to_vec()),
         ("no JSON", [&4u64.to_le_bytes()[..], b"abcd"].concat()),
     ] {
@@ -173,6 +176,16 @@ fn damaged_headers_are_errors_and_cost_nothing() {
         let err = Adapter::load(dir.path(), base("qwen2")).unwrap_err();
         assert_eq!(err.code(), Code::AdapterFormat, "{what}: {err}");
         assert!(err.message().contains(FILE_NAME), "{what}: {err}");
+    }
+    // Any one damaged byte of the header: an error, or the same tensors (a changed space, say), never a panic.
+    let header_len = 8 + u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
+    for place in 0..header_len {
+        let mut flipped = good.clone();
+        flipped[place] ^= 1 << (place % 8);
+        std::fs::write(dir.path().join(FILE_NAME), &flipped).unwrap();
+        if let Err(err) = Adapter::load(dir.path(), base("qwen2")) {
+            assert_ne!(err.code(), Code::Internal, "byte {place}: {err}");
+        }
     }
     for cut in (0..good.len()).step_by(97) {
         std::fs::write(dir.path().join(FILE_NAME), &good[..cut]).unwrap();
@@ -400,4 +413,21 @@ fn real_adapters_are_refused_for_what_they_are() {
     assert_eq!(adapter.weights().len(), 36);
     assert_eq!(adapter.info()["base_model_name_differs"], true);
     assert_eq!(scaling(&adapter, 17, Projection::V), 4.0);
+}
+
+#[test]
+fn training_cannot_change_an_adapter_behind_its_back() {
+    let fresh = Adapter::new_for_training(&LoraConfig::default(), base("qwen2"), 1).unwrap();
+    let mut weights = fresh.weights().to_vec();
+    let moving = candle_core::Var::from_tensor(&weights[0].1.a).unwrap();
+    weights[0].1.a = moving.as_tensor().clone();
+    let kept = fresh.with_weights(weights.clone()).unwrap();
+    moving.set(&moving.affine(0.0, 7.0).unwrap()).unwrap();
+    assert_eq!(values(&kept.weights()[0].1.a).unwrap(), values(&fresh.weights()[0].1.a).unwrap());
+
+    weights.push(weights[0].clone());
+    assert_eq!(fresh.with_weights(weights.clone()).unwrap_err().code(), Code::Internal);
+    weights.truncate(3);
+    assert_eq!(fresh.with_weights(weights.clone()).unwrap_err().code(), Code::Internal);
+    assert_eq!(fresh.with_weights(fresh.weights().iter().rev().cloned().collect()).unwrap_err().code(), Code::Internal);
 }
