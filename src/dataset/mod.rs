@@ -16,7 +16,7 @@ mod problems;
 mod records;
 mod scan;
 
-pub(crate) use examples::{Examples, TooLong};
+pub(crate) use examples::Examples;
 pub use options::{DatasetOptions, EmptyRows, Encoding, LongRows};
 
 use crate::control::Monitor;

@@ -80,10 +80,10 @@ fn walk(bytes: &[u8], delimiter: u8, stop: usize) -> (Place, Option<QuoteFault>)
             _ => blank = false,
         }
     }
-    if let State::Quoted(opened) = state {
-        if stop >= bytes.len() {
-            fault = fault.or(Some(QuoteFault::Unclosed { opened }));
-        }
+    if let State::Quoted(opened) = state
+        && stop >= bytes.len()
+    {
+        fault = fault.or(Some(QuoteFault::Unclosed { opened }));
     }
     (place, fault)
 }

@@ -1,5 +1,6 @@
 //! Files as data: what is in one, and what is to come of it.
 
+use super::examples::TooLong;
 use super::*;
 use crate::control::{Cancel, Control, Progress};
 use crate::error::{Code, Error};
@@ -266,7 +267,7 @@ fn random_files_round_trip() {
     let mut rng = StdRng::seed_from_u64(3);
     let pieces = ["a", "表现突出", "\"", ",", "\n", "\r\n", "\r", " ", "；", "😀", "''", "x y", "é"];
     for round in 0..400 {
-        let mut field = |rng: &mut StdRng| {
+        let field = |rng: &mut StdRng| {
             let body: String = (0..rng.random_range(0..8)).map(|_| pieces[rng.random_range(0..pieces.len())]).collect();
             format!("评{body}")
         };

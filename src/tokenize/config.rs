@@ -38,10 +38,11 @@ impl TokenizerConfig {
     /// Takes over what is not known yet: the first file wins.
     fn merge(&mut self, mut object: Map<String, Value>) {
         for (name, value) in &object {
-            if name.ends_with("_token") && self.special_token(name).is_none() {
-                if let Some(text) = token_text(value) {
-                    self.special_tokens.push((name.clone(), text.to_owned()));
-                }
+            if name.ends_with("_token")
+                && self.special_token(name).is_none()
+                && let Some(text) = token_text(value)
+            {
+                self.special_tokens.push((name.clone(), text.to_owned()));
             }
         }
         self.add_bos_token = self.add_bos_token.or(object.get("add_bos_token").and_then(Value::as_bool));

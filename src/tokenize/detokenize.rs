@@ -63,15 +63,15 @@ impl Detokenizer {
 
     /// The bytes of a token inside a text.
     pub fn bytes(&self, token: &str) -> Vec<u8> {
-        if self.byte_fallback {
-            if let Some(byte) = fallback_byte(token) {
-                return vec![byte];
-            }
+        if self.byte_fallback
+            && let Some(byte) = fallback_byte(token)
+        {
+            return vec![byte];
         }
-        if self.byte_level {
-            if let Some(bytes) = token.chars().map(byte_of_char).collect() {
-                return bytes;
-            }
+        if self.byte_level
+            && let Some(bytes) = token.chars().map(byte_of_char).collect()
+        {
+            return bytes;
         }
         if !self.replace.iter().any(|(from, _)| token.contains(from.as_str())) {
             return token.as_bytes().to_vec();

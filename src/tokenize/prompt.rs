@@ -164,13 +164,13 @@ impl Probe {
             .render(&[Message::new("system", SYSTEM), user.clone()], true)
             .is_ok_and(|text| text.contains(SYSTEM) && text.contains(USER));
         let mut probe = Probe { takes_system, ..Probe::default() };
-        if let Ok(whole) = template.render(&[user, Message::new("assistant", ANSWER)], false) {
-            if let Some((before, after)) = whole.rsplit_once(ANSWER) {
-                let between = before.strip_prefix(prompt.as_str()).unwrap_or_default();
-                probe.before_answer = if between.trim().is_empty() { between.to_owned() } else { String::new() };
-                let ids = tokenizer.encode_continuation(after.trim_start())?;
-                probe.end_of_turn = ids.first().copied().filter(|&id| tokenizer.is_special(id));
-            }
+        if let Ok(whole) = template.render(&[user, Message::new("assistant", ANSWER)], false)
+            && let Some((before, after)) = whole.rsplit_once(ANSWER)
+        {
+            let between = before.strip_prefix(prompt.as_str()).unwrap_or_default();
+            probe.before_answer = if between.trim().is_empty() { between.to_owned() } else { String::new() };
+            let ids = tokenizer.encode_continuation(after.trim_start())?;
+            probe.end_of_turn = ids.first().copied().filter(|&id| tokenizer.is_special(id));
         }
         Ok(probe)
     }

@@ -226,6 +226,18 @@ fn a_role_that_the_template_refuses_or_drops_goes_before_the_question() {
     }
 }
 
+/// Llama 2 writes a space between the prompt and the answer; so must training.
+#[test]
+fn what_a_template_writes_before_an_answer_is_part_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(repository("tests/fixtures/models/qwen2/tokenizer.json"), dir.path().join("tokenizer.json")).unwrap();
+    let template = "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]{% else %} {{ m.content }} <|im_end|>{% endif %}{% endfor %}";
+    std::fs::write(dir.path().join("chat_template.jinja"), template).unwrap();
+    let format = format(dir.path(), &["<|endoftext|>", "<|im_end|>"]);
+    let example = format.example(None, "Q", "A").unwrap();
+    assert_eq!(format.tokenizer().decode(&example.ids, false), "[INST] Q [/INST] A<|im_end|>");
+}
+
 #[test]
 fn missing_and_damaged_files_are_named() {
     let dir = tempfile::tempdir().unwrap();
