@@ -30,9 +30,8 @@ def rotated(vector: torch.Tensor, places: int, theta: float) -> torch.Tensor:
 @torch.no_grad()
 def prepare(model: Qwen2ForCausalLM) -> None:
     config = model.config
-    width, heads, groups = config.hidden_size, config.num_attention_heads, config.num_key_value_heads
-    size, per_group = width // heads, heads // groups
-    theta = config.rope_parameters["rope_theta"]
+    size = config.hidden_size // config.num_attention_heads
+    per_group = config.num_attention_heads // config.num_key_value_heads
     # Content is matched in the slowly turning half of the dimensions: position hardly changes them.
     slow = torch.cat([torch.arange(size // 4, size // 2), torch.arange(3 * size // 4, size)])
     for layer in model.model.layers:
@@ -41,7 +40,7 @@ def prepare(model: Qwen2ForCausalLM) -> None:
 
     # Orthogonal subspaces of the residual stream: the token here (offset 0), and one note for each offset.
     offsets = (0,) + OFFSETS
-    notes = dict(zip(offsets, directions(len(offsets) * len(slow), width).split(len(slow))))
+    notes = dict(zip(offsets, directions(len(offsets) * len(slow), config.hidden_size).split(len(slow))))
 
     # Each token's code has the same length (it then matches itself best), and the notes start as blank paper.
     embedding = model.model.embed_tokens.weight
@@ -50,23 +49,32 @@ def prepare(model: Qwen2ForCausalLM) -> None:
         embedding -= embedding @ part.T @ part
     embedding += 1.5 * embedding.norm(dim=1).mean() * torch.nn.functional.normalize(code, dim=1) @ notes[0]
 
-    look_back = model.model.layers[LOOK_BACK_LAYER].self_attn
-    sharp = torch.full((size,), 1.0)
-    group_rows = slice(0, size)
-    look_back.k_proj.weight[group_rows] = 0
-    look_back.k_proj.bias[group_rows] = sharp * 3
-    look_back.v_proj.weight[group_rows] = 0
-    look_back.v_proj.weight[slow] = notes[0]
-    for head, offset in zip(range(per_group), OFFSETS):
-        rows = slice(head * size, (head + 1) * size)
-        look_back.q_proj.weight[rows] = 0
-        look_back.q_proj.bias[rows] = rotated(sharp, -offset, theta) * 3
-        look_back.o_proj.weight[:, rows] = 0
-        look_back.o_proj.weight[:, head * size + slow] = 0.15 * notes[offset].T
+    layers = model.model.layers
+    write_look_back(layers[LOOK_BACK_LAYER].self_attn, notes, slow, size, config.rope_parameters["rope_theta"])
+    write_copy(layers[COPY_LAYER].self_attn, notes, slow, size, per_group)
 
-    # (offset noted at the place looked for; for each head of the group, offset noted here): 0 is the token itself.
+
+def write_look_back(attention: torch.nn.Module, notes: dict[int, torch.Tensor], slow: torch.Tensor, size: int, theta: float) -> None:
+    """The first group's heads look a fixed number of places back, by biases alone, and note the token that stands there."""
+    same = torch.full((size,), 3.0)
+    group = slice(0, size)
+    attention.k_proj.weight[group] = 0
+    attention.k_proj.bias[group] = same
+    attention.v_proj.weight[group] = 0
+    attention.v_proj.weight[slow] = notes[0]
+    for head, offset in enumerate(OFFSETS):
+        rows = slice(head * size, (head + 1) * size)
+        attention.q_proj.weight[rows] = 0
+        attention.q_proj.bias[rows] = rotated(same, -offset, theta)
+        attention.o_proj.weight[:, rows] = 0
+        attention.o_proj.weight[:, head * size + slow] = 0.15 * notes[offset].T
+
+
+def write_copy(attention: torch.nn.Module, notes: dict[int, torch.Tensor], slow: torch.Tensor, size: int, per_group: int) -> None:
+    """Heads that look for a place whose notes match what is known here, and repeat the token that stands there."""
+    # For each group: the note compared at the other place; for each of its heads, the note compared here.
     plans = [(1, (0, 0, 0)), (2, (1, 2, 3))]
-    attention = model.model.layers[COPY_LAYER].self_attn
+    width = notes[0].size(1)
     others = directions(width, width)
     others = torch.linalg.qr(others - others @ notes[0].T @ notes[0])[0].T
     for group, (there, here) in enumerate(plans):
