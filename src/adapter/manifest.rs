@@ -35,9 +35,12 @@ pub(crate) struct AdapterManifest {
     /// SHA-256 of the CSV it was trained on, hex.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) csv_sha256: Option<String>,
-    /// Seed, losses, options: whatever the run wants to keep.
-    #[serde(flatten)]
-    pub(crate) extra: Map<String, Value>,
+    /// How the run went: steps, losses, seed.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(crate) metrics: Map<String, Value>,
+    /// Name, version and scale of each part of a merged adapter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) merged_from: Vec<Value>,
 }
 
 /// A base model by name and by the hash of its weights.
@@ -59,7 +62,8 @@ impl Default for AdapterManifest {
             rows: None,
             base: BaseIdentity::default(),
             csv_sha256: None,
-            extra: Map::new(),
+            metrics: Map::new(),
+            merged_from: Vec::new(),
         }
     }
 }

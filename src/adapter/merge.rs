@@ -45,11 +45,10 @@ impl Adapter {
         let config = config_of(&weights, &base, first.config().base_model_name_or_path.clone())?;
         let mut manifest = AdapterManifest { name: Some(name.to_owned()), ..AdapterManifest::of(&base) };
         manifest.created = Some(jiff::Timestamp::now().to_string());
-        let sources: Vec<_> = stack
+        manifest.merged_from = stack
             .iter()
             .map(|(adapter, scale)| json!({ "name": adapter.name(), "version": adapter.version(), "scale": scale }))
             .collect();
-        manifest.extra.insert("merged_from".to_owned(), sources.into());
         Adapter::assemble(name.to_owned(), config, base, manifest, weights)
     }
 

@@ -236,7 +236,7 @@ fn saving_and_loading_keeps_every_bit() {
     let adapter = trained(&config, &identified, 11);
     let mut manifest =
         AdapterManifest { rows: Some(842), version: Some("20261123-n842-r3-3f9c".into()), ..Default::default() };
-    manifest.extra.insert("validation_loss".into(), json!(0.25));
+    manifest.metrics.insert("validation_loss".into(), json!(0.25));
     let adapter = adapter.with_manifest("hr_review", AdapterManifest { name: Some("hr_review".into()), ..manifest });
     let path = dir.path().join("new/hr");
     adapter.save(&path).unwrap();
@@ -249,7 +249,7 @@ fn saving_and_loading_keeps_every_bit() {
     assert_eq!((again.name(), again.version()), ("hr_review", "20261123-n842-r3-3f9c"));
     assert_eq!(again.sha256(), adapter.sha256());
     assert_eq!(again.manifest(), adapter.manifest());
-    assert_eq!(again.info()["manifest"]["validation_loss"], 0.25);
+    assert_eq!(again.info()["manifest"]["metrics"]["validation_loss"], 0.25);
     assert_eq!(again.config().base_model_name_or_path.as_deref(), Some("company/base"));
     for ((_, a), (_, b)) in adapter.weights().iter().zip(again.weights()) {
         assert_eq!(a.scaling, b.scaling);
@@ -368,7 +368,7 @@ fn a_merged_stack_is_the_sum_of_its_parts() {
     }
     let q = merged.weights().iter().find(|(known, _)| *known == site(1, Projection::Q)).unwrap();
     assert_eq!(q.1.a.dims()[0], 11);
-    assert_eq!(merged.manifest().extra["merged_from"][1]["scale"], -1.3);
+    assert_eq!(merged.manifest().merged_from[1]["scale"], -1.3);
 
     assert_eq!(Adapter::merge("none", &[]).unwrap_err().code(), Code::InvalidArgument);
     assert_eq!(Adapter::merge("nan", &[(all.clone(), f64::NAN)]).unwrap_err().code(), Code::InvalidArgument);

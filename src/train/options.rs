@@ -100,7 +100,7 @@ pub struct TrainOptions {
     /// Steps between lines in `metrics.jsonl` and TensorBoard.
     #[schemars(range(min = 1))]
     pub logging_steps: u64,
-    /// Steps between checkpoints in the run directory; 0 writes none.
+    /// Steps between copies of the adapter under `checkpoints/` of the run directory, PEFT folders that can be attached; 0 writes none.
     pub checkpoint_steps: u64,
     /// Decides the initial A, the split, the order of rows and dropout.
     pub seed: u64,
@@ -182,6 +182,9 @@ impl Options for TrainOptions {
             if !(min..=max).contains(&found) {
                 return Err(invalid(name, found, &range_text(min, max)));
             }
+        }
+        if self.checkpoint_steps > 0 && self.output_dir.is_none() {
+            return Err(invalid("checkpoint_steps", self.checkpoint_steps, "0, or `output_dir` to be set too"));
         }
         for (pattern, r) in self.rank_pattern.iter() {
             if !(1..=MAX_RANK).contains(r) {
@@ -326,6 +329,7 @@ mod tests {
             ("max_length", json!(4)),
             ("validation_share", json!(0.6)),
             ("logging_steps", json!(0)),
+            ("checkpoint_steps", json!(5)),
             ("name", json!("a/b")),
             ("name", json!("..")),
             ("name", json!("")),

@@ -119,7 +119,8 @@ fn cancelled_before_the_first_step_is_an_error() {
 fn a_run_directory_holds_config_metrics_events_and_a_loadable_adapter() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("运行");
-    let options = TrainOptions { output_dir: Some(target.clone()), name: "hr_review".into(), ..options() };
+    let options =
+        TrainOptions { output_dir: Some(target.clone()), name: "hr_review".into(), checkpoint_steps: 2, ..options() };
     let outcome = run(&options, 20, &mut Monitor::none()).unwrap();
     let path = PathBuf::from(outcome.summary["adapter_path"].as_str().unwrap());
     let loaded = model().load_adapter(&path).unwrap();
@@ -131,6 +132,11 @@ fn a_run_directory_holds_config_metrics_events_and_a_loadable_adapter() {
     assert_eq!(Some(of("train")), outcome.summary["steps"].as_u64());
     assert!(of("validation") >= 2, "{metrics}");
     assert!(target.join("config.json").exists());
+    let steps = outcome.summary["steps"].as_u64().unwrap();
+    let checkpoints = std::fs::read_dir(target.join("checkpoints")).unwrap().count() as u64;
+    assert_eq!(checkpoints, steps / 2);
+    assert!(model().load_adapter(&target.join("checkpoints/step-00000002")).is_ok());
+    assert_eq!(loaded.info()["manifest"]["metrics"]["steps"], steps);
 }
 
 #[test]
