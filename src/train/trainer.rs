@@ -164,7 +164,8 @@ impl<'a> Run<'a> {
                 self.step(rows, monitor)?;
                 self.checkpoint()?;
                 let last = self.done.steps == self.total_steps;
-                if (self.done.steps % every == 0 || last) && self.validate(monitor)? && !last {
+                let due = last || self.done.steps.is_multiple_of(every);
+                if due && self.validate(monitor)? && !last {
                     return Ok(StopReason::EarlyStopping);
                 }
                 monitor.check()?;
@@ -237,7 +238,7 @@ impl<'a> Run<'a> {
     fn report_step(&mut self, loss: f64, norm: f64, learning_rate: f64, monitor: &mut Monitor<'_>) -> Result<()> {
         let step = self.done.steps;
         let speed = self.done.tokens as f64 / self.done.training.as_secs_f64().max(1e-9);
-        if step % self.options.logging_steps == 0 {
+        if step.is_multiple_of(self.options.logging_steps) {
             let epoch = step as f64 / self.steps_per_epoch as f64;
             let figures = [
                 ("loss", loss),
@@ -259,7 +260,7 @@ impl<'a> Run<'a> {
 
     /// Saves the adapter as it is now, every `checkpoint_steps`.
     fn checkpoint(&self) -> Result<()> {
-        let due = self.options.checkpoint_steps > 0 && self.done.steps % self.options.checkpoint_steps == 0;
+        let due = self.options.checkpoint_steps > 0 && self.done.steps.is_multiple_of(self.options.checkpoint_steps);
         match &self.files {
             Some(files) if due => {
                 files.save_checkpoint(self.done.steps, &self.initial.with_weights(self.optimizer.weights())?)
