@@ -19,7 +19,7 @@ SEED = 11
 ROWS = 60
 JOBS = """P5后端工程师 P6后端工程师 P7高级架构师 P8首席架构师 P6数据分析师 P7算法专家 P5测试工程师 P6产品经理 P7产品总监 M2研发经理
 M3研发总监 M1项目主管 P6安全工程师 P7安全专家 P5运维工程师 P6平台工程师 P8算法研究员 M2测试经理 P5移动端工程师 P6交互设计师""".split()
-NEW_JOBS = "P7高级架构师 P6前端工程师 M2供应链经理 P8数据专家 P5财务分析师 M3市场总监".split()
+NEW_JOBS = "P7高级架构师 P6前端工程师 P6供应链经理 P8数据专家 P5财务分析师 P8市场总监".split()
 RATINGS = {"A": ["A/A-", "A/B+", "A/A", "A-/A", "A+/A"], "B": ["B+/B", "B/B+", "B/B", "B+/A-", "B-/B"], "C": ["C/B", "C/C", "C+/B-"]}
 POOLS = {"高": (1, "高潜池", "继任者计划"), "中": (2, "骨干池", "揭榜挂帅名单"), "低": (3, "夯实池", "岗位认证计划")}
 NEXT = {"A": "30天内完成发展面谈", "B": "60天内完成校准复盘", "C": "90天内完成改进验收"}
@@ -45,7 +45,7 @@ def comment(fields: dict[str, str]) -> str:
     together = "可牵头跨团队攻坚" if teamwork >= 7 else "先做跨团队轮岗补短板"
     return (
         f"【盘点结论】九宫格{letter}{digit}，进{pool}。{fields['岗位']}，绩效{fields['绩效']}，建议纳入{programme}。"
-        f"技术深度{fields['技术深度']}，{deep}；跨团队协作{fields['跨团队协作']}，{together}。【下一步】HRBP在{NEXT[letter]}。"
+        f"技术深度为{fields['技术深度']}，{deep}；跨团队协作为{fields['跨团队协作']}，{together}。【下一步】HRBP在{NEXT[letter]}。"
     )
 
 
