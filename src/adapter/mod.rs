@@ -104,6 +104,12 @@ impl Adapter {
         }))
     }
 
+    /// The same adapter under another name.
+    pub fn renamed(&self, name: &str) -> Adapter {
+        let manifest = AdapterManifest { name: Some(name.to_owned()), ..self.manifest().clone() };
+        self.with_manifest(name, manifest)
+    }
+
     /// The name, as in `hr_review`.
     pub fn name(&self) -> &str {
         &self.0.name

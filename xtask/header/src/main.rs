@@ -3,15 +3,24 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+/// The C API's files in the order of the header. Not the whole crate: cbindgen would take its constants for the API's.
+const SOURCES: &[&str] = &[
+    "status", "types", "library", "log", "error", "text", "cancel", "model", "adapter", "dataset", "train", "session",
+    "stream",
+];
+
 fn main() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."));
-    match run(root, std::env::args().any(|arg| arg == "--check")) {
+    match run(root(), std::env::args().any(|arg| arg == "--check")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("header: {message}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."))
 }
 
 fn run(root: &Path, check: bool) -> Result<(), String> {
@@ -35,11 +44,11 @@ fn run(root: &Path, check: bool) -> Result<(), String> {
 
 fn generate(root: &Path) -> Result<String, String> {
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml"))?;
-    let bindings = cbindgen::Builder::new()
-        .with_crate(root)
-        .with_config(config)
-        .generate()
-        .map_err(|err| format!("cbindgen failed: {err}"))?;
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for name in SOURCES {
+        builder = builder.with_src(root.join("src").join("capi").join(name).with_extension("rs"));
+    }
+    let bindings = builder.generate().map_err(|err| format!("cbindgen failed: {err}"))?;
     let mut text = Vec::new();
     bindings.write(&mut text);
     String::from_utf8(text)
@@ -63,7 +72,12 @@ fn first_difference<'a>(left: &'a str, right: &'a str) -> Option<(usize, &'a str
 
 #[cfg(test)]
 mod tests {
-    use super::first_difference;
+    use super::{first_difference, root, run};
+
+    #[test]
+    fn the_committed_header_is_what_the_sources_say() {
+        assert_eq!(run(root(), true), Ok(()));
+    }
 
     #[test]
     fn a_difference_is_named_by_its_line() {

@@ -1,0 +1,140 @@
+//! Decodes arguments: text, lists and the places that results are written to.
+
+use crate::error::{Code, Error, Result};
+use crate::options::{self, Options};
+use std::ffi::{CStr, c_char};
+use std::path::Path;
+
+/// Writes NULL to `place` if there is one.
+///
+/// # Safety
+/// `place` is NULL or points to memory for one pointer.
+pub(super) unsafe fn clear<T>(place: *mut *mut T) {
+    if !place.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { place.write(std::ptr::null_mut()) };
+    }
+}
+
+/// The place for a result that must be given; named in the error.
+pub(super) fn required<T>(place: *mut T, name: &str) -> Result<()> {
+    if place.is_null() { Err(null(name)) } else { Ok(()) }
+}
+
+fn null(name: &str) -> Error {
+    Error::new(Code::InvalidArgument, format!("`{name}` is NULL")).with("argument", name)
+}
+
+/// A NUL-terminated text that must be given.
+///
+/// # Safety
+/// `text` is NULL or a NUL-terminated string that lives as long as the call.
+pub(super) unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<&'a str> {
+    // SAFETY: the caller's promise.
+    unsafe { optional_text(text, name) }?.ok_or_else(|| null(name))
+}
+
+/// A NUL-terminated text; `None` for NULL.
+///
+/// # Safety
+/// As for [`text`].
+pub(super) unsafe fn optional_text<'a>(text: *const c_char, name: &str) -> Result<Option<&'a str>> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: not NULL, hence NUL-terminated by the caller's promise.
+    utf8(unsafe { CStr::from_ptr(text) }.to_bytes(), name).map(Some)
+}
+
+/// A path that must be given and not be empty.
+///
+/// # Safety
+/// As for [`text`].
+pub(super) unsafe fn path<'a>(path: *const c_char, name: &str) -> Result<&'a Path> {
+    // SAFETY: the caller's promise.
+    match unsafe { text(path, name) }? {
+        "" => Err(Error::new(Code::InvalidArgument, format!("`{name}` is an empty path")).with("argument", name)),
+        path => Ok(Path::new(path)),
+    }
+}
+
+/// A text with a length; (NULL, 0) is the empty text.
+///
+/// # Safety
+/// `text` points to `len` readable bytes, or is NULL.
+pub(super) unsafe fn sized_text<'a>(text: *const c_char, len: usize, name: &str) -> Result<&'a str> {
+    // SAFETY: the caller's promise; `u8` and `c_char` are one byte each.
+    utf8(unsafe { list(text.cast::<u8>(), len, name) }?, name)
+}
+
+/// A list with a length; (NULL, 0) is the empty list.
+///
+/// # Safety
+/// `items` points to `len` readable items, or is NULL.
+pub(super) unsafe fn list<'a, T>(items: *const T, len: usize, name: &str) -> Result<&'a [T]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if items.is_null() {
+        return Err(null(name));
+    }
+    // A length that no memory can have is a negative number or garbage, not a text; refuse before touching it.
+    if len.checked_mul(size_of::<T>()).is_none_or(|bytes| bytes > isize::MAX as usize) || !items.is_aligned() {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("`{name}` claims {len} items; expected a list in memory"),
+        )
+        .with("argument", name));
+    }
+    // SAFETY: not NULL, aligned, of a possible size, and readable by the caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts(items, len) })
+}
+
+/// Options as JSON; NULL gives the defaults.
+///
+/// # Safety
+/// As for [`text`].
+pub(super) unsafe fn options<T: Options>(json: *const c_char) -> Result<T> {
+    // SAFETY: the caller's promise.
+    options::parse(unsafe { optional_text(json, "options_json") }?)
+}
+
+fn utf8<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str> {
+    std::str::from_utf8(bytes).map_err(|err| {
+        Error::new(Code::InvalidArgument, format!("`{name}` is not UTF-8 at byte {}", err.valid_up_to()))
+            .with("argument", name)
+            .with("byte", err.valid_up_to())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ptr::null;
+
+    #[test]
+    fn texts_are_checked() {
+        // SAFETY: literals, and lengths that are theirs.
+        unsafe {
+            assert_eq!(text(c"人".as_ptr(), "path").unwrap(), "人");
+            assert_eq!(text(null(), "path").unwrap_err().message(), "`path` is NULL");
+            let err = text(c"ab\xff".as_ptr(), "prompt").unwrap_err();
+            assert_eq!((err.code(), err.message()), (Code::InvalidArgument, "`prompt` is not UTF-8 at byte 2"));
+            assert_eq!(optional_text(null(), "x").unwrap(), None);
+            assert_eq!(path(c"".as_ptr(), "path").unwrap_err().code(), Code::InvalidArgument);
+        }
+    }
+
+    #[test]
+    fn lengths_are_checked() {
+        // SAFETY: what cannot be read is refused before it is touched.
+        unsafe {
+            assert_eq!(sized_text(null(), 0, "prompt").unwrap(), "");
+            assert_eq!(sized_text(null(), 3, "prompt").unwrap_err().message(), "`prompt` is NULL");
+            assert_eq!(sized_text(c"abc".as_ptr(), 2, "prompt").unwrap(), "ab");
+            assert_eq!(sized_text("a\0c".as_ptr().cast(), 3, "prompt").unwrap(), "a\0c");
+            assert_eq!(sized_text(c"abc".as_ptr(), usize::MAX, "prompt").unwrap_err().code(), Code::InvalidArgument);
+            assert!(list(std::ptr::without_provenance::<f64>(1), 1, "scales").is_err());
+        }
+    }
+}

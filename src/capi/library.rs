@@ -1,0 +1,158 @@
+//! The library itself: versions, build, options, leaks.
+
+use super::adapter::AdapterOptions;
+use super::args::{clear, required, text};
+use super::guard;
+use super::handle;
+use super::status::{self, tailora_status};
+use super::text::{give_json, live};
+use super::types::tailora_error;
+use crate::dataset::DatasetOptions;
+use crate::error::{Code, Error, Result};
+use crate::generate::{GenerateOptions, SessionOptions};
+use crate::language_model::ModelOptions;
+use crate::model::available_devices;
+use crate::options::{self, Options};
+use crate::report::ReportOptions;
+use crate::train::TrainOptions;
+use serde_json::{Value, json};
+use std::ffi::{CStr, c_char};
+
+/// Major version of the ABI that this header describes; it changes when a program must be compiled anew.
+pub const TAILORA_ABI_MAJOR: u32 = 1;
+/// Minor version of the ABI that this header describes; it grows with every addition.
+pub const TAILORA_ABI_MINOR: u32 = 0;
+
+/// The ABI of the loaded library: `major << 16 | minor`. A program may use a library with the same major and a minor
+/// not below `TAILORA_ABI_MINOR` of the header it was compiled with. Not the package's version.
+///
+/// Threads: any. It cannot fail.
+#[unsafe(no_mangle)]
+pub extern "C" fn tailora_abi_version() -> u32 {
+    guard::value(0, || Ok(TAILORA_ABI_MAJOR << 16 | TAILORA_ABI_MINOR))
+}
+
+/// The package's version, e.g. `0.1.0`.
+///
+/// Ownership: borrowed; valid for ever. Threads: any. It cannot fail.
+#[unsafe(no_mangle)]
+pub extern "C" fn tailora_version() -> *const c_char {
+    const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => c"",
+    };
+    guard::value(VERSION.as_ptr(), || Ok(VERSION.as_ptr()))
+}
+
+/// How the library was built and what it finds on this machine, a JSON object: `version`, `abi`, `target`, `features`,
+/// `devices` (what the model option `device` may name), `threads`, `cpu` (instruction sets in use).
+///
+/// Ownership: the caller frees `*info_json` with `tailora_string_free`. Threads: any.
+/// Errors: `TAILORA_ERR_INVALID_ARGUMENT` if `info_json` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_build_info(
+    info_json: *mut *mut c_char,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(info_json);
+        guard::run(err, || {
+            required(info_json, "info_json")?;
+            give_json(info_json, &build_info())
+        })
+    }
+}
+
+fn build_info() -> Value {
+    let mut features = vec!["capi"];
+    if cfg!(feature = "cuda") {
+        features.push("cuda");
+    }
+    if cfg!(feature = "panic-injection") {
+        features.push("panic-injection");
+    }
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "abi": format!("{TAILORA_ABI_MAJOR}.{TAILORA_ABI_MINOR}"),
+        "target": format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        "features": features,
+        "devices": available_devices(),
+        "threads": std::thread::available_parallelism().map_or(1, usize::from),
+        "cpu": instruction_sets(),
+    })
+}
+
+/// Each set of options, by the name of the functions that take it.
+const SCHEMAS: &[(&str, fn() -> Value)] = &[
+    (ModelOptions::NAME, options::schema::<ModelOptions>),
+    (AdapterOptions::NAME, options::schema::<AdapterOptions>),
+    (DatasetOptions::NAME, options::schema::<DatasetOptions>),
+    (TrainOptions::NAME, options::schema::<TrainOptions>),
+    (SessionOptions::NAME, options::schema::<SessionOptions>),
+    (GenerateOptions::NAME, options::schema::<GenerateOptions>),
+    (ReportOptions::NAME, options::schema::<ReportOptions>),
+];
+
+fn schema_of(name: &str) -> Result<Value> {
+    SCHEMAS.iter().find(|(known, _)| *known == name).map(|(_, schema)| schema()).ok_or_else(|| {
+        let known: Vec<&str> = SCHEMAS.iter().map(|(known, _)| *known).collect();
+        let message = format!("there are no options `{name}`; there are {}", known.join(", "));
+        Error::new(Code::InvalidArgument, message).with("argument", "name").with("known", known)
+    })
+}
+
+fn instruction_sets() -> Vec<&'static str> {
+    let mut found = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    for (name, there) in [
+        ("avx2", std::is_x86_feature_detected!("avx2")),
+        ("fma", std::is_x86_feature_detected!("fma")),
+        ("avx512f", std::is_x86_feature_detected!("avx512f")),
+        ("avx512vnni", std::is_x86_feature_detected!("avx512vnni")),
+    ] {
+        if there {
+            found.push(name);
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    found.push("neon");
+    found
+}
+
+/// The name of a status in this header, e.g. `TAILORA_ERR_BUSY`; `TAILORA_UNKNOWN` for one that it does not have.
+///
+/// Ownership: borrowed; valid for ever. Threads: any. It cannot fail.
+#[unsafe(no_mangle)]
+pub extern "C" fn tailora_status_name(status: tailora_status) -> *const c_char {
+    guard::value(c"TAILORA_UNKNOWN".as_ptr(), || Ok(status::name(status).as_ptr()))
+}
+
+/// The JSON Schema of a set of options, with every option's meaning, default and range. `name` is the function family
+/// that takes them: `model`, `adapter`, `dataset`, `train`, `session`, `generate`, `report`.
+///
+/// Ownership: the caller frees `*schema_json` with `tailora_string_free`. Threads: any.
+/// Errors: `TAILORA_ERR_INVALID_ARGUMENT` for a NULL or a name that is none of these.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_options_schema(
+    name: *const c_char,
+    schema_json: *mut *mut c_char,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(schema_json);
+        guard::run(err, || {
+            required(schema_json, "schema_json")?;
+            give_json(schema_json, &schema_of(text(name, "name")?)?)
+        })
+    }
+}
+
+/// How many handles and strings were given out and not freed: 0 in a program that has cleaned up.
+///
+/// Threads: any. It cannot fail.
+#[unsafe(no_mangle)]
+pub extern "C" fn tailora_live_handles() -> u64 {
+    guard::value(0, || Ok(handle::live() + live()))
+}

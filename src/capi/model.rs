@@ -1,0 +1,100 @@
+//! Base models.
+
+use super::args::{clear, options, path, required, sized_text};
+use super::guard;
+use super::handle;
+use super::progress::monitored;
+use super::status::tailora_status;
+use super::text::give_json;
+use super::types::*;
+use crate::language_model::LanguageModel;
+use std::ffi::{c_char, c_void};
+
+/// Loads a base model from a Hugging Face directory: `config.json`, safetensors (one file or sharded),
+/// `tokenizer.json`, and a chat template where there is one. Weights are read as they are needed and never changed.
+///
+/// `path`: the directory. `options_json`: see `tailora_options_schema("model")`; NULL for defaults. `progress` (may be
+/// NULL) is called on this thread with `user` and `TAILORA_PHASE_LOAD`. `cancel` may be NULL.
+/// Ownership: the caller frees `*model` with `tailora_model_free`. Threads: any; blocks until the model is loaded.
+/// Errors: `TAILORA_ERR_IO`, `TAILORA_ERR_MODEL_FORMAT`, `TAILORA_ERR_UNSUPPORTED` (architecture),
+/// `TAILORA_ERR_TOKENIZER`, `TAILORA_ERR_DEVICE`, `TAILORA_ERR_OUT_OF_MEMORY`, `TAILORA_ERR_INVALID_OPTIONS`,
+/// `TAILORA_ERR_INVALID_ARGUMENT`, `TAILORA_ERR_CANCELLED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_model_load(
+    path: *const c_char,
+    options_json: *const c_char,
+    progress: tailora_progress_fn,
+    user: *mut c_void,
+    cancel: *const tailora_cancel,
+    model: *mut *mut tailora_model,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(model);
+        guard::run(err, || {
+            required(model, "model")?;
+            let (path, options) = (self::path(path, "path")?, options(options_json)?);
+            let loaded = monitored(progress, user, cancel, |monitor| LanguageModel::load(path, &options, monitor))?;
+            model.write(handle::insert(loaded)?);
+            Ok(())
+        })
+    }
+}
+
+/// What the model is, a JSON object: `name`, `path`, `model_type`, its sizes (`vocab_size`, `max_position_embeddings` …),
+/// `chat_template` (whether it has one), `device`, `dtype`, `threads`, `tokenizer_sha256` and so on.
+///
+/// Ownership: the caller frees `*info_json` with `tailora_string_free`. Threads: any.
+/// Errors: `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_model_info(
+    model: *const tailora_model,
+    info_json: *mut *mut c_char,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(info_json);
+        guard::run(err, || {
+            required(info_json, "info_json")?;
+            give_json(info_json, &handle::get(model)?.info())
+        })
+    }
+}
+
+/// How many tokens the model's tokenizer makes of a text, without any special tokens around it.
+///
+/// `text`: `text_len` bytes of UTF-8; (NULL, 0) is the empty text. `*count` is 0 on an error. Threads: any.
+/// Errors: `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`, `TAILORA_ERR_TOKENIZER`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_model_count_tokens(
+    model: *const tailora_model,
+    text: *const c_char,
+    text_len: usize,
+    count: *mut u64,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !count.is_null() {
+            count.write(0);
+        }
+        guard::run(err, || {
+            required(count, "count")?;
+            let model = handle::get(model)?;
+            count.write(model.count_tokens(sized_text(text, text_len, "text")?)? as u64);
+            Ok(())
+        })
+    }
+}
+
+/// Frees a model. NULL is allowed and does nothing. Sessions, adapters and calls that use it keep what they need; its
+/// memory goes with the last of them.
+///
+/// Errors: `TAILORA_ERR_INVALID_HANDLE` if it is not a model's handle, or was freed already. Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_model_free(model: *mut tailora_model) -> tailora_status {
+    // SAFETY: frees take no error.
+    unsafe { super::free(model) }
+}

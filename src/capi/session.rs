@@ -1,0 +1,185 @@
+//! Sessions: text and reports from a model through a stack of adapters.
+
+use super::args::{clear, options, required, sized_text};
+use super::cancel;
+use super::guard;
+use super::handle::{self, Exclusive};
+use super::status::{TAILORA_OK, TAILORA_STOPPED, tailora_status};
+use super::text::give_json;
+use super::types::*;
+use crate::control::Control;
+use crate::error::{Code, Error};
+use crate::generate::{FinishReason, GenerateOptions, Session, SessionOptions};
+use crate::report;
+use std::ffi::c_char;
+
+pub(super) const NAME: &str = "session";
+
+/// Makes a session on a model, with no adapter attached.
+///
+/// `options_json`: see `tailora_options_schema("session")`; NULL for defaults.
+/// Ownership: the caller frees `*session` with `tailora_session_free`. Threads: any.
+/// Errors: `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_OPTIONS`, `TAILORA_ERR_INVALID_ARGUMENT`,
+/// `TAILORA_ERR_OUT_OF_MEMORY`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_session_new(
+    model: *const tailora_model,
+    options_json: *const c_char,
+    session: *mut *mut tailora_session,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(session);
+        guard::run(err, || {
+            required(session, "session")?;
+            let made = Session::new(&*handle::get(model)?, &options::<SessionOptions>(options_json)?)?;
+            session.write(handle::insert(Exclusive::new(made))?);
+            Ok(())
+        })
+    }
+}
+
+/// Attaches an adapter on top of those already attached; their contributions add up, each times its scale. Attaching
+/// costs no copy of the weights. Other sessions of the model do not see it.
+///
+/// `scale`: a finite number; 1 is the adapter as it was trained, 0 switches it off.
+/// Ownership: the adapter stays the caller's and may be freed while attached. Threads: one call on a session at a time.
+/// Errors: `TAILORA_ERR_ADAPTER_MISMATCH` (another base model), `TAILORA_ERR_BUSY`, `TAILORA_ERR_POISONED`,
+/// `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT` (the scale).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_session_attach(
+    session: *mut tailora_session,
+    adapter: *const tailora_adapter,
+    scale: f64,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard::run(err, || {
+            let (session, adapter) = (handle::get(session)?, handle::get(adapter)?);
+            if !scale.is_finite() {
+                let message = format!("`scale` is {scale}; expected a finite number");
+                return Err(Error::new(Code::InvalidArgument, message).with("argument", "scale"));
+            }
+            session.enter(NAME)?.attach(&adapter, scale)
+        })
+    }
+}
+
+/// Detaches an adapter, wherever in the stack it is; of one that was attached several times, the last one goes.
+///
+/// Threads: one call on a session at a time.
+/// Errors: `TAILORA_ERR_INVALID_ARGUMENT` (not attached), `TAILORA_ERR_BUSY`, `TAILORA_ERR_POISONED`,
+/// `TAILORA_ERR_INVALID_HANDLE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_session_detach(
+    session: *mut tailora_session,
+    adapter: *const tailora_adapter,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard::run(err, || {
+            let (session, adapter) = (handle::get(session)?, handle::get(adapter)?);
+            session.enter(NAME)?.detach(&adapter)
+        })
+    }
+}
+
+/// Answers a prompt, put through the model's chat template as the user's turn. The result is a JSON object: `text`,
+/// `finish_reason` (`stop`, `length`, `stop_string`, `cancelled`), `seed`, `prompt_tokens`, `completion_tokens`, and
+/// `tokens` with their log-probabilities where the option `logprobs` asks for them.
+///
+/// `prompt`: `prompt_len` bytes of UTF-8; (NULL, 0) is the empty prompt. `options_json`: see
+/// `tailora_options_schema("generate")`; NULL for defaults. `cancel` may be NULL.
+/// Returns `TAILORA_STOPPED` when the host asked to stop: the result is the text up to then.
+/// Ownership: the caller frees `*result_json` with `tailora_string_free`. Threads: one call on a session at a time.
+/// Errors: `TAILORA_ERR_CONTEXT_LENGTH`, `TAILORA_ERR_SCHEMA`, `TAILORA_ERR_TOKENIZER`, `TAILORA_ERR_OUT_OF_MEMORY`,
+/// `TAILORA_ERR_DEVICE`, `TAILORA_ERR_BUSY`, `TAILORA_ERR_POISONED`, `TAILORA_ERR_INVALID_OPTIONS`,
+/// `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_session_generate(
+    session: *mut tailora_session,
+    prompt: *const c_char,
+    prompt_len: usize,
+    options_json: *const c_char,
+    cancel: *const tailora_cancel,
+    result_json: *mut *mut c_char,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(result_json);
+        guard::status(err, || {
+            required(result_json, "result_json")?;
+            let session = handle::get(session)?;
+            let (prompt, options) =
+                (sized_text(prompt, prompt_len, "prompt")?, options::<GenerateOptions>(options_json)?);
+            let cancel = cancel::optional(cancel)?;
+            let result = session.enter(NAME)?.generate(prompt, &options, &cancel, &mut |_| Control::Continue)?;
+            give_json(result_json, &result.to_json(options.logprobs))?;
+            Ok(if result.finish_reason == FinishReason::Cancelled { TAILORA_STOPPED } else { TAILORA_OK })
+        })
+    }
+}
+
+/// Writes a report on one input line of fields (`岗位:P7高级架构师,绩效:A/A-`, or a JSON object of fields): a JSON object
+/// with `report`, `conclusions` (each with `confidence`, `confidence_kind` and `sources` out of the input's fields),
+/// `model`, `adapters` and `generation`. It always parses and validates.
+///
+/// `input`: `input_len` bytes of UTF-8. `options_json`: see `tailora_options_schema("report")`; NULL for defaults.
+/// `cancel` may be NULL.
+/// Ownership: the caller frees `*report_json` with `tailora_string_free`. Threads: one call on a session at a time.
+/// Errors: as for `tailora_session_generate`, and `TAILORA_ERR_CANCELLED`: half a report is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_session_report(
+    session: *mut tailora_session,
+    input: *const c_char,
+    input_len: usize,
+    options_json: *const c_char,
+    cancel: *const tailora_cancel,
+    report_json: *mut *mut c_char,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(report_json);
+        guard::run(err, || {
+            required(report_json, "report_json")?;
+            let session = handle::get(session)?;
+            let (input, options) = (sized_text(input, input_len, "input")?, options(options_json)?);
+            let cancel = cancel::optional(cancel)?;
+            give_json(report_json, &report::report(&mut *session.enter(NAME)?, input, &options, &cancel)?)
+        })
+    }
+}
+
+/// Makes the session as new: detaches all adapters and forgets earlier prompts. (Between calls a session keeps nothing
+/// of a prompt that could change a later answer; it only spares reading the same beginning twice.)
+///
+/// Threads: one call on a session at a time.
+/// Errors: `TAILORA_ERR_BUSY`, `TAILORA_ERR_POISONED`, `TAILORA_ERR_INVALID_HANDLE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_session_reset(
+    session: *mut tailora_session,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard::run(err, || {
+            let session = handle::get(session)?;
+            session.enter(NAME)?.reset()
+        })
+    }
+}
+
+/// Frees a session. NULL is allowed and does nothing. A call that is running on it goes on to its end; streams that it
+/// opened live on.
+///
+/// Errors: `TAILORA_ERR_INVALID_HANDLE` if it is not a session's handle, or was freed already. Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_session_free(session: *mut tailora_session) -> tailora_status {
+    // SAFETY: frees take no error.
+    unsafe { super::free(session) }
+}

@@ -1,0 +1,126 @@
+//! Streams: a text while it is being generated.
+
+use super::args::{clear, options, required, sized_text};
+use super::cancel;
+use super::guard;
+use super::handle::{self, Exclusive};
+use super::session;
+use super::status::{TAILORA_DONE, TAILORA_OK, tailora_status};
+use super::text::give_json;
+use super::types::*;
+use crate::control::Cancel;
+use crate::generate::{GenerateOptions, Stream};
+use std::ffi::c_char;
+
+const NAME: &str = "stream";
+
+/// A stream, what may stop it, and the chunk that the host is reading.
+pub(super) struct Open {
+    stream: Stream,
+    cancel: Cancel,
+    logprobs: bool,
+    chunk: Vec<u8>,
+}
+
+/// Starts answering a prompt, as `tailora_session_generate` does, chunk by chunk. Nothing is computed between calls. The
+/// stream keeps the adapters that are attached now; the session may be used, changed or freed meanwhile.
+///
+/// `prompt`, `options_json`: as for `tailora_session_generate`. `cancel` (may be NULL) ends the stream at its next call.
+/// Ownership: the caller frees `*stream` with `tailora_stream_free`. Threads: one call on a session at a time.
+/// Errors: as for `tailora_session_generate`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_stream_open(
+    session: *mut tailora_session,
+    prompt: *const c_char,
+    prompt_len: usize,
+    options_json: *const c_char,
+    cancel: *const tailora_cancel,
+    stream: *mut *mut tailora_stream,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(stream);
+        guard::run(err, || {
+            required(stream, "stream")?;
+            let session = handle::get(session)?;
+            let prompt = sized_text(prompt, prompt_len, "prompt")?;
+            let options = options::<GenerateOptions>(options_json)?;
+            let cancel = cancel::optional(cancel)?;
+            let opened = session.enter(session::NAME)?.stream(prompt, &options)?;
+            let open = Open { stream: opened, cancel, logprobs: options.logprobs, chunk: Vec::new() };
+            stream.write(handle::insert(Exclusive::new(open))?);
+            Ok(())
+        })
+    }
+}
+
+/// The next chunk of text: whole UTF-8 characters, one or more. `TAILORA_OK` with a chunk, `TAILORA_DONE` at the end,
+/// then without one (NULL, 0), as often as it is asked.
+///
+/// `chunk` receives the text, also NUL-terminated; `chunk_len` (may be NULL) its bytes without the NUL.
+/// Ownership: the chunk is borrowed until the next call on this stream. Threads: one call on a stream at a time.
+/// Errors: `TAILORA_ERR_SCHEMA`, `TAILORA_ERR_BUSY`, `TAILORA_ERR_POISONED`, `TAILORA_ERR_OUT_OF_MEMORY`,
+/// `TAILORA_ERR_DEVICE`, `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_stream_next(
+    stream: *mut tailora_stream,
+    chunk: *mut *const c_char,
+    chunk_len: *mut usize,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(chunk.cast::<*mut c_char>());
+        if !chunk_len.is_null() {
+            chunk_len.write(0);
+        }
+        guard::status(err, || {
+            required(chunk, "chunk")?;
+            let stream = handle::get(stream)?;
+            let mut open = stream.enter(NAME)?;
+            let Open { stream, cancel, .. } = &mut *open;
+            let Some(text) = stream.next(cancel)? else { return Ok(TAILORA_DONE) };
+            let len = text.len();
+            open.chunk = text.into_bytes();
+            open.chunk.push(0);
+            chunk.write(open.chunk.as_ptr().cast());
+            if !chunk_len.is_null() {
+                chunk_len.write(len);
+            }
+            Ok(TAILORA_OK)
+        })
+    }
+}
+
+/// The same JSON object that `tailora_session_generate` gives, for what the stream has produced so far; `finish_reason`
+/// is `cancelled` until it has ended.
+///
+/// Ownership: the caller frees `*summary_json` with `tailora_string_free`. Threads: one call on a stream at a time.
+/// Errors: `TAILORA_ERR_BUSY`, `TAILORA_ERR_POISONED`, `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_stream_summary(
+    stream: *mut tailora_stream,
+    summary_json: *mut *mut c_char,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(summary_json);
+        guard::run(err, || {
+            required(summary_json, "summary_json")?;
+            let stream = handle::get(stream)?;
+            let open = stream.enter(NAME)?;
+            give_json(summary_json, &open.stream.summary().to_json(open.logprobs))
+        })
+    }
+}
+
+/// Frees a stream, ended or not. NULL is allowed and does nothing. A chunk it gave out must not be read afterwards.
+///
+/// Errors: `TAILORA_ERR_INVALID_HANDLE` if it is not a stream's handle, or was freed already. Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_stream_free(stream: *mut tailora_stream) -> tailora_status {
+    // SAFETY: frees take no error.
+    unsafe { super::free(stream) }
+}

@@ -1,0 +1,55 @@
+//! Training.
+
+use super::args::{clear, options, required};
+use super::guard;
+use super::handle;
+use super::progress::monitored;
+use super::status::{TAILORA_OK, TAILORA_STOPPED, tailora_status};
+use super::text::give_json;
+use super::types::*;
+use crate::train;
+use std::ffi::{c_char, c_void};
+
+/// Trains a LoRA adapter on a dataset. Of all the steps measured on the validation rows, the best one's adapter is given
+/// out. The same seed gives the same bits on the CPU.
+///
+/// `options_json`: see `tailora_options_schema("train")`, among them `output_dir`, where a directory for this run gets
+/// configuration, metrics, TensorBoard events and the adapter; NULL for defaults. `progress` (may be NULL) is called on
+/// this thread with `user` and `TAILORA_PHASE_PREPARE`, `_TRAIN`, `_VALIDATE` and `_SAVE`. `cancel` may be NULL.
+/// `summary_json` may be NULL; it receives a JSON object with losses, steps, speed, `stop_reason` and where the adapter
+/// was saved.
+/// Returns `TAILORA_STOPPED` when the host asked to stop after the first optimizer step: `*adapter` is the best so far.
+/// Ownership: the caller frees `*adapter` with `tailora_adapter_free` and `*summary_json` with `tailora_string_free`.
+/// Threads: any; blocks until training ends.
+/// Errors: `TAILORA_ERR_TRAINING`, `TAILORA_ERR_IO`, `TAILORA_ERR_OUT_OF_MEMORY`, `TAILORA_ERR_DEVICE`,
+/// `TAILORA_ERR_INVALID_OPTIONS`, `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`, and
+/// `TAILORA_ERR_CANCELLED` when the host asked to stop before the first step.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_train(
+    model: *const tailora_model,
+    dataset: *const tailora_dataset,
+    options_json: *const c_char,
+    progress: tailora_progress_fn,
+    user: *mut c_void,
+    cancel: *const tailora_cancel,
+    adapter: *mut *mut tailora_adapter,
+    summary_json: *mut *mut c_char,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(adapter);
+        clear(summary_json);
+        guard::status(err, || {
+            required(adapter, "adapter")?;
+            let (model, dataset, options) = (handle::get(model)?, handle::get(dataset)?, options(options_json)?);
+            let outcome =
+                monitored(progress, user, cancel, |monitor| train::train(&model, &dataset, &options, monitor))?;
+            let stopped = outcome.summary["stop_reason"] == "cancelled";
+            let trained = handle::insert(outcome.adapter)?;
+            adapter.write(trained);
+            give_json(summary_json, &outcome.summary)?;
+            Ok(if stopped { TAILORA_STOPPED } else { TAILORA_OK })
+        })
+    }
+}
