@@ -1,0 +1,114 @@
+// tailora.hpp on a real model: owners, exceptions, callbacks that throw, streams as ranges, nothing left alive.
+// Arguments: a model directory, a CSV, a directory to write to.
+
+#include <cstdio>
+#include <cstring>
+#include <type_traits>
+
+#include "tailora.hpp"
+
+static int failures;
+#define CHECK(condition)                                                                 \
+    do {                                                                                 \
+        if (!(condition)) {                                                              \
+            failures++;                                                                  \
+            std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+        }                                                                                \
+    } while (0)
+
+static_assert(!std::is_copy_constructible_v<tailora::Model> && std::is_nothrow_move_constructible_v<tailora::Model>);
+static_assert(!std::is_copy_constructible_v<tailora::Session> && std::is_nothrow_move_assignable_v<tailora::Session>);
+
+static bool has(const std::string &text, const char *what) { return text.find(what) != std::string::npos; }
+
+struct from_the_callback {
+    int value;
+};
+
+static void errors() {
+    try {
+        tailora::Model::load("no/such/model");
+        CHECK(!"loaded");
+    } catch (const tailora::error &err) {
+        CHECK(err.code() == TAILORA_ERR_IO);
+        CHECK(std::strcmp(err.name(), "TAILORA_ERR_IO") == 0);
+        CHECK(has(err.what(), "no/such/model"));
+        CHECK(has(err.details(), "\"path\""));
+    }
+    CHECK(has(tailora::build_info(), "\"devices\""));
+    CHECK(has(tailora::options_schema("generate"), "max_tokens"));
+    CHECK(!tailora::version().empty());
+}
+
+static void jobs(const char *model_path, const char *csv_path, const char *out_path) {
+    int events = 0;
+    auto model = tailora::Model::load(model_path, "{}", [&](const tailora::Progress &event) {
+        CHECK(event.phase == TAILORA_PHASE_LOAD);
+        return ++events > 0;
+    });
+    CHECK(events > 0);
+    CHECK(has(model.info(), "\"model_type\":\"qwen2\""));
+    CHECK(model.count_tokens("") == 0 && model.count_tokens("ab") > 0);
+    const auto dataset = tailora::Dataset::open_csv(csv_path);
+    CHECK(has(dataset.info(), "\"rows\""));
+    CHECK(!dataset.preview(model, 1).empty());
+
+    // What a callback throws comes back, as it was thrown.
+    try {
+        tailora::train(model, dataset, {}, [](const tailora::Progress &) -> bool { throw from_the_callback{17}; });
+        CHECK(!"trained");
+    } catch (const from_the_callback &thrown) {
+        CHECK(thrown.value == 17);
+    }
+    // What it refuses stops the work.
+    try {
+        tailora::Model::load(model_path, {}, [](const tailora::Progress &) { return false; });
+        CHECK(!"loaded");
+    } catch (const tailora::error &err) {
+        CHECK(err.code() == TAILORA_ERR_CANCELLED);
+    }
+
+    auto trained = tailora::train(model, dataset, R"({"max_steps": 2, "r": 2})");
+    CHECK(!trained.stopped && has(trained.summary, "stop_reason"));
+    trained.adapter.save(out_path);
+    const auto loaded = model.load_adapter(out_path, R"({"name": "hr"})");
+    CHECK(has(loaded.info(), "\"hr\""));
+    const auto merged = tailora::Adapter::merge({{&trained.adapter, 0.5}, {&loaded, 0.5}});
+
+    auto first = model.session();
+    auto session = std::move(first);
+    CHECK(first.get() == nullptr);
+    try {
+        first.generate("a");
+        CHECK(!"a moved-from session answered");
+    } catch (const tailora::error &err) {
+        CHECK(err.code() == TAILORA_ERR_INVALID_HANDLE);
+        CHECK(has(err.what(), "the session handle is NULL"));
+    }
+    session.attach(merged);
+    session.attach(loaded, 0.5);
+    session.detach(loaded);
+    CHECK(has(session.generate("a", R"({"max_tokens": 3})"), "\"text\""));
+    CHECK(has(session.report("岗位:P7,绩效:A", R"({"generate": {"max_tokens": 20}})"), "\"tailora.report/1\""));
+
+    auto stream = session.stream("a", R"({"max_tokens": 8})");
+    session.reset();
+    session = model.session(); // frees the old one; the stream lives on
+    std::string text;
+    for (std::string_view chunk : stream) text += chunk;
+    CHECK(!stream.next());
+    CHECK(has(stream.summary(), "\"completion_tokens\""));
+
+    tailora::Cancel cancel;
+    cancel.request();
+    CHECK(has(session.generate("a", {}, &cancel), "\"cancelled\""));
+}
+
+int main(int argc, char **argv) {
+    if (argc < 4) return 2;
+    errors();
+    jobs(argv[1], argv[2], argv[3]);
+    CHECK(tailora_live_handles() == 0);
+    std::printf("raii: %d failed\n", failures);
+    return failures == 0 ? 0 : 1;
+}
