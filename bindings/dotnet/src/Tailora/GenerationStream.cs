@@ -97,7 +97,8 @@ public sealed class GenerationStream : IAsyncEnumerable<string>
         int summarized = NativeMethods.tailora_stream_summary(stream, out StringHandle summary, out ErrorHandle failure);
         string json = summary.Take();
         Failure.Check(summarized, failure);
-        return Generation.FromJson(json);
+        var generation = Generation.FromJson(json);
+        return generation.FinishReason == "cancelled" ? throw new OperationCanceledException(token) : generation;
     }
 
     private unsafe StreamHandle Open(CancelHandle cancel, CancellationToken token)

@@ -32,7 +32,7 @@ public sealed class Session : IDisposable
         Failure.Check(status, error);
     }
 
-    /// <summary>Detaches an adapter, wherever in the stack it is and however often it was attached.</summary>
+    /// <summary>Detaches an adapter, wherever in the stack it is; of one that was attached several times, the last one goes.</summary>
     /// <param name="adapter">An attached adapter.</param>
     public void Detach(Adapter adapter)
     {
@@ -41,7 +41,7 @@ public sealed class Session : IDisposable
         Failure.Check(status, error);
     }
 
-    /// <summary>Forgets what the session keeps of earlier prompts. Attached adapters stay.</summary>
+    /// <summary>Makes the session as new: detaches all adapters and forgets earlier prompts.</summary>
     public void Reset()
     {
         int status = NativeMethods.tailora_session_reset(Handle, out ErrorHandle error);
@@ -100,7 +100,7 @@ public sealed class Session : IDisposable
                 session, start, (nuint)text.Length, how, cancel, out StringHandle result, out ErrorHandle error);
             string json = result.Take();
             Failure.Check(status, error, token);
-            return Generation.FromJson(json);
+            return status == NativeMethods.TAILORA_STOPPED ? throw new OperationCanceledException(token) : Generation.FromJson(json);
         }
     }
 

@@ -79,6 +79,19 @@ public class JobTests(Trained trained)
     }
 
     [Fact]
+    public async Task A_reset_session_is_as_new()
+    {
+        using Session session = trained.Model.CreateSession();
+        var few = new GenerateOptions { MaxTokens = 30 };
+        string before = (await session.GenerateAsync(Trained.Line, few)).Text;
+        session.Attach(trained.Adapter);
+        session.Attach(trained.Adapter, 0.5);
+        Assert.NotEqual(before, (await session.GenerateAsync(Trained.Line, few)).Text);
+        session.Reset();
+        Assert.Equal(before, (await session.GenerateAsync(Trained.Line, few)).Text);
+    }
+
+    [Fact]
     public async Task A_saved_adapter_writes_the_same_when_loaded_again()
     {
         using var folder = new TemporaryFolder();
