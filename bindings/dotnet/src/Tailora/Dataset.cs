@@ -66,13 +66,13 @@ public sealed class Dataset : IDisposable
     /// A row exactly as a model will see it in training: the text through the chat template, its tokens, and which of them are trained.
     /// </summary>
     /// <param name="model">The model whose tokenizer and chat template to use.</param>
-    /// <param name="row">Counted from 0, below the <c>rows</c> of <see cref="Info"/>.</param>
+    /// <param name="row">Counted from 1, as in errors and findings, up to the <c>rows</c> of <see cref="Info"/>.</param>
     public JsonElement Preview(LanguageModel model, long row)
     {
         Argument.NotNull(model, nameof(model));
-        if (row < 0)
+        if (row < 1)
         {
-            throw new ArgumentOutOfRangeException(nameof(row), row, "Rows are counted from 0.");
+            throw new ArgumentOutOfRangeException(nameof(row), row, "Rows are counted from 1.");
         }
 
         int status = NativeMethods.tailora_dataset_preview(Handle, model.Handle, (ulong)row, out StringHandle json, out ErrorHandle error);

@@ -24,7 +24,7 @@ public sealed partial class LanguageModel : IDisposable
 
     private LanguageModel(ModelHandle handle) => this.handle = handle;
 
-    /// <summary>What the model is: <c>name</c>, <c>sha256</c>, <c>model_type</c>, <c>parameters</c>, <c>context_length</c>, <c>device</c> and so on.</summary>
+    /// <summary>What the model is: <c>name</c>, <c>model_type</c>, <c>vocab_size</c>, <c>max_position_embeddings</c>, <c>device</c>, <c>dtype</c> and so on.</summary>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public JsonElement Info
     {

@@ -30,6 +30,9 @@ public class TailoraException : Exception
     private protected JsonElement? Detail(string name) =>
         Details.ValueKind == JsonValueKind.Object && Details.TryGetProperty(name, out JsonElement value) ? value : null;
 
+    private protected long? Number(string name) =>
+        Detail(name) is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out long value) ? value : null;
+
     private protected string? Text(string name) =>
         Detail(name) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
 }
@@ -69,8 +72,11 @@ public sealed class CsvFormatException : TailoraException
     {
     }
 
-    /// <summary>The row it is about, counted as in the file (1 is the first); <c>null</c> when it is about the whole file.</summary>
-    public long? Row => Detail("row") is { ValueKind: JsonValueKind.Number } row && row.TryGetInt64(out long value) ? value : null;
+    /// <summary>The row it is about; 0 is the header, 1 the first below it. <c>null</c> when it is about the whole file.</summary>
+    public long? Row => Number("row");
+
+    /// <summary>The line in the file that it is about, as an editor counts; a row may have several.</summary>
+    public long? Line => Number("line");
 
     /// <summary>The column it is about; <c>null</c> when it is about a whole row or file.</summary>
     public string? Column => Detail("column") is { ValueKind: not JsonValueKind.Null } column ? column.ToString() : null;

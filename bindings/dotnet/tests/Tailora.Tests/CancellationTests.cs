@@ -69,7 +69,7 @@ public class CancellationTests(Trained trained)
         using Session session = trained.Model.CreateSession();
         var clock = Stopwatch.StartNew();
         var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(
-            () => session.GenerateAsync(Trained.Line, new GenerateOptions { MaxTokens = 900, JsonSchema = Work.Endless }, source.Token));
+            () => session.GenerateAsync(Trained.Line, new GenerateOptions { MaxTokens = 900, JsonSchema = Work.LongDocument }, source.Token));
         Assert.True(clock.Elapsed < Soon, $"it took {clock.Elapsed}");
         Assert.Equal(source.Token, error.CancellationToken);
         Assert.Equal(3, (await session.GenerateAsync(Trained.Line, new GenerateOptions { MaxTokens = 3 })).CompletionTokens);
@@ -82,7 +82,7 @@ public class CancellationTests(Trained trained)
         using Session session = trained.Model.CreateSession();
         var clock = Stopwatch.StartNew();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => session.GenerateReportAsync(
-            Trained.Line, new ReportOptions { Schema = Work.Endless, Generate = new GenerateOptions { MaxTokens = 900 } }, source.Token));
+            Trained.Line, new ReportOptions { Schema = Work.LongDocument, Generate = new GenerateOptions { MaxTokens = 900 } }, source.Token));
         Assert.True(clock.Elapsed < Soon, $"it took {clock.Elapsed}");
     }
 

@@ -47,24 +47,24 @@ public class ErrorTests(Trained trained)
         using TemporaryFolder folder = CopyOfModel();
         File.WriteAllText(Path.Combine(folder.FullName, "config.json"), "{\"model_type\": ");
         Assert.Equal(TailoraErrorCode.ModelFormat, Assert.Throws<ModelLoadException>(() => LanguageModel.Load(folder.FullName)).Code);
-        File.WriteAllText(Path.Combine(folder.FullName, "config.json"), """{"model_type":"mamba","architectures":["MambaForCausalLM"]}""");
+        string config = File.ReadAllText(Path.Combine(Repository.Model, "config.json"));
+        File.WriteAllText(Path.Combine(folder.FullName, "config.json"), config.Replace("qwen2", "mamba").Replace("Qwen2", "Mamba"));
         var error = Assert.Throws<ModelLoadException>(() => LanguageModel.Load(folder.FullName));
         Assert.Equal(TailoraErrorCode.Unsupported, error.Code);
         Assert.Contains("mamba", error.Message, StringComparison.OrdinalIgnoreCase);
     }
 
     [Theory]
-    [InlineData("输入,输出\n甲,乙\n", null, "input")]
-    [InlineData("input,output\n甲,乙\n丙,\n", 3L, "output")]
-    public void A_wrong_csv_has_row_and_column(string text, long? row, string column)
+    [InlineData("输入,输出\n甲,乙\n", 0L, 1L, "input")]
+    [InlineData("input,output\n甲,乙\n丙,\n", 2L, 3L, "output")]
+    [InlineData("input,output\n\"甲\n1\",乙\n丙,\"丁\n", 2L, 4L, "output")]
+    public void A_wrong_csv_has_row_and_column(string text, long row, long line, string column)
     {
         using var folder = new TemporaryFolder();
         var error = Assert.Throws<CsvFormatException>(() => Dataset.OpenCsv(folder.Write("rows.csv", text)));
         Assert.Equal(column, error.Column);
-        if (row is not null)
-        {
-            Assert.Equal(row, error.Row);
-        }
+        Assert.Equal(row, error.Row);
+        Assert.Equal(line, error.Line);
     }
 
     [Fact]
@@ -128,7 +128,7 @@ public class ErrorTests(Trained trained)
     {
         using var source = new CancellationTokenSource();
         using Session session = trained.Model.CreateSession();
-        Task first = session.GenerateAsync(Trained.Line, new GenerateOptions { MaxTokens = 900, JsonSchema = Work.Endless }, source.Token);
+        Task first = session.GenerateAsync(Trained.Line, new GenerateOptions { MaxTokens = 900, JsonSchema = Work.LongDocument }, source.Token);
         TailoraException? busy = null;
         while (busy is null && !first.IsCompleted)
         {
@@ -150,11 +150,24 @@ public class ErrorTests(Trained trained)
     }
 
     [Fact]
-    public async Task Rows_that_leave_nothing_to_train_are_a_training_error()
+    public async Task Numbers_that_run_away_are_a_training_error()
+    {
+        var absurd = Trained.Quick with
+        {
+            LearningRate = 10, LoraAlpha = 1e6, LoraplusLrRatio = 1e4, MaxGradNorm = 0, AdamBeta2 = 0, WarmupRatio = 0, ValidationShare = 0,
+        };
+        var error = await Assert.ThrowsAsync<TrainingException>(() => trained.Model.TrainAsync(trained.Dataset, absurd));
+        Assert.Contains("learning_rate", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_row_longer_than_the_context_is_named()
     {
         using var folder = new TemporaryFolder();
-        using var dataset = Dataset.OpenCsv(folder.Write("rows.csv", $"input,output\n{string.Concat(Enumerable.Repeat(Trained.Line, 200)).Replace(',', ';')},好\n"));
-        await Assert.ThrowsAsync<TrainingException>(() => trained.Model.TrainAsync(dataset, Trained.Quick));
+        string input = string.Concat(Enumerable.Repeat(Trained.Line, 200)).Replace(',', ';');
+        using Dataset dataset = Dataset.OpenCsv(folder.Write("rows.csv", $"input,output\n甲,好\n{input},好\n"));
+        var error = await Assert.ThrowsAsync<TailoraException>(() => trained.Model.TrainAsync(dataset, Trained.Quick));
+        Assert.Equal((TailoraErrorCode.ContextLength, 2), (error.Code, error.Details.GetProperty("row").GetInt32()));
     }
 
     [Fact]

@@ -15,7 +15,9 @@ public class JobTests(Trained trained)
     public void A_model_says_what_it_is()
     {
         Assert.Equal("qwen2", trained.Model.Info.GetProperty("model_type").GetString());
-        Assert.Matches("^[0-9a-f]{64}$", trained.Model.Info.GetProperty("sha256").GetString());
+        Assert.Equal("tailora-tiny", trained.Model.Info.GetProperty("name").GetString());
+        using LanguageModel named = LanguageModel.Load(Repository.Model, new ModelOptions { Name = "基座", Device = "cpu", Threads = 1 });
+        Assert.Equal("基座", named.Info.GetProperty("name").GetString());
     }
 
     [Fact]
@@ -43,11 +45,11 @@ public class JobTests(Trained trained)
     {
         int rows = File.ReadLines(Repository.Csv).Count() - 1;
         Assert.Equal(rows, trained.Dataset.Info.GetProperty("rows").GetInt32());
-        JsonElement preview = trained.Dataset.Preview(trained.Model, 0);
+        JsonElement preview = trained.Dataset.Preview(trained.Model, 1);
         Assert.Equal(JsonValueKind.Object, preview.ValueKind);
         Assert.Contains("<|im_start|>", preview.GetRawText(), StringComparison.Ordinal);
-        Assert.Throws<ArgumentOutOfRangeException>(() => trained.Dataset.Preview(trained.Model, -1));
-        var error = Assert.Throws<TailoraException>(() => trained.Dataset.Preview(trained.Model, rows));
+        Assert.Throws<ArgumentOutOfRangeException>(() => trained.Dataset.Preview(trained.Model, 0));
+        var error = Assert.Throws<TailoraException>(() => trained.Dataset.Preview(trained.Model, rows + 1));
         Assert.Equal(TailoraErrorCode.InvalidArgument, error.Code);
     }
 
@@ -145,7 +147,8 @@ public class JobTests(Trained trained)
         Assert.All(report.Conclusions, conclusion => Assert.InRange(conclusion.Confidence!.Value, 0, 1));
         Assert.All(report.Conclusions, conclusion => Assert.Equal("uncalibrated", conclusion.ConfidenceKind));
         Assert.All(report.Conclusions.SelectMany(c => c.Sources), source => Assert.Contains($"{source.Field}:{source.Value}", Trained.Line, StringComparison.Ordinal));
-        Assert.Equal(trained.Model.Info.GetProperty("sha256").GetString(), report.Model!.Sha256);
+        Assert.Equal("tailora-tiny", report.Model!.Name);
+        Assert.Matches("^[0-9a-f]{64}$", report.Model.Sha256);
         Assert.Equal(1.0, Assert.Single(report.Adapters).Scale);
         Assert.True(report.Generation!.CompletionTokens > 0);
         Assert.Equal(report.Text, JsonDocument.Parse(report.RawJson).RootElement.GetProperty("report").GetString());

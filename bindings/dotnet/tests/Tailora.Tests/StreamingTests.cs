@@ -68,7 +68,7 @@ public class StreamingTests(Trained trained)
         int chunks = 0;
         var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            await foreach (string _ in session.StreamAsync(Trained.Line, new GenerateOptions { MaxTokens = 500, JsonSchema = Work.Endless }, source.Token))
+            await foreach (string _ in session.StreamAsync(Trained.Line, new GenerateOptions { MaxTokens = 900, JsonSchema = Work.LongDocument }, source.Token))
             {
                 chunks++;
                 source.Cancel();

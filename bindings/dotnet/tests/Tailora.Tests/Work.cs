@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace Tailora.Tests;
 
-/// <summary>Work that takes as long as it is let.</summary>
+/// <summary>Work that does not end by itself before it is stopped.</summary>
 internal static class Work
 {
-    /// <summary>A schema that no text satisfies before it is very long, so that generation does not end by itself.</summary>
-    internal static readonly JsonElement Endless =
-        JsonDocument.Parse("""{"type":"array","items":{"type":"boolean"},"minItems":400,"maxItems":400}""").RootElement;
+    /// <summary>A schema that only a text of some 500 tokens satisfies: seconds of work.</summary>
+    internal static readonly JsonElement LongDocument =
+        JsonDocument.Parse("""{"type":"array","items":{"type":"boolean"},"minItems":120,"maxItems":120}""").RootElement;
 }
