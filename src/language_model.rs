@@ -153,6 +153,7 @@ impl LanguageModel {
             "threads": decoder.num_threads(),
             "tensors": tensors,
             "bytes": bytes,
+            "tokenizer_vocab_size": format.tokenizer().vocab_size(),
             "tokenizer_sha256": format.tokenizer().sha256(),
         })
     }

@@ -138,13 +138,13 @@ impl DecoderConfig {
         }
         let heads = raw.num_attention_heads;
         let num_key_value_heads = raw.num_key_value_heads.unwrap_or(heads);
-        if num_key_value_heads == 0 || heads % num_key_value_heads != 0 {
+        if num_key_value_heads == 0 || !heads.is_multiple_of(num_key_value_heads) {
             return Err(bad(format!(
                 "`num_key_value_heads` is {num_key_value_heads}; expected a divisor of `num_attention_heads`, {heads}"
             )));
         }
         let head_dim = raw.head_dim.or(family.default_head_dim).unwrap_or(raw.hidden_size / heads);
-        if head_dim == 0 || head_dim % 2 != 0 || head_dim > LARGEST {
+        if head_dim == 0 || !head_dim.is_multiple_of(2) || head_dim > LARGEST {
             return Err(bad(format!("`head_dim` is {head_dim}; expected an even number")));
         }
         let max_position_embeddings = raw.max_position_embeddings.unwrap_or(2048);

@@ -101,6 +101,7 @@ impl Decoder {
     }
 
     /// A dense f32 copy `[out, in]` of a frozen weight.
+    #[cfg(test)]
     pub(crate) fn projection_weight(&self, site: Site) -> Result<Tensor> {
         self.layers[site.layer].linears[site.projection as usize].dense_weight()
     }

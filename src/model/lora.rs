@@ -89,9 +89,4 @@ impl LoraStack {
     pub(crate) fn at(&self, site: Site) -> &[LoraWeights] {
         self.sites.get(site.index()).map_or(&[], Vec::as_slice)
     }
-
-    /// Whether no site has a delta.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.sites.iter().all(Vec::is_empty)
-    }
 }

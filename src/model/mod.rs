@@ -14,10 +14,8 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use config::DecoderConfig;
 pub(crate) use decoder::{Decoder, LoadPlan};
 pub(crate) use device::{DeviceChoice, available_devices};
 pub(crate) use kv_cache::KvCache;
 pub(crate) use lora::{LoraStack, LoraWeights, Projection, Site};
-pub(crate) use mmap::map;
 pub(crate) use training::{LoraGradients, PackedBatch};

@@ -25,6 +25,7 @@ impl Linear {
     }
 
     /// A dense f32 copy of the weight, `[out, in]`.
+    #[cfg(test)]
     pub(crate) fn dense_weight(&self) -> Result<Tensor> {
         Ok(self.weight.to_dtype(DType::F32)?)
     }

@@ -343,6 +343,10 @@ impl<'a> Run<'a> {
         json!({
             "stop_reason": reason.name(),
             "rows": self.examples.rows.len(),
+            "skipped_rows": self.examples.skipped.len(),
+            "dataset_tokens": self.examples.tokens().0,
+            "dataset_trained_tokens": self.examples.tokens().1,
+            "longest_row": self.examples.longest(),
             "train_rows": self.train_rows.len(),
             "validation_rows": self.validation_rows.len(),
             "steps": done.steps,
