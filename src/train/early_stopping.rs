@@ -36,6 +36,16 @@ impl EarlyStopping {
         self.patience > 0 && self.without_progress >= self.patience
     }
 
+    /// What a checkpoint keeps: validations since the best, and the best itself.
+    pub(super) fn state(&self) -> (u32, Option<&Snapshot>) {
+        (self.without_progress, self.best.as_ref())
+    }
+
+    /// Goes on from a checkpoint.
+    pub(super) fn restore(&mut self, without_progress: u32, best: Option<Snapshot>) {
+        (self.without_progress, self.best) = (without_progress, best);
+    }
+
     /// The best validation loss so far.
     pub(super) fn best_loss(&self) -> Option<f64> {
         self.best.as_ref().and_then(|best| best.validation_loss)

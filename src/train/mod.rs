@@ -1,10 +1,12 @@
 //! LoRA training: recipe, loop, early stopping, monitoring, run directories.
 
+mod checkpoint;
 mod data;
 mod early_stopping;
 mod metrics;
 mod optimizer;
 mod options;
+mod resume;
 mod run_dir;
 mod schedule;
 mod tensorboard;

@@ -5,6 +5,13 @@ use crate::error::{Code, Error, Result};
 use crate::model::{LoraGradients, LoraStack, LoraWeights, Site};
 use crate::ops::adamw::{self, Hyper, Moments};
 use crate::train::TrainOptions;
+use crate::train::checkpoint::Checkpoint;
+use candle_core::Tensor;
+
+/// Names of a parameter's tensors in a checkpoint, the moments' as in `torch.optim.AdamW`.
+const WEIGHT: &str = "weight";
+const FIRST: &str = "exp_avg";
+const SECOND: &str = "exp_avg_sq";
 
 /// AdamW over an adapter. Tensors are replaced, never changed, so a kept [`LoraStack`] stays as it was.
 pub(super) struct Optimizer {
@@ -59,6 +66,42 @@ impl Optimizer {
             stack.push(parameter.site, parameter.weights.clone());
         }
         stack
+    }
+
+    /// Steps done.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Weights and moments by name, for a checkpoint.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = (String, &Tensor)> {
+        self.parameters.iter().flat_map(|p| {
+            let name = |which: &str, what: &str| format!("{}.lora_{which}.{what}", p.site.module());
+            [
+                (name("A", WEIGHT), &p.weights.a),
+                (name("B", WEIGHT), &p.weights.b),
+                (name("A", FIRST), &p.a.first),
+                (name("B", FIRST), &p.b.first),
+                (name("A", SECOND), &p.a.second),
+                (name("B", SECOND), &p.b.second),
+            ]
+        })
+    }
+
+    /// Goes on from a checkpoint.
+    pub(super) fn restore(&mut self, steps: u64, checkpoint: &mut Checkpoint) -> Result<()> {
+        self.steps = steps;
+        for p in &mut self.parameters {
+            let module = p.site.module();
+            let mut take = |which: &str, what: &str, like: &Tensor| {
+                checkpoint.take(&format!("{module}.lora_{which}.{what}"), like)
+            };
+            p.weights.a = take("A", WEIGHT, &p.weights.a)?;
+            p.weights.b = take("B", WEIGHT, &p.weights.b)?;
+            p.a = Moments { first: take("A", FIRST, &p.a.first)?, second: take("A", SECOND, &p.a.second)? };
+            p.b = Moments { first: take("B", FIRST, &p.b.first)?, second: take("B", SECOND, &p.b.second)? };
+        }
+        Ok(())
     }
 
     /// One clipped step; `norm` is that of the gradients. As `clip_grad_norm_` and `torch.optim.AdamW` do it.

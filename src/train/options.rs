@@ -102,6 +102,8 @@ pub struct TrainOptions {
     pub logging_steps: u64,
     /// Steps between copies of the adapter under `checkpoints/` of the run directory, PEFT folders that can be attached; 0 writes none.
     pub checkpoint_steps: u64,
+    /// Goes on from the run directory's checkpoint, if there is one, and ends in the same bits as an unbroken run.
+    pub resume_from_checkpoint: bool,
     /// Decides the initial A, the split, the order of rows and dropout.
     pub seed: u64,
 }
@@ -140,6 +142,7 @@ impl Default for TrainOptions {
             eval_steps: 0,
             logging_steps: 1,
             checkpoint_steps: 0,
+            resume_from_checkpoint: false,
             seed: 42,
         }
     }
@@ -203,6 +206,9 @@ impl Options for TrainOptions {
                     "numbers above 0, at most 1000000",
                 ));
             }
+        }
+        if self.output_dir.is_none() && (self.checkpoint_steps > 0 || self.resume_from_checkpoint) {
+            return Err(invalid("output_dir", "null", "a run directory, since checkpoints are asked for"));
         }
         self.rank_pattern.compile().and_then(|_| self.alpha_pattern.compile()).map(drop)
     }

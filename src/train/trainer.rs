@@ -14,6 +14,7 @@ use crate::language_model::LanguageModel;
 use crate::model::{LoraGradients, LoraStack};
 use crate::ops::lora::Dropout;
 use crate::options::Options;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -50,9 +51,12 @@ pub fn train(
     options.validate()?;
     let max_length = options.max_length.min(model.decoder().config().max_position_embeddings);
     let examples = dataset.examples(model.format(), max_length, monitor)?;
-    let mut run = Run::new(model, &examples, options)?;
+    let mut run = Run::new(model, dataset, &examples, options)?;
+    if options.resume_from_checkpoint {
+        run.resume()?;
+    }
     let stop_reason = run.execute(monitor)?;
-    run.finish(dataset, stop_reason, monitor)
+    run.finish(stop_reason, monitor)
 }
 
 /// Why a run ended.
@@ -73,27 +77,28 @@ impl StopReason {
     }
 }
 
-struct Run<'a> {
-    model: &'a LanguageModel,
-    options: &'a TrainOptions,
-    examples: &'a Examples,
+pub(super) struct Run<'a> {
+    pub(super) model: &'a LanguageModel,
+    pub(super) dataset: &'a Dataset,
+    pub(super) options: &'a TrainOptions,
+    pub(super) examples: &'a Examples,
     train_rows: Vec<usize>,
     validation_rows: Vec<usize>,
     /// The adapter as it began: names, shapes and scalings of what is trained.
-    initial: Adapter,
-    optimizer: Optimizer,
+    pub(super) initial: Adapter,
+    pub(super) optimizer: Optimizer,
     schedule: LrSchedule,
-    stopping: EarlyStopping,
+    pub(super) stopping: EarlyStopping,
     files: Option<RunDir>,
     steps_per_epoch: u64,
     total_steps: u64,
     started: Instant,
-    done: Done,
+    pub(super) done: Done,
 }
 
 /// What has happened so far.
-#[derive(Default)]
-struct Done {
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Done {
     steps: u64,
     skipped_steps: u64,
     bad_in_a_row: u32,
@@ -106,7 +111,12 @@ struct Done {
 }
 
 impl<'a> Run<'a> {
-    fn new(model: &'a LanguageModel, examples: &'a Examples, options: &'a TrainOptions) -> Result<Self> {
+    fn new(
+        model: &'a LanguageModel,
+        dataset: &'a Dataset,
+        examples: &'a Examples,
+        options: &'a TrainOptions,
+    ) -> Result<Self> {
         let (train_rows, validation_rows) = split(examples.rows.len(), options.validation_share, options.seed);
         if train_rows.is_empty() {
             return Err(Error::new(Code::Training, "the dataset has no row to train on"));
@@ -126,6 +136,7 @@ impl<'a> Run<'a> {
             started: Instant::now(),
             done: Done::default(),
             model,
+            dataset,
             options,
             examples,
             train_rows,
@@ -139,14 +150,19 @@ impl<'a> Run<'a> {
     /// Runs to the end, to early stopping, or to the host's wish; only the latter two leave steps undone.
     fn execute(&mut self, monitor: &mut Monitor<'_>) -> Result<StopReason> {
         match self.steps(monitor) {
-            Err(err) if err.code() == Code::Cancelled && self.done.steps > 0 => Ok(StopReason::Cancelled),
+            Err(err) if err.code() == Code::Cancelled && self.done.steps > 0 => {
+                if self.options.checkpoint_steps > 0 {
+                    self.write_checkpoint()?;
+                }
+                Ok(StopReason::Cancelled)
+            }
             other => other,
         }
     }
 
     fn steps(&mut self, monitor: &mut Monitor<'_>) -> Result<StopReason> {
         monitor.check()?;
-        if !self.validation_rows.is_empty() {
+        if !self.validation_rows.is_empty() && self.done.base_validation_loss.is_none() {
             let loss = self.validation_loss(&LoraStack::none(), monitor)?;
             self.done.base_validation_loss = Some(loss);
             self.log("validation", 0, &[("loss", loss)])?;
@@ -167,6 +183,10 @@ impl<'a> Run<'a> {
                 let due = last || self.done.steps.is_multiple_of(every);
                 if due && self.validate(monitor)? && !last {
                     return Ok(StopReason::EarlyStopping);
+                }
+                let every = self.options.checkpoint_steps;
+                if every > 0 && self.done.steps.is_multiple_of(every) {
+                    self.write_checkpoint()?;
                 }
                 monitor.check()?;
             }
@@ -311,7 +331,7 @@ impl<'a> Run<'a> {
     }
 
     /// The best weights as a named version, saved if there is a run directory.
-    fn finish(mut self, dataset: &Dataset, reason: StopReason, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
+    fn finish(mut self, reason: StopReason, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
         let best_validation_loss = self.stopping.best_loss();
         let last = Snapshot { step: self.done.steps, validation_loss: None, weights: self.optimizer.weights() };
         let stopping = std::mem::replace(&mut self.stopping, EarlyStopping::new(0));
@@ -319,8 +339,8 @@ impl<'a> Run<'a> {
         let adapter = self.initial.with_weights(best.weights.clone())?;
         let mut summary = self.summary(reason, best.step, best_validation_loss);
         let provenance = Provenance {
-            rows: dataset.rows().len(),
-            csv_sha256: Some(dataset.sha256().to_owned()),
+            rows: self.dataset.rows().len(),
+            csv_sha256: Some(self.dataset.sha256().to_owned()),
             metrics: summary.as_object().cloned().unwrap_or_default(),
         };
         let (path, adapter): (Option<PathBuf>, Adapter) = match &self.files {

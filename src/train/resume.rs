@@ -1,0 +1,108 @@
+//! What of a run goes into its checkpoint, and how a run goes on from one.
+
+use super::checkpoint::{self, Checkpoint};
+use super::early_stopping::Snapshot;
+use super::trainer::{Done, Run};
+use crate::error::{Code, Error, Result};
+use crate::model::LoraWeights;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    /// Hash of all that decides the run's bits.
+    identity: String,
+    done: Done,
+    optimizer_steps: u64,
+    validations_without_progress: u32,
+    best: Option<Best>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Best {
+    step: u64,
+    /// The bits of an f64: decimal text need not come back as the same number.
+    validation_loss: Option<u64>,
+}
+
+impl Run<'_> {
+    /// Writes the run's state, replacing the checkpoint before.
+    pub(super) fn write_checkpoint(&self) -> Result<()> {
+        let Some(path) = self.checkpoint_path() else { return Ok(()) };
+        let (validations_without_progress, best) = self.stopping.state();
+        let mut tensors: std::collections::HashMap<_, _> =
+            self.optimizer.tensors().map(|(name, tensor)| (name, tensor.clone())).collect();
+        if let Some(best) = best {
+            for (site, LoraWeights { a, b, .. }) in &best.weights {
+                tensors.insert(format!("best.{}.lora_A", site.module()), a.clone());
+                tensors.insert(format!("best.{}.lora_B", site.module()), b.clone());
+            }
+        }
+        let state = State {
+            identity: self.identity(),
+            done: self.done.clone(),
+            optimizer_steps: self.optimizer.steps(),
+            validations_without_progress,
+            best: best.map(|best| Best { step: best.step, validation_loss: best.validation_loss.map(f64::to_bits) }),
+        };
+        let state = serde_json::to_value(state)
+            .map_err(|err| Error::new(Code::Internal, format!("the run's state cannot be written: {err}")))?;
+        Checkpoint { state, tensors }.write(&path)
+    }
+
+    /// Goes on from the run directory's checkpoint; without one, the run begins at its beginning.
+    ///
+    /// # Errors
+    /// `Training` if the checkpoint is damaged, or of another run: other options, rows or base model.
+    pub(super) fn resume(&mut self) -> Result<()> {
+        let Some(path) = self.checkpoint_path() else { return Ok(()) };
+        let Some(mut checkpoint) = Checkpoint::read(&path, self.model.decoder().device())? else { return Ok(()) };
+        let refuse = |what: String| {
+            Error::new(Code::Training, format!("{}: {what}", path.display())).with("path", path.display().to_string())
+        };
+        let state: State = serde_json::from_value(checkpoint.state.clone())
+            .map_err(|err| refuse(format!("the run's state cannot be read: {err}")))?;
+        if state.identity != self.identity() {
+            return Err(refuse(
+                "the checkpoint is of another run (other options, rows, base model or thread count); remove it, or take \
+                 another output_dir"
+                    .to_owned(),
+            ));
+        }
+        self.optimizer.restore(state.optimizer_steps, &mut checkpoint)?;
+        let mut best = None;
+        if let Some(Best { step, validation_loss }) = state.best {
+            let mut weights = Vec::new();
+            for (site, like) in self.initial.weights() {
+                let a = checkpoint.take(&format!("best.{}.lora_A", site.module()), &like.a)?;
+                let b = checkpoint.take(&format!("best.{}.lora_B", site.module()), &like.b)?;
+                weights.push((*site, LoraWeights { a, b, scaling: like.scaling }));
+            }
+            best = Some(Snapshot { step, validation_loss: validation_loss.map(f64::from_bits), weights });
+        }
+        self.stopping.restore(state.validations_without_progress, best);
+        self.done = state.done;
+        Ok(())
+    }
+
+    fn checkpoint_path(&self) -> Option<PathBuf> {
+        self.options.output_dir.as_deref().map(checkpoint::path)
+    }
+
+    /// Options that change no bit of the result (paths, names, cadences of writing) are left out.
+    fn identity(&self) -> String {
+        let mut options = self.options.clone();
+        options.output_dir = None;
+        options.resume_from_checkpoint = false;
+        options.checkpoint_steps = 0;
+        options.logging_steps = 1;
+        options.name.clear();
+        let mut hash = Sha256::new();
+        hash.update(serde_json::to_string(&options).unwrap_or_default());
+        hash.update(self.dataset.sha256());
+        hash.update(self.model.sha256());
+        hash.update(format!("{} rows, {} threads", self.examples.rows.len(), self.model.decoder().num_threads()));
+        format!("{:x}", hash.finalize())
+    }
+}
