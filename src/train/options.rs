@@ -100,7 +100,7 @@ pub struct TrainOptions {
     /// Steps between lines in `metrics.jsonl` and TensorBoard.
     #[schemars(range(min = 1))]
     pub logging_steps: u64,
-    /// Steps between copies of the adapter under `checkpoints/` of the run directory, PEFT folders that can be attached; 0 writes none.
+    /// Steps between checkpoints of the run's whole state in `output_dir`, each replacing the last; 0 writes none.
     pub checkpoint_steps: u64,
     /// Goes on from the run directory's checkpoint, if there is one, and ends in the same bits as an unbroken run.
     pub resume_from_checkpoint: bool,
@@ -186,8 +186,13 @@ impl Options for TrainOptions {
                 return Err(invalid(name, found, &range_text(min, max)));
             }
         }
-        if self.checkpoint_steps > 0 && self.output_dir.is_none() {
-            return Err(invalid("checkpoint_steps", self.checkpoint_steps, "0, or `output_dir` to be set too"));
+        if self.output_dir.is_none() {
+            if self.checkpoint_steps > 0 {
+                return Err(invalid("checkpoint_steps", self.checkpoint_steps, "0, or `output_dir` to be set too"));
+            }
+            if self.resume_from_checkpoint {
+                return Err(invalid("resume_from_checkpoint", true, "false, or `output_dir` to be set too"));
+            }
         }
         for (pattern, r) in self.rank_pattern.iter() {
             if !(1..=MAX_RANK).contains(r) {
@@ -206,9 +211,6 @@ impl Options for TrainOptions {
                     "numbers above 0, at most 1000000",
                 ));
             }
-        }
-        if self.output_dir.is_none() && (self.checkpoint_steps > 0 || self.resume_from_checkpoint) {
-            return Err(invalid("output_dir", "null", "a run directory, since checkpoints are asked for"));
         }
         self.rank_pattern.compile().and_then(|_| self.alpha_pattern.compile()).map(drop)
     }
@@ -336,6 +338,7 @@ mod tests {
             ("validation_share", json!(0.6)),
             ("logging_steps", json!(0)),
             ("checkpoint_steps", json!(5)),
+            ("resume_from_checkpoint", json!(true)),
             ("name", json!("a/b")),
             ("name", json!("..")),
             ("name", json!("")),

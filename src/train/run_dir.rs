@@ -5,7 +5,7 @@
 //! RUN/metrics.jsonl                                       one line per logged step
 //! RUN/events.out.tfevents.…                               the same for TensorBoard
 //! RUN/adapters/hr_review-20261123-n842-r16-3f9c/          one folder per version, never overwritten
-//! RUN/checkpoints/step-00000500/                          the adapter after a step, if asked for
+//! RUN/checkpoint.safetensors                             the state to resume from, if asked for
 //! ```
 
 use super::metrics::MetricsWriter;
@@ -60,15 +60,6 @@ impl RunDir {
         line.extend(figures.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
         self.metrics.write(&Value::Object(line))?;
         figures.iter().try_for_each(|(name, value)| self.events.scalar(&format!("{group}/{name}"), step, *value))
-    }
-
-    /// Saves the adapter as it is after `step`, under `checkpoints/`; one of that step from an earlier run is replaced.
-    pub(crate) fn save_checkpoint(&self, step: u64, adapter: &Adapter) -> Result<()> {
-        let path = self.path.join("checkpoints").join(format!("step-{step:08}"));
-        if path.exists() {
-            std::fs::remove_dir_all(&path).at("replace", &path)?;
-        }
-        adapter.save(&path)
     }
 
     /// Saves a version of the adapter under `adapters/`; gives its folder and the adapter as it was saved.
@@ -156,17 +147,6 @@ mod tests {
         assert!(saved.version().ends_with(&adapter.sha256()[..8]));
         assert_eq!(std::fs::read_dir(dir.path().join("a/run/adapters")).unwrap().count(), 2);
         assert_eq!(named_version("hr_review", &adapter, &provenance()).name(), "hr_review");
-    }
-
-    #[test]
-    fn checkpoints_are_whole_adapters_and_replace_older_ones() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = RunDir::create(dir.path(), &TrainOptions::default()).unwrap();
-        let of_seed = |seed| Adapter::new_for_training(&LoraConfig::default(), base(), seed).unwrap();
-        run.save_checkpoint(20, &of_seed(1)).unwrap();
-        run.save_checkpoint(20, &of_seed(2)).unwrap();
-        let loaded = Adapter::load(&dir.path().join("checkpoints/step-00000020"), base()).unwrap();
-        assert_eq!(loaded.sha256(), of_seed(2).sha256());
     }
 
     #[test]

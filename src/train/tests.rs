@@ -108,6 +108,36 @@ fn progress_counts_up_and_a_stop_returns_the_best_so_far() {
 }
 
 #[test]
+fn a_stopped_run_resumes_to_the_bits_of_an_unbroken_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = TrainOptions { lora_dropout: 0.1, num_train_epochs: 4.0, ..options() };
+    let unbroken = run(&whole, 20, &mut Monitor::none()).unwrap();
+    let steps = unbroken.summary["steps"].as_u64().unwrap();
+    for stop_at in [1, 5, 7, steps - 1] {
+        let resumable = TrainOptions {
+            output_dir: Some(dir.path().join(stop_at.to_string())),
+            checkpoint_steps: 3,
+            resume_from_checkpoint: true,
+            ..whole.clone()
+        };
+        let mut stop = |event: &Progress| match event.phase == Phase::Train && event.step == stop_at {
+            true => Control::Stop,
+            false => Control::Continue,
+        };
+        let broken = run(&resumable, 20, &mut Monitor::new(&Cancel::new(), Some(&mut stop))).unwrap();
+        assert_eq!(broken.summary["stop_reason"], "cancelled");
+        let resumed = run(&resumable, 20, &mut Monitor::none()).unwrap();
+        assert_eq!(resumed.adapter.sha256(), unbroken.adapter.sha256(), "stopped at {stop_at}");
+        for key in ["steps", "best_step", "validation_loss", "tokens"] {
+            assert_eq!(resumed.summary[key], unbroken.summary[key], "{key}, stopped at {stop_at}");
+        }
+        let other = TrainOptions { learning_rate: 2e-3, ..resumable };
+        let err = run(&other, 20, &mut Monitor::none()).unwrap_err();
+        assert!(err.message().contains("of another run"), "{err}");
+    }
+}
+
+#[test]
 fn cancelled_before_the_first_step_is_an_error() {
     let cancel = Cancel::new();
     cancel.request();
@@ -119,8 +149,7 @@ fn cancelled_before_the_first_step_is_an_error() {
 fn a_run_directory_holds_config_metrics_events_and_a_loadable_adapter() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("运行");
-    let options =
-        TrainOptions { output_dir: Some(target.clone()), name: "hr_review".into(), checkpoint_steps: 2, ..options() };
+    let options = TrainOptions { output_dir: Some(target.clone()), name: "hr_review".into(), ..options() };
     let outcome = run(&options, 20, &mut Monitor::none()).unwrap();
     let path = PathBuf::from(outcome.summary["adapter_path"].as_str().unwrap());
     let loaded = model().load_adapter(&path).unwrap();
@@ -133,9 +162,6 @@ fn a_run_directory_holds_config_metrics_events_and_a_loadable_adapter() {
     assert!(of("validation") >= 2, "{metrics}");
     assert!(target.join("config.json").exists());
     let steps = outcome.summary["steps"].as_u64().unwrap();
-    let checkpoints = std::fs::read_dir(target.join("checkpoints")).unwrap().count() as u64;
-    assert_eq!(checkpoints, steps / 2);
-    assert!(model().load_adapter(&target.join("checkpoints/step-00000002")).is_ok());
     assert_eq!(loaded.info()["manifest"]["metrics"]["steps"], steps);
 }
 

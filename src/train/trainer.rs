@@ -178,7 +178,6 @@ impl<'a> Run<'a> {
                     break;
                 }
                 self.step(rows, monitor)?;
-                self.checkpoint()?;
                 let last = self.done.steps == self.total_steps;
                 let due = last || self.done.steps.is_multiple_of(every);
                 if due && self.validate(monitor)? && !last {
@@ -276,17 +275,6 @@ impl<'a> Run<'a> {
         event.tokens_per_second = Some(speed);
         monitor.report(&event);
         Ok(())
-    }
-
-    /// Saves the adapter as it is now, every `checkpoint_steps`.
-    fn checkpoint(&self) -> Result<()> {
-        let due = self.options.checkpoint_steps > 0 && self.done.steps.is_multiple_of(self.options.checkpoint_steps);
-        match &self.files {
-            Some(files) if due => {
-                files.save_checkpoint(self.done.steps, &self.initial.with_weights(self.optimizer.weights())?)
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Validates if there are rows for it; `true` when early stopping says so.
