@@ -101,8 +101,11 @@ public sealed record TrainingOptions
     /// <summary>Steps between lines in <c>metrics.jsonl</c> and TensorBoard.</summary>
     public long? LoggingSteps { get; init; }
 
-    /// <summary>Steps between checkpoints in the run directory; 0 writes none.</summary>
+    /// <summary>Steps between checkpoints of the run's whole state in <see cref="OutputDir"/>; 0 writes none.</summary>
     public long? CheckpointSteps { get; init; }
+
+    /// <summary>Goes on from the run directory's checkpoint, if there is one, and ends in the same bits.</summary>
+    public bool? ResumeFromCheckpoint { get; init; }
 
     /// <summary>Decides the initial A, the split, the order of rows and dropout. Same seed, same bits on the CPU.</summary>
     public ulong? Seed { get; init; }
