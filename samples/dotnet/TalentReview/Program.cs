@@ -1,6 +1,8 @@
-// The main job: load a base model, train an adapter on a CSV, attach it, write a report.
+// The main job: load a base model, train a LoRA adapter on a CSV, attach it, and write a JSON report.
 //
 //     dotnet run --project samples/dotnet/TalentReview [MODEL_DIRECTORY [CSV_FILE]]
+//
+// From the root of the repository, with TAILORA_NATIVE_LIBRARY naming the built native library.
 
 using System.Text;
 using Tailora;
@@ -21,19 +23,18 @@ try
     using Dataset dataset = Dataset.OpenCsv(csvPath);
     using Session session = model.CreateSession();
 
-    Console.WriteLine($"Before training, on {Employee}:");
-    await foreach (string text in session.StreamAsync(Employee, new GenerateOptions { MaxTokens = 160 }))
-    {
-        Console.Write(text);
-    }
+    Console.WriteLine($"Employee: {Employee}\n\nWithout an adapter:");
+    await PrintAnswer(session);
 
-    Console.WriteLine("\n\nTraining:");
+    Console.WriteLine("\nTraining:");
     using Adapter adapter = await Train(model, dataset);
-    session.Attach(adapter);
 
-    Console.WriteLine("\nReport with the adapter:");
-    Report report = await session.GenerateReportAsync(Employee, cancellationToken: CancellationToken.None);
-    Console.WriteLine(report.RawJson);
+    session.Attach(adapter);
+    Console.WriteLine("\nWith the adapter:");
+    await PrintAnswer(session);
+
+    Report report = await session.GenerateReportAsync(Employee);
+    Console.WriteLine($"\nReport:\n{report.RawJson}");
     return 0;
 }
 catch (TailoraException error)
@@ -42,11 +43,24 @@ catch (TailoraException error)
     return 1;
 }
 
+// Prints what the session answers, while it is being generated.
+async Task PrintAnswer(Session session)
+{
+    await foreach (string text in session.StreamAsync(Employee, new GenerateOptions { MaxTokens = 160 }))
+    {
+        Console.Write(text);
+    }
+
+    Console.WriteLine();
+}
+
 async Task<Adapter> Train(LanguageModel model, Dataset dataset)
 {
     try
     {
-        TrainingResult result = await model.TrainAsync(dataset, progress: new ProgressLine(), cancellationToken: stop.Token);
+        // Ten times the default rate: the bundled model is tiny, and small models take larger steps.
+        var options = new TrainingOptions { LearningRate = 2e-3 };
+        TrainingResult result = await model.TrainAsync(dataset, options, new ProgressLine(), stop.Token);
         return result.Adapter;
     }
     catch (TrainingCanceledException stopped)
