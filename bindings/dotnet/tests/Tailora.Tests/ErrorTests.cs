@@ -154,7 +154,13 @@ public class ErrorTests(Trained trained)
     {
         var absurd = Trained.Quick with
         {
-            LearningRate = 10, LoraAlpha = 1e6, LoraplusLrRatio = 1e4, MaxGradNorm = 0, AdamBeta2 = 0, WarmupRatio = 0, ValidationShare = 0,
+            LearningRate = 10,
+            LoraAlpha = 1e6,
+            LoraplusLrRatio = 1e4,
+            MaxGradNorm = 0,
+            AdamBeta2 = 0,
+            WarmupRatio = 0,
+            ValidationShare = 0,
         };
         var error = await Assert.ThrowsAsync<TrainingException>(() => trained.Model.TrainAsync(trained.Dataset, absurd));
         Assert.Contains("learning_rate", error.Message, StringComparison.Ordinal);
