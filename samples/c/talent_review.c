@@ -21,6 +21,9 @@
 
 static const char EMPLOYEE[] = "岗位:P7高级架构师,绩效:A/A-,潜力:高,技术深度:9/10,跨团队协作:6/10";
 
+/* The bundled model is tiny and wants larger steps than the defaults, which suit models of a billion parameters. */
+static const char TRAIN_OPTIONS[] = "{\"learning_rate\": 0.005, \"num_train_epochs\": 8}";
+
 /* Runs a call; on an error prints it and goes to `done`, where everything is freed. */
 #define TRY(call)                                                                                  \
     do {                                                                                           \
@@ -39,10 +42,11 @@ static void on_interrupt(int signal_number) {
     interrupted = 1;
 }
 
-/* Prints a line of progress. Returning anything but 0 would stop the work. */
+/* Prints a line of progress, every tenth step. Returning anything but 0 would stop the work. */
 static int32_t on_progress(const tailora_progress *event, void *user) {
+    const int tenth = event->step % 10 == 0 || event->step == event->total_steps;
     (void)user;
-    if (event->phase == TAILORA_PHASE_TRAIN && !isnan(event->loss)) {
+    if (event->phase == TAILORA_PHASE_TRAIN && !isnan(event->loss) && tenth) {
         printf("  step %4" PRIu64 "/%" PRIu64 "  loss %.3f  lr %.1e  %6.0f tokens/s", event->step, event->total_steps,
                event->loss, event->learning_rate, event->tokens_per_second);
         if (!isnan(event->eta_seconds)) printf("  %.0f s left", event->eta_seconds);
@@ -103,7 +107,7 @@ int main(int argc, char **argv) {
     TRY(print_answer(session, &err));
 
     printf("\nTraining:\n");
-    TRY(status = tailora_train(model, dataset, NULL, on_progress, NULL, NULL, &adapter, &summary, &err));
+    TRY(status = tailora_train(model, dataset, TRAIN_OPTIONS, on_progress, NULL, NULL, &adapter, &summary, &err));
     if (status == TAILORA_STOPPED) printf("Stopped; going on with the best adapter so far.\n");
     printf("%s\n", summary);
     if (argc > 3) TRY(tailora_adapter_save(adapter, argv[3], NULL, &err));

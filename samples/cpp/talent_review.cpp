@@ -4,15 +4,17 @@
 //     c++ -std=c++17 -Iinclude samples/cpp/talent_review.cpp -o talent_review -Ltarget/release -ltailora
 //     ./talent_review samples/models/tailora-tiny samples/data/talent_review.csv [ADAPTER_DIRECTORY]
 
-#include <cmath>
 #include <iostream>
 
 #include "tailora.hpp"
 
 static const std::string employee = "岗位:P7高级架构师,绩效:A/A-,潜力:高,技术深度:9/10,跨团队协作:6/10";
 
+// The bundled model is tiny and wants larger steps than the defaults, which suit models of a billion parameters.
+static const char train_options[] = R"({"learning_rate": 0.005, "num_train_epochs": 8})";
+
 static bool print_progress(const tailora::Progress &event) {
-    if (event.phase == TAILORA_PHASE_TRAIN && !std::isnan(event.loss)) {
+    if (event.phase == TAILORA_PHASE_TRAIN && event.step % 10 == 0) {
         std::cout << "  step " << event.step << '/' << event.total_steps << "  loss " << event.loss << "  "
                   << event.eta_seconds << " s left" << std::endl;
     }
@@ -39,7 +41,7 @@ int main(int argc, char **argv) {
         print_answer(session);
 
         std::cout << "\nTraining:\n";
-        const auto trained = tailora::train(model, dataset, {}, print_progress);
+        const auto trained = tailora::train(model, dataset, train_options, print_progress);
         std::cout << trained.summary << "\n";
         if (argc > 3) trained.adapter.save(argv[3]);
 
