@@ -37,8 +37,7 @@ pub fn from_value<T: Options>(value: Value) -> Result<T> {
         return Ok(T::default());
     }
     check_keys::<T>(&value)?;
-    let options: T = serde_json::from_value(value)
-        .map_err(|err| Error::new(Code::InvalidOptions, format!("{} options: {err}", T::NAME)))?;
+    let options: T = serde_json::from_value(value.clone()).map_err(|err| wrong_type::<T>(&value, &err))?;
     options.validate()?;
     Ok(options)
 }
@@ -51,6 +50,18 @@ pub fn schema<T: Options>() -> Value {
 /// An error about one option's value.
 pub fn invalid(name: &str, found: impl std::fmt::Display, expected: &str) -> Error {
     Error::new(Code::InvalidOptions, format!("option `{name}` is {found}; expected {expected}")).with("option", name)
+}
+
+/// Serde does not say which option it stumbled over. Every option has a default, so the one that fails alone is it.
+fn wrong_type<T: Options>(value: &Value, err: &serde_json::Error) -> Error {
+    let alone = |name: &String, value: &Value| Value::Object([(name.clone(), value.clone())].into_iter().collect());
+    let mut given = value.as_object().into_iter().flatten();
+    match given.find(|(name, value)| serde_json::from_value::<T>(alone(name, value)).is_err()) {
+        Some((name, _)) => {
+            Error::new(Code::InvalidOptions, format!("{} option `{name}`: {err}", T::NAME)).with("option", name)
+        }
+        None => Error::new(Code::InvalidOptions, format!("{} options: {err}", T::NAME)),
+    }
 }
 
 fn check_keys<T: Options>(value: &Value) -> Result<()> {
@@ -116,7 +127,9 @@ mod tests {
     fn wrong_types_and_ranges_are_refused() {
         assert!(parse::<Sample>(Some("[1]")).unwrap_err().message().contains("must be a JSON object"));
         assert!(parse::<Sample>(Some("{")).unwrap_err().message().contains("not valid JSON"));
-        assert!(parse::<Sample>(Some("{\"epochs\":\"x\"}")).unwrap_err().message().contains("sample options"));
+        let err = parse::<Sample>(Some("{\"learning_rate\":1,\"epochs\":\"x\"}")).unwrap_err();
+        assert!(err.message().contains("sample option `epochs`"), "{err}");
+        assert_eq!(err.details()["option"], "epochs");
         assert!(parse::<Sample>(Some("{\"learning_rate\":-1}")).unwrap_err().message().contains("`learning_rate`"));
     }
 }
