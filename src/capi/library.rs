@@ -83,8 +83,10 @@ fn build_info() -> Value {
     })
 }
 
+type Schema = (&'static str, fn() -> Value);
+
 /// Each set of options, by the name of the functions that take it.
-const SCHEMAS: &[(&str, fn() -> Value)] = &[
+const SCHEMAS: &[Schema] = &[
     (ModelOptions::NAME, options::schema::<ModelOptions>),
     (AdapterOptions::NAME, options::schema::<AdapterOptions>),
     (DatasetOptions::NAME, options::schema::<DatasetOptions>),
