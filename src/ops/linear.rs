@@ -2,7 +2,7 @@
 
 use super::matmul::{self, Form};
 use crate::error::Result;
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
 /// `y = x Wᵀ + b` with a weight that training never changes.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ impl Linear {
     /// A dense f32 copy of the weight, `[out, in]`.
     #[cfg(test)]
     pub(crate) fn dense_weight(&self) -> Result<Tensor> {
-        Ok(self.weight.to_dtype(DType::F32)?)
+        Ok(self.weight.to_dtype(candle_core::DType::F32)?)
     }
 
     /// `x [tokens, in]` → `[tokens, out]`, f32.
@@ -58,6 +58,7 @@ impl Linear {
 mod tests {
     use super::*;
     use crate::ops::testing::{assert_close, check_gradient, normal};
+    use candle_core::DType;
 
     #[test]
     fn the_kernel_equals_candle_and_the_gradient_finite_differences() {

@@ -58,8 +58,8 @@ async Task<Adapter> Train(LanguageModel model, Dataset dataset)
 {
     try
     {
-        // Ten times the default rate: the bundled model is tiny, and small models take larger steps.
-        var options = new TrainingOptions { LearningRate = 2e-3 };
+        // The bundled model is tiny and wants larger steps than the defaults, which suit models of a billion parameters.
+        var options = new TrainingOptions { LearningRate = 0.01, NumTrainEpochs = 6 };
         TrainingResult result = await model.TrainAsync(dataset, options, new ProgressLine(), stop.Token);
         return result.Adapter;
     }
