@@ -3,7 +3,7 @@
 use crate::adapter::{Adapter, AdapterBase};
 use crate::control::Monitor;
 use crate::error::{Code, Error, IoContext, Result};
-use crate::model::{Decoder, DeviceChoice, LoadPlan};
+use crate::model::{Decoder, DeviceChoice, LoadPlan, Quantize};
 use crate::options::{Options, invalid};
 use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer};
 use once_cell::sync::OnceCell;
@@ -22,6 +22,10 @@ pub struct ModelOptions {
     pub device: String,
     /// Type the weights are kept in: `auto` (f32 on the CPU, bf16 on a GPU), `f32`, `f16` or `bf16`.
     pub dtype: String,
+    /// Quantization of the weights while they load: null, or `q8_0` (8 bits in blocks of 32, as GGML has it; CPU only).
+    pub quantize: Option<String>,
+    /// With `quantize`: products of the dequantized weights to f32 rounding, in place of the much faster integer ones.
+    pub exact: bool,
     /// Threads of the CPU; 0 means one per core.
     #[schemars(range(min = 0, max = 1024))]
     pub threads: usize,
@@ -31,7 +35,14 @@ pub struct ModelOptions {
 
 impl Default for ModelOptions {
     fn default() -> Self {
-        ModelOptions { device: "auto".to_owned(), dtype: "auto".to_owned(), threads: 0, name: None }
+        ModelOptions {
+            device: "auto".to_owned(),
+            dtype: "auto".to_owned(),
+            quantize: None,
+            exact: false,
+            threads: 0,
+            name: None,
+        }
     }
 }
 
@@ -43,10 +54,21 @@ impl Options for ModelOptions {
         if !["auto", "f32", "f16", "bf16"].contains(&self.dtype.as_str()) {
             return Err(invalid("dtype", format!("`{}`", self.dtype), "auto, f32, f16 or bf16"));
         }
+        self.quantization()?;
         if self.threads > 1024 {
             return Err(invalid("threads", self.threads, "at most 1024"));
         }
         Ok(())
+    }
+}
+
+impl ModelOptions {
+    fn quantization(&self) -> Result<Option<Quantize>> {
+        match self.quantize.as_deref() {
+            None => Ok(None),
+            Some("q8_0") => Ok(Some(Quantize::Q8 { exact: self.exact })),
+            Some(other) => Err(invalid("quantize", format!("`{other}`"), "null or q8_0")),
+        }
     }
 }
 
@@ -59,6 +81,7 @@ struct Inner {
     path: PathBuf,
     decoder: Decoder,
     format: PromptFormat,
+    quantize: Option<String>,
     /// What the layer above makes of a model once and keeps with it.
     kept: OnceCell<Arc<dyn Any + Send + Sync>>,
 }
@@ -78,13 +101,24 @@ impl LanguageModel {
         // The tokenizer first: it is small, and its errors come before minutes of loading.
         let tokenizer = Tokenizer::load(dir)?;
         let template = ChatTemplate::load(dir)?;
-        let plan =
-            LoadPlan { device: DeviceChoice::parse(&options.device)?, dtype: &options.dtype, threads: options.threads };
+        let plan = LoadPlan {
+            device: DeviceChoice::parse(&options.device)?,
+            dtype: &options.dtype,
+            quantize: options.quantization()?,
+            threads: options.threads,
+        };
         let decoder = Decoder::load(dir, &plan, monitor)?;
         let config = decoder.config();
         let format = PromptFormat::new(tokenizer, template, &config.eos_token_ids, config.bos_token_id)?;
         let name = options.name.clone().unwrap_or_else(|| directory_name(dir));
-        Ok(LanguageModel(Arc::new(Inner { name, path: dir.to_path_buf(), decoder, format, kept: OnceCell::new() })))
+        Ok(LanguageModel(Arc::new(Inner {
+            name,
+            path: dir.to_path_buf(),
+            decoder,
+            format,
+            quantize: options.quantize.clone(),
+            kept: OnceCell::new(),
+        })))
     }
 
     pub(crate) fn decoder(&self) -> &Decoder {
@@ -130,7 +164,7 @@ impl LanguageModel {
 
     /// What there is to know about the model, for hosts.
     pub fn info(&self) -> Value {
-        let Inner { name, path, decoder, format, .. } = &*self.0;
+        let Inner { name, path, decoder, format, quantize, .. } = &*self.0;
         let config = decoder.config();
         let (tensors, bytes) = decoder.stored();
         json!({
@@ -150,6 +184,7 @@ impl LanguageModel {
             "chat_template": format.has_template(),
             "device": device_name(decoder),
             "dtype": decoder.dtype().as_str(),
+            "quantize": quantize,
             "threads": decoder.num_threads(),
             "tensors": tensors,
             "bytes": bytes,

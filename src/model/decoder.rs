@@ -9,13 +9,15 @@ use super::weights::Weights;
 use crate::control::{Monitor, Phase, Progress};
 use crate::error::{Code, Error, Result};
 use crate::ops::attention::{Heads, Span};
-use crate::ops::linear::Linear;
+use crate::ops::linear::{Linear, Weight};
+use crate::ops::quantized::Q8Weight;
 use crate::ops::rms_norm;
 use crate::ops::rope::Rotation;
 use candle_core::{DType, Device, Tensor};
 use once_cell::sync::OnceCell;
 use rayon::ThreadPool;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A loaded model. Immutable, so sessions and training runs share it.
@@ -23,7 +25,7 @@ pub(crate) struct Decoder {
     pub(super) config: DecoderConfig,
     pub(super) device: Device,
     dtype: DType,
-    pub(super) embedding: Tensor,
+    embedding: Weight,
     pub(super) layers: Vec<Layer>,
     norm: Tensor,
     pub(super) head: Linear,
@@ -33,11 +35,23 @@ pub(crate) struct Decoder {
     sha256: OnceCell<String>,
 }
 
+/// Quantization of the weights of linear layers and embeddings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quantize {
+    /// GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.
+    Q8 {
+        /// Products of the dequantized weight to f32 rounding, in place of integer ones.
+        exact: bool,
+    },
+}
+
 /// How to load a decoder.
 pub(crate) struct LoadPlan<'a> {
     pub(crate) device: DeviceChoice,
     /// `auto`, `f32`, `f16` or `bf16`.
     pub(crate) dtype: &'a str,
+    /// How the weights are quantized while they are read, if at all.
+    pub(crate) quantize: Option<Quantize>,
     /// 0 for one per core.
     pub(crate) threads: usize,
 }
@@ -50,16 +64,19 @@ impl Decoder {
         let dtype = weight_dtype(plan.dtype, &device)?;
         let threads = thread_pool(plan.threads)?;
         let weights = Weights::open(dir)?;
-        let mut loader = Loader::new(&config, &weights, dtype, &device, &threads, monitor);
+        if plan.quantize.is_some() && !device.is_cpu() {
+            return Err(Error::new(Code::Unsupported, "quantized weights run on the CPU only; use device `cpu`"));
+        }
+        let mut loader = Loader::new(&config, &weights, plan.quantize, dtype, &device, &threads, monitor);
         let embed = loader.first_of(&["model.embed_tokens.weight", "lm_head.weight"], config.tie_word_embeddings);
         let embedding_shape = [config.vocab_size, config.hidden_size];
-        let embedding = loader.tensor(embed, &embedding_shape, dtype)?;
+        let embedding = loader.weight(embed, embedding_shape)?;
         let layers = (0..config.num_hidden_layers).map(|index| loader.layer(index)).collect::<Result<Vec<_>>>()?;
         let norm = loader.vector("model.norm.weight", config.hidden_size)?;
         let head = if config.tie_word_embeddings {
             embedding.clone()
         } else {
-            loader.tensor("lm_head.weight", &embedding_shape, dtype)?
+            loader.weight("lm_head.weight", embedding_shape)?
         };
         let head = Linear::new(head, None);
         Ok(Decoder { config, device, dtype, embedding, layers, norm, head, threads, weights, sha256: OnceCell::new() })
@@ -154,8 +171,7 @@ impl Decoder {
                 format!("token id {id} is outside the model's vocabulary of {}", self.config.vocab_size),
             ));
         }
-        let ids = Tensor::new(tokens, &self.device)?;
-        Ok(self.embedding.index_select(&ids, 0)?.to_dtype(DType::F32)?)
+        self.embedding.rows(tokens)
     }
 
     pub(super) fn final_norm(&self, x: &Tensor) -> Result<Tensor> {
@@ -191,6 +207,7 @@ fn thread_pool(threads: usize) -> Result<ThreadPool> {
 struct Loader<'a, 'm> {
     config: &'a DecoderConfig,
     weights: &'a Weights,
+    quantize: Option<Quantize>,
     dtype: DType,
     device: &'a Device,
     threads: &'a ThreadPool,
@@ -203,12 +220,13 @@ impl<'a, 'm> Loader<'a, 'm> {
     fn new(
         config: &'a DecoderConfig,
         weights: &'a Weights,
+        quantize: Option<Quantize>,
         dtype: DType,
         device: &'a Device,
         threads: &'a ThreadPool,
         monitor: &'a mut Monitor<'m>,
     ) -> Self {
-        Loader { config, weights, dtype, device, threads, monitor, started: Instant::now(), loaded: 0 }
+        Loader { config, weights, quantize, dtype, device, threads, monitor, started: Instant::now(), loaded: 0 }
     }
 
     /// The first name that is stored, if alternatives are allowed.
@@ -224,6 +242,17 @@ impl<'a, 'm> Loader<'a, 'm> {
         let total = (self.weights.len() as u64).max(self.loaded);
         self.monitor.report(&Progress::new(Phase::Load, self.loaded, total, self.started.elapsed()));
         Ok(tensor)
+    }
+
+    /// A matrix, quantized if that was asked for.
+    fn weight(&mut self, name: &str, shape: [usize; 2]) -> Result<Weight> {
+        let tensor = self.tensor(name, &shape, self.dtype)?;
+        Ok(match self.quantize {
+            None => Weight::Dense(tensor),
+            Some(Quantize::Q8 { exact }) => {
+                Weight::Q8(Arc::new(self.threads.install(|| Q8Weight::new(&tensor, exact))?))
+            }
+        })
     }
 
     fn vector(&mut self, name: &str, len: usize) -> Result<Tensor> {
@@ -269,7 +298,7 @@ impl<'a, 'm> Loader<'a, 'm> {
             Projection::O => self.config.output_bias,
             Projection::Gate | Projection::Up | Projection::Down => self.config.mlp_bias,
         };
-        let weight = self.tensor(&format!("{}.weight", site.module()), &[out, inp], self.dtype)?;
+        let weight = self.weight(&format!("{}.weight", site.module()), [out, inp])?;
         let bias = if has_bias { Some(self.vector(&format!("{}.bias", site.module()), out)?) } else { None };
         Ok(Linear::new(weight, bias))
     }

@@ -14,7 +14,7 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decoder::{Decoder, LoadPlan};
+pub(crate) use decoder::{Decoder, LoadPlan, Quantize};
 pub(crate) use device::{DeviceChoice, available_devices};
 pub(crate) use kv_cache::KvCache;
 pub(crate) use lora::{LoraStack, LoraWeights, Projection, Site};

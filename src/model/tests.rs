@@ -15,7 +15,11 @@ fn fixtures() -> PathBuf {
 }
 
 fn load(dir: &Path) -> crate::error::Result<Decoder> {
-    let plan = decoder::LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", threads: 2 };
+    load_as(dir, None)
+}
+
+fn load_as(dir: &Path, quantize: Option<Quantize>) -> crate::error::Result<Decoder> {
+    let plan = decoder::LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", quantize, threads: 2 };
     Decoder::load(dir, &plan, &mut Monitor::none())
 }
 
@@ -172,6 +176,57 @@ fn compare(case: &str, decoder: &Decoder, gradients: &LoraGradients, reference: 
         }
     }
     assert_eq!(compared, reference.len());
+}
+
+/// A model directory with the weights that `decoder` dequantizes: what an exact run on quantized weights must equal.
+fn dequantized_copy(name: &str, decoder: &Decoder) -> tempfile::TempDir {
+    let dir = copy(name);
+    let path = dir.path().join("model.safetensors");
+    let mut tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+    for site in Site::all(decoder.config().num_hidden_layers) {
+        let name = format!("{}.weight", site.module());
+        tensors.insert(name, decoder.projection_weight(site).unwrap());
+    }
+    let all: Vec<u32> = (0..decoder.config().vocab_size as u32).collect();
+    tensors.insert("model.embed_tokens.weight".to_owned(), decoder.embed(&all).unwrap());
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+    dir
+}
+
+#[test]
+fn exact_training_on_quantized_weights_equals_training_on_the_dequantized_ones() {
+    let case = fixtures().join("training/qwen2");
+    let batch = json(&case.join("batch.json"));
+    let packed = packed(&batch["input_ids"], &batch["labels"], &batch["attention_mask"]);
+    let models = fixtures().join("models/qwen2");
+    let exact = load_as(&models, Some(Quantize::Q8 { exact: true })).unwrap();
+    let dense_dir = dequantized_copy("qwen2", &exact);
+    let dense = load(dense_dir.path()).unwrap();
+    let lora = stack(&case.join("adapter"), &dense, 2.0);
+    let gradients = |decoder: &Decoder| decoder.loss_and_gradients(&packed, &lora, 0.1, None, false).unwrap();
+    let (expected_loss, expected) = gradients(&dense);
+    let fast = load_as(&models, Some(Quantize::Q8 { exact: false })).unwrap();
+    let (loss, found) = gradients(&exact);
+    assert!((loss / expected_loss - 1.0).abs() < 1e-5, "loss {loss}, dense {expected_loss}");
+    for site in Site::all(2) {
+        let ([f], [e]) = (found.at(site), expected.at(site)) else { panic!("one delta per site") };
+        assert!(relative_error(&f.a, &e.a) < 1e-3, "{}", site.module());
+        assert!(relative_error(&f.b, &e.b) < 1e-3, "{}", site.module());
+    }
+
+    // Integer products add noise, as llama.cpp's do; this model has large random weights, which is the worst case.
+    let (loss, found) = gradients(&fast);
+    assert!((loss / expected_loss - 1.0).abs() < 0.02, "loss {loss}, dense {expected_loss}");
+    let all = |gradients: &LoraGradients| -> Vec<f64> {
+        Site::all(2)
+            .flat_map(|s| [flat(&gradients.at(s)[0].a), flat(&gradients.at(s)[0].b)].concat())
+            .map(f64::from)
+            .collect()
+    };
+    let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
+    let (found, expected) = (all(&found), all(&expected));
+    let cosine = dot(&found, &expected) / (dot(&found, &found) * dot(&expected, &expected)).sqrt();
+    assert!(cosine > 0.99, "direction of the gradient: cosine {cosine}");
 }
 
 #[test]

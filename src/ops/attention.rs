@@ -4,7 +4,7 @@
 //! packed into one batch never see each other and no padding exists. Scores are made one block of queries at a time and
 //! never stored: backward computes them again (Dao et al. 2022, without the on-chip tiling that a CPU has no need of).
 
-use super::host::{self, View};
+use super::host::{self, Columns, View};
 use super::matmul::{Mat, gemm};
 use super::swiglu::exp;
 use crate::error::Result;
@@ -244,32 +244,6 @@ impl Operands<'_> {
             for p in row {
                 *p *= inverse;
             }
-        }
-    }
-}
-
-/// A row-major matrix into which tasks write disjoint blocks of rows and columns.
-struct Columns {
-    data: *mut f32,
-    len: usize,
-    stride: usize,
-}
-
-// SAFETY: every task writes the rows of its own span and the columns of its own head, so no element has two writers,
-// and the vector outlives the parallel loop that uses it.
-unsafe impl Sync for Columns {}
-
-impl Columns {
-    fn of(data: &mut [f32], stride: usize) -> Self {
-        Columns { data: data.as_mut_ptr(), len: data.len(), stride }
-    }
-
-    fn write(&self, row: usize, column: usize, width: usize, block: &[f32]) {
-        for (i, values) in block.chunks_exact(width).enumerate() {
-            let start = (row + i) * self.stride + column;
-            assert!(start + width <= self.len, "block exceeds its matrix");
-            // SAFETY: inside the matrix by the assertion; disjoint from other writers as said at `Sync`.
-            unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.data.add(start), width) };
         }
     }
 }

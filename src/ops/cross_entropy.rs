@@ -146,7 +146,7 @@ mod tests {
     fn chunks_give_the_loss_of_the_whole_and_its_gradient() {
         // A vocabulary so wide that four tokens are more than one chunk.
         let vocab = CHUNK_BYTES / 4 / 2;
-        let head = Linear::new((normal((vocab, 4), 1) * 0.3).unwrap(), None);
+        let head = Linear::dense((normal((vocab, 4), 1) * 0.3).unwrap(), None);
         let (hidden, targets) = (normal((4, 4), 2), [3u32, 70_000, 1, (vocab - 1) as u32]);
         let whole = composed(&head.forward(&hidden).unwrap(), &targets, Some(1.0)).unwrap();
         let chunked = loss_sum(&head, &hidden, &targets, Some(1.0)).unwrap();
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_gradient_equals_finite_differences() {
-        let (head, hidden, targets) = (Linear::new(normal((19, 8), 1), None), normal((5, 8), 2), [3u32, 0, 18, 7, 7]);
+        let (head, hidden, targets) = (Linear::dense(normal((19, 8), 1), None), normal((5, 8), 2), [3u32, 0, 18, 7, 7]);
         let dhidden = loss_sum(&head, &hidden, &targets, Some(1.0)).unwrap().dhidden.unwrap();
         let one = Tensor::ones(1, candle_core::DType::F32, &Device::Cpu).unwrap();
         check_gradient(&hidden, &dhidden, &one, |h| {

@@ -56,3 +56,31 @@ pub(super) fn tensor(data: Vec<f32>, rows: usize, cols: usize) -> Result<Tensor>
 pub(super) fn rows_per_task(cols: usize) -> usize {
     (1 << 14) / cols.max(1) + 1
 }
+
+/// A row-major matrix into which tasks write disjoint blocks of rows and columns.
+pub(super) struct Columns {
+    data: *mut f32,
+    len: usize,
+    stride: usize,
+}
+
+// SAFETY: each task of the parallel loops that use it writes rows and columns of its own (a span and a head, a tile of
+// outputs), so no element has two writers, and the vector outlives the loop.
+unsafe impl Sync for Columns {}
+
+impl Columns {
+    /// The matrix in `data`, rows `stride` apart.
+    pub(super) fn of(data: &mut [f32], stride: usize) -> Self {
+        Columns { data: data.as_mut_ptr(), len: data.len(), stride }
+    }
+
+    /// Writes `block`, rows of `width`, at a row and column. No two tasks may write the same element.
+    pub(super) fn write(&self, row: usize, column: usize, width: usize, block: &[f32]) {
+        for (i, values) in block.chunks_exact(width).enumerate() {
+            let start = (row + i) * self.stride + column;
+            assert!(start + width <= self.len, "block exceeds its matrix");
+            // SAFETY: inside the matrix by the assertion; disjoint from other writers as said at `Sync`.
+            unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.data.add(start), width) };
+        }
+    }
+}

@@ -1,38 +1,83 @@
 //! A frozen linear layer: forward, and backward to its input only. The weight has no gradient, so none is computed.
 
 use super::matmul::{self, Form};
+use super::quantized::Q8Weight;
 use crate::error::Result;
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
+use std::sync::Arc;
 
-/// `y = x Wᵀ + b` with a weight that training never changes.
+/// A weight that training never changes, `[out_features, in_features]`.
+#[derive(Debug, Clone)]
+pub(crate) enum Weight {
+    /// f32 on the CPU, possibly bf16 or f16 elsewhere.
+    Dense(Tensor),
+    /// 8 bits, on the CPU.
+    Q8(Arc<Q8Weight>),
+}
+
+impl Weight {
+    /// Rows by index, f32: the lookup of an embedding. The caller checks the ids.
+    pub(crate) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+        match self {
+            Weight::Dense(weight) => {
+                let ids = Tensor::new(ids, weight.device())?;
+                Ok(weight.index_select(&ids, 0)?.to_dtype(DType::F32)?)
+            }
+            Weight::Q8(weight) => weight.rows(ids),
+        }
+    }
+
+    /// A half-precision weight (on a GPU) meets operands of its own type; activations stay f32.
+    fn product(&self, form: Form, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Weight::Dense(weight) if weight.dtype() == x.dtype() => matmul::product(form, x, weight),
+            Weight::Dense(weight) => {
+                Ok(matmul::product(form, &x.to_dtype(weight.dtype())?, weight)?.to_dtype(x.dtype())?)
+            }
+            Weight::Q8(weight) if form == Form::NT => weight.forward(x),
+            Weight::Q8(weight) => weight.backward(x),
+        }
+    }
+}
+
+/// `y = x Wᵀ + b`
 #[derive(Debug, Clone)]
 pub(crate) struct Linear {
-    /// `[out_features, in_features]`; f32 on the CPU, possibly bf16 or f16 elsewhere.
-    weight: Tensor,
+    weight: Weight,
     /// `[out_features]`, f32.
     bias: Option<Tensor>,
 }
 
 impl Linear {
     /// `weight [out, in]`, `bias [out]`.
-    pub(crate) fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
+    pub(crate) fn new(weight: Weight, bias: Option<Tensor>) -> Self {
         Linear { weight, bias }
+    }
+
+    /// A dense layer.
+    #[cfg(test)]
+    pub(crate) fn dense(weight: Tensor, bias: Option<Tensor>) -> Self {
+        Linear::new(Weight::Dense(weight), bias)
     }
 
     /// `(out_features, in_features)`
     pub(crate) fn shape(&self) -> Result<(usize, usize)> {
-        Ok(self.weight.dims2()?)
+        match &self.weight {
+            Weight::Dense(weight) => Ok(weight.dims2()?),
+            Weight::Q8(weight) => Ok(weight.shape()),
+        }
     }
 
     /// A dense f32 copy of the weight, `[out, in]`.
     #[cfg(test)]
     pub(crate) fn dense_weight(&self) -> Result<Tensor> {
-        Ok(self.weight.to_dtype(candle_core::DType::F32)?)
+        let rows = self.shape()?.0 as u32;
+        self.weight.rows(&(0..rows).collect::<Vec<_>>())
     }
 
     /// `x [tokens, in]` → `[tokens, out]`, f32.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = self.product(Form::NT, x)?;
+        let y = self.weight.product(Form::NT, x)?;
         match &self.bias {
             None => Ok(y),
             Some(bias) => Ok(y.broadcast_add(bias)?),
@@ -41,16 +86,7 @@ impl Linear {
 
     /// `dy [tokens, out]` → `dx [tokens, in]`.
     pub(crate) fn backward(&self, dy: &Tensor) -> Result<Tensor> {
-        self.product(Form::NN, dy)
-    }
-
-    /// A half-precision weight (on a GPU) meets operands of its own type; activations stay f32.
-    fn product(&self, form: Form, x: &Tensor) -> Result<Tensor> {
-        let dtype = self.weight.dtype();
-        if dtype == x.dtype() {
-            return matmul::product(form, x, &self.weight);
-        }
-        Ok(matmul::product(form, &x.to_dtype(dtype)?, &self.weight)?.to_dtype(x.dtype())?)
+        self.weight.product(Form::NN, dy)
     }
 }
 
@@ -58,12 +94,11 @@ impl Linear {
 mod tests {
     use super::*;
     use crate::ops::testing::{assert_close, check_gradient, normal};
-    use candle_core::DType;
 
     #[test]
     fn the_kernel_equals_candle_and_the_gradient_finite_differences() {
         let (x, w, b, dy) = (normal((5, 17), 1), normal((11, 17), 2), normal(11, 3), normal((5, 11), 4));
-        let linear = Linear::new(w.clone(), Some(b.clone()));
+        let linear = Linear::dense(w.clone(), Some(b.clone()));
         let y = x.matmul(&w.t().unwrap()).unwrap().broadcast_add(&b).unwrap();
         assert_close(&linear.forward(&x).unwrap(), &y, 1e-6);
         check_gradient(&x, &linear.backward(&dy).unwrap(), &dy, |x| linear.forward(x).unwrap());
@@ -72,8 +107,8 @@ mod tests {
     #[test]
     fn a_half_precision_weight_gives_f32_activations() {
         let (x, w) = (normal((5, 17), 1), normal((11, 17), 2));
-        let exact = Linear::new(w.clone(), None).forward(&x).unwrap();
-        let half = Linear::new(w.to_dtype(DType::F16).unwrap(), None).forward(&x).unwrap();
+        let exact = Linear::dense(w.clone(), None).forward(&x).unwrap();
+        let half = Linear::dense(w.to_dtype(DType::F16).unwrap(), None).forward(&x).unwrap();
         assert_eq!(half.dtype(), DType::F32);
         assert_close(&half, &exact, 5e-3);
     }

@@ -135,14 +135,14 @@ mod tests {
         let deltas = [delta(10, 0.5), delta(20, -2.0)];
         let merged =
             deltas.iter().fold(w.clone(), |w, d| (w + (d.b.matmul(&d.a).unwrap() * d.scaling).unwrap()).unwrap());
-        let y = forward(&Linear::new(w, None), &deltas, None, &x).unwrap();
-        assert_close(&y, &Linear::new(merged, None).forward(&x).unwrap(), 1e-5);
+        let y = forward(&Linear::dense(w, None), &deltas, None, &x).unwrap();
+        assert_close(&y, &Linear::dense(merged, None).forward(&x).unwrap(), 1e-5);
     }
 
     #[test]
     fn gradients_equal_finite_differences_with_and_without_dropout() {
         let (x, dy) = (normal((5, 17), 1), normal((5, 11), 4));
-        let linear = Linear::new(normal((11, 17), 2), Some(normal(11, 3)));
+        let linear = Linear::dense(normal((11, 17), 2), Some(normal(11, 3)));
         for dropout in [None, Some(Dropout { p: 0.3, seed: 9 })] {
             let deltas = [delta(10, 0.5), delta(20, -0.7)];
             let (dx, grads) = backward(&linear, &deltas, dropout, &x, &dy, true).unwrap();

@@ -132,7 +132,7 @@ fn gated_activations_equal_pytorch() {
 fn lora_linear_equals_pytorch() {
     for name in ["lora_linear", "lora_linear_bias"] {
         let case = Case::load(name);
-        let linear = Linear::new(case.get("weight"), case.tensors.get("bias").cloned());
+        let linear = Linear::dense(case.get("weight"), case.tensors.get("bias").cloned());
         let weights = [LoraWeights { a: case.get("a"), b: case.get("b"), scaling: case.number("scale") }];
         let x = case.get("x");
         assert_close(&lora::forward(&linear, &weights, None, &x).unwrap(), &case.get("y"), TOLERANCE);
@@ -153,7 +153,7 @@ fn cross_entropy_equals_pytorch() {
         assert_eq!(rows.len(), case.number("trained") as usize);
         let rows = Tensor::new(rows, &Device::Cpu).unwrap();
         let hidden = case.get("hidden").index_select(&rows, 0).unwrap();
-        let head = Linear::new(case.get("weight"), None);
+        let head = Linear::dense(case.get("weight"), None);
         let sum = loss_sum(&head, &hidden, &targets, Some(1.0 / targets.len() as f64)).unwrap();
         let expected = f64::from(case.get("loss").to_scalar::<f32>().unwrap());
         assert!((sum.loss / targets.len() as f64 - expected).abs() < TOLERANCE * expected);

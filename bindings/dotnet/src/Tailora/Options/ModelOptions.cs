@@ -9,6 +9,12 @@ public sealed record ModelOptions
     /// <summary>Type the weights are kept in: <c>auto</c> (the default: f32 on the CPU, bf16 on a GPU), <c>f32</c>, <c>f16</c> or <c>bf16</c>.</summary>
     public string? Dtype { get; init; }
 
+    /// <summary>Quantization of the weights while they load: <c>q8_0</c> (8 bits in blocks of 32; CPU only), or null.</summary>
+    public string? Quantize { get; init; }
+
+    /// <summary>With <see cref="Quantize"/>: products of the dequantized weights to f32 rounding, in place of the much faster integer ones.</summary>
+    public bool? Exact { get; init; }
+
     /// <summary>Threads of the CPU; 0, the default, means one per core.</summary>
     public int? Threads { get; init; }
 

@@ -1,0 +1,166 @@
+//! Weights in GGML's Q8_0 (blocks of 32 8-bit integers and a scale), packed for products of integers.
+//!
+//! A tile holds 32 outputs by 32 inputs, interleaved as `vpdpbusd` wants them: four inputs of sixteen outputs to a vector.
+//! Activations are quantized the same way, row by row and block by block, as llama.cpp does for its Q8_0 products. Where
+//! the CPU has no AVX-512 VNNI, or exact products are asked for, tiles are widened to f32 a few at a time.
+
+use super::matmul::{Mat, all_threads, gemm};
+use half::f16;
+use rayon::prelude::*;
+
+/// Weights that share a scale.
+pub(super) const BLOCK: usize = 32;
+/// Outputs of a tile: two vectors of sixteen lanes.
+const TILE: usize = 32;
+/// Rows of activations whose products one task makes.
+const TASK_ROWS: usize = 192;
+/// Tiles that are widened to f32 at the same time.
+const WIDENED: usize = 16;
+
+/// A quantized matrix `[outputs, inputs]`.
+#[derive(Debug)]
+pub(super) struct Packed {
+    outputs: usize,
+    inputs: usize,
+    /// Blocks of inputs per row.
+    blocks: usize,
+    /// Row of tiles after row of tiles.
+    tiles: Vec<Tile>,
+}
+
+/// 32 outputs by 32 inputs; missing ones are zero.
+#[derive(Debug, Clone)]
+#[repr(C, align(64))]
+pub(super) struct Tile {
+    /// `[input / 4][output][input % 4]`
+    pub(super) q: [[[i8; 4]; TILE]; BLOCK / 4],
+    /// Scale of each output's block.
+    pub(super) scale: [f16; TILE],
+    /// Sum of each output's integers: activations are offset by 128 to be unsigned, which this takes back.
+    pub(super) sum: [i16; TILE],
+}
+
+const ZERO: Tile = Tile { q: [[[0; 4]; TILE]; BLOCK / 4], scale: [f16::ZERO; TILE], sum: [0; TILE] };
+
+impl Packed {
+    /// Quantizes a matrix whose row `i` is written by `row(i, buffer)`.
+    pub(super) fn quantize(outputs: usize, inputs: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+        let blocks = inputs.div_ceil(BLOCK);
+        let mut tiles = vec![ZERO; outputs.div_ceil(TILE) * blocks];
+        tiles.par_chunks_mut(blocks).enumerate().for_each(|(index, tiles)| {
+            let mut values = vec![0.0f32; blocks * BLOCK];
+            for lane in 0..TILE.min(outputs - index * TILE) {
+                row(index * TILE + lane, &mut values[..inputs]);
+                for (tile, values) in tiles.iter_mut().zip(values.chunks_exact(BLOCK)) {
+                    tile.set(lane, values);
+                }
+            }
+        });
+        Packed { outputs, inputs, blocks, tiles }
+    }
+
+    /// `(outputs, inputs)`
+    pub(super) fn shape(&self) -> (usize, usize) {
+        (self.outputs, self.inputs)
+    }
+
+    /// Bytes held.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.tiles.len() * size_of::<Tile>()
+    }
+
+    /// Writes row `index`, widened.
+    pub(super) fn row(&self, index: usize, out: &mut [f32]) {
+        let tiles = &self.tiles[index / TILE * self.blocks..][..self.blocks];
+        for (tile, out) in tiles.iter().zip(out.chunks_mut(BLOCK)) {
+            tile.get(index % TILE, out);
+        }
+    }
+
+    /// The same numbers with rows and columns exchanged, quantized again along the other side.
+    pub(super) fn transposed(&self) -> Self {
+        Packed::quantize(self.inputs, self.outputs, |column, out| {
+            let (block, i) = (column / BLOCK, column % BLOCK);
+            for (output, value) in out.iter_mut().enumerate() {
+                let tile = &self.tiles[output / TILE * self.blocks + block];
+                let lane = output % TILE;
+                *value = f32::from(tile.q[i / 4][lane][i % 4]) * tile.scale[lane].to_f32();
+            }
+        })
+    }
+
+    /// `x [rows, inputs]` times the transpose, `[rows, outputs]`, in integers.
+    pub(super) fn product_i8(&self, kernel: super::q8_kernel::Kernel, x: &[f32], rows: usize) -> Vec<f32> {
+        let activations = kernel.quantize(x, rows, self.inputs, self.blocks);
+        let mut y = vec![0.0f32; rows * self.outputs];
+        let out = super::host::Columns::of(&mut y, self.outputs);
+        let row_tasks = rows.div_ceil(TASK_ROWS);
+        let tile_rows = self.tiles.len() / self.blocks;
+        (0..tile_rows * row_tasks).into_par_iter().for_each(|task| {
+            let (tile_row, first) = (task / row_tasks, task % row_tasks * TASK_ROWS);
+            let tiles = &self.tiles[tile_row * self.blocks..][..self.blocks];
+            let width = TILE.min(self.outputs - tile_row * TILE);
+            let end = rows.min(first + TASK_ROWS);
+            kernel.product(tiles, &activations, first..end, |row, values: &[f32; TILE]| {
+                out.write(row, tile_row * TILE, width, &values[..width]);
+            });
+        });
+        y
+    }
+
+    /// `x [rows, inputs]` times the transpose, `[rows, outputs]`, with the weights widened to f32.
+    pub(super) fn product_f32(&self, x: &[f32], rows: usize) -> Vec<f32> {
+        let mut y = vec![0.0f32; rows * self.outputs];
+        self.widened(|first, count, weights| {
+            let (x, w) = (Mat::new(x, rows, self.inputs), Mat::new(weights, count, self.inputs));
+            gemm(&mut y[first..], self.outputs, false, x, w.t(), 1.0, all_threads());
+        });
+        y
+    }
+
+    /// `dy [rows, outputs]` times the matrix, `[rows, inputs]`, with the weights widened to f32.
+    pub(super) fn transposed_product_f32(&self, dy: &[f32], rows: usize) -> Vec<f32> {
+        let mut dx = vec![0.0f32; rows * self.inputs];
+        self.widened(|first, count, weights| {
+            let dy = Mat::strided(&dy[first.min(dy.len())..], rows, count, self.outputs);
+            gemm(&mut dx, self.inputs, true, dy, Mat::new(weights, count, self.inputs), 1.0, all_threads());
+        });
+        dx
+    }
+
+    /// Calls `work(first row, rows, widened rows)` for one group of rows after the other.
+    fn widened(&self, mut work: impl FnMut(usize, usize, &[f32])) {
+        let group = TILE * WIDENED;
+        let mut buffer = vec![0.0f32; group.min(self.outputs) * self.inputs];
+        for first in (0..self.outputs).step_by(group) {
+            let count = group.min(self.outputs - first);
+            let buffer = &mut buffer[..count * self.inputs];
+            buffer.par_chunks_mut(self.inputs).enumerate().for_each(|(i, out)| self.row(first + i, out));
+            work(first, count, buffer);
+        }
+    }
+}
+
+impl Tile {
+    fn set(&mut self, lane: usize, values: &[f32]) {
+        let largest = values.iter().fold(0.0f32, |max, v| max.max(v.abs()));
+        let scale = largest / 127.0;
+        let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        self.scale[lane] = f16::from_f32(scale);
+        let mut sum = 0i16;
+        for (i, value) in values.iter().enumerate() {
+            let q = (value * inverse).round() as i8;
+            sum += i16::from(q);
+            self.q[i / 4][lane][i % 4] = q;
+        }
+        self.sum[lane] = sum;
+    }
+
+    fn get(&self, lane: usize, out: &mut [f32]) {
+        let scale = self.scale[lane].to_f32();
+        for (i, value) in out.iter_mut().enumerate() {
+            *value = f32::from(self.q[i / 4][lane][i % 4]) * scale;
+        }
+    }
+}

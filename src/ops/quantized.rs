@@ -1,0 +1,157 @@
+//! A frozen weight kept in 8 bits: its products, and those of its transpose for the backward pass.
+
+use super::host::{self, View};
+use super::q8::Packed;
+use super::q8_kernel::Kernel;
+use crate::error::{Code, Error, Result};
+use candle_core::Tensor;
+use once_cell::sync::OnceCell;
+
+/// A weight in Q8_0, `[out_features, in_features]`.
+#[derive(Debug)]
+pub(crate) struct Q8Weight {
+    packed: Packed,
+    /// Quantized along the outputs for the backward pass; made when training first needs it.
+    transposed: OnceCell<Packed>,
+    /// Products of integers, where the CPU has them and they were not turned off; else the weight is widened to f32.
+    kernel: Option<Kernel>,
+}
+
+impl Q8Weight {
+    /// Quantizes a dense f32 host tensor. With `exact`, products are those of the dequantized weight to f32 rounding.
+    pub(crate) fn new(weight: &Tensor, exact: bool) -> Result<Self> {
+        let (outputs, inputs) = weight.dims2()?;
+        let view = View::of(weight)?;
+        let values: &[f32] = &view;
+        let packed =
+            Packed::quantize(outputs, inputs, |row, out| out.copy_from_slice(&values[row * inputs..][..inputs]));
+        let kernel = if exact { None } else { Kernel::detect() };
+        Ok(Q8Weight { packed, transposed: OnceCell::new(), kernel })
+    }
+
+    /// `(out_features, in_features)`
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        self.packed.shape()
+    }
+
+    /// `x [rows, in]` → `x Wᵀ`.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (outputs, inputs) = self.shape();
+        let rows = self.check(x, inputs)?;
+        let view = View::of(x)?;
+        let y = match self.kernel {
+            Some(kernel) => self.packed.product_i8(kernel, &view, rows),
+            None => self.packed.product_f32(&view, rows),
+        };
+        host::tensor(y, rows, outputs)
+    }
+
+    /// `dy [rows, out]` → `dy W`.
+    pub(crate) fn backward(&self, dy: &Tensor) -> Result<Tensor> {
+        let (outputs, inputs) = self.shape();
+        let rows = self.check(dy, outputs)?;
+        let view = View::of(dy)?;
+        let dx = match self.kernel {
+            Some(kernel) => self.transposed.get_or_init(|| self.packed.transposed()).product_i8(kernel, &view, rows),
+            None => self.packed.transposed_product_f32(&view, rows),
+        };
+        host::tensor(dx, rows, inputs)
+    }
+
+    /// Rows of the weight, widened: the lookup of an embedding.
+    pub(crate) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+        let (outputs, inputs) = self.shape();
+        let mut out = vec![0.0f32; ids.len() * inputs];
+        for (&id, out) in ids.iter().zip(out.chunks_mut(inputs)) {
+            if id as usize >= outputs {
+                return Err(Error::new(Code::Internal, format!("row {id} of a weight of {outputs} rows")));
+            }
+            self.packed.row(id as usize, out);
+        }
+        host::tensor(out, ids.len(), inputs)
+    }
+
+    fn check(&self, x: &Tensor, width: usize) -> Result<usize> {
+        let (rows, found) = x.dims2()?;
+        if found == width {
+            return Ok(rows);
+        }
+        let shape = self.shape();
+        Err(Error::new(Code::Internal, format!("product of {:?} and a quantized weight {shape:?}", x.dims())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{assert_close, flat, normal, relative_error};
+
+    /// Odd sizes: partial tiles and blocks on both sides.
+    const SHAPES: [(usize, usize, usize); 4] = [(7, 100, 50), (1, 33, 31), (200, 64, 96), (5, 32, 1)];
+
+    fn dequantized(weight: &Q8Weight) -> Tensor {
+        weight.rows(&(0..weight.shape().0 as u32).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn exact_products_are_those_of_the_dequantized_weight() {
+        for (rows, inputs, outputs) in SHAPES {
+            let (x, w, dy) = (normal((rows, inputs), 1), normal((outputs, inputs), 2), normal((rows, outputs), 3));
+            let q = Q8Weight::new(&w, true).unwrap();
+            let dense = dequantized(&q);
+            assert!(relative_error(&dense, &w) < 5e-3);
+            assert_close(&q.forward(&x).unwrap(), &x.matmul(&dense.t().unwrap()).unwrap(), 1e-5);
+            assert_close(&q.backward(&dy).unwrap(), &dy.matmul(&dense).unwrap(), 1e-5);
+        }
+    }
+
+    #[test]
+    fn integer_products_are_close_and_deterministic() {
+        if Kernel::detect().is_none() {
+            eprintln!("SKIPPED: integer_products_are_close_and_deterministic: this CPU has no AVX-512 VNNI");
+            return;
+        }
+        for (rows, inputs, outputs) in SHAPES {
+            let (x, w, dy) = (normal((rows, inputs), 1), normal((outputs, inputs), 2), normal((rows, outputs), 3));
+            let (fast, exact) = (Q8Weight::new(&w, false).unwrap(), Q8Weight::new(&w, true).unwrap());
+            let y = fast.forward(&x).unwrap();
+            assert_close(&y, &exact.forward(&x).unwrap(), 2e-2);
+            assert_close(&fast.backward(&dy).unwrap(), &exact.backward(&dy).unwrap(), 2e-2);
+            assert_eq!(flat(&y), flat(&fast.forward(&x).unwrap()));
+        }
+    }
+
+    #[test]
+    fn integers_that_fit_are_multiplied_exactly() {
+        // Multiples of 1/127 of a largest value that every block has: quantization loses nothing.
+        let values = |rows: usize, cols: usize, step: usize| {
+            let data: Vec<f32> =
+                (0..rows * cols).map(|i| if i % 32 == 0 { 127.0 } else { ((i * step) % 255) as f32 - 127.0 }).collect();
+            Tensor::from_vec(data, (rows, cols), &candle_core::Device::Cpu).unwrap()
+        };
+        let (x, w) = (values(13, 64, 7), values(40, 64, 11));
+        let expected = x.matmul(&w.t().unwrap()).unwrap();
+        for exact in [false, true] {
+            assert_close(&Q8Weight::new(&w, exact).unwrap().forward(&x).unwrap(), &expected, 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_one_stays_visible() {
+        let mut data = vec![1.0f32; 64];
+        data[40] = f32::NAN;
+        let x = Tensor::from_vec(data, (1, 64), &candle_core::Device::Cpu).unwrap();
+        for exact in [false, true] {
+            let y = Q8Weight::new(&normal((3, 64), 1), exact).unwrap().forward(&x).unwrap();
+            assert!(flat(&y).iter().all(|v| v.is_nan()), "{y}");
+        }
+    }
+
+    #[test]
+    fn a_weight_takes_nine_bits_and_the_transpose_is_made_only_for_training() {
+        let q = Q8Weight::new(&normal((64, 128), 1), false).unwrap();
+        assert_eq!(q.packed.bytes() * 8, 64 * 128 * 9);
+        q.forward(&normal((2, 128), 2)).unwrap();
+        assert!(q.transposed.get().is_none());
+    }
+}
