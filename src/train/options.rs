@@ -310,7 +310,7 @@ mod tests {
             ("d.json", "{", vec!["d.json", "JSON"]),
             ("e.toml", "r = 1", vec!["e.toml", ".yaml"]),
             ("f.yaml", "r: 0", vec!["f.yaml", "`r` is 0", "at least 1"]),
-            ("g.yaml", "r: many", vec!["g.yaml", "train options"]),
+            ("g.yaml", "r: many", vec!["g.yaml", "train option `r`"]),
         ] {
             let err = write(name, text).unwrap_err();
             assert_eq!(err.code(), Code::InvalidOptions, "{err}");

@@ -97,9 +97,10 @@ fn dotnet() -> Outcome<Tally> {
         println!("SKIPPED: C# tests: there is no `dotnet` on the PATH; install the .NET SDK 10 and run again");
         return Ok(Tally { skipped: 1, ..Tally::default() });
     };
-    // The debug library: its assertions and overflow checks are on.
-    run_command(cargo().args(["build", "--package", "tailora", "--lib", "--features", FEATURES]))?;
-    let library = target().join("debug").join(library::file_name());
+    // The debug library, whose assertions and overflow checks are on, as the Rust tests have built it: `cargo build`
+    // leaves the features of dev-dependencies out, and would compile every dependency again.
+    run_command(cargo_test().args(["--no-run", "--test", "layers"]))?;
+    let library = target().join("debug").join("deps").join(library::file_name());
     let mut tests = command(program);
     tests.args(["test", "--configuration", "Release"]).current_dir(root().join("bindings").join("dotnet"));
     count(tests.env("TAILORA_NATIVE_LIBRARY", library).env("DOTNET_CLI_UI_LANGUAGE", "en"))
