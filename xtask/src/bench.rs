@@ -1,6 +1,7 @@
 //! `cargo xtask bench NAME`: one of `benches/`. Each prints a table for people and, as its last line, one JSON object
 //! for programs; a bench whose last line is not one is reported as failed.
 
+use crate::python;
 use crate::shell::{Outcome, announce, cannot_start, cargo, line, root};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -16,6 +17,9 @@ pub fn run(args: &[String]) -> Outcome {
     }
     let mut command = cargo();
     command.args(["bench", "--quiet", "--bench", name, "--"]).args(rest).stdout(Stdio::piped());
+    if let Some(python) = python::existing() {
+        command.env(python::VARIABLE, python);
+    }
     announce(&command);
     let mut child = command.spawn().map_err(|err| cannot_start(&command, &err))?;
     let mut last = String::new();

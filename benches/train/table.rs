@@ -1,0 +1,101 @@
+//! The results: a table for people, a JSON object for programs.
+
+use crate::rounds::{CaseResult, Measurement};
+use serde_json::{Value, json};
+
+/// What the rounds of a case come to.
+struct Line {
+    tokens_per_s: f64,
+    peer_tokens_per_s: Option<f64>,
+    /// The median speeds' ratio.
+    speed_ratio: Option<f64>,
+    /// The lowest and highest ratio within a round.
+    spread: Option<(f64, f64)>,
+    peak_gib: Option<f64>,
+    peer_peak_gib: Option<f64>,
+    memory_ratio: Option<f64>,
+}
+
+impl Line {
+    fn of(case: &CaseResult) -> Self {
+        let speed = |all: &[Measurement]| median(all.iter().map(|one| one.tokens_per_s).collect());
+        let peak = |all: &[Measurement]| all.iter().filter_map(|one| one.peak_gib).reduce(f64::max);
+        let (tokens_per_s, peer_tokens_per_s) = (speed(&case.ours).unwrap_or(f64::NAN), speed(&case.peer));
+        let pairs = case.ours.iter().zip(&case.peer).map(|(ours, peer)| ours.tokens_per_s / peer.tokens_per_s);
+        let spread = pairs.map(|ratio| (ratio, ratio)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        let (peak_gib, peer_peak_gib) = (peak(&case.ours), peak(&case.peer));
+        Line {
+            tokens_per_s,
+            peer_tokens_per_s,
+            speed_ratio: peer_tokens_per_s.map(|peer| tokens_per_s / peer),
+            spread,
+            peak_gib,
+            peer_peak_gib,
+            memory_ratio: peak_gib.zip(peer_peak_gib).map(|(ours, peer)| ours / peer),
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() % 2 {
+        1 => Some(values[middle]),
+        _ if values.is_empty() => None,
+        _ => Some(0.5 * (values[middle - 1] + values[middle])),
+    }
+}
+
+/// Prints the table.
+pub fn print(cases: &[CaseResult]) {
+    println!("\nTraining, tokens/s that are not padding (median), peak resident memory (highest)\n");
+    let head = ["case", "ours", "PEFT", "ratio", "rounds", "ours GiB", "PEFT GiB", "ratio"];
+    println!("{}", columns(&head.map(str::to_owned)));
+    for case in cases {
+        let line = Line::of(case);
+        let spread = line.spread.map_or("-".to_owned(), |(low, high)| format!("{low:.2}–{high:.2}"));
+        println!(
+            "{}",
+            columns(&[
+                case.name.clone(),
+                format!("{:.1}", line.tokens_per_s),
+                figure(line.peer_tokens_per_s, 1),
+                figure(line.speed_ratio, 2),
+                spread,
+                figure(line.peak_gib, 2),
+                figure(line.peer_peak_gib, 2),
+                figure(line.memory_ratio, 2),
+            ])
+        );
+    }
+    println!();
+}
+
+fn columns(cells: &[String; 8]) -> String {
+    let [name, rest @ ..] = cells;
+    rest.iter().fold(format!("{name:<32}"), |line, cell| format!("{line}{cell:>13}"))
+}
+
+fn figure(value: Option<f64>, decimals: usize) -> String {
+    value.map_or("-".to_owned(), |value| format!("{value:.decimals$}"))
+}
+
+/// The object of the last line.
+pub fn json(cases: &[CaseResult]) -> Value {
+    let cases: Vec<Value> = cases
+        .iter()
+        .map(|case| {
+            let line = Line::of(case);
+            json!({
+                "name": case.name,
+                "tokens_per_s": line.tokens_per_s,
+                "peer_tokens_per_s": line.peer_tokens_per_s,
+                "speed_ratio": line.speed_ratio,
+                "peak_gib": line.peak_gib,
+                "peer_peak_gib": line.peer_peak_gib,
+                "memory_ratio": line.memory_ratio,
+            })
+        })
+        .collect();
+    json!({ "cases": cases })
+}
