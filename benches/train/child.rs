@@ -25,7 +25,7 @@ pub fn run(job: &Path) -> Outcome {
     let mut memory = Vec::new();
     let every = (options.max_steps / 10).max(1);
     let mut watch = |event: &tailora::Progress| {
-        if event.phase == Phase::Train && (event.step == 1 || event.step % every == 0) {
+        if event.phase == Phase::Train && (event.step == 1 || event.step.is_multiple_of(every)) {
             memory.push(json!({"step": event.step, "gib": status_gib("VmRSS")}));
         }
         Control::Continue
