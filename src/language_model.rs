@@ -157,6 +157,29 @@ impl LanguageModel {
         Adapter::load(dir, self.adapter_base())
     }
 
+    /// Refuses an adapter of another base model.
+    pub(crate) fn check_adapter(&self, adapter: &Adapter) -> Result<()> {
+        let base = adapter.base();
+        let same = base.sha256.as_deref().is_none_or(|sha256| sha256 == self.sha256());
+        if same && base.same_shapes(&self.adapter_base()) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::AdapterMismatch,
+            format!(
+                "the adapter {} belongs to the base model {}; the model here is {}",
+                adapter.name(),
+                base.name,
+                self.name()
+            ),
+        )
+        .with("adapter", adapter.name())
+        .with("adapter_base", &base.name)
+        .with("adapter_base_sha256", base.sha256.as_deref())
+        .with("model", self.name())
+        .with("model_sha256", self.sha256()))
+    }
+
     /// Tokens of a text, without special ones around it.
     pub fn count_tokens(&self, text: &str) -> Result<usize> {
         Ok(self.0.format.tokenizer().encode(text, false)?.len())

@@ -41,4 +41,4 @@ pub use generate::{
 };
 pub use language_model::{LanguageModel, ModelOptions};
 pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};
-pub use train::{SchedulerType, TrainOptions, TrainOutcome, train};
+pub use train::{SchedulerType, TrainOptions, TrainOutcome, evaluate, train};

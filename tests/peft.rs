@@ -58,7 +58,7 @@ fn python_reads_what_training_wrote() {
     let runs = folder.path().join("runs");
     // alpha ≠ r, a layer with a rank of its own, rsLoRA: every place where the scale could go wrong.
     let options: TrainOptions = from_value(json!({
-        "output_dir": runs, "max_steps": STEPS, "learning_rate": 2e-2, "validation_share": 0.2, "eval_steps": 4,
+        "output_dir": runs, "max_steps": STEPS, "learning_rate": 2e-2, "validation_share": 0.2, "eval_steps": 4, "validation_folds": 0,
         "r": 4, "lora_alpha": 6, "use_rslora": true, "rank_pattern": {"q_proj": 2}
     }))
     .unwrap();

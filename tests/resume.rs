@@ -1,4 +1,5 @@
-//! A training process is killed with SIGKILL at random moments and resumed: it ends in the bits of an unbroken run.
+//! A training process is killed with SIGKILL at random moments and resumed: it ends in the bits of an unbroken run, whether
+//! rows are held out for good or in folds.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -6,9 +7,10 @@ use std::time::{Duration, Instant};
 use tailora::{Dataset, DatasetOptions, LanguageModel, ModelOptions, Monitor, TrainOptions};
 
 const ROLE: &str = "TAILORA_TEST_TRAIN_INTO";
+const FOLDS: &str = "TAILORA_TEST_FOLDS";
 
 /// What the child process does: train, resuming, and leave the adapter's hash in a file.
-fn child(run: &Path) {
+fn child(run: &Path, folds: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut monitor = Monitor::none();
     let options = ModelOptions { threads: 2, ..Default::default() };
@@ -17,7 +19,8 @@ fn child(run: &Path) {
     let dataset = Dataset::open_csv(&csv, &DatasetOptions::default(), &mut monitor).unwrap();
     let options = TrainOptions {
         output_dir: Some(run.to_owned()),
-        num_train_epochs: 40.0,
+        num_train_epochs: if folds == 0 { 40.0 } else { 16.0 },
+        validation_folds: Some(folds),
         early_stopping_patience: 0,
         checkpoint_steps: 2,
         resume_from_checkpoint: true,
@@ -29,10 +32,11 @@ fn child(run: &Path) {
     std::fs::write(run.join("hash"), outcome.adapter.sha256()).unwrap();
 }
 
-fn spawn(run: &Path) -> Child {
+fn spawn(run: &Path, folds: usize) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["killed_at_random_moments_a_run_ends_in_the_same_bits", "--exact", "--nocapture"])
         .env(ROLE, run)
+        .env(FOLDS, folds.to_string())
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
         .spawn()
@@ -46,26 +50,31 @@ fn hash(run: &Path) -> Option<String> {
 #[test]
 fn killed_at_random_moments_a_run_ends_in_the_same_bits() {
     if let Some(run) = std::env::var_os(ROLE) {
-        return child(&PathBuf::from(run));
+        return child(&PathBuf::from(run), std::env::var(FOLDS).unwrap().parse().unwrap());
     }
+    // A linear congruential generator: the moments differ from run to run of the suite only by the machine's speed.
+    let mut random = 12345u64;
+    for (folds, kills) in [(0, 30), (2, 20)] {
+        kill_and_resume(folds, kills, &mut random);
+    }
+}
+
+fn kill_and_resume(folds: usize, kills: u32, random: &mut u64) {
     let dir = tempfile::tempdir().unwrap();
     let unbroken = dir.path().join("unbroken");
     let begun = Instant::now();
-    assert!(spawn(&unbroken).wait().unwrap().success());
+    assert!(spawn(&unbroken, folds).wait().unwrap().success());
     let whole = begun.elapsed();
     let expected = hash(&unbroken).unwrap();
 
-    let kills = 50;
     let (mut killed, mut runs) = (0u32, 0u32);
-    // A linear congruential generator: the moments differ from run to run of the suite only by the machine's speed.
-    let mut random = 12345u64;
     while killed < kills {
         let run = dir.path().join(format!("run{runs}"));
         runs += 1;
         loop {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let moment = whole.mul_f64(0.05 + 0.45 * (random >> 40) as f64 / (1u64 << 24) as f64);
-            let mut process = spawn(&run);
+            *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let moment = whole.mul_f64(0.05 + 0.45 * (*random >> 40) as f64 / (1u64 << 24) as f64);
+            let mut process = spawn(&run, folds);
             let ended = wait_at_most(&mut process, if killed < kills { moment } else { Duration::from_secs(300) });
             if ended {
                 break;
@@ -74,9 +83,9 @@ fn killed_at_random_moments_a_run_ends_in_the_same_bits() {
             process.wait().unwrap();
             killed += 1;
         }
-        assert_eq!(hash(&run).as_ref(), Some(&expected), "run {runs} after {killed} kills");
+        assert_eq!(hash(&run).as_ref(), Some(&expected), "{folds} folds, run {runs} after {killed} kills");
     }
-    println!("{killed} kills over {runs} runs, each of which ended in {expected}");
+    println!("{folds} folds: {killed} kills over {runs} runs, each of which ended in {expected}");
 }
 
 /// Whether the process ended by itself, successfully, within the time.

@@ -11,7 +11,7 @@ use crate::adapter::Adapter;
 use crate::control::{Cancel, Control};
 use crate::error::{Code, Error, Result};
 use crate::language_model::LanguageModel;
-use crate::model::{LoraStack, Projection};
+use crate::model::LoraStack;
 use crate::options::{Options, invalid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,7 @@ impl Session {
     /// Puts an adapter on top of the stack. Its deltas add to those of the others; the order does not matter to the
     /// result, but for rounding.
     pub fn attach(&mut self, adapter: &Adapter, scale: f64) -> Result<()> {
-        self.check_base(adapter)?;
+        self.model.check_adapter(adapter)?;
         let mut attached = self.attached.clone();
         attached.push(Attached { adapter: adapter.clone(), scale });
         self.set_stack(attached)
@@ -200,34 +200,6 @@ impl Session {
         self.context = Context::new(&self.model, lora, self.context.limit());
         self.attached = attached;
         Ok(())
-    }
-
-    /// Adapters are loaded for a model; attaching one of another model must fail here, not in a matrix product.
-    fn check_base(&self, adapter: &Adapter) -> Result<()> {
-        let decoder = self.model.decoder();
-        let base = adapter.base();
-        let fits = base.num_hidden_layers == decoder.config().num_hidden_layers
-            && Projection::ALL
-                .into_iter()
-                .all(|projection| base.shape(projection) == decoder.projection_shape(projection));
-        let same = base.sha256.as_deref().is_none_or(|sha256| sha256 == self.model.sha256());
-        if fits && same {
-            return Ok(());
-        }
-        Err(Error::new(
-            Code::AdapterMismatch,
-            format!(
-                "the adapter {} belongs to the base model {}; this session has {}",
-                adapter.name(),
-                base.name,
-                self.model.name()
-            ),
-        )
-        .with("adapter", adapter.name())
-        .with("adapter_base", &base.name)
-        .with("adapter_base_sha256", base.sha256.as_deref())
-        .with("model", self.model.name())
-        .with("model_sha256", self.model.sha256()))
     }
 
     /// Whether a generation for `prompt` would find some of it read already.

@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Key of the JSON in the file's metadata.
 const STATE: &str = "tailora.checkpoint/1";
@@ -21,10 +21,8 @@ pub(super) struct Checkpoint {
     pub(super) tensors: HashMap<String, Tensor>,
 }
 
-/// Where a run directory keeps its checkpoint.
-pub(super) fn path(run: &Path) -> PathBuf {
-    run.join("checkpoint.safetensors")
-}
+/// The checkpoint's file in the run directory; folds have files of their own.
+pub(super) const NAME: &str = "checkpoint.safetensors";
 
 impl Checkpoint {
     /// Replaces the checkpoint at `path`; the old one stays whole until the new one is.
@@ -91,7 +89,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_damage_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        let file = path(dir.path());
+        let file = dir.path().join(NAME);
         assert!(Checkpoint::read(&file, &Device::Cpu).unwrap().is_none());
         let a = Tensor::new(&[[1f32, 2.0], [3.0, 4.5]], &Device::Cpu).unwrap();
         let written = Checkpoint { state: json!({"steps": 7}), tensors: HashMap::from([("a".to_owned(), a.clone())]) };

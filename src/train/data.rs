@@ -20,6 +20,18 @@ pub(super) fn split(rows: usize, validation_share: f64, seed: u64) -> (Vec<usize
     (order, validation)
 }
 
+/// The rows to train on and to hold out in each of `folds` runs, each ascending: every row is held out exactly once.
+pub(super) fn fold_rows(rows: usize, folds: usize, seed: u64) -> Vec<(Vec<usize>, Vec<usize>)> {
+    let mut order: Vec<usize> = (0..rows).collect();
+    order.shuffle(&mut StdRng::seed_from_u64(seed ^ 0x5eed_0001));
+    let fold = |fold: usize| {
+        let mut held_out: Vec<usize> = order.iter().copied().skip(fold).step_by(folds).collect();
+        held_out.sort_unstable();
+        ((0..rows).filter(|row| held_out.binary_search(row).is_err()).collect(), held_out)
+    };
+    (0..folds).map(fold).collect()
+}
+
 /// The row order of one epoch: a function of the seed and the epoch alone, so that a resumed run sees the same.
 pub(super) fn epoch_order(rows: &[usize], seed: u64, epoch: u64) -> Vec<usize> {
     let mut order = rows.to_vec();
@@ -71,6 +83,23 @@ mod tests {
             assert_eq!((train, validation), split(rows, share, 7));
         }
         assert_ne!(split(60, 0.1, 7), split(60, 0.1, 8));
+    }
+
+    #[test]
+    fn folds_hold_out_every_row_once() {
+        for (rows, folds) in [(5, 5), (24, 5), (39, 2), (3, 2)] {
+            let parts = fold_rows(rows, folds, 7);
+            let mut held_out: Vec<usize> = parts.iter().flat_map(|(_, held_out)| held_out.clone()).collect();
+            held_out.sort_unstable();
+            assert_eq!(held_out, (0..rows).collect::<Vec<_>>());
+            for (train, held_out) in &parts {
+                assert_eq!(train.len() + held_out.len(), rows);
+                assert!(!train.is_empty() && held_out.iter().all(|row| !train.contains(row)));
+                assert!((rows / folds..=rows.div_ceil(folds)).contains(&held_out.len()));
+            }
+            assert_eq!(parts, fold_rows(rows, folds, 7));
+        }
+        assert_ne!(fold_rows(24, 5, 7), fold_rows(24, 5, 8));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Keeps the best weights seen, and says when waiting for better ones is over.
 
-use crate::model::{LoraWeights, Site};
+use crate::model::{LoraStack, LoraWeights, Site};
 
 /// The weights of one moment of a run.
 pub(super) struct Snapshot {
@@ -8,6 +8,17 @@ pub(super) struct Snapshot {
     /// Mean loss per trained token of the validation rows; `None` without validation rows.
     pub(super) validation_loss: Option<f64>,
     pub(super) weights: Vec<(Site, LoraWeights)>,
+}
+
+impl Snapshot {
+    /// The weights, ready for a forward pass.
+    pub(super) fn stack(&self) -> LoraStack {
+        let mut stack = LoraStack::none();
+        for (site, weights) in &self.weights {
+            stack.push(*site, weights.clone());
+        }
+        stack
+    }
 }
 
 /// Early stopping on the validation loss.
@@ -33,6 +44,11 @@ impl EarlyStopping {
         } else {
             self.without_progress += 1;
         }
+        self.is_over()
+    }
+
+    /// Whether waiting for a better loss is over.
+    pub(super) fn is_over(&self) -> bool {
         self.patience > 0 && self.without_progress >= self.patience
     }
 
@@ -44,11 +60,6 @@ impl EarlyStopping {
     /// Goes on from a checkpoint.
     pub(super) fn restore(&mut self, without_progress: u32, best: Option<Snapshot>) {
         (self.without_progress, self.best) = (without_progress, best);
-    }
-
-    /// The best validation loss so far.
-    pub(super) fn best_loss(&self) -> Option<f64> {
-        self.best.as_ref().and_then(|best| best.validation_loss)
     }
 
     /// The best snapshot, if any validation was made.
@@ -72,8 +83,8 @@ mod tests {
             .map(|(s, l)| stopping.observe(at(s, l)))
             .into();
         assert_eq!(ends, [false, false, false, false, false, true]);
-        assert_eq!(stopping.best_loss(), Some(1.9));
-        assert_eq!(stopping.into_best().map(|best| best.step), Some(4));
+        assert!(stopping.is_over());
+        assert_eq!(stopping.into_best().map(|best| (best.step, best.validation_loss)), Some((4, Some(1.9))));
     }
 
     #[test]

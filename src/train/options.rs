@@ -76,8 +76,9 @@ pub struct TrainOptions {
 
     /// Passes over the training rows at most; early stopping may end sooner.
     pub num_train_epochs: f64,
-    /// Optimizer steps at least, so that a handful of rows is learnt too: with fewer, epochs are added.
-    pub min_steps: u64,
+    /// Optimizer steps at least, so that a handful of rows is learnt too: with fewer, epochs are added. Null means 60 where
+    /// folds find the best step (see `validation_folds`), so that there is one to find, and none elsewhere.
+    pub min_steps: Option<u64>,
     /// Optimizer steps exactly, in place of `num_train_epochs` and `min_steps`; 0 leaves those in charge.
     pub max_steps: u64,
     /// Rows per forward and backward pass.
@@ -93,6 +94,12 @@ pub struct TrainOptions {
     /// Share of the rows kept for validation; 0 trains on all rows and keeps the last step.
     #[schemars(range(min = 0.0, max = 0.5))]
     pub validation_share: f64,
+    /// With 2 or more, no row is kept for good: so many times, that part of the rows is held out and the rest trained on;
+    /// the step with the lowest mean validation loss is the best one, and the adapter is trained on all rows up to it. It
+    /// takes as many times as long, and one more. 0 never does so; null does with 5 folds where there are 5 to 39 rows,
+    /// since a tenth of so few says little. Without a `validation_share` there are no folds.
+    #[schemars(range(min = 0, max = 40))]
+    pub validation_folds: Option<usize>,
     /// Validations without a better loss after which training ends; 0 never ends early. The best step is kept either way.
     pub early_stopping_patience: u32,
     /// Steps between validations; 0 validates at the end of every epoch.
@@ -104,6 +111,10 @@ pub struct TrainOptions {
     pub checkpoint_steps: u64,
     /// Goes on from the run directory's checkpoint, if there is one, and ends in the same bits as an unbroken run.
     pub resume_from_checkpoint: bool,
+    /// After training, so many unseen inputs are answered (at most 128 tokens each), and the summary says how much of the
+    /// answers is copied from the training rows word for word; 0 leaves that out.
+    #[schemars(range(min = 0, max = 8))]
+    pub memorisation_samples: usize,
     /// Decides the initial A, the split, the order of rows and dropout.
     pub seed: u64,
 }
@@ -132,17 +143,19 @@ impl Default for TrainOptions {
             warmup_ratio: 0.1,
             warmup_steps: 0,
             num_train_epochs: 15.0,
-            min_steps: 0,
+            min_steps: None,
             max_steps: 0,
             batch_size: 4,
             gradient_accumulation_steps: 1,
             max_length: 1024,
             validation_share: 0.1,
+            validation_folds: None,
             early_stopping_patience: 3,
             eval_steps: 0,
             logging_steps: 1,
             checkpoint_steps: 0,
             resume_from_checkpoint: false,
+            memorisation_samples: 4,
             seed: 42,
         }
     }
@@ -159,12 +172,17 @@ impl Options for TrainOptions {
             ("gradient_accumulation_steps", self.gradient_accumulation_steps as u64, 1, 4096),
             ("max_length", self.max_length as u64, 8, 1 << 24),
             ("logging_steps", self.logging_steps, 1, u64::MAX),
+            ("validation_folds", self.validation_folds.unwrap_or(0) as u64, 0, 40),
+            ("memorisation_samples", self.memorisation_samples as u64, 0, 8),
         ];
         for (name, found, min, max) in integers {
             if !(min..=max).contains(&found) {
                 let upper = if max == u64::MAX { String::new() } else { format!(", at most {max}") };
                 return Err(invalid(name, found, &format!("at least {min}{upper}")));
             }
+        }
+        if self.validation_folds == Some(1) {
+            return Err(invalid("validation_folds", 1, "0 for none, or from 2 to 40"));
         }
         let numbers = [
             ("lora_alpha", self.lora_alpha, f64::MIN_POSITIVE, 1e6),
@@ -336,6 +354,9 @@ mod tests {
             ("gradient_accumulation_steps", json!(0)),
             ("max_length", json!(4)),
             ("validation_share", json!(0.6)),
+            ("validation_folds", json!(1)),
+            ("validation_folds", json!(41)),
+            ("memorisation_samples", json!(9)),
             ("logging_steps", json!(0)),
             ("checkpoint_steps", json!(5)),
             ("resume_from_checkpoint", json!(true)),

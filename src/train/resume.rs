@@ -2,6 +2,7 @@
 
 use super::checkpoint::{self, Checkpoint};
 use super::early_stopping::Snapshot;
+use super::plan::Part;
 use super::trainer::{Done, Run};
 use crate::error::{Code, Error, Result};
 use crate::model::LoraWeights;
@@ -57,7 +58,7 @@ impl Run<'_> {
     /// `Training` if the checkpoint is damaged, or of another run: other options, rows or base model.
     pub(super) fn resume(&mut self) -> Result<()> {
         let Some(path) = self.checkpoint_path() else { return Ok(()) };
-        let Some(mut checkpoint) = Checkpoint::read(&path, self.model.decoder().device())? else { return Ok(()) };
+        let Some(mut checkpoint) = Checkpoint::read(&path, self.job.model.decoder().device())? else { return Ok(()) };
         let refuse = |what: String| {
             Error::new(Code::Training, format!("{}: {what}", path.display())).with("path", path.display().to_string())
         };
@@ -87,22 +88,32 @@ impl Run<'_> {
     }
 
     fn checkpoint_path(&self) -> Option<PathBuf> {
-        self.options.output_dir.as_deref().map(checkpoint::path)
+        let name = match self.part {
+            Part::Fold(index) => format!("checkpoint-fold-{}.safetensors", index + 1),
+            Part::Whole | Part::Refit => checkpoint::NAME.to_owned(),
+        };
+        self.job.options.output_dir.as_deref().map(|run| run.join(name))
     }
 
     /// Options that change no bit of the result (paths, names, cadences of writing) are left out.
     fn identity(&self) -> String {
-        let mut options = self.options.clone();
+        let mut options = self.job.options.clone();
         options.output_dir = None;
         options.resume_from_checkpoint = false;
         options.checkpoint_steps = 0;
         options.logging_steps = 1;
+        options.memorisation_samples = 0;
         options.name.clear();
         let mut hash = Sha256::new();
         hash.update(serde_json::to_string(&options).unwrap_or_default());
-        hash.update(self.dataset.sha256());
-        hash.update(self.model.sha256());
-        hash.update(format!("{} rows, {} threads", self.examples.rows.len(), self.model.decoder().num_threads()));
+        hash.update(self.job.dataset.sha256());
+        hash.update(self.job.model.sha256());
+        hash.update(format!(
+            "{} rows, {} threads",
+            self.job.examples.rows.len(),
+            self.job.model.decoder().num_threads()
+        ));
+        hash.update(format!("{:?} of {} steps", self.part, self.plan.until));
         format!("{:x}", hash.finalize())
     }
 }

@@ -1,4 +1,4 @@
-//! Whole runs on a small random model: what is kept, what repeats, what stops them.
+//! Whole runs on a small random model: what is kept, what repeats, what stops them. Folds have tests of their own.
 
 use super::*;
 use crate::control::{Cancel, Control, Monitor, Phase, Progress};
@@ -8,13 +8,13 @@ use crate::language_model::{LanguageModel, ModelOptions};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-fn model() -> LanguageModel {
+pub(super) fn model() -> LanguageModel {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/qwen2");
     LanguageModel::load(&dir, &ModelOptions { threads: 2, ..Default::default() }, &mut Monitor::none()).unwrap()
 }
 
 /// Rows that a tiny model can learn: the answer repeats the question.
-fn csv(dir: &Path, rows: usize) -> PathBuf {
+pub(super) fn csv(dir: &Path, rows: usize) -> PathBuf {
     let mut text = "input,output\n".to_owned();
     for i in 0..rows {
         text.push_str(&format!("q{i},a{} ok\n", i % 3));
@@ -24,11 +24,20 @@ fn csv(dir: &Path, rows: usize) -> PathBuf {
     path
 }
 
+/// One run, with rows held out for good and nothing generated after it.
 fn options() -> TrainOptions {
-    TrainOptions { r: 4, learning_rate: 1e-2, num_train_epochs: 3.0, seed: 5, ..Default::default() }
+    TrainOptions {
+        r: 4,
+        learning_rate: 1e-2,
+        num_train_epochs: 3.0,
+        seed: 5,
+        validation_folds: Some(0),
+        memorisation_samples: 0,
+        ..Default::default()
+    }
 }
 
-fn run(options: &TrainOptions, rows: usize, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
+pub(super) fn run(options: &TrainOptions, rows: usize, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
     let dir = tempfile::tempdir().unwrap();
     let dataset = Dataset::open_csv(&csv(dir.path(), rows), &DatasetOptions::default(), &mut Monitor::none()).unwrap();
     train(&model(), &dataset, options, monitor)
@@ -113,7 +122,7 @@ fn a_stopped_run_resumes_to_the_bits_of_an_unbroken_one() {
     let whole = TrainOptions { lora_dropout: 0.1, num_train_epochs: 4.0, ..options() };
     let unbroken = run(&whole, 20, &mut Monitor::none()).unwrap();
     let steps = unbroken.summary["steps"].as_u64().unwrap();
-    for stop_at in [1, 5, 7, steps - 1] {
+    for stop_at in [1, 5, 7, steps - 1, steps] {
         let resumable = TrainOptions {
             output_dir: Some(dir.path().join(stop_at.to_string())),
             checkpoint_steps: 3,

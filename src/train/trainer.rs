@@ -1,26 +1,27 @@
 //! The training loop: rows in, the best adapter out.
 
-use super::data::{epoch_order, groups, pack, split};
+use super::data::{epoch_order, pack, split};
 use super::early_stopping::{EarlyStopping, Snapshot};
+use super::evaluation::loss_of;
+use super::folds;
 use super::optimizer::Optimizer;
 use super::options::TrainOptions;
-use super::run_dir::{Provenance, RunDir, named_version};
+use super::outcome;
+use super::plan::{Job, Part, Plan};
+use super::run_dir::RunDir;
 use super::schedule::LrSchedule;
 use crate::adapter::Adapter;
 use crate::control::{Monitor, Phase, Progress};
-use crate::dataset::{Dataset, Examples};
+use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::language_model::LanguageModel;
 use crate::model::{LoraGradients, LoraStack};
 use crate::ops::lora::Dropout;
 use crate::options::Options;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::path::PathBuf;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// Tokens of one validation batch: enough to keep all cores busy, little enough to hold.
-const VALIDATION_TOKENS: usize = 2048;
 /// Steps in a row whose loss or gradient is not finite, after which a run is given up.
 const MAX_BAD_STEPS: u32 = 3;
 
@@ -29,7 +30,8 @@ const MAX_BAD_STEPS: u32 = 3;
 pub struct TrainOutcome {
     /// The best adapter: that of the lowest validation loss, or the last one without validation rows.
     pub adapter: Adapter,
-    /// How it went: steps, losses, speed, why it ended, where it was saved.
+    /// How it went: steps, losses, speed, why it ended, where it was saved; `evaluation` against the base model and
+    /// `memorisation`, with `folds` where there were any.
     pub summary: Value,
 }
 
@@ -51,24 +53,33 @@ pub fn train(
     options.validate()?;
     let max_length = options.max_length.min(model.decoder().config().max_position_embeddings);
     let examples = dataset.examples(model.format(), max_length, monitor)?;
-    let mut run = Run::new(model, dataset, &examples, options)?;
-    if options.resume_from_checkpoint {
-        run.resume()?;
+    if examples.rows.is_empty() {
+        return Err(Error::new(Code::Training, "the dataset has no row to train on"));
     }
+    let job = Job { model, dataset, options, examples: &examples, started: Instant::now() };
+    let files = options.output_dir.as_deref().map(|dir| RunDir::create(dir, options)).transpose()?;
+    let folds = folds::count(examples.rows.len(), options);
+    if folds > 0 {
+        return folds::train(&job, files, folds, monitor);
+    }
+    let (train_rows, validation_rows) = split(examples.rows.len(), options.validation_share, options.seed);
+    let plan = Plan::new(options, train_rows.len(), 0);
+    let mut run = Run::new(job, Part::Whole, train_rows, validation_rows, plan, files)?;
+    run.resume_if_asked()?;
     let stop_reason = run.execute(monitor)?;
-    run.finish(stop_reason, monitor)
+    outcome::of_run(run, stop_reason, monitor)
 }
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StopReason {
+pub(super) enum StopReason {
     Completed,
     EarlyStopping,
     Cancelled,
 }
 
 impl StopReason {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             StopReason::Completed => "completed",
             StopReason::EarlyStopping => "early_stopping",
@@ -78,86 +89,108 @@ impl StopReason {
 }
 
 pub(super) struct Run<'a> {
-    pub(super) model: &'a LanguageModel,
-    pub(super) dataset: &'a Dataset,
-    pub(super) options: &'a TrainOptions,
-    pub(super) examples: &'a Examples,
-    train_rows: Vec<usize>,
-    validation_rows: Vec<usize>,
+    pub(super) job: Job<'a>,
+    pub(super) part: Part,
+    pub(super) plan: Plan,
+    pub(super) train_rows: Vec<usize>,
+    pub(super) validation_rows: Vec<usize>,
     /// The adapter as it began: names, shapes and scalings of what is trained.
     pub(super) initial: Adapter,
     pub(super) optimizer: Optimizer,
     schedule: LrSchedule,
     pub(super) stopping: EarlyStopping,
-    files: Option<RunDir>,
+    pub(super) files: Option<RunDir>,
     steps_per_epoch: u64,
-    total_steps: u64,
-    started: Instant,
+    /// Steps of the runs before this one, and of those after it at most.
+    others: (u64, u64),
     pub(super) done: Done,
 }
 
 /// What has happened so far.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Done {
-    steps: u64,
-    skipped_steps: u64,
+    pub(super) steps: u64,
+    pub(super) skipped_steps: u64,
     bad_in_a_row: u32,
-    tokens: u64,
-    trained_tokens: u64,
-    training: Duration,
-    last_loss: Option<f64>,
-    base_validation_loss: Option<f64>,
+    pub(super) tokens: u64,
+    pub(super) trained_tokens: u64,
+    pub(super) training: Duration,
+    pub(super) last_loss: Option<f64>,
+    pub(super) base_validation_loss: Option<f64>,
     last_validation_loss: Option<f64>,
+    /// Steps and their losses as the bits of an f64: decimal text need not come back as the same number.
+    validations: Vec<(u64, u64)>,
+}
+
+impl Done {
+    /// Steps and the validation losses after them.
+    pub(super) fn validation_losses(&self) -> impl Iterator<Item = (u64, f64)> {
+        self.validations.iter().map(|&(step, loss)| (step, f64::from_bits(loss)))
+    }
+
+    /// Counts the work of another run as this one's; steps are not added up.
+    pub(super) fn add_work_of(&mut self, other: &Done) {
+        self.skipped_steps += other.skipped_steps;
+        self.tokens += other.tokens;
+        self.trained_tokens += other.trained_tokens;
+        self.training += other.training;
+    }
 }
 
 impl<'a> Run<'a> {
-    fn new(
-        model: &'a LanguageModel,
-        dataset: &'a Dataset,
-        examples: &'a Examples,
-        options: &'a TrainOptions,
+    pub(super) fn new(
+        job: Job<'a>,
+        part: Part,
+        train_rows: Vec<usize>,
+        validation_rows: Vec<usize>,
+        plan: Plan,
+        files: Option<RunDir>,
     ) -> Result<Self> {
-        let (train_rows, validation_rows) = split(examples.rows.len(), options.validation_share, options.seed);
-        if train_rows.is_empty() {
-            return Err(Error::new(Code::Training, "the dataset has no row to train on"));
-        }
-        let initial = Adapter::new_for_training(&options.lora_config(), model.adapter_base(), options.seed)?;
+        let options = job.options;
+        let initial = Adapter::new_for_training(&options.lora_config(), job.model.adapter_base(), options.seed)?;
         let rows_per_step = options.batch_size * options.gradient_accumulation_steps;
-        let steps_per_epoch = train_rows.len().div_ceil(rows_per_step) as u64;
-        let total_steps = match options.max_steps {
-            0 => ((options.num_train_epochs * steps_per_epoch as f64).ceil() as u64).max(options.min_steps).max(1),
-            exactly => exactly,
-        };
         Ok(Run {
             optimizer: Optimizer::new(options, &initial)?,
-            schedule: LrSchedule::new(options, total_steps),
+            schedule: LrSchedule::new(options, plan.total_steps),
             stopping: EarlyStopping::new(options.early_stopping_patience),
-            files: options.output_dir.as_deref().map(|dir| RunDir::create(dir, options)).transpose()?,
-            started: Instant::now(),
+            steps_per_epoch: train_rows.len().div_ceil(rows_per_step).max(1) as u64,
+            others: (0, 0),
             done: Done::default(),
-            model,
-            dataset,
-            options,
-            examples,
+            job,
+            part,
+            plan,
             train_rows,
             validation_rows,
             initial,
-            steps_per_epoch,
-            total_steps,
+            files,
         })
     }
 
+    /// Places this run between others of the same training, so that progress is that of all.
+    pub(super) fn between(&mut self, steps_before: u64, steps_after: u64) {
+        self.others = (steps_before, steps_after);
+    }
+
+    /// Goes on from this run's checkpoint, if the options say so and there is one.
+    pub(super) fn resume_if_asked(&mut self) -> Result<()> {
+        if self.job.options.resume_from_checkpoint { self.resume() } else { Ok(()) }
+    }
+
     /// Runs to the end, to early stopping, or to the host's wish; only the latter two leave steps undone.
-    fn execute(&mut self, monitor: &mut Monitor<'_>) -> Result<StopReason> {
+    pub(super) fn execute(&mut self, monitor: &mut Monitor<'_>) -> Result<StopReason> {
         match self.steps(monitor) {
             Err(err) if err.code() == Code::Cancelled && self.done.steps > 0 => {
-                if self.options.checkpoint_steps > 0 {
-                    self.write_checkpoint()?;
-                }
+                self.write_last_checkpoint()?;
                 Ok(StopReason::Cancelled)
             }
+            // A fold that has ended is not run again on resuming.
+            Ok(reason) if matches!(self.part, Part::Fold(_)) => self.write_last_checkpoint().map(|()| reason),
             other => other,
         }
+    }
+
+    fn write_last_checkpoint(&self) -> Result<()> {
+        if self.job.options.checkpoint_steps > 0 { self.write_checkpoint() } else { Ok(()) }
     }
 
     fn steps(&mut self, monitor: &mut Monitor<'_>) -> Result<StopReason> {
@@ -167,23 +200,24 @@ impl<'a> Run<'a> {
             self.done.base_validation_loss = Some(loss);
             self.log("validation", 0, &[("loss", loss)])?;
         }
-        let rows_per_step = self.options.batch_size * self.options.gradient_accumulation_steps;
-        let every = if self.options.eval_steps == 0 { self.steps_per_epoch } else { self.options.eval_steps };
-        while self.done.steps < self.total_steps {
+        let rows_per_step = self.job.options.batch_size * self.job.options.gradient_accumulation_steps;
+        // A run that goes on may have been stopped between a step and its validation, or after its last step.
+        if self.validate_if_due(monitor)? || (self.stopping.is_over() && self.done.steps < self.plan.until) {
+            return Ok(StopReason::EarlyStopping);
+        }
+        while self.done.steps < self.plan.until {
             let epoch = self.done.steps / self.steps_per_epoch;
-            let order = epoch_order(&self.train_rows, self.options.seed, epoch);
+            let order = epoch_order(&self.train_rows, self.job.options.seed, epoch);
             let first = (self.done.steps % self.steps_per_epoch) as usize;
             for rows in order.chunks(rows_per_step).skip(first) {
-                if self.done.steps == self.total_steps {
+                if self.done.steps == self.plan.until {
                     break;
                 }
                 self.step(rows, monitor)?;
-                let last = self.done.steps == self.total_steps;
-                let due = last || self.done.steps.is_multiple_of(every);
-                if due && self.validate(monitor)? && !last {
+                if self.validate_if_due(monitor)? {
                     return Ok(StopReason::EarlyStopping);
                 }
-                let every = self.options.checkpoint_steps;
+                let every = self.job.options.checkpoint_steps;
                 if every > 0 && self.done.steps.is_multiple_of(every) {
                     self.write_checkpoint()?;
                 }
@@ -197,8 +231,8 @@ impl<'a> Run<'a> {
     fn step(&mut self, rows: &[usize], monitor: &mut Monitor<'_>) -> Result<()> {
         let began = Instant::now();
         let batches: Vec<_> = rows
-            .chunks(self.options.batch_size)
-            .map(|rows| pack(rows.iter().map(|&row| &self.examples.rows[row])))
+            .chunks(self.job.options.batch_size)
+            .map(|rows| pack(rows.iter().map(|&row| &self.job.examples.rows[row])))
             .collect();
         let trained: usize = batches.iter().map(|batch| batch.num_trained()).sum();
         let lora = self.optimizer.stack();
@@ -208,7 +242,7 @@ impl<'a> Run<'a> {
             monitor.check()?;
             let dropout = self.dropout(index);
             let (sum, micro) =
-                self.model.decoder().loss_and_gradients(batch, &lora, 1.0 / trained as f64, dropout, false)?;
+                self.job.model.decoder().loss_and_gradients(batch, &lora, 1.0 / trained as f64, dropout, false)?;
             loss += sum / trained as f64;
             gradients.accumulate(micro)?;
         }
@@ -241,24 +275,24 @@ impl<'a> Run<'a> {
             format!(
                 "the loss ({loss}) or gradient norm ({norm}) was not finite in {MAX_BAD_STEPS} steps in a row, the last \
                  being step {}; lower learning_rate (now {})",
-                self.done.steps, self.options.learning_rate
+                self.done.steps, self.job.options.learning_rate
             ),
         )
         .with("step", self.done.steps))
     }
 
     fn dropout(&self, micro_batch: usize) -> Option<Dropout> {
-        let p = self.options.lora_dropout;
-        let step = self.done.steps * self.options.gradient_accumulation_steps as u64 + micro_batch as u64;
-        let seed = self.options.seed ^ step.wrapping_add(1).wrapping_mul(0xA076_1D64_78BD_642F);
+        let p = self.job.options.lora_dropout;
+        let step = self.done.steps * self.job.options.gradient_accumulation_steps as u64 + micro_batch as u64;
+        let seed = self.job.options.seed ^ step.wrapping_add(1).wrapping_mul(0xA076_1D64_78BD_642F);
         (p > 0.0).then_some(Dropout { p, seed })
     }
 
     fn report_step(&mut self, loss: f64, norm: f64, learning_rate: f64, monitor: &mut Monitor<'_>) -> Result<()> {
         let step = self.done.steps;
         let speed = self.done.tokens as f64 / self.done.training.as_secs_f64().max(1e-9);
-        if step.is_multiple_of(self.options.logging_steps) {
-            let epoch = step as f64 / self.steps_per_epoch as f64;
+        if step.is_multiple_of(self.job.options.logging_steps) {
+            let epoch = self.epochs();
             let figures = [
                 ("loss", loss),
                 ("learning_rate", learning_rate),
@@ -277,14 +311,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Validates if there are rows for it; `true` when early stopping says so.
+    /// Validates after the steps for which that is planned, once; `true` when early stopping ends the run.
+    fn validate_if_due(&mut self, monitor: &mut Monitor<'_>) -> Result<bool> {
+        let step = self.done.steps;
+        let last = step == self.plan.until;
+        let due = step > 0 && (last || step.is_multiple_of(self.plan.eval_every));
+        let done = self.done.validations.last().is_some_and(|validation| validation.0 == step);
+        if !due || done || self.validation_rows.is_empty() {
+            return Ok(false);
+        }
+        Ok(self.validate(monitor)? && !last)
+    }
+
     fn validate(&mut self, monitor: &mut Monitor<'_>) -> Result<bool> {
         let step = self.done.steps;
-        let validation_loss = match self.validation_rows.is_empty() {
-            true => return Ok(false),
-            false => self.validation_loss(&self.optimizer.stack(), monitor)?,
-        };
+        let validation_loss = self.validation_loss(&self.optimizer.stack(), monitor)?;
         self.done.last_validation_loss = Some(validation_loss);
+        self.done.validations.push((step, validation_loss.to_bits()));
         self.log("validation", step, &[("loss", validation_loss)])?;
         let weights = self.optimizer.weights();
         let end = self.stopping.observe(Snapshot { step, validation_loss: Some(validation_loss), weights });
@@ -296,81 +339,38 @@ impl<'a> Run<'a> {
 
     /// Mean loss per trained token over the validation rows.
     fn validation_loss(&self, lora: &LoraStack, monitor: &mut Monitor<'_>) -> Result<f64> {
-        let rows = &self.examples.rows;
-        let (mut loss, mut trained) = (0.0, 0);
-        for group in groups(&self.validation_rows, rows, usize::MAX, VALIDATION_TOKENS) {
-            monitor.check()?;
-            let batch = pack(group.iter().map(|&row| &rows[row]));
-            loss += self.model.decoder().loss(&batch, lora)?;
-            trained += batch.num_trained();
-        }
-        Ok(loss / trained as f64)
+        let Job { model, examples, .. } = self.job;
+        let loss = loss_of(model.decoder(), lora, examples, &self.validation_rows, &mut |_| monitor.check())?;
+        Ok(loss.mean())
     }
 
-    fn event(&self, phase: Phase) -> Progress {
-        let mut event = Progress::new(phase, self.done.steps, self.total_steps, self.started.elapsed());
-        event.epoch = Some(self.done.steps as f64 / self.steps_per_epoch as f64);
+    pub(super) fn event(&self, phase: Phase) -> Progress {
+        let (before, after) = self.others;
+        let (step, total) = (before + self.done.steps, before + self.plan.until + after);
+        let mut event = Progress::new(phase, step, total, self.job.started.elapsed());
+        event.epoch = Some(self.epochs());
         event.validation_loss = self.done.last_validation_loss;
         event
     }
 
-    fn log(&mut self, group: &str, step: u64, figures: &[(&str, f64)]) -> Result<()> {
-        self.files.as_mut().map_or(Ok(()), |files| files.log(group, step, figures))
+    /// Passes over the training rows so far.
+    pub(super) fn epochs(&self) -> f64 {
+        self.done.steps as f64 / self.steps_per_epoch as f64
     }
 
-    /// The best weights as a named version, saved if there is a run directory.
-    fn finish(mut self, reason: StopReason, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
-        let best_validation_loss = self.stopping.best_loss();
-        let last = Snapshot { step: self.done.steps, validation_loss: None, weights: self.optimizer.weights() };
+    /// Figures of a fold are kept apart from those of the run that gives the adapter.
+    pub(super) fn log(&mut self, group: &str, step: u64, figures: &[(&str, f64)]) -> Result<()> {
+        let Some(files) = self.files.as_mut() else { return Ok(()) };
+        match self.part {
+            Part::Fold(index) => files.log(&format!("fold-{}/{group}", index + 1), step, figures),
+            Part::Whole | Part::Refit => files.log(group, step, figures),
+        }
+    }
+
+    /// The best weights, or the last ones if there was no validation.
+    pub(super) fn take_best(&mut self) -> Snapshot {
         let stopping = std::mem::replace(&mut self.stopping, EarlyStopping::new(0));
-        let best = stopping.into_best().unwrap_or(last);
-        let adapter = self.initial.with_weights(best.weights.clone())?;
-        let mut summary = self.summary(reason, best.step, best_validation_loss);
-        let provenance = Provenance {
-            rows: self.dataset.rows().len(),
-            csv_sha256: Some(self.dataset.sha256().to_owned()),
-            metrics: summary.as_object().cloned().unwrap_or_default(),
-        };
-        let (path, adapter): (Option<PathBuf>, Adapter) = match &self.files {
-            None => (None, named_version(&self.options.name, &adapter, &provenance)),
-            Some(files) => {
-                monitor.report(&self.event(Phase::Save));
-                let (path, adapter) = files.save_adapter(&self.options.name, &adapter, &provenance)?;
-                (Some(path), adapter)
-            }
-        };
-        summary["name"] = json!(adapter.name());
-        summary["version"] = json!(adapter.version());
-        summary["adapter_path"] = json!(path.map(|path| path.display().to_string()));
-        Ok(TrainOutcome { adapter, summary })
-    }
-
-    fn summary(&self, reason: StopReason, best_step: u64, best_validation_loss: Option<f64>) -> Value {
-        let done = &self.done;
-        let seconds = self.started.elapsed().as_secs_f64();
-        json!({
-            "stop_reason": reason.name(),
-            "rows": self.examples.rows.len(),
-            "skipped_rows": self.examples.skipped.len(),
-            "dataset_tokens": self.examples.tokens().0,
-            "dataset_trained_tokens": self.examples.tokens().1,
-            "longest_row": self.examples.longest(),
-            "train_rows": self.train_rows.len(),
-            "validation_rows": self.validation_rows.len(),
-            "steps": done.steps,
-            "total_steps": self.total_steps,
-            "skipped_steps": done.skipped_steps,
-            "epochs": done.steps as f64 / self.steps_per_epoch as f64,
-            "best_step": best_step,
-            "loss": done.last_loss,
-            "base_validation_loss": done.base_validation_loss,
-            "validation_loss": best_validation_loss,
-            "tokens": done.tokens,
-            "trained_tokens": done.trained_tokens,
-            "tokens_per_second": done.tokens as f64 / done.training.as_secs_f64().max(1e-9),
-            "seconds": seconds,
-            "parameters": self.initial.num_parameters(),
-            "seed": self.options.seed,
-        })
+        let last = || Snapshot { step: self.done.steps, validation_loss: None, weights: self.optimizer.weights() };
+        stopping.into_best().unwrap_or_else(last)
     }
 }

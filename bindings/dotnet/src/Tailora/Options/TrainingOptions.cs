@@ -74,7 +74,9 @@ public sealed record TrainingOptions
     /// <summary>Passes over the training rows at most; early stopping may end sooner.</summary>
     public double? NumTrainEpochs { get; init; }
 
-    /// <summary>Optimizer steps at least, so that a handful of rows is learnt too.</summary>
+    /// <summary>
+    /// Optimizer steps at least, so that a handful of rows is learnt too; by default 60 where folds find the best step, and none elsewhere.
+    /// </summary>
     public long? MinSteps { get; init; }
 
     /// <summary>Optimizer steps exactly, in place of <see cref="NumTrainEpochs"/> and <see cref="MinSteps"/>.</summary>
@@ -92,6 +94,12 @@ public sealed record TrainingOptions
     /// <summary>Share of the rows kept for validation; 0 trains on all rows and keeps the last step.</summary>
     public double? ValidationShare { get; init; }
 
+    /// <summary>
+    /// So many times, that part of the rows is held out and the rest trained on; then the adapter is trained on all rows up to the best
+    /// step found. 0 keeps <see cref="ValidationShare"/> of the rows for good instead; by default 5 folds where there are 5 to 39 rows.
+    /// </summary>
+    public int? ValidationFolds { get; init; }
+
     /// <summary>Validations without a better loss after which training ends; 0 never ends early. The best step is kept either way.</summary>
     public int? EarlyStoppingPatience { get; init; }
 
@@ -106,6 +114,12 @@ public sealed record TrainingOptions
 
     /// <summary>Goes on from the run directory's checkpoint, if there is one, and ends in the same bits.</summary>
     public bool? ResumeFromCheckpoint { get; init; }
+
+    /// <summary>
+    /// After training, so many unseen inputs are answered, and the summary says how much of the answers is copied from the training rows
+    /// word for word; 4 by default, 0 leaves that out.
+    /// </summary>
+    public int? MemorisationSamples { get; init; }
 
     /// <summary>Decides the initial A, the split, the order of rows and dropout. Same seed, same bits on the CPU.</summary>
     public ulong? Seed { get; init; }

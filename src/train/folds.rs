@@ -1,0 +1,208 @@
+//! k-fold validation for small sets: each row is held out once, the best step is that of the lowest mean loss, and the
+//! adapter is trained on all rows up to it.
+//!
+//! A tenth of thirty rows is three rows: their loss says little, and for training they are lost. With folds every row
+//! votes on when to stop and every row is learnt from, for k runs more. Each run has a checkpoint of its own; the runs that
+//! a checkpoint says are over are not repeated on resuming.
+
+use super::data::fold_rows;
+use super::early_stopping::Snapshot;
+use super::evaluation::Evaluation;
+use super::memorisation::Probe;
+use super::options::TrainOptions;
+use super::outcome::Ending;
+use super::plan::{Job, Part, Plan};
+use super::run_dir::RunDir;
+use super::trainer::{Done, Run, StopReason, TrainOutcome};
+use crate::control::Monitor;
+use crate::error::{Code, Error, Result};
+use serde_json::{Value, json};
+
+/// With fewer rows, folds are the default.
+const FEW_ROWS: usize = 40;
+/// With fewer rows, nothing is held out.
+const TOO_FEW_ROWS: usize = 5;
+const DEFAULT_FOLDS: usize = 5;
+/// Default of `min_steps`: with a handful of rows, epochs alone would end before the loss has its minimum.
+const MIN_STEPS: u64 = 60;
+
+/// How many folds to train; 0 if rows are held out for good or not at all.
+pub(super) fn count(rows: usize, options: &TrainOptions) -> usize {
+    let folds = match options.validation_folds {
+        _ if options.validation_share == 0.0 => 0,
+        Some(folds) => folds.min(rows),
+        None if (TOO_FEW_ROWS..FEW_ROWS).contains(&rows) => DEFAULT_FOLDS,
+        None => 0,
+    };
+    if folds < 2 { 0 } else { folds }
+}
+
+/// A fold that has ended.
+struct Fold {
+    train_rows: Vec<usize>,
+    validation_rows: Vec<usize>,
+    reason: StopReason,
+    /// Answer tokens of its validation rows: its weight in the mean.
+    tokens: f64,
+    done: Done,
+    best: (u64, Option<f64>),
+}
+
+#[derive(Default)]
+struct CrossValidation {
+    folds: Vec<Fold>,
+    /// Index and weights of the fold with the lowest loss: what a run that is cancelled gives back.
+    best: Option<(usize, Snapshot)>,
+}
+
+/// Trains the folds, then all rows. See [`super::train`].
+pub(super) fn train(
+    job: &Job<'_>,
+    mut files: Option<RunDir>,
+    folds: usize,
+    monitor: &mut Monitor<'_>,
+) -> Result<TrainOutcome> {
+    let all: Vec<usize> = (0..job.examples.rows.len()).collect();
+    let plan = Plan::new(job.options, all.len(), MIN_STEPS);
+    let mut seen = CrossValidation::default();
+    for (index, (train_rows, validation_rows)) in fold_rows(all.len(), folds, job.options.seed).into_iter().enumerate()
+    {
+        let mut run = Run::new(*job, Part::Fold(index), train_rows, validation_rows, plan, files)?;
+        run.between(seen.steps(), (folds - index) as u64 * plan.until);
+        let reason = seen.run(&mut run, monitor)?;
+        seen.add(&mut run, reason);
+        if reason == StopReason::Cancelled {
+            return seen.give_up(run, monitor);
+        }
+        files = run.files.take();
+    }
+    let best = seen.best_step();
+    let mut run = Run::new(*job, Part::Refit, all, Vec::new(), Plan { until: best.step, ..plan }, files)?;
+    run.between(seen.steps(), 0);
+    if seen.run(&mut run, monitor)? == StopReason::Cancelled {
+        return seen.give_up(run, monitor);
+    }
+    seen.finish(run, &best, monitor)
+}
+
+/// The step to train to.
+#[derive(Debug, PartialEq)]
+struct BestStep {
+    step: u64,
+    /// Mean loss per answer token, each row's by the fold that did not see it.
+    loss: f64,
+}
+
+impl CrossValidation {
+    /// Runs a part to its end. Cancelled before its first step, it is cancelled; before the first step of all, an error.
+    fn run(&self, run: &mut Run<'_>, monitor: &mut Monitor<'_>) -> Result<StopReason> {
+        run.resume_if_asked()?;
+        match run.execute(monitor) {
+            Err(err) if err.code() == Code::Cancelled && self.best.is_some() => Ok(StopReason::Cancelled),
+            ended => ended,
+        }
+    }
+
+    /// Optimizer steps of the folds so far.
+    fn steps(&self) -> u64 {
+        self.folds.iter().map(|fold| fold.done.steps).sum()
+    }
+
+    /// Takes note of a fold that made at least a step.
+    fn add(&mut self, run: &mut Run<'_>, reason: StopReason) {
+        if run.done.steps == 0 {
+            return;
+        }
+        let best = run.take_best();
+        let loss = |best: &Snapshot| best.validation_loss.unwrap_or(f64::INFINITY);
+        let (step, validation_loss) = (best.step, best.validation_loss);
+        if self.best.as_ref().is_none_or(|(_, other)| loss(&best) < loss(other)) {
+            self.best = Some((self.folds.len(), best));
+        }
+        let examples = &run.job.examples.rows;
+        let tokens =
+            run.validation_rows.iter().map(|&row| examples[row].ids.len() - examples[row].prompt_len).sum::<usize>();
+        self.folds.push(Fold {
+            train_rows: run.train_rows.clone(),
+            validation_rows: run.validation_rows.clone(),
+            reason,
+            tokens: tokens as f64,
+            done: run.done.clone(),
+            best: (step, validation_loss),
+        });
+    }
+
+    /// Mean over the folds, each weighing as many tokens as it validated.
+    fn mean(&self, loss: impl Fn(&Fold) -> Option<f64>) -> Option<f64> {
+        let tokens: f64 = self.folds.iter().map(|fold| fold.tokens).sum();
+        let sum = self.folds.iter().map(|fold| Some(loss(fold)? * fold.tokens)).sum::<Option<f64>>()?;
+        Some(sum / tokens)
+    }
+
+    /// The mean loss at each step that all folds validated: one that stopped early has none after that.
+    fn curve(&self) -> Vec<BestStep> {
+        let mean = |step| self.mean(|fold| fold.done.validation_losses().find(|at| at.0 == step).map(|at| at.1));
+        let steps = self.folds.first().into_iter().flat_map(|fold| fold.done.validation_losses());
+        steps.filter_map(|(step, _)| Some(BestStep { step, loss: mean(step)? })).collect()
+    }
+
+    /// The first step with the lowest mean loss.
+    fn best_step(&self) -> BestStep {
+        let finite = self.curve().into_iter().filter(|at| at.loss.is_finite());
+        let best = finite.reduce(|best, other| if other.loss < best.loss { other } else { best });
+        best.unwrap_or(BestStep { step: 1, loss: f64::NAN })
+    }
+
+    fn json(&self) -> Value {
+        let fold = |fold: &Fold| {
+            json!({
+                "train_rows": fold.train_rows.len(),
+                "validation_rows": fold.validation_rows.len(),
+                "steps": fold.done.steps,
+                "stop_reason": fold.reason.name(),
+                "best_step": fold.best.0,
+                "validation_loss": fold.best.1,
+                "base_validation_loss": fold.done.base_validation_loss,
+            })
+        };
+        self.folds.iter().map(fold).collect()
+    }
+
+    /// Cancelled: the adapter of the best fold, which has not seen all rows.
+    fn give_up(mut self, run: Run<'_>, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
+        let folds = self.json();
+        let Some((_, best)) = self.best.take() else {
+            return Err(Error::new(Code::Cancelled, "cancelled by the host"));
+        };
+        let mut ending = Ending::of(run, StopReason::Cancelled, best);
+        ending.summary["folds"] = folds;
+        ending.summary["refit"] = json!(false);
+        ending.write(monitor)
+    }
+
+    fn finish(mut self, mut run: Run<'_>, best: &BestStep, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
+        for (step, figures) in self.curve().iter().map(|at| (at.step, [("loss", at.loss)])) {
+            run.log("validation", step, &figures)?;
+        }
+        let base = self.mean(|fold| fold.done.base_validation_loss);
+        for fold in &self.folds {
+            run.done.add_work_of(&fold.done);
+        }
+        let rows = run.train_rows.len();
+        let (weights, folds) = (run.take_best(), self.json());
+        let mut ending = Ending::of(run, StopReason::Completed, weights);
+        ending.evaluation = base.map(|base| Evaluation { rows, base, adapter: best.loss });
+        ending.summary["validation_rows"] = json!(rows);
+        ending.summary["base_validation_loss"] = json!(base);
+        ending.summary["validation_loss"] = json!(best.loss);
+        ending.summary["folds"] = folds;
+        ending.summary["refit"] = json!(true);
+        if let Some((index, snapshot)) = self.best.take() {
+            let Fold { train_rows, validation_rows, .. } = &self.folds[index];
+            let note = "answered by the adapter of the best fold on the rows it did not see; the adapter given out has seen all";
+            let probe = Probe { lora: snapshot.stack(), asked: validation_rows, trained: train_rows, note: Some(note) };
+            ending.probe(&probe, monitor)?;
+        }
+        ending.write(monitor)
+    }
+}

@@ -1,0 +1,107 @@
+//! What a training came to: the adapter as a named version, and the summary.
+
+use super::early_stopping::Snapshot;
+use super::evaluation::Evaluation;
+use super::memorisation::{Probe, memorisation};
+use super::run_dir::{Provenance, named_version};
+use super::trainer::{Run, StopReason, TrainOutcome};
+use crate::control::{Monitor, Phase};
+use crate::error::{Code, Result};
+use serde_json::{Value, json};
+
+/// The outcome of a training that is one run.
+pub(super) fn of_run(mut run: Run<'_>, reason: StopReason, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
+    let best = run.take_best();
+    let (trained, held_out) = (run.train_rows.clone(), run.validation_rows.clone());
+    let lora = best.stack();
+    let losses = run.done.base_validation_loss.zip(best.validation_loss);
+    let mut ending = Ending::of(run, reason, best);
+    ending.evaluation = losses.map(|(base, adapter)| Evaluation { rows: held_out.len(), base, adapter });
+    // A host that asked to stop does not wait for this.
+    if reason != StopReason::Cancelled {
+        let (asked, note) = match held_out.is_empty() {
+            true => {
+                (&trained, Some("no row was held out: the inputs are training inputs, whose outputs were to be learnt"))
+            }
+            false => (&held_out, None),
+        };
+        ending.probe(&Probe { lora, asked, trained: &trained, note }, monitor)?;
+    }
+    ending.write(monitor)
+}
+
+/// A training that has ended, until it is written down.
+pub(super) struct Ending<'a> {
+    run: Run<'a>,
+    best: Snapshot,
+    pub(super) evaluation: Option<Evaluation>,
+    pub(super) summary: Value,
+}
+
+impl<'a> Ending<'a> {
+    /// `run` is the last one, `best` what is given out.
+    pub(super) fn of(run: Run<'a>, reason: StopReason, best: Snapshot) -> Self {
+        let (done, examples) = (&run.done, run.job.examples);
+        let summary = json!({
+            "stop_reason": reason.name(),
+            "rows": examples.rows.len(),
+            "skipped_rows": examples.skipped.len(),
+            "dataset_tokens": examples.tokens().0,
+            "dataset_trained_tokens": examples.tokens().1,
+            "longest_row": examples.longest(),
+            "train_rows": run.train_rows.len(),
+            "validation_rows": run.validation_rows.len(),
+            "steps": done.steps,
+            "total_steps": run.plan.total_steps,
+            "skipped_steps": done.skipped_steps,
+            "epochs": run.epochs(),
+            "best_step": best.step,
+            "loss": done.last_loss,
+            "base_validation_loss": done.base_validation_loss,
+            "validation_loss": best.validation_loss,
+            "memorisation": null,
+            "tokens": done.tokens,
+            "trained_tokens": done.trained_tokens,
+            "tokens_per_second": done.tokens as f64 / done.training.as_secs_f64().max(1e-9),
+            "parameters": run.initial.num_parameters(),
+            "seed": run.job.options.seed,
+        });
+        Ending { run, best, evaluation: None, summary }
+    }
+
+    /// Puts the memorisation figure into the summary. Training is over, so a host that asks to stop now gets the adapter
+    /// without the figure.
+    pub(super) fn probe(&mut self, probe: &Probe<'_>, monitor: &mut Monitor<'_>) -> Result<()> {
+        monitor.report(&self.run.event(Phase::Validate));
+        match memorisation(&self.run.job, probe, monitor) {
+            Err(err) if err.code() == Code::Cancelled => Ok(()),
+            found => found.map(|found| self.summary["memorisation"] = found),
+        }
+    }
+
+    /// The best weights as a named version, saved if there is a run directory.
+    pub(super) fn write(self, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
+        let Ending { run, best, evaluation, mut summary } = self;
+        let adapter = run.initial.with_weights(best.weights)?;
+        summary["evaluation"] = json!(evaluation.map(Evaluation::json));
+        summary["seconds"] = json!(run.job.started.elapsed().as_secs_f64());
+        let provenance = Provenance {
+            rows: run.job.dataset.rows().len(),
+            csv_sha256: Some(run.job.dataset.sha256().to_owned()),
+            metrics: summary.as_object().cloned().unwrap_or_default(),
+        };
+        let name = &run.job.options.name;
+        let (path, adapter) = match &run.files {
+            None => (None, named_version(name, &adapter, &provenance)),
+            Some(files) => {
+                monitor.report(&run.event(Phase::Save));
+                let (path, adapter) = files.save_adapter(name, &adapter, &provenance)?;
+                (Some(path), adapter)
+            }
+        };
+        summary["name"] = json!(adapter.name());
+        summary["version"] = json!(adapter.version());
+        summary["adapter_path"] = json!(path.map(|path| path.display().to_string()));
+        Ok(TrainOutcome { adapter, summary })
+    }
+}
