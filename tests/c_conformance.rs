@@ -1,7 +1,7 @@
 //! The same calls from Rust, C and C++ must give the same answers: `tests/conformance/calls.json`.
 //!
 //! A program is written for each language out of the table, run, and its answers are checked here: no JSON in C needed.
-//! (The C# tests read the same file.)
+//! The C# tests read the same file (`bindings/dotnet/tests/Tailora.Tests/ConformanceTests.cs`).
 
 mod native;
 
