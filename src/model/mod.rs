@@ -12,6 +12,8 @@ mod training;
 mod weights;
 
 #[cfg(test)]
+mod oracle_tests;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use decoder::{Decoder, LoadPlan, Quantize};

@@ -10,11 +10,11 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-fn fixtures() -> PathBuf {
+pub(super) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-fn load(dir: &Path) -> crate::error::Result<Decoder> {
+pub(super) fn load(dir: &Path) -> crate::error::Result<Decoder> {
     load_as(dir, None)
 }
 
@@ -23,11 +23,11 @@ fn load_as(dir: &Path, quantize: Option<Quantize>) -> crate::error::Result<Decod
     Decoder::load(dir, &plan, &mut Monitor::none())
 }
 
-fn json(path: &Path) -> Value {
+pub(super) fn json(path: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn ids(value: &Value) -> Vec<u32> {
+pub(super) fn ids(value: &Value) -> Vec<u32> {
     value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
 }
 
