@@ -382,7 +382,7 @@ const char *tailora_status_name(tailora_status status);
 
 /**
  * The JSON Schema of a set of options, with every option's meaning, default and range. `name` is the function family
- * that takes them: `model`, `adapter`, `dataset`, `train`, `session`, `generate`, `report`.
+ * that takes them: `model`, `adapter`, `dataset`, `train`, `evaluate`, `session`, `generate`, `report`.
  *
  * Ownership: the caller frees `*schema_json` with `tailora_string_free`. Threads: any.
  * Errors: `TAILORA_ERR_INVALID_ARGUMENT` for a NULL or a name that is none of these.
@@ -512,6 +512,24 @@ tailora_status tailora_model_count_tokens(const tailora_model *model,
                                           size_t text_len,
                                           uint64_t *count,
                                           tailora_error **err);
+
+/**
+ * Predicts what `tailora_train` with the same model, dataset and options would take: `memory` (bytes at the peak, in
+ * parts, and whether `max_memory` suffices) and `time` (seconds, if nothing ends the training early), a JSON object. It
+ * runs a small part of the training to measure the speed, a few seconds on a small model, and keeps nothing of it.
+ *
+ * `dataset` may be NULL: then memory is that of `batch_size` rows of `max_length` tokens, and `time` has the speed only.
+ * `options_json`: as for `tailora_train`; NULL for defaults. `cancel` may be NULL.
+ * Ownership: the caller frees `*estimate_json` with `tailora_string_free`. Threads: any; blocks until it is measured.
+ * Errors: `TAILORA_ERR_TRAINING`, `TAILORA_ERR_CONTEXT_LENGTH`, `TAILORA_ERR_INVALID_OPTIONS`,
+ * `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`, `TAILORA_ERR_CANCELLED`.
+ */
+tailora_status tailora_model_estimate(const tailora_model *model,
+                                      const tailora_dataset *dataset,
+                                      const char *options_json,
+                                      const tailora_cancel *cancel,
+                                      char **estimate_json,
+                                      tailora_error **err);
 
 /**
  * Frees a model. NULL is allowed and does nothing. Sessions, adapters and calls that use it keep what they need; its
@@ -657,6 +675,34 @@ tailora_status tailora_train(const tailora_model *model,
                              tailora_adapter **adapter,
                              char **summary_json,
                              tailora_error **err);
+
+/**
+ * How well a model predicts the outputs of a dataset, without adapters and with a stack of them, a JSON object: loss
+ * (mean per answer token, nats) and perplexity of `base` and `adapter` (null without adapters); and `memorisation`, how
+ * much of the answers to the dataset's inputs is copied from the rows that were trained on (null without those). To say
+ * something about new cases, the dataset's rows must not have been trained on.
+ *
+ * `adapters`: `count` handles of adapters of this model, possibly none. `scales`: `count` finite numbers, or NULL for 1
+ * each. `training` may be NULL: the dataset that the adapters were trained on. `options_json`: see
+ * `tailora_options_schema("evaluate")`; NULL for defaults. `progress` (may be NULL) is called on this thread with `user`
+ * and `TAILORA_PHASE_PREPARE` and `_VALIDATE`. `cancel` may be NULL.
+ * Ownership: the caller frees `*evaluation_json` with `tailora_string_free`. Threads: any; blocks until all is measured.
+ * Errors: `TAILORA_ERR_ADAPTER_MISMATCH`, `TAILORA_ERR_CONTEXT_LENGTH`, `TAILORA_ERR_INVALID_OPTIONS`,
+ * `TAILORA_ERR_INVALID_HANDLE` (of an adapter, the details give the position as `index`),
+ * `TAILORA_ERR_INVALID_ARGUMENT`, `TAILORA_ERR_CANCELLED`.
+ */
+tailora_status tailora_evaluate(const tailora_model *model,
+                                const tailora_adapter *const *adapters,
+                                const double *scales,
+                                size_t count,
+                                const tailora_dataset *dataset,
+                                const tailora_dataset *training,
+                                const char *options_json,
+                                tailora_progress_fn progress,
+                                void *user,
+                                const tailora_cancel *cancel,
+                                char **evaluation_json,
+                                tailora_error **err);
 
 /**
  * Makes a session on a model, with no adapter attached.

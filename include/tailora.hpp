@@ -140,6 +140,21 @@ private:
     Handle *handle_;
 };
 
+/// A string of the library.
+using Text = Owner<char, tailora_string_free>;
+
+/// Adapters and their scales, as the library takes them.
+struct Stack {
+    template <typename Pairs> explicit Stack(const Pairs &pairs) {
+        for (const auto &[adapter, scale] : pairs) {
+            handles.push_back(adapter == nullptr ? nullptr : adapter->get());
+            scales.push_back(scale);
+        }
+    }
+    std::vector<const tailora_adapter *> handles;
+    std::vector<double> scales;
+};
+
 } // namespace detail
 
 /// The package's version, e.g. "0.1.0".
@@ -148,7 +163,7 @@ inline std::string version() { return tailora_version(); }
 /// How the library was built and what it finds on this machine, JSON.
 inline std::string build_info() { return detail::json(&tailora_build_info); }
 
-/// The JSON Schema of a set of options: "model", "adapter", "dataset", "train", "session", "generate", "report".
+/// The JSON Schema of a set of options: "model", "adapter", "dataset", "train", "evaluate", "session", "generate", "report".
 inline std::string options_schema(const std::string &name) {
     return detail::json([&](char **text, tailora_error **err) { return tailora_options_schema(name.c_str(), text, err); });
 }
@@ -171,6 +186,7 @@ private:
 
 class Session;
 class Adapter;
+class Dataset;
 
 /// A base model; immutable.
 class Model : public detail::Owner<tailora_model, tailora_model_free> {
@@ -202,6 +218,9 @@ public:
         return count;
     }
 
+    /// Memory and time that a training would take, JSON. Without a dataset, of the longest rows that the options allow.
+    inline std::string estimate(const Dataset *dataset = nullptr, const std::string &options = {},
+                                const Cancel *cancel = nullptr) const;
     inline Session session(const std::string &options = {}) const;
     inline Adapter load_adapter(const std::string &path, const std::string &options = {}) const;
 };
@@ -224,15 +243,11 @@ public:
 
     /// One adapter that does what the stack does.
     static Adapter merge(const std::vector<std::pair<const Adapter *, double>> &stack, const std::string &options = {}) {
-        std::vector<const tailora_adapter *> handles;
-        std::vector<double> scales;
-        for (const auto &[adapter, scale] : stack) {
-            handles.push_back(adapter == nullptr ? nullptr : adapter->get());
-            scales.push_back(scale);
-        }
+        const detail::Stack all(stack);
         tailora_adapter *merged = nullptr;
         tailora_error *err = nullptr;
-        detail::check(tailora_adapter_merge(handles.data(), scales.data(), handles.size(), detail::options(options), &merged, &err),
+        detail::check(tailora_adapter_merge(all.handles.data(), all.scales.data(), all.handles.size(),
+                                            detail::options(options), &merged, &err),
                       err);
         return Adapter(merged);
     }
@@ -267,6 +282,14 @@ public:
     }
 };
 
+/// Memory and time that a training would take.
+inline std::string Model::estimate(const Dataset *dataset, const std::string &options, const Cancel *cancel) const {
+    return detail::json([&](char **text, tailora_error **err) {
+        return tailora_model_estimate(get(), dataset == nullptr ? nullptr : dataset->get(), detail::options(options),
+                                      cancel == nullptr ? nullptr : cancel->get(), text, err);
+    });
+}
+
 /// What training gives.
 struct Trained {
     Adapter adapter;
@@ -289,6 +312,22 @@ inline Trained train(const Model &model, const Dataset &dataset, const std::stri
     std::unique_ptr<char, tailora_status (*)(char *)> summary(text, &tailora_string_free);
     Adapter adapter = detail::finish<Adapter>(relay, status, handle, err);
     return Trained{std::move(adapter), detail::take(summary.release()), status == TAILORA_STOPPED};
+}
+
+/// Loss and perplexity on a dataset, of the model and of a stack of its adapters, JSON; with the rows that they were
+/// trained on, also how much the answers copy from those.
+inline std::string evaluate(const Model &model, const std::vector<std::pair<const Adapter *, double>> &adapters,
+                            const Dataset &dataset, const Dataset *training = nullptr, const std::string &options = {},
+                            const ProgressCallback &progress = {}, const Cancel *cancel = nullptr) {
+    const detail::Stack stack(adapters);
+    detail::Relay relay(progress);
+    char *text = nullptr;
+    tailora_error *err = nullptr;
+    const tailora_status status =
+        tailora_evaluate(model.get(), stack.handles.data(), stack.scales.data(), stack.handles.size(), dataset.get(),
+                         training == nullptr ? nullptr : training->get(), detail::options(options), relay.function(),
+                         relay.user(), cancel == nullptr ? nullptr : cancel->get(), &text, &err);
+    return detail::finish<detail::Text>(relay, status, text, err).get();
 }
 
 /// A text while it is being generated. `for (std::string_view chunk : stream)` gives whole characters.

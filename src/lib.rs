@@ -11,13 +11,15 @@
 //! adapter    dataset          PEFT adapters; CSV rows as training examples
 //! tokenize   model            text ↔ tokens; one decoder for training and inference
 //! ops                         fused operators, forward and backward beside each other
-//! error control options files what everything stands on
+//! error control options files memory
+//!                             what everything stands on
 //! ```
 #![deny(unsafe_code)]
 
 mod control;
 mod error;
 mod files;
+mod memory;
 pub mod options;
 
 mod adapter;
@@ -41,4 +43,7 @@ pub use generate::{
 };
 pub use language_model::{LanguageModel, ModelOptions};
 pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};
-pub use train::{SchedulerType, TrainOptions, TrainOutcome, evaluate, train};
+pub use train::{
+    AutoWord, ByteSize, EvaluateOptions, GradientCheckpointing, SchedulerType, TrainOptions, TrainOutcome, estimate,
+    evaluate, train,
+};

@@ -151,6 +151,10 @@ fn c_program(cases: &[Case]) -> String {
                 "tailora_train(model, dataset, {options}, NULL, NULL, NULL, &adapter, &json, &err);\n    \
                  tailora_adapter_free(adapter)"
             ),
+            "estimate" => format!("tailora_model_estimate(model, dataset, {options}, NULL, &json, &err)"),
+            "evaluate" => format!(
+                "tailora_evaluate(model, NULL, NULL, 0, dataset, dataset, {options}, NULL, NULL, NULL, &json, &err)"
+            ),
             call @ ("generate" | "report") => format!(
                 "tailora_session_new(model, {session}, &session, &err);\n    \
                  if (status == 0) status = tailora_session_{call}(session, {subject}, sizeof({subject}) - 1, {options}, \
@@ -202,6 +206,8 @@ fn cpp_program(cases: &[Case]) -> String {
             "dataset_open_csv" => format!("tailora::Dataset::open_csv({subject}, {options}).info()"),
             "adapter_load" => format!("model.load_adapter({subject}, {options}).info()"),
             "train" => format!("tailora::train(model, dataset, {options}).summary"),
+            "estimate" => format!("model.estimate(&dataset, {options})"),
+            "evaluate" => format!("tailora::evaluate(model, {{}}, dataset, &dataset, {options})"),
             call @ ("generate" | "report") => format!("model.session({session}).{call}({subject}, {options})"),
             other => panic!("the table has a call that no runner knows: {other}"),
         };
@@ -314,6 +320,24 @@ fn answer(case: &Case, model: *mut tailora_model, dataset: *mut tailora_dataset)
                     tailora_train(model, dataset, options, None, none, nobody, &mut adapter, &mut json, &mut err);
                 tailora_adapter_free(adapter);
                 status
+            }
+            "estimate" => tailora_model_estimate(model, dataset, options, null(), &mut json, &mut err),
+            "evaluate" => {
+                let (none, nobody) = (null_mut(), null());
+                tailora_evaluate(
+                    model,
+                    null(),
+                    null(),
+                    0,
+                    dataset,
+                    dataset,
+                    options,
+                    None,
+                    none,
+                    nobody,
+                    &mut json,
+                    &mut err,
+                )
             }
             call => {
                 let mut session = null_mut();

@@ -1,13 +1,12 @@
 //! LoRA adapters.
 
-use super::args::{clear, list, options, path, required};
+use super::args::{clear, options, path, required, stack};
 use super::guard;
 use super::handle;
 use super::status::tailora_status;
 use super::text::give_json;
 use super::types::*;
 use crate::adapter::Adapter;
-use crate::error::{Code, Error};
 use crate::options::Options;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -133,18 +132,7 @@ pub unsafe extern "C" fn tailora_adapter_merge(
         guard::run(err, || {
             required(merged, "merged")?;
             let options = options::<AdapterOptions>(options_json)?;
-            let adapters = list(adapters, count, "adapters")?;
-            let scales = if scales.is_null() { &[][..] } else { list(scales, count, "scales")? };
-            let mut stack = Vec::with_capacity(adapters.len().min(64));
-            for (index, &adapter) in adapters.iter().enumerate() {
-                let adapter = handle::get(adapter).map_err(|err| err.with("index", index))?;
-                let scale = scales.get(index).copied().unwrap_or(1.0);
-                if !scale.is_finite() {
-                    let message = format!("`scales[{index}]` is {scale}; expected a finite number");
-                    return Err(Error::new(Code::InvalidArgument, message).with("index", index));
-                }
-                stack.push((Adapter::clone(&adapter), scale));
-            }
+            let stack = stack(adapters, scales, count)?;
             let name = options.name.as_deref().unwrap_or("merged");
             merged.write(handle::insert(Adapter::merge(name, &stack)?)?);
             Ok(())

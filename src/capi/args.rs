@@ -1,9 +1,13 @@
 //! Decodes arguments: text, lists and the places that results are written to.
 
+use super::handle::{self, Handle};
+use super::types::tailora_adapter;
+use crate::adapter::Adapter;
 use crate::error::{Code, Error, Result};
 use crate::options::{self, Options};
 use std::ffi::{CStr, c_char};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Writes NULL to `place` if there is one.
 ///
@@ -88,6 +92,37 @@ pub(super) unsafe fn list<'a, T>(items: *const T, len: usize, name: &str) -> Res
     }
     // SAFETY: not NULL, aligned, of a possible size, and readable by the caller's promise.
     Ok(unsafe { std::slice::from_raw_parts(items, len) })
+}
+
+/// What a handle stands for; `None` for NULL.
+pub(super) fn optional_handle<H: Handle>(handle: *const H) -> Result<Option<Arc<H::Object>>> {
+    if handle.is_null() { Ok(None) } else { handle::get(handle).map(Some) }
+}
+
+/// Adapters, each with its scale; `scales` is NULL for 1 each. An error has the position as `index`.
+///
+/// # Safety
+/// As for [`list`], both being of `count` items.
+pub(super) unsafe fn stack(
+    adapters: *const *const tailora_adapter,
+    scales: *const f64,
+    count: usize,
+) -> Result<Vec<(Adapter, f64)>> {
+    // SAFETY: the caller's promise.
+    let (adapters, scales) = unsafe {
+        (list(adapters, count, "adapters")?, if scales.is_null() { &[][..] } else { list(scales, count, "scales")? })
+    };
+    let mut stack = Vec::with_capacity(adapters.len().min(64));
+    for (index, &adapter) in adapters.iter().enumerate() {
+        let adapter = handle::get(adapter).map_err(|err| err.with("index", index))?;
+        let scale = scales.get(index).copied().unwrap_or(1.0);
+        if !scale.is_finite() {
+            let message = format!("`scales[{index}]` is {scale}; expected a finite number");
+            return Err(Error::new(Code::InvalidArgument, message).with("index", index));
+        }
+        stack.push((Adapter::clone(&adapter), scale));
+    }
+    Ok(stack)
 }
 
 /// Options as JSON; NULL gives the defaults.

@@ -14,7 +14,7 @@ use crate::language_model::ModelOptions;
 use crate::model::available_devices;
 use crate::options::{self, Options};
 use crate::report::ReportOptions;
-use crate::train::TrainOptions;
+use crate::train::{EvaluateOptions, TrainOptions};
 use serde_json::{Value, json};
 use std::ffi::{CStr, c_char};
 
@@ -91,6 +91,7 @@ const SCHEMAS: &[Schema] = &[
     (AdapterOptions::NAME, options::schema::<AdapterOptions>),
     (DatasetOptions::NAME, options::schema::<DatasetOptions>),
     (TrainOptions::NAME, options::schema::<TrainOptions>),
+    (EvaluateOptions::NAME, options::schema::<EvaluateOptions>),
     (SessionOptions::NAME, options::schema::<SessionOptions>),
     (GenerateOptions::NAME, options::schema::<GenerateOptions>),
     (ReportOptions::NAME, options::schema::<ReportOptions>),
@@ -131,7 +132,7 @@ pub extern "C" fn tailora_status_name(status: tailora_status) -> *const c_char {
 }
 
 /// The JSON Schema of a set of options, with every option's meaning, default and range. `name` is the function family
-/// that takes them: `model`, `adapter`, `dataset`, `train`, `session`, `generate`, `report`.
+/// that takes them: `model`, `adapter`, `dataset`, `train`, `evaluate`, `session`, `generate`, `report`.
 ///
 /// Ownership: the caller frees `*schema_json` with `tailora_string_free`. Threads: any.
 /// Errors: `TAILORA_ERR_INVALID_ARGUMENT` for a NULL or a name that is none of these.

@@ -19,6 +19,7 @@ mod args;
 mod cancel;
 mod dataset;
 mod error;
+mod evaluate;
 mod guard;
 mod handle;
 #[cfg(feature = "panic-injection")]
@@ -39,6 +40,7 @@ pub use adapter::*;
 pub use cancel::*;
 pub use dataset::*;
 pub use error::*;
+pub use evaluate::*;
 #[cfg(feature = "panic-injection")]
 pub use injection::*;
 pub use library::*;

@@ -1,14 +1,17 @@
 //! Base models.
 
-use super::args::{clear, options, path, required, sized_text};
+use super::args::{clear, optional_handle, options, path, required, sized_text};
 use super::guard;
 use super::handle;
 use super::progress::monitored;
 use super::status::tailora_status;
 use super::text::give_json;
 use super::types::*;
+use crate::control::Monitor;
 use crate::language_model::LanguageModel;
+use crate::train;
 use std::ffi::{c_char, c_void};
+use std::ptr::null_mut;
 
 /// Loads a base model from a Hugging Face directory: `config.json`, safetensors (one file or sharded),
 /// `tokenizer.json`, and a chat template where there is one. Weights are read as they are needed and never changed.
@@ -85,6 +88,36 @@ pub unsafe extern "C" fn tailora_model_count_tokens(
             let model = handle::get(model)?;
             count.write(model.count_tokens(sized_text(text, text_len, "text")?)? as u64);
             Ok(())
+        })
+    }
+}
+
+/// Predicts what `tailora_train` with the same model, dataset and options would take: `memory` (bytes at the peak, in
+/// parts, and whether `max_memory` suffices) and `time` (seconds, if nothing ends the training early), a JSON object. It
+/// runs a small part of the training to measure the speed, a few seconds on a small model, and keeps nothing of it.
+///
+/// `dataset` may be NULL: then memory is that of `batch_size` rows of `max_length` tokens, and `time` has the speed only.
+/// `options_json`: as for `tailora_train`; NULL for defaults. `cancel` may be NULL.
+/// Ownership: the caller frees `*estimate_json` with `tailora_string_free`. Threads: any; blocks until it is measured.
+/// Errors: `TAILORA_ERR_TRAINING`, `TAILORA_ERR_CONTEXT_LENGTH`, `TAILORA_ERR_INVALID_OPTIONS`,
+/// `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`, `TAILORA_ERR_CANCELLED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_model_estimate(
+    model: *const tailora_model,
+    dataset: *const tailora_dataset,
+    options_json: *const c_char,
+    cancel: *const tailora_cancel,
+    estimate_json: *mut *mut c_char,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(estimate_json);
+        guard::run(err, || {
+            required(estimate_json, "estimate_json")?;
+            let (model, dataset, options) = (handle::get(model)?, optional_handle(dataset)?, options(options_json)?);
+            let work = |monitor: &mut Monitor<'_>| train::estimate(&model, dataset.as_deref(), &options, monitor);
+            give_json(estimate_json, &monitored(None, null_mut(), cancel, work)?)
         })
     }
 }

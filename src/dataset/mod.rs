@@ -82,6 +82,11 @@ impl Dataset {
         &self.rows
     }
 
+    /// The output of a record, by its number in the file; empty if it was left out.
+    pub(crate) fn output(&self, number: usize) -> &str {
+        self.rows.binary_search_by_key(&number, |row| row.number).map_or("", |at| &self.rows[at].output)
+    }
+
     /// The role prompt that goes before every input.
     pub fn system(&self) -> Option<&str> {
         self.options.system.as_deref().filter(|text| !text.is_empty())

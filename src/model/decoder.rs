@@ -25,7 +25,7 @@ pub(crate) struct Decoder {
     pub(super) config: DecoderConfig,
     pub(super) device: Device,
     dtype: DType,
-    embedding: Weight,
+    pub(super) embedding: Weight,
     pub(super) layers: Vec<Layer>,
     norm: Tensor,
     pub(super) head: Linear,

@@ -30,7 +30,7 @@ pub(crate) fn loss_sum(
     gradient_factor: Option<f64>,
 ) -> Result<LossSum> {
     let (vocab, _) = head.shape()?;
-    let chunk = (CHUNK_BYTES / (4 * vocab)).max(1);
+    let chunk = chunk(vocab);
     let mut loss = 0.0;
     let mut gradients = Vec::new();
     for start in (0..targets.len()).step_by(chunk) {
@@ -48,6 +48,16 @@ pub(crate) fn loss_sum(
         _ => Some(Tensor::cat(&gradients, 0)?),
     };
     Ok(LossSum { loss, dhidden })
+}
+
+/// Bytes of the logits that are held at a time for `trained` tokens.
+pub(crate) fn logits_bytes(trained: usize, vocab: usize) -> u64 {
+    4 * (trained.min(chunk(vocab)) * vocab) as u64
+}
+
+/// Tokens whose logits exist at the same time.
+fn chunk(vocab: usize) -> usize {
+    (CHUNK_BYTES / (4 * vocab)).max(1)
 }
 
 /// ln softmax(logits)\[target\] of each row; `logits [tokens, vocab]`.

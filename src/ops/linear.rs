@@ -27,6 +27,14 @@ impl Weight {
         }
     }
 
+    /// Bytes held; for `training`, with what the backward pass adds.
+    pub(crate) fn bytes(&self, training: bool) -> u64 {
+        match self {
+            Weight::Dense(weight) => (weight.elem_count() * weight.dtype().size_in_bytes()) as u64,
+            Weight::Q8(weight) => weight.bytes(training),
+        }
+    }
+
     /// A half-precision weight (on a GPU) meets operands of its own type; activations stay f32.
     fn product(&self, form: Form, x: &Tensor) -> Result<Tensor> {
         match self {
@@ -65,6 +73,19 @@ impl Linear {
         match &self.weight {
             Weight::Dense(weight) => Ok(weight.dims2()?),
             Weight::Q8(weight) => Ok(weight.shape()),
+        }
+    }
+
+    /// Bytes of the weight; for `training`, with what its backward pass adds.
+    pub(crate) fn bytes(&self, training: bool) -> u64 {
+        self.weight.bytes(training)
+    }
+
+    /// Bytes of the copy that a product makes of an operand of so many elements: quantized weights are met by quantized ones.
+    pub(crate) fn operand_bytes(&self, elements: u64) -> u64 {
+        match &self.weight {
+            Weight::Q8(weight) if weight.has_integer_products() => elements * 9 / 8,
+            _ => 0,
         }
     }
 

@@ -65,7 +65,6 @@ impl Packed {
     }
 
     /// Bytes held.
-    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.tiles.len() * size_of::<Tile>()
     }

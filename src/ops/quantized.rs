@@ -34,6 +34,17 @@ impl Q8Weight {
         self.packed.shape()
     }
 
+    /// Whether products are those of integers.
+    pub(crate) fn has_integer_products(&self) -> bool {
+        self.kernel.is_some()
+    }
+
+    /// Bytes held; for `training`, with the transpose if the backward pass will make one.
+    pub(crate) fn bytes(&self, training: bool) -> u64 {
+        let copies = if training && self.has_integer_products() { 2 } else { 1 };
+        copies * self.packed.bytes() as u64
+    }
+
     /// `x [rows, in]` → `x Wᵀ`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (outputs, inputs) = self.shape();

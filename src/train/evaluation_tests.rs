@@ -2,7 +2,7 @@
 
 use super::data::split;
 use super::tests::{csv, model};
-use super::{TrainOptions, evaluate, train};
+use super::{EvaluateOptions, TrainOptions, evaluate, train};
 use crate::control::{Cancel, Control, Monitor, Phase, Progress};
 use crate::dataset::{Dataset, DatasetOptions};
 use crate::error::Code;
@@ -45,29 +45,39 @@ fn evaluate_measures_any_dataset_with_any_stack() {
     let (model, dataset, none) = (model(), dataset(24), &mut Monitor::none());
     let adapter = train(&model, &dataset, &options(), none).unwrap().adapter;
     let of = |value: &Value, who: &str| value[who]["loss"].as_f64().unwrap();
-    let base = evaluate(&model, &[], &dataset, 1024, none).unwrap();
+    let base = evaluate(&model, &[], &dataset, None, &EvaluateOptions::default(), none).unwrap();
     assert_eq!(base["adapter"], Value::Null);
     assert_eq!(base["rows"], 24);
-    let trained = evaluate(&model, &[(&adapter, 1.0)], &dataset, 1024, none).unwrap();
+    let trained = evaluate(&model, &[(&adapter, 1.0)], &dataset, None, &EvaluateOptions::default(), none).unwrap();
     assert_eq!(of(&trained, "base"), of(&base, "base"));
     assert!(of(&trained, "adapter") < of(&trained, "base"), "{trained}");
-    let off = evaluate(&model, &[(&adapter, 0.0)], &dataset, 1024, none).unwrap();
+    let off = evaluate(&model, &[(&adapter, 0.0)], &dataset, None, &EvaluateOptions::default(), none).unwrap();
     assert!((of(&off, "adapter") - of(&off, "base")).abs() < 1e-6, "{off}");
-    let halves = evaluate(&model, &[(&adapter, 0.5), (&adapter, 0.5)], &dataset, 1024, none).unwrap();
+    let halves =
+        evaluate(&model, &[(&adapter, 0.5), (&adapter, 0.5)], &dataset, None, &EvaluateOptions::default(), none)
+            .unwrap();
     assert!((of(&halves, "adapter") - of(&trained, "adapter")).abs() < 1e-5, "{halves} {trained}");
+
+    assert_eq!(trained["memorisation"], Value::Null, "the training rows were not given");
+    let few = EvaluateOptions { memorisation_samples: 2, ..Default::default() };
+    let copies = evaluate(&model, &[(&adapter, 1.0)], &dataset, Some(&dataset), &few, none).unwrap();
+    assert_eq!(copies["memorisation"]["outputs"], 2, "{copies}");
 
     let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/models/tailora-tiny");
     let other = LanguageModel::load(&other, &ModelOptions::default(), none).unwrap();
-    let err = evaluate(&other, &[(&adapter, 1.0)], &dataset, 1024, none).unwrap_err();
+    let err = evaluate(&other, &[(&adapter, 1.0)], &dataset, None, &EvaluateOptions::default(), none).unwrap_err();
     assert_eq!(err.code(), Code::AdapterMismatch, "{err}");
-    let err = evaluate(&model, &[(&adapter, f64::NAN)], &dataset, 1024, none).unwrap_err();
+    let err = evaluate(&model, &[(&adapter, f64::NAN)], &dataset, None, &EvaluateOptions::default(), none).unwrap_err();
     assert_eq!(err.code(), Code::InvalidArgument, "{err}");
     let mut stop = |event: &Progress| match event.phase {
         Phase::Validate => Control::Stop,
         _ => Control::Continue,
     };
     let monitor = &mut Monitor::new(&Cancel::new(), Some(&mut stop));
-    assert_eq!(evaluate(&model, &[], &dataset, 1024, monitor).unwrap_err().code(), Code::Cancelled);
+    assert_eq!(
+        evaluate(&model, &[], &dataset, None, &EvaluateOptions::default(), monitor).unwrap_err().code(),
+        Code::Cancelled
+    );
 }
 
 const SENTENCE: &str = "leads two teams; promote in spring";

@@ -81,7 +81,8 @@ fn the_base_loss_over_folds_is_that_of_all_rows() {
     let outcome = run(&options(), ROWS, &mut Monitor::none()).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let dataset = Dataset::open_csv(&csv(dir.path(), ROWS), &DatasetOptions::default(), &mut Monitor::none()).unwrap();
-    let all = super::evaluate(&model(), &[], &dataset, 1024, &mut Monitor::none()).unwrap();
+    let all = super::evaluate(&model(), &[], &dataset, None, &super::EvaluateOptions::default(), &mut Monitor::none())
+        .unwrap();
     let (folds, all) = (number(&outcome.summary, "/evaluation/base/loss"), number(&all, "/base/loss"));
     assert!((folds - all).abs() < 1e-5, "{folds} {all}");
 }

@@ -8,7 +8,6 @@
 use super::data::fold_rows;
 use super::early_stopping::Snapshot;
 use super::evaluation::Evaluation;
-use super::memorisation::Probe;
 use super::options::TrainOptions;
 use super::outcome::Ending;
 use super::plan::{Job, Part, Plan};
@@ -24,7 +23,7 @@ const FEW_ROWS: usize = 40;
 const TOO_FEW_ROWS: usize = 5;
 const DEFAULT_FOLDS: usize = 5;
 /// Default of `min_steps`: with a handful of rows, epochs alone would end before the loss has its minimum.
-const MIN_STEPS: u64 = 60;
+pub(super) const MIN_STEPS: u64 = 60;
 
 /// How many folds to train; 0 if rows are held out for good or not at all.
 pub(super) fn count(rows: usize, options: &TrainOptions) -> usize {
@@ -188,7 +187,7 @@ impl CrossValidation {
         for fold in &self.folds {
             run.done.add_work_of(&fold.done);
         }
-        let rows = run.train_rows.len();
+        let (job, rows) = (run.job, run.train_rows.len());
         let (weights, folds) = (run.take_best(), self.json());
         let mut ending = Ending::of(run, StopReason::Completed, weights);
         ending.evaluation = base.map(|base| Evaluation { rows, base, adapter: best.loss });
@@ -200,7 +199,7 @@ impl CrossValidation {
         if let Some((index, snapshot)) = self.best.take() {
             let Fold { train_rows, validation_rows, .. } = &self.folds[index];
             let note = "answered by the adapter of the best fold on the rows it did not see; the adapter given out has seen all";
-            let probe = Probe { lora: snapshot.stack(), asked: validation_rows, trained: train_rows, note: Some(note) };
+            let probe = job.probe(snapshot.stack(), validation_rows, train_rows, Some(note));
             ending.probe(&probe, monitor)?;
         }
         ending.write(monitor)

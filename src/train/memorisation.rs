@@ -5,7 +5,6 @@
 //! which at least half is one run of some training output, longer than any that the true answers share with them.
 
 use super::overlap::SuffixAutomaton;
-use super::plan::Job;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use crate::language_model::LanguageModel;
@@ -13,7 +12,7 @@ use crate::model::LoraStack;
 use serde_json::{Value, json};
 
 /// Tokens of an answer at most.
-const MAX_TOKENS: usize = 128;
+pub(super) const MAX_TOKENS: usize = 128;
 /// Tokens of a prompt per forward pass.
 const CHUNK: usize = 64;
 /// A shorter run is a phrase, not a copy.
@@ -26,11 +25,20 @@ pub(super) struct Probe<'a> {
     /// The adapter as it answers.
     pub(super) lora: LoraStack,
     /// Rows whose inputs are asked.
-    pub(super) asked: &'a [usize],
-    /// Rows it was trained on.
-    pub(super) trained: &'a [usize],
+    pub(super) asked: Vec<Asked<'a>>,
+    /// Outputs it was trained on, by row.
+    pub(super) trained: Vec<(usize, &'a str)>,
     /// What a reader of the figures must know.
     pub(super) note: Option<&'static str>,
+}
+
+/// A row that is asked.
+pub(super) struct Asked<'a> {
+    pub(super) prompt: &'a [u32],
+    /// The true answer.
+    pub(super) output: &'a str,
+    /// Where it stands among the trained rows, if it may.
+    pub(super) row: Option<usize>,
 }
 
 /// The longest run that an answer shares with a training output.
@@ -54,12 +62,17 @@ impl Overlap {
     }
 }
 
-/// The figure for the summary; null if nothing is to be asked.
+/// The figure for the summary, of at most so many answers; null if nothing is to be asked.
 ///
 /// # Errors
 /// `Cancelled` between any two tokens.
-pub(super) fn memorisation(job: &Job<'_>, probe: &Probe<'_>, monitor: &mut Monitor<'_>) -> Result<Value> {
-    let samples = job.options.memorisation_samples.min(probe.asked.len());
+pub(super) fn memorisation(
+    model: &LanguageModel,
+    samples: usize,
+    probe: &Probe<'_>,
+    monitor: &mut Monitor<'_>,
+) -> Result<Value> {
+    let samples = samples.min(probe.asked.len());
     if samples == 0 {
         return Ok(Value::Null);
     }
@@ -67,12 +80,11 @@ pub(super) fn memorisation(job: &Job<'_>, probe: &Probe<'_>, monitor: &mut Monit
     let mut answers = Vec::with_capacity(samples);
     for sample in 0..samples {
         // Evenly over the rows: files are often sorted.
-        let row = probe.asked[sample * probe.asked.len() / samples];
-        let example = &job.examples.rows[row];
-        let answer = greedy(job.model, &example.ids[..example.prompt_len], &probe.lora, monitor)?;
-        let overlap = Overlap::of(answer.trim(), probe.trained.iter().map(|&row| job.output(row)));
-        let others = probe.trained.iter().filter(|&&other| other != row).map(|&row| job.output(row));
-        usual = usual.max(Overlap::of(job.output(row).trim(), others).chars);
+        let asked = &probe.asked[sample * probe.asked.len() / samples];
+        let answer = greedy(model, asked.prompt, &probe.lora, monitor)?;
+        let overlap = Overlap::of(answer.trim(), probe.trained.iter().map(|&(_, output)| output));
+        let others = probe.trained.iter().filter(|&&(row, _)| Some(row) != asked.row).map(|&(_, output)| output);
+        usual = usual.max(Overlap::of(asked.output.trim(), others).chars);
         if overlap.chars > longest.chars {
             longest = overlap;
         }

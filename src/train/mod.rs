@@ -3,30 +3,42 @@
 mod checkpoint;
 mod data;
 mod early_stopping;
+mod estimate;
+mod evaluate;
 mod evaluation;
 mod folds;
 mod memorisation;
+mod memory;
+mod memory_options;
 mod metrics;
 mod optimizer;
 mod options;
 mod outcome;
 mod overlap;
 mod plan;
+mod probe;
 mod resume;
 mod run_dir;
 mod schedule;
 mod tensorboard;
 mod trainer;
+mod workload;
 
 #[cfg(test)]
 mod curve_tests;
+#[cfg(test)]
+mod estimate_tests;
 #[cfg(test)]
 mod evaluation_tests;
 #[cfg(test)]
 mod fold_tests;
 #[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
 mod tests;
 
-pub use evaluation::evaluate;
+pub use estimate::estimate;
+pub use evaluate::{EvaluateOptions, evaluate};
+pub use memory_options::{AutoWord, ByteSize, GradientCheckpointing};
 pub use options::{SchedulerType, TrainOptions};
 pub use trainer::{TrainOutcome, train};

@@ -1,5 +1,6 @@
 //! How to train: names and defaults of PEFT's `LoraConfig` and transformers' `TrainingArguments`, where they have one.
 
+use super::memory_options::{ByteSize, GradientCheckpointing};
 use crate::adapter::{LoraConfig, PatternMap, TargetModules};
 use crate::error::{Code, Error, Result};
 use crate::files::read_text;
@@ -87,6 +88,13 @@ pub struct TrainOptions {
     /// Passes whose gradients are averaged into one optimizer step.
     #[schemars(range(min = 1, max = 4096))]
     pub gradient_accumulation_steps: usize,
+    /// `true`: layers keep only their inputs and are run again for the backward pass, which takes about a quarter more time
+    /// for a small part of the memory. `auto`: where the memory (`max_memory`, else what the machine has free) does not
+    /// suffice without. The result has the same bits.
+    pub gradient_checkpointing: GradientCheckpointing,
+    /// Memory that model and training may take together, in bytes or as in `12GiB`. A training that is estimated to need
+    /// more does not begin.
+    pub max_memory: Option<ByteSize>,
     /// Tokens per row at most, prompt and completion together; longer rows are reported by the dataset.
     #[schemars(range(min = 8))]
     pub max_length: usize,
@@ -147,6 +155,8 @@ impl Default for TrainOptions {
             max_steps: 0,
             batch_size: 4,
             gradient_accumulation_steps: 1,
+            gradient_checkpointing: GradientCheckpointing::AUTO,
+            max_memory: None,
             max_length: 1024,
             validation_share: 0.1,
             validation_folds: None,
@@ -212,6 +222,7 @@ impl Options for TrainOptions {
                 return Err(invalid("resume_from_checkpoint", true, "false, or `output_dir` to be set too"));
             }
         }
+        self.max_memory.as_ref().map(|size| size.bytes("max_memory")).transpose()?;
         for (pattern, r) in self.rank_pattern.iter() {
             if !(1..=MAX_RANK).contains(r) {
                 return Err(invalid(

@@ -3,17 +3,19 @@
 use super::early_stopping::Snapshot;
 use super::evaluation::Evaluation;
 use super::memorisation::{Probe, memorisation};
+use super::plan::Job;
 use super::run_dir::{Provenance, named_version};
 use super::trainer::{Run, StopReason, TrainOutcome};
 use crate::control::{Monitor, Phase};
 use crate::error::{Code, Result};
+use crate::memory;
 use serde_json::{Value, json};
 
 /// The outcome of a training that is one run.
 pub(super) fn of_run(mut run: Run<'_>, reason: StopReason, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
     let best = run.take_best();
     let (trained, held_out) = (run.train_rows.clone(), run.validation_rows.clone());
-    let lora = best.stack();
+    let (job, lora) = (run.job, best.stack());
     let losses = run.done.base_validation_loss.zip(best.validation_loss);
     let mut ending = Ending::of(run, reason, best);
     ending.evaluation = losses.map(|(base, adapter)| Evaluation { rows: held_out.len(), base, adapter });
@@ -25,7 +27,7 @@ pub(super) fn of_run(mut run: Run<'_>, reason: StopReason, monitor: &mut Monitor
             }
             false => (&held_out, None),
         };
-        ending.probe(&Probe { lora, asked, trained: &trained, note }, monitor)?;
+        ending.probe(&job.probe(lora, asked, &trained, note), monitor)?;
     }
     ending.write(monitor)
 }
@@ -65,6 +67,8 @@ impl<'a> Ending<'a> {
             "tokens_per_second": done.tokens as f64 / done.training.as_secs_f64().max(1e-9),
             "parameters": run.initial.num_parameters(),
             "seed": run.job.options.seed,
+            "gradient_checkpointing": run.job.checkpointing,
+            "memory": run.job.memory.json(run.job.checkpointing),
         });
         Ending { run, best, evaluation: None, summary }
     }
@@ -73,7 +77,8 @@ impl<'a> Ending<'a> {
     /// without the figure.
     pub(super) fn probe(&mut self, probe: &Probe<'_>, monitor: &mut Monitor<'_>) -> Result<()> {
         monitor.report(&self.run.event(Phase::Validate));
-        match memorisation(&self.run.job, probe, monitor) {
+        let Job { model, options, .. } = self.run.job;
+        match memorisation(model, options.memorisation_samples, probe, monitor) {
             Err(err) if err.code() == Code::Cancelled => Ok(()),
             found => found.map(|found| self.summary["memorisation"] = found),
         }
@@ -84,6 +89,7 @@ impl<'a> Ending<'a> {
         let Ending { run, best, evaluation, mut summary } = self;
         let adapter = run.initial.with_weights(best.weights)?;
         summary["evaluation"] = json!(evaluation.map(Evaluation::json));
+        summary["memory"]["process_peak_bytes"] = json!(memory::resident().map(|resident| resident.peak));
         summary["seconds"] = json!(run.job.started.elapsed().as_secs_f64());
         let provenance = Provenance {
             rows: run.job.dataset.rows().len(),

@@ -1,8 +1,11 @@
 //! What a training is made of: what is trained on what, in which runs, and how long each is.
 
+use super::memorisation::{Asked, Probe};
+use super::memory::MemoryEstimate;
 use super::options::TrainOptions;
 use crate::dataset::{Dataset, Examples};
 use crate::language_model::LanguageModel;
+use crate::model::LoraStack;
 use std::time::Instant;
 
 /// What is trained on what, and how.
@@ -12,6 +15,9 @@ pub(super) struct Job<'a> {
     pub(super) dataset: &'a Dataset,
     pub(super) options: &'a TrainOptions,
     pub(super) examples: &'a Examples,
+    pub(super) memory: MemoryEstimate,
+    /// Layers are run again in place of keeping their activations.
+    pub(super) checkpointing: bool,
     pub(super) started: Instant,
 }
 
@@ -51,11 +57,29 @@ impl Plan {
     }
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
     /// What a row's answer is, as in the file.
-    pub(super) fn output(&self, row: usize) -> &str {
-        let number = self.examples.row_numbers[row];
-        let rows = self.dataset.rows();
-        rows.binary_search_by_key(&number, |row| row.number).map_or("", |at| rows[at].output.as_str())
+    fn output(&self, row: usize) -> &'a str {
+        self.dataset.output(self.examples.row_numbers[row])
+    }
+
+    /// Asks `asked` rows of an adapter that was trained on `trained`.
+    pub(super) fn probe(
+        &self,
+        lora: LoraStack,
+        asked: &[usize],
+        trained: &[usize],
+        note: Option<&'static str>,
+    ) -> Probe<'a> {
+        let ask = |&row: &usize| {
+            let example = &self.examples.rows[row];
+            Asked { prompt: &example.ids[..example.prompt_len], output: self.output(row), row: Some(row) }
+        };
+        Probe {
+            lora,
+            asked: asked.iter().map(ask).collect(),
+            trained: trained.iter().map(|&row| (row, self.output(row))).collect(),
+            note,
+        }
     }
 }

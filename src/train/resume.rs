@@ -2,6 +2,7 @@
 
 use super::checkpoint::{self, Checkpoint};
 use super::early_stopping::Snapshot;
+use super::memory_options::GradientCheckpointing;
 use super::plan::Part;
 use super::trainer::{Done, Run};
 use crate::error::{Code, Error, Result};
@@ -103,6 +104,8 @@ impl Run<'_> {
         options.checkpoint_steps = 0;
         options.logging_steps = 1;
         options.memorisation_samples = 0;
+        options.gradient_checkpointing = GradientCheckpointing::AUTO;
+        options.max_memory = None;
         options.name.clear();
         let mut hash = Sha256::new();
         hash.update(serde_json::to_string(&options).unwrap_or_default());

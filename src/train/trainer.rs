@@ -4,17 +4,20 @@ use super::data::{epoch_order, pack, split};
 use super::early_stopping::{EarlyStopping, Snapshot};
 use super::evaluation::loss_of;
 use super::folds;
+use super::memory::MemoryEstimate;
 use super::optimizer::Optimizer;
 use super::options::TrainOptions;
 use super::outcome;
 use super::plan::{Job, Part, Plan};
 use super::run_dir::RunDir;
 use super::schedule::LrSchedule;
+use super::workload::Workload;
 use crate::adapter::Adapter;
 use crate::control::{Monitor, Phase, Progress};
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::language_model::LanguageModel;
+use crate::memory::{self, Resident};
 use crate::model::{LoraGradients, LoraStack};
 use crate::ops::lora::Dropout;
 use crate::options::Options;
@@ -42,7 +45,7 @@ pub struct TrainOutcome {
 /// `stop_reason` is `cancelled`.
 ///
 /// # Errors
-/// `InvalidOptions`, `CsvFormat` (rows that do not fit), `Training` (nothing to train, or a loss that stays not
+/// `InvalidOptions`, `CsvFormat` (rows that do not fit), `OutOfMemory` (`max_memory` cannot be kept to), `Training` (nothing to train, or a loss that stays not
 /// finite), `Io` (run directory), `Cancelled` before the first step is done.
 pub fn train(
     model: &LanguageModel,
@@ -56,7 +59,10 @@ pub fn train(
     if examples.rows.is_empty() {
         return Err(Error::new(Code::Training, "the dataset has no row to train on"));
     }
-    let job = Job { model, dataset, options, examples: &examples, started: Instant::now() };
+    let workload = Workload::of(&examples.rows, options);
+    let memory = MemoryEstimate::of(model, &workload, options)?;
+    let checkpointing = memory.checkpointing(options)?;
+    let job = Job { model, dataset, options, examples: &examples, memory, checkpointing, started: Instant::now() };
     let files = options.output_dir.as_deref().map(|dir| RunDir::create(dir, options)).transpose()?;
     let folds = folds::count(examples.rows.len(), options);
     if folds > 0 {
@@ -241,8 +247,8 @@ impl<'a> Run<'a> {
         for (index, batch) in batches.iter().enumerate() {
             monitor.check()?;
             let dropout = self.dropout(index);
-            let (sum, micro) =
-                self.job.model.decoder().loss_and_gradients(batch, &lora, 1.0 / trained as f64, dropout, false)?;
+            let (decoder, factor) = (self.job.model.decoder(), 1.0 / trained as f64);
+            let (sum, micro) = decoder.loss_and_gradients(batch, &lora, factor, dropout, self.job.checkpointing)?;
             loss += sum / trained as f64;
             gradients.accumulate(micro)?;
         }
@@ -293,13 +299,16 @@ impl<'a> Run<'a> {
         let speed = self.done.tokens as f64 / self.done.training.as_secs_f64().max(1e-9);
         if step.is_multiple_of(self.job.options.logging_steps) {
             let epoch = self.epochs();
-            let figures = [
+            let mut figures = vec![
                 ("loss", loss),
                 ("learning_rate", learning_rate),
                 ("grad_norm", norm),
                 ("tokens_per_second", speed),
                 ("epoch", epoch),
             ];
+            if let Some(Resident { now, peak }) = memory::resident() {
+                figures.extend([("memory", now as f64), ("memory_peak", peak as f64)]);
+            }
             self.log("train", step, &figures)?;
         }
         let mut event = self.event(Phase::Train);

@@ -58,6 +58,10 @@ WRAP(tailora_model_count_tokens) {
     if (status < 0) CHECK(count == 0);
     return status;
 }
+WRAP(tailora_model_estimate) {
+    char *out = GARBAGE;
+    RETURN_NULLED(tailora_model_estimate(handle, valid->dataset, NULL, NULL, &out, err), out);
+}
 WRAP(tailora_model_free) { UNUSED; return tailora_model_free(handle); }
 WRAP(tailora_adapter_load) {
     tailora_adapter *out = GARBAGE;
@@ -100,6 +104,20 @@ WRAP(tailora_train) {
 WRAP(tailora_train_dataset) {
     tailora_adapter *out = GARBAGE;
     RETURN_NULLED(tailora_train(valid->model, handle, NULL, NULL, NULL, NULL, &out, NULL, err), out);
+}
+WRAP(tailora_evaluate) {
+    char *out = GARBAGE;
+    RETURN_NULLED(tailora_evaluate(handle, NULL, NULL, 0, valid->dataset, NULL, NULL, NULL, NULL, NULL, &out, err), out);
+}
+WRAP(tailora_evaluate_dataset) {
+    char *out = GARBAGE;
+    RETURN_NULLED(tailora_evaluate(valid->model, NULL, NULL, 0, handle, NULL, NULL, NULL, NULL, NULL, &out, err), out);
+}
+WRAP(tailora_evaluate_adapter) {
+    char *out = GARBAGE;
+    const tailora_adapter *adapters[1];
+    adapters[0] = handle;
+    RETURN_NULLED(tailora_evaluate(valid->model, adapters, NULL, 1, valid->dataset, NULL, NULL, NULL, NULL, NULL, &out, err), out);
 }
 WRAP(tailora_session_new) {
     tailora_session *out = GARBAGE;
@@ -156,6 +174,7 @@ static const test_function test_functions[] = {
     FUNCTION(tailora_model_load, 1, 1, 0),
     FUNCTION(tailora_model_info, 1, 0, 0),
     FUNCTION(tailora_model_count_tokens, 1, 0, 0),
+    FUNCTION(tailora_model_estimate, 1, 0, 0),
     FUNCTION(tailora_model_free, 1, 1, 0),
     FUNCTION(tailora_adapter_load, 1, 0, 0),
     FUNCTION(tailora_adapter_save, 1, 0, 0),
@@ -169,6 +188,9 @@ static const test_function test_functions[] = {
     FUNCTION(tailora_dataset_free, 1, 1, 0),
     FUNCTION(tailora_train, 1, 0, 0),
     FUNCTION(tailora_train_dataset, 1, 0, 1),
+    FUNCTION(tailora_evaluate, 1, 0, 0),
+    FUNCTION(tailora_evaluate_dataset, 1, 0, 1),
+    FUNCTION(tailora_evaluate_adapter, 1, 0, 1),
     FUNCTION(tailora_session_new, 1, 0, 0),
     FUNCTION(tailora_session_attach, 1, 0, 0),
     FUNCTION(tailora_session_attach_adapter, 1, 0, 1),

@@ -107,6 +107,52 @@ static void models_and_datasets(void) {
     CHECK(tailora_live_handles() == 0);
 }
 
+static void estimates_and_evaluations(void) {
+    tailora_model *model = load_model();
+    tailora_dataset *dataset = open_dataset();
+    tailora_cancel *cancel = NULL;
+    tailora_adapter *adapter = NULL;
+    const tailora_adapter *twice[2];
+    const double scales[2] = {0.5, 0.5}, endless[2] = {1.0, HUGE_VAL};
+    char *json = NULL;
+    watch seen = {0};
+
+    MUST(tailora_model_estimate(model, dataset, TRAIN, NULL, &json, &err));
+    CHECK(has(json, "\"peak_bytes\":"));
+    expect_in(json, "\"training_seconds\":");
+    MUST(tailora_model_estimate(model, NULL, NULL, NULL, &json, &err));
+    expect_in(json, "\"seconds\":null");
+    MUST(tailora_model_estimate(model, dataset, "{\"max_memory\":\"1 KiB\"}", NULL, &json, &err));
+    expect_in(json, "\"fits\":false");
+    CHECK_STATUS(tailora_model_estimate(model, (tailora_dataset *)model, NULL, NULL, &json, NULL), TAILORA_ERR_INVALID_HANDLE);
+    CHECK_STATUS(tailora_model_estimate(model, dataset, NULL, NULL, NULL, NULL), TAILORA_ERR_INVALID_ARGUMENT);
+
+    MUST(tailora_train(model, dataset, TRAIN, NULL, NULL, NULL, &adapter, NULL, &err));
+    twice[0] = twice[1] = adapter;
+    MUST(tailora_evaluate(model, NULL, NULL, 0, dataset, NULL, NULL, NULL, NULL, NULL, &json, &err));
+    CHECK(has(json, "\"adapter\":null"));
+    expect_in(json, "\"perplexity\":");
+    MUST(tailora_evaluate(model, twice, scales, 2, dataset, dataset, "{\"memorisation_samples\":1}", on_progress, &seen, NULL,
+                          &json, &err));
+    CHECK(has(json, "\"outputs\":1"));
+    CHECK(!has(json, "\"adapter\":null"));
+    CHECK_STATUS(tailora_string_free(json), TAILORA_OK);
+    CHECK((seen.phases & 1 << TAILORA_PHASE_VALIDATE) != 0);
+    CHECK_STATUS(tailora_evaluate(model, twice, endless, 2, dataset, NULL, NULL, NULL, NULL, NULL, &json, NULL),
+                 TAILORA_ERR_INVALID_ARGUMENT);
+    MUST(tailora_cancel_new(&cancel, &err));
+    CHECK_STATUS(tailora_cancel_request(cancel), TAILORA_OK);
+    CHECK_STATUS(tailora_evaluate(model, twice, NULL, 2, dataset, NULL, NULL, NULL, NULL, cancel, &json, NULL),
+                 TAILORA_ERR_CANCELLED);
+    CHECK_STATUS(tailora_model_estimate(model, dataset, NULL, cancel, &json, NULL), TAILORA_ERR_CANCELLED);
+    CHECK(json == NULL);
+    tailora_cancel_free(cancel);
+    tailora_adapter_free(adapter);
+    tailora_dataset_free(dataset);
+    tailora_model_free(model);
+    CHECK(tailora_live_handles() == 0);
+}
+
 /* The second handle of a function is checked like the first. */
 static void other_handles(void) {
     test_handles valid = {0};
@@ -341,6 +387,7 @@ int main(int argc, char **argv) {
     if (argc == 4) {
         threads();
         training();
+        estimates_and_evaluations();
     }
     return check_result("jobs");
 }

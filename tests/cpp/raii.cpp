@@ -70,6 +70,19 @@ static void jobs(const char *model_path, const char *csv_path, const char *out_p
 
     auto trained = tailora::train(model, dataset, R"({"max_steps": 2, "r": 2})");
     CHECK(!trained.stopped && has(trained.summary, "stop_reason"));
+    CHECK(has(model.estimate(&dataset, R"({"max_steps": 2})"), "peak_bytes"));
+    CHECK(has(model.estimate(), "\"seconds\":null"));
+    CHECK(has(tailora::evaluate(model, {}, dataset), "\"adapter\":null"));
+    int measured = 0;
+    const auto evaluation = tailora::evaluate(model, {{&trained.adapter, 1.0}}, dataset, &dataset, R"({"memorisation_samples": 1})",
+                                              [&](const tailora::Progress &) { return ++measured > 0; });
+    CHECK(measured > 0 && has(evaluation, "\"outputs\":1"));
+    try {
+        tailora::evaluate(model, {}, dataset, nullptr, {}, [](const tailora::Progress &) -> bool { throw from_the_callback{3}; });
+        CHECK(!"evaluated");
+    } catch (const from_the_callback &thrown) {
+        CHECK(thrown.value == 3);
+    }
     trained.adapter.save(out_path);
     const auto loaded = model.load_adapter(out_path, R"({"name": "hr"})");
     CHECK(has(loaded.info(), "\"hr\""));

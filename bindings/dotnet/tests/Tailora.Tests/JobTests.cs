@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Text.Json;
@@ -153,6 +154,37 @@ public class JobTests(Trained trained)
         Assert.True(report.Generation!.CompletionTokens > 0);
         Assert.Equal(report.Text, JsonDocument.Parse(report.RawJson).RootElement.GetProperty("report").GetString());
         Assert.Null(report.Document);
+    }
+
+    [Fact]
+    public async Task A_training_is_estimated_before_it_is_made()
+    {
+        JsonElement estimate = await trained.Model.EstimateAsync(trained.Dataset, new TrainingOptions { MaxSteps = 2 });
+        Assert.Equal(2, estimate.GetProperty("steps").GetInt32());
+        Assert.True(estimate.GetProperty("time").GetProperty("seconds").GetDouble() > 0);
+        long peak = estimate.GetProperty("memory").GetProperty("peak_bytes").GetInt64();
+        JsonElement longest = await trained.Model.EstimateAsync(options: new TrainingOptions { GradientCheckpointing = false });
+        Assert.True(longest.GetProperty("memory").GetProperty("peak_bytes").GetInt64() > peak);
+        var tooLittle = new TrainingOptions { MaxMemory = 1 << 20 };
+        Assert.False((await trained.Model.EstimateAsync(trained.Dataset, tooLittle)).GetProperty("memory").GetProperty("fits").GetBoolean());
+        var error = await Assert.ThrowsAnyAsync<TailoraException>(() => trained.Model.TrainAsync(trained.Dataset, tooLittle));
+        Assert.Equal(TailoraErrorCode.OutOfMemory, error.Code);
+    }
+
+    [Fact]
+    public async Task An_adapter_is_measured_against_its_base()
+    {
+        var events = new List<WorkPhase>();
+        JsonElement evaluation = await trained.Model.EvaluateAsync(
+            trained.Dataset, [(trained.Adapter, 1.0)], trained.Dataset, new EvaluateOptions { MemorisationSamples = 1 },
+            new Reporter<TrainingProgress>(e => events.Add(e.Phase)));
+        double Loss(string who) => evaluation.GetProperty(who).GetProperty("loss").GetDouble();
+        Assert.True(Loss("adapter") < Loss("base"));
+        Assert.Equal(1, evaluation.GetProperty("memorisation").GetProperty("outputs").GetInt32());
+        Assert.Contains(WorkPhase.Validate, events);
+        JsonElement alone = await trained.Model.EvaluateAsync(trained.Dataset);
+        Assert.Equal(JsonValueKind.Null, alone.GetProperty("adapter").ValueKind);
+        Assert.Equal(Loss("base"), alone.GetProperty("base").GetProperty("loss").GetDouble());
     }
 
     private async Task<string> Write(Adapter adapter)

@@ -16,6 +16,7 @@ public class OptionsTests
         { "model", typeof(ModelOptions) },
         { "dataset", typeof(DatasetOptions) },
         { "train", typeof(TrainingOptions) },
+        { "evaluate", typeof(EvaluateOptions) },
         { "session", typeof(SessionOptions) },
         { "generate", typeof(GenerateOptions) },
         { "report", typeof(ReportOptions) },

@@ -42,6 +42,9 @@ internal sealed class AdapterHandle : NativeHandle
 /// <summary>Owns a <c>tailora_dataset</c>.</summary>
 internal sealed class DatasetHandle : NativeHandle
 {
+    /// <summary>The null pointer, where a dataset may be left out. Never disposed.</summary>
+    internal static readonly DatasetHandle None = new();
+
     protected override void Free(IntPtr value) => NativeMethods.tailora_dataset_free(value);
 }
 

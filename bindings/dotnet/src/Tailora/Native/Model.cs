@@ -46,5 +46,20 @@ internal static unsafe partial class NativeMethods
     [DllImport(Library, ExactSpelling = true)]
     internal static extern
 #endif
+    int tailora_model_estimate(
+        ModelHandle model,
+        DatasetHandle dataset,
+        byte* options_json,
+        CancelHandle cancel,
+        out StringHandle estimate_json,
+        out ErrorHandle err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library)]
+    internal static partial
+#else
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern
+#endif
     int tailora_model_free(nint model);
 }

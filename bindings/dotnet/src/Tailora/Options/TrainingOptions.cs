@@ -88,6 +88,15 @@ public sealed record TrainingOptions
     /// <summary>Passes whose gradients are averaged into one optimizer step.</summary>
     public int? GradientAccumulationSteps { get; init; }
 
+    /// <summary>
+    /// <c>true</c>: layers keep only their inputs and are run again for the backward pass, for a small part of the memory; <c>null</c>:
+    /// where the memory does not suffice without. The result has the same bits.
+    /// </summary>
+    public bool? GradientCheckpointing { get; init; }
+
+    /// <summary>Bytes that model and training may take together; a training that is estimated to need more throws before it begins.</summary>
+    public long? MaxMemory { get; init; }
+
     /// <summary>Tokens per row at most, prompt and completion together.</summary>
     public int? MaxLength { get; init; }
 

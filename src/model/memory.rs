@@ -1,0 +1,125 @@
+//! What a training pass holds and how much it computes, by formula. `tests/memory.rs` holds the bytes against what a
+//! counting allocator sees.
+
+use super::decoder::Decoder;
+use super::lora::Projection;
+use crate::ops::cross_entropy::logits_bytes;
+
+/// What the memory and time of a packed batch depend on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct BatchSize {
+    pub(crate) tokens: usize,
+    /// Tokens that have a loss.
+    pub(crate) trained: usize,
+    /// Σ over the rows of their length squared: what attention grows with.
+    pub(crate) squares: usize,
+}
+
+impl BatchSize {
+    /// Adds a row of `len` tokens of which all from `prompt_len` on are trained.
+    pub(crate) fn add_row(&mut self, len: usize, prompt_len: usize) {
+        self.tokens += len;
+        self.trained += len.saturating_sub(prompt_len.max(1));
+        self.squares += len * len;
+    }
+}
+
+/// Bytes that a pass holds beyond the weights and the adapter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct PassMemory {
+    /// Activations that the forward pass leaves for the backward pass.
+    pub(crate) activations: u64,
+    /// The backward pass of one layer on top of them.
+    pub(crate) backward: u64,
+    /// The loss on top of them: hidden states of the trained tokens and a chunk of logits. It is gone when the backward
+    /// pass begins.
+    pub(crate) loss: u64,
+}
+
+impl PassMemory {
+    /// The most that is held at a time.
+    pub(crate) fn peak(&self) -> u64 {
+        self.activations + self.backward.max(self.loss)
+    }
+}
+
+/// Floats per token.
+struct Widths {
+    hidden: u64,
+    queries: u64,
+    mlp: u64,
+    /// All of `Activations`.
+    kept: u64,
+}
+
+impl Decoder {
+    fn widths(&self) -> Widths {
+        let config = &self.config;
+        let hidden = config.hidden_size as u64;
+        let queries = (config.num_attention_heads * config.head_dim) as u64;
+        let keys = (config.num_key_value_heads * config.head_dim) as u64;
+        let mlp = config.intermediate_size as u64;
+        let unnormed = if config.qk_norm { queries + keys } else { 0 };
+        // input, middle · q, attention · k, v · gate, up
+        let kept = 2 * (hidden + queries + keys + mlp) + unnormed;
+        Widths { hidden, queries, mlp, kept }
+    }
+
+    /// Bytes of the weights, with what the backward pass through quantized ones adds to them.
+    pub(crate) fn weight_bytes(&self) -> u64 {
+        let tied = self.config.tie_word_embeddings;
+        let embedding = if tied { 0 } else { self.embedding.bytes(false) };
+        let linears = self.layers.iter().flat_map(|layer| &layer.linears).map(|linear| linear.bytes(true)).sum::<u64>();
+        embedding + self.head.bytes(true) + linears
+    }
+
+    /// Bytes that matrix products keep for ever: each thread's slab for packed operands, as large as its L2 cache.
+    pub(crate) fn workspace_bytes(&self) -> u64 {
+        const L2: u64 = 2 << 20;
+        if self.device.is_cpu() { self.num_threads() as u64 * L2 } else { 0 }
+    }
+
+    /// What [`Decoder::loss_and_gradients`] holds.
+    pub(crate) fn training_memory(&self, batch: BatchSize, checkpoint: bool) -> PassMemory {
+        let Widths { hidden, mlp, kept, .. } = self.widths();
+        let (tokens, trained, layers) = (batch.tokens as u64, batch.trained as u64, self.layers.len() as u64);
+        // The widest moment of `Layer::backward` is that of the gated activation: dy, and three tensors of the MLP's width.
+        let layer = hidden + 3 * mlp;
+        let (activations, backward) = match checkpoint {
+            false => (layers * kept, layer),
+            true => (layers * hidden, kept - hidden + layer),
+        };
+        // The last layer's output; of the trained tokens: selected, normed, and the gradient.
+        let loss = tokens * hidden + trained * 3 * hidden;
+        let logits = logits_bytes(batch.trained, self.config.vocab_size);
+        PassMemory {
+            activations: 4 * tokens * activations,
+            backward: 4 * tokens * backward,
+            loss: 4 * loss + logits + self.head.operand_bytes(logits / 4),
+        }
+    }
+
+    /// What [`Decoder::loss`] holds: one layer at a time, and no gradient.
+    pub(crate) fn evaluation_memory(&self, batch: BatchSize) -> PassMemory {
+        let Widths { hidden, mlp, kept, .. } = self.widths();
+        let (tokens, trained) = (batch.tokens as u64, batch.trained as u64);
+        PassMemory {
+            activations: 4 * tokens * hidden,
+            backward: 4 * tokens * (kept + mlp),
+            loss: 4 * trained * 2 * hidden + logits_bytes(batch.trained, self.config.vocab_size),
+        }
+    }
+
+    /// Multiply-adds of a forward pass: what its time grows with.
+    pub(crate) fn multiply_adds(&self, batch: BatchSize) -> f64 {
+        let Widths { hidden, queries, .. } = self.widths();
+        let linears = Projection::ALL.map(|projection| {
+            let (outputs, inputs) = self.projection_shape(projection);
+            (outputs * inputs) as f64
+        });
+        // Scores and their sum of values, over half of the keys.
+        let attention = batch.squares as f64 * queries as f64;
+        let layers = self.layers.len() as f64 * (batch.tokens as f64 * linears.iter().sum::<f64>() + attention);
+        layers + batch.trained as f64 * (hidden as f64 * self.config.vocab_size as f64)
+    }
+}

@@ -1,0 +1,177 @@
+//! The memory that is predicted before a training against what a counting allocator sees during it: every byte that the
+//! library holds is counted, so the figures are the same on any machine and any day.
+
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use serde_json::{Value, json};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use tailora::{
+    ByteSize, Dataset, DatasetOptions, GradientCheckpointing, LanguageModel, ModelOptions, Monitor, TrainOptions,
+};
+
+/// The system's allocator, with a count of live bytes and their maximum.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// One test at a time: the count is of the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+
+#[derive(Clone, Copy)]
+struct Shape {
+    hidden: usize,
+    mlp: usize,
+    layers: usize,
+    vocab: usize,
+}
+
+const SMALL: Shape = Shape { hidden: 128, mlp: 384, layers: 3, vocab: 2048 };
+const WIDE: Shape = Shape { hidden: 256, mlp: 640, layers: 2, vocab: 6000 };
+
+/// Writes a Qwen2 model of that shape with constant weights: memory does not ask what is in it.
+fn write_model(dir: &Path, shape: Shape) {
+    let Shape { hidden, mlp, layers, vocab } = shape;
+    let keys = hidden / 2;
+    let config = json!({
+        "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_size": hidden, "intermediate_size": mlp,
+        "num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": vocab,
+        "max_position_embeddings": 4096, "rms_norm_eps": 1e-6, "rope_theta": 1e6, "hidden_act": "silu",
+        "tie_word_embeddings": true, "use_sliding_window": false, "bos_token_id": 288, "eos_token_id": 290,
+    });
+    std::fs::write(dir.join("config.json"), config.to_string()).unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/qwen2");
+    for file in ["tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(fixture.join(file), dir.join(file)).unwrap();
+    }
+    let mut shapes = vec![
+        ("model.embed_tokens.weight".to_owned(), vec![vocab, hidden]),
+        ("model.norm.weight".to_owned(), vec![hidden]),
+    ];
+    for layer in 0..layers {
+        let parts: [(&str, Vec<usize>); 12] = [
+            ("input_layernorm.weight", vec![hidden]),
+            ("self_attn.q_proj.weight", vec![hidden, hidden]),
+            ("self_attn.q_proj.bias", vec![hidden]),
+            ("self_attn.k_proj.weight", vec![keys, hidden]),
+            ("self_attn.k_proj.bias", vec![keys]),
+            ("self_attn.v_proj.weight", vec![keys, hidden]),
+            ("self_attn.v_proj.bias", vec![keys]),
+            ("self_attn.o_proj.weight", vec![hidden, hidden]),
+            ("post_attention_layernorm.weight", vec![hidden]),
+            ("mlp.gate_proj.weight", vec![mlp, hidden]),
+            ("mlp.up_proj.weight", vec![mlp, hidden]),
+            ("mlp.down_proj.weight", vec![hidden, mlp]),
+        ];
+        shapes.extend(parts.map(|(name, shape)| (format!("model.layers.{layer}.{name}"), shape)));
+    }
+    let values = 0.02f32.to_le_bytes().repeat(vocab.max(mlp) * hidden);
+    let views = shapes.iter().map(|(name, shape)| {
+        let bytes = &values[..4 * shape.iter().product::<usize>()];
+        (name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+    });
+    safetensors::serialize_to_file(views, None, &dir.join("model.safetensors")).unwrap();
+}
+
+/// Rows of `chars` characters, of which the second half is trained.
+fn write_csv(dir: &Path, rows: usize, chars: usize) {
+    let text = |row: usize, from: usize| -> String {
+        (from..from + chars / 2).map(|i| char::from(b'a' + ((i * i + row * 7 + i / 3) % 26) as u8)).collect()
+    };
+    let lines: String = (0..rows).map(|row| format!("{},{}\n", text(row, 0), text(row, 1000))).collect();
+    std::fs::write(dir.join("rows.csv"), "input,output\n".to_owned() + &lines).unwrap();
+}
+
+/// The summary of a training, and the bytes that were held at most, model included.
+fn trained(shape: Shape, chars: usize, quantize: Option<&str>, options: &TrainOptions) -> (Value, usize) {
+    let dir = tempfile::tempdir().unwrap();
+    write_model(dir.path(), shape);
+    write_csv(dir.path(), 12, chars);
+    let none = &mut Monitor::none();
+    let before = LIVE.load(Relaxed);
+    let how = ModelOptions { threads: 2, quantize: quantize.map(str::to_owned), ..Default::default() };
+    let model = LanguageModel::load(dir.path(), &how, none).unwrap();
+    let dataset = Dataset::open_csv(&dir.path().join("rows.csv"), &DatasetOptions::default(), none).unwrap();
+    PEAK.store(LIVE.load(Relaxed), Relaxed);
+    let outcome = tailora::train(&model, &dataset, options, none).unwrap();
+    (outcome.summary, PEAK.load(Relaxed) - before)
+}
+
+fn options(checkpoint: bool) -> TrainOptions {
+    TrainOptions {
+        max_steps: 3,
+        validation_folds: Some(0),
+        memorisation_samples: 0,
+        gradient_checkpointing: GradientCheckpointing::Fixed(checkpoint),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn the_peak_is_predicted_within_15_percent() {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut wrong = Vec::new();
+    for (shape, chars) in [(SMALL, 300), (WIDE, 120), (WIDE, 900)] {
+        for quantize in [None, Some("q8_0")] {
+            for checkpoint in [false, true] {
+                let (summary, held) = trained(shape, chars, quantize, &options(checkpoint));
+                let predicted = summary["memory"]["peak_bytes"].as_u64().unwrap();
+                let ratio = predicted as f64 / held as f64;
+                let case = format!(
+                    "{} wide, rows of {} tokens, {quantize:?}, checkpointing {checkpoint}: predicted {predicted}, held {held}: {ratio:.3}",
+                    shape.hidden, summary["longest_row"]
+                );
+                println!("{case} {}", summary["memory"]);
+                assert_eq!(summary["gradient_checkpointing"], checkpoint);
+                if !(0.85..1.15).contains(&ratio) {
+                    wrong.push(case);
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_limit_turns_checkpointing_on_and_is_kept_to() {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let (plain, held) = trained(WIDE, 600, None, &options(false));
+    let bytes = |name: &str| plain["memory"][name].as_u64().unwrap();
+    let limit = (bytes("without_checkpointing_bytes") + bytes("with_checkpointing_bytes")) / 2;
+    let limited = TrainOptions {
+        gradient_checkpointing: GradientCheckpointing::AUTO,
+        max_memory: Some(ByteSize::Bytes(limit)),
+        ..options(false)
+    };
+    let (summary, held_limited) = trained(WIDE, 600, None, &limited);
+    assert_eq!(summary["gradient_checkpointing"], true);
+    assert!(held > limit as usize && held_limited <= limit as usize, "{held} {held_limited}, limit {limit}");
+    assert_eq!(summary["loss"], plain["loss"], "the same bits");
+}
