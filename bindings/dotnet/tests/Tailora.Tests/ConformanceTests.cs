@@ -146,6 +146,10 @@ public class ConformanceTests(Trained trained)
                 TrainingResult result = await model.TrainAsync(trained.Dataset, Options<TrainingOptions>(row));
                 result.Adapter.Dispose();
                 return result.Summary;
+            case "estimate":
+                return await model.EstimateAsync(trained.Dataset, Options<TrainingOptions>(row));
+            case "evaluate":
+                return await model.EvaluateAsync(trained.Dataset, training: trained.Dataset, options: Options<EvaluateOptions>(row));
             case "generate":
                 using (Session session = model.CreateSession(Options<SessionOptions>(row, "session")))
                 {
