@@ -111,9 +111,19 @@ fn write_csv(dir: &Path, rows: usize, chars: usize) {
 
 /// The summary of a training, and the bytes that were held at most, model included.
 fn trained(shape: Shape, chars: usize, quantize: Option<&str>, options: &TrainOptions) -> (Value, usize) {
+    trained_on(12, shape, chars, quantize, options)
+}
+
+fn trained_on(
+    rows: usize,
+    shape: Shape,
+    chars: usize,
+    quantize: Option<&str>,
+    options: &TrainOptions,
+) -> (Value, usize) {
     let dir = tempfile::tempdir().unwrap();
     write_model(dir.path(), shape);
-    write_csv(dir.path(), 12, chars);
+    write_csv(dir.path(), rows, chars);
     let none = &mut Monitor::none();
     let before = LIVE.load(Relaxed);
     let how = ModelOptions { threads: 2, quantize: quantize.map(str::to_owned), ..Default::default() };
@@ -174,4 +184,26 @@ fn a_limit_turns_checkpointing_on_and_is_kept_to() {
     assert_eq!(summary["gradient_checkpointing"], true);
     assert!(held > limit as usize && held_limited <= limit as usize, "{held} {held_limited}, limit {limit}");
     assert_eq!(summary["loss"], plain["loss"], "the same bits");
+}
+
+#[test]
+fn the_peak_of_a_validation_is_predicted_too() {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    // Rows are trained on one by one, and validated together.
+    let options = TrainOptions { batch_size: 1, validation_share: 0.5, ..options(true) };
+    let (summary, held) = trained_on(40, WIDE, 200, None, &options);
+    let (few, _) = trained_on(40, WIDE, 200, None, &TrainOptions { validation_share: 0.0, ..options });
+    let predicted = |summary: &Value| summary["memory"]["peak_bytes"].as_f64().unwrap();
+    let ratio = predicted(&summary) / held as f64;
+    assert!((0.85..1.15).contains(&ratio), "held {held}: {ratio:.3} {summary}");
+    assert!(predicted(&few) < 0.8 * predicted(&summary), "{few} {summary}");
+}
+
+#[test]
+fn more_steps_need_no_more_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let steps =
+        |max_steps| trained(SMALL, 30, None, &TrainOptions { max_steps, validation_share: 0.0, ..options(false) }).1;
+    let (few, many) = (steps(10) as f64, steps(1000) as f64);
+    assert!((many / few - 1.0).abs() < 0.01, "{few} bytes in 10 steps, {many} in 1000");
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Passes timed at least, and the time after which there are enough.
 const PASSES: u32 = 2;
-const ENOUGH: Duration = Duration::from_millis(500);
+const ENOUGH: Duration = Duration::from_secs(1);
 
 /// Seconds that parts of a training take.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +79,7 @@ fn timed(monitor: &mut Monitor<'_>, mut work: impl FnMut() -> Result<()>) -> Res
     work()?;
     let begun = Instant::now();
     let mut passes = 0;
-    while passes < PASSES || (begun.elapsed() < ENOUGH && passes < 50) {
+    while passes < PASSES || (begun.elapsed() < ENOUGH && passes < 200) {
         monitor.check()?;
         work()?;
         passes += 1;
