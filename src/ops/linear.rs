@@ -1,5 +1,6 @@
 //! A frozen linear layer: forward, and backward to its input only. The weight has no gradient, so none is computed.
 
+use super::k_quant::{KType, KWeight};
 use super::matmul::{self, Form};
 use super::quantized::Q8Weight;
 use crate::error::Result;
@@ -13,6 +14,8 @@ pub(crate) enum Weight {
     Dense(Tensor),
     /// 8 bits, on the CPU.
     Q8(Arc<Q8Weight>),
+    /// 4 or 6 bits, on the CPU.
+    K(Arc<KWeight>),
 }
 
 impl Weight {
@@ -24,6 +27,19 @@ impl Weight {
                 Ok(weight.index_select(&ids, 0)?.to_dtype(DType::F32)?)
             }
             Weight::Q8(weight) => weight.rows(ids),
+            Weight::K(weight) => weight.rows(ids),
+        }
+    }
+
+    /// The name of the type it is kept in.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Weight::Dense(weight) => weight.dtype().as_str(),
+            Weight::Q8(_) => "q8_0",
+            Weight::K(weight) => match weight.kind() {
+                KType::Q4K => "q4_k",
+                KType::Q6K => "q6_k",
+            },
         }
     }
 
@@ -44,6 +60,8 @@ impl Weight {
             }
             Weight::Q8(weight) if form == Form::NT => weight.forward(x),
             Weight::Q8(weight) => weight.backward(x),
+            Weight::K(weight) if form == Form::NT => weight.forward(x),
+            Weight::K(weight) => weight.backward(x),
         }
     }
 }
@@ -73,6 +91,7 @@ impl Linear {
         match &self.weight {
             Weight::Dense(weight) => Ok(weight.dims2()?),
             Weight::Q8(weight) => Ok(weight.shape()),
+            Weight::K(weight) => Ok(weight.shape()),
         }
     }
 

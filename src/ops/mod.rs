@@ -11,7 +11,9 @@
 pub(crate) mod adamw;
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
+pub(crate) mod ggml;
 mod host;
+pub(crate) mod k_quant;
 pub(crate) mod linear;
 pub(crate) mod lora;
 pub(crate) mod matmul;
@@ -21,6 +23,7 @@ pub(crate) mod quantized;
 pub(crate) mod rms_norm;
 pub(crate) mod rope;
 pub(crate) mod swiglu;
+mod widened;
 
 #[cfg(test)]
 mod parity_tests;

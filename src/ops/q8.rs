@@ -2,9 +2,9 @@
 //!
 //! A tile holds 32 outputs by 32 inputs, interleaved as `vpdpbusd` wants them: four inputs of sixteen outputs to a vector.
 //! Activations are quantized the same way, row by row and block by block, as llama.cpp does for its Q8_0 products. Where
-//! the CPU has no AVX-512 VNNI, or exact products are asked for, tiles are widened to f32 a few at a time.
+//! the CPU has no AVX-512 VNNI, or exact products are asked for, rows are widened to f32 a few at a time.
 
-use super::matmul::{Mat, all_threads, gemm};
+use super::widened::Rows;
 use half::f16;
 use rayon::prelude::*;
 
@@ -14,8 +14,6 @@ pub(super) const BLOCK: usize = 32;
 const TILE: usize = 32;
 /// Rows of activations whose products one task makes.
 const TASK_ROWS: usize = 192;
-/// Tiles that are widened to f32 at the same time.
-const WIDENED: usize = 16;
 
 /// A quantized matrix `[outputs, inputs]`.
 #[derive(Debug)]
@@ -59,22 +57,9 @@ impl Packed {
         Packed { outputs, inputs, blocks, tiles }
     }
 
-    /// `(outputs, inputs)`
-    pub(super) fn shape(&self) -> (usize, usize) {
-        (self.outputs, self.inputs)
-    }
-
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         self.tiles.len() * size_of::<Tile>()
-    }
-
-    /// Writes row `index`, widened.
-    pub(super) fn row(&self, index: usize, out: &mut [f32]) {
-        let tiles = &self.tiles[index / TILE * self.blocks..][..self.blocks];
-        for (tile, out) in tiles.iter().zip(out.chunks_mut(BLOCK)) {
-            tile.get(index % TILE, out);
-        }
     }
 
     /// The same numbers with rows and columns exchanged, quantized again along the other side.
@@ -107,36 +92,17 @@ impl Packed {
         });
         y
     }
+}
 
-    /// `x [rows, inputs]` times the transpose, `[rows, outputs]`, with the weights widened to f32.
-    pub(super) fn product_f32(&self, x: &[f32], rows: usize) -> Vec<f32> {
-        let mut y = vec![0.0f32; rows * self.outputs];
-        self.widened(|first, count, weights| {
-            let (x, w) = (Mat::new(x, rows, self.inputs), Mat::new(weights, count, self.inputs));
-            gemm(&mut y[first..], self.outputs, false, x, w.t(), 1.0, all_threads());
-        });
-        y
+impl Rows for Packed {
+    fn shape(&self) -> (usize, usize) {
+        (self.outputs, self.inputs)
     }
 
-    /// `dy [rows, outputs]` times the matrix, `[rows, inputs]`, with the weights widened to f32.
-    pub(super) fn transposed_product_f32(&self, dy: &[f32], rows: usize) -> Vec<f32> {
-        let mut dx = vec![0.0f32; rows * self.inputs];
-        self.widened(|first, count, weights| {
-            let dy = Mat::strided(&dy[first.min(dy.len())..], rows, count, self.outputs);
-            gemm(&mut dx, self.inputs, true, dy, Mat::new(weights, count, self.inputs), 1.0, all_threads());
-        });
-        dx
-    }
-
-    /// Calls `work(first row, rows, widened rows)` for one group of rows after the other.
-    fn widened(&self, mut work: impl FnMut(usize, usize, &[f32])) {
-        let group = TILE * WIDENED;
-        let mut buffer = vec![0.0f32; group.min(self.outputs) * self.inputs];
-        for first in (0..self.outputs).step_by(group) {
-            let count = group.min(self.outputs - first);
-            let buffer = &mut buffer[..count * self.inputs];
-            buffer.par_chunks_mut(self.inputs).enumerate().for_each(|(i, out)| self.row(first + i, out));
-            work(first, count, buffer);
+    fn row(&self, index: usize, out: &mut [f32]) {
+        let tiles = &self.tiles[index / TILE * self.blocks..][..self.blocks];
+        for (tile, out) in tiles.iter().zip(out.chunks_mut(BLOCK)) {
+            tile.get(index % TILE, out);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::host::{self, View};
 use super::q8::Packed;
 use super::q8_kernel::Kernel;
+use super::widened::{self, Rows};
 use crate::error::{Code, Error, Result};
 use candle_core::Tensor;
 use once_cell::sync::OnceCell;
@@ -52,7 +53,7 @@ impl Q8Weight {
         let view = View::of(x)?;
         let y = match self.kernel {
             Some(kernel) => self.packed.product_i8(kernel, &view, rows),
-            None => self.packed.product_f32(&view, rows),
+            None => widened::product(&self.packed, &view, rows),
         };
         host::tensor(y, rows, outputs)
     }
@@ -64,7 +65,7 @@ impl Q8Weight {
         let view = View::of(dy)?;
         let dx = match self.kernel {
             Some(kernel) => self.transposed.get_or_init(|| self.packed.transposed()).product_i8(kernel, &view, rows),
-            None => self.packed.transposed_product_f32(&view, rows),
+            None => widened::transposed_product(&self.packed, &view, rows),
         };
         host::tensor(dx, rows, inputs)
     }

@@ -1,0 +1,50 @@
+//! Products with a frozen matrix that is widened to f32 a group of rows at a time: exact, and no more memory than a group.
+
+use super::matmul::{Mat, all_threads, gemm};
+use rayon::prelude::*;
+
+/// Rows that are widened at the same time: enough to keep a product busy, few enough to stay in cache.
+const GROUP: usize = 512;
+
+/// A matrix `[outputs, inputs]` kept in another form than f32.
+pub(super) trait Rows: Sync {
+    /// `(outputs, inputs)`
+    fn shape(&self) -> (usize, usize);
+
+    /// Writes row `index`, widened.
+    fn row(&self, index: usize, out: &mut [f32]);
+}
+
+/// `x [rows, inputs]` times the transpose, `[rows, outputs]`.
+pub(super) fn product<W: Rows + ?Sized>(matrix: &W, x: &[f32], rows: usize) -> Vec<f32> {
+    let (outputs, inputs) = matrix.shape();
+    let mut y = vec![0.0f32; rows * outputs];
+    each_group(matrix, |first, count, weights| {
+        let (x, w) = (Mat::new(x, rows, inputs), Mat::new(weights, count, inputs));
+        gemm(&mut y[first..], outputs, false, x, w.t(), 1.0, all_threads());
+    });
+    y
+}
+
+/// `dy [rows, outputs]` times the matrix, `[rows, inputs]`.
+pub(super) fn transposed_product<W: Rows + ?Sized>(matrix: &W, dy: &[f32], rows: usize) -> Vec<f32> {
+    let (outputs, inputs) = matrix.shape();
+    let mut dx = vec![0.0f32; rows * inputs];
+    each_group(matrix, |first, count, weights| {
+        let dy = Mat::strided(&dy[first.min(dy.len())..], rows, count, outputs);
+        gemm(&mut dx, inputs, true, dy, Mat::new(weights, count, inputs), 1.0, all_threads());
+    });
+    dx
+}
+
+/// Calls `work(first row, rows, widened rows)` for one group of rows after the other.
+fn each_group<W: Rows + ?Sized>(matrix: &W, mut work: impl FnMut(usize, usize, &[f32])) {
+    let (outputs, inputs) = matrix.shape();
+    let mut buffer = vec![0.0f32; GROUP.min(outputs) * inputs];
+    for first in (0..outputs).step_by(GROUP) {
+        let count = GROUP.min(outputs - first);
+        let buffer = &mut buffer[..count * inputs];
+        buffer.par_chunks_mut(inputs).enumerate().for_each(|(i, out)| matrix.row(first + i, out));
+        work(first, count, buffer);
+    }
+}
