@@ -22,7 +22,7 @@ pub struct ModelOptions {
     pub device: String,
     /// Type the weights are kept in: `auto` (f32 on the CPU, bf16 on a GPU), `f32`, `f16` or `bf16`.
     pub dtype: String,
-    /// Quantization of the weights while they load: null, or `q8_0` (8 bits in blocks of 32, as GGML has it; CPU only).
+    /// Quantization of the weights while they load, as GGML has it: null, `q8_0` (8 bits), `q6_k` (6) or `q4_k` (4). CPU only.
     pub quantize: Option<String>,
     /// With `quantize`: products of the dequantized weights to f32 rounding, in place of the much faster integer ones.
     pub exact: bool,
@@ -66,8 +66,10 @@ impl ModelOptions {
     fn quantization(&self) -> Result<Option<Quantize>> {
         match self.quantize.as_deref() {
             None => Ok(None),
-            Some("q8_0") => Ok(Some(Quantize::Q8 { exact: self.exact })),
-            Some(other) => Err(invalid("quantize", format!("`{other}`"), "null or q8_0")),
+            Some("q8_0") => Ok(Some(Quantize::Q8)),
+            Some("q4_k") => Ok(Some(Quantize::Q4K)),
+            Some("q6_k") => Ok(Some(Quantize::Q6K)),
+            Some(other) => Err(invalid("quantize", format!("`{other}`"), "null, q8_0, q6_k or q4_k")),
         }
     }
 }
@@ -105,6 +107,7 @@ impl LanguageModel {
             device: DeviceChoice::parse(&options.device)?,
             dtype: &options.dtype,
             quantize: options.quantization()?,
+            exact: options.exact,
             threads: options.threads,
         };
         let decoder = Decoder::load(dir, &plan, monitor)?;
@@ -190,6 +193,7 @@ impl LanguageModel {
         let Inner { name, path, decoder, format, quantize, .. } = &*self.0;
         let config = decoder.config();
         let (tensors, bytes) = decoder.stored();
+        let kept = decoder.kept();
         json!({
             "name": name,
             "path": path.display().to_string(),
@@ -208,6 +212,8 @@ impl LanguageModel {
             "device": device_name(decoder),
             "dtype": decoder.dtype().as_str(),
             "quantize": quantize,
+            "weight_types": kept.types,
+            "notes": kept.notes(),
             "threads": decoder.num_threads(),
             "tensors": tensors,
             "bytes": bytes,

@@ -9,7 +9,7 @@ use candle_core::Device;
 use std::path::Path;
 
 fn decoder(dir: &Path) -> Decoder {
-    let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "f32", quantize: None, threads: 2 };
+    let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "f32", quantize: None, exact: false, threads: 2 };
     Decoder::load(dir, &plan, &mut Monitor::none()).unwrap()
 }
 

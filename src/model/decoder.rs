@@ -4,21 +4,20 @@ use super::config::DecoderConfig;
 use super::device::{DeviceChoice, weight_dtype};
 use super::kv_cache::KvCache;
 use super::layer::{Layer, Pass};
+use super::loader::{Kept, Loader, Quantize, Wanted};
 use super::lora::{LoraStack, Projection, Site};
+use super::source::WeightSource;
 use super::weights::Weights;
-use crate::control::{Monitor, Phase, Progress};
+use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
-use crate::ops::attention::{Heads, Span};
+use crate::ops::attention::Span;
 use crate::ops::linear::{Linear, Weight};
-use crate::ops::quantized::Q8Weight;
 use crate::ops::rms_norm;
 use crate::ops::rope::Rotation;
 use candle_core::{DType, Device, Tensor};
 use once_cell::sync::OnceCell;
 use rayon::ThreadPool;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Instant;
 
 /// A loaded model. Immutable, so sessions and training runs share it.
 pub(crate) struct Decoder {
@@ -31,18 +30,9 @@ pub(crate) struct Decoder {
     pub(super) head: Linear,
     /// All parallel work of the model runs here.
     threads: ThreadPool,
-    weights: Weights,
+    weights: Box<dyn WeightSource>,
+    kept: Kept,
     sha256: OnceCell<String>,
-}
-
-/// Quantization of the weights of linear layers and embeddings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Quantize {
-    /// GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.
-    Q8 {
-        /// Products of the dequantized weight to f32 rounding, in place of integer ones.
-        exact: bool,
-    },
 }
 
 /// How to load a decoder.
@@ -52,6 +42,8 @@ pub(crate) struct LoadPlan<'a> {
     pub(crate) dtype: &'a str,
     /// How the weights are quantized while they are read, if at all.
     pub(crate) quantize: Option<Quantize>,
+    /// Products of quantized weights to f32 rounding, in place of integer ones.
+    pub(crate) exact: bool,
     /// 0 for one per core.
     pub(crate) threads: usize,
 }
@@ -67,19 +59,27 @@ impl Decoder {
         if plan.quantize.is_some() && !device.is_cpu() {
             return Err(Error::new(Code::Unsupported, "quantized weights run on the CPU only; use device `cpu`"));
         }
-        let mut loader = Loader::new(&config, &weights, plan.quantize, dtype, &device, &threads, monitor);
-        let embed = loader.first_of(&["model.embed_tokens.weight", "lm_head.weight"], config.tie_word_embeddings);
-        let embedding_shape = [config.vocab_size, config.hidden_size];
-        let embedding = loader.weight(embed, embedding_shape)?;
+        let wanted = Wanted { quantize: plan.quantize, exact: plan.exact, dtype, device: &device };
+        let mut loader = Loader::new(&config, &weights, wanted, &threads, monitor);
+        let (embedding, head) = loader.embedding_and_head()?;
         let layers = (0..config.num_hidden_layers).map(|index| loader.layer(index)).collect::<Result<Vec<_>>>()?;
         let norm = loader.vector("model.norm.weight", config.hidden_size)?;
-        let head = if config.tie_word_embeddings {
-            embedding.clone()
-        } else {
-            loader.weight("lm_head.weight", embedding_shape)?
-        };
+        let kept = loader.finish();
         let head = Linear::new(head, None);
-        Ok(Decoder { config, device, dtype, embedding, layers, norm, head, threads, weights, sha256: OnceCell::new() })
+        let weights = Box::new(weights);
+        Ok(Decoder {
+            config,
+            device,
+            dtype,
+            embedding,
+            layers,
+            norm,
+            head,
+            threads,
+            weights,
+            kept,
+            sha256: OnceCell::new(),
+        })
     }
 
     /// The model's description.
@@ -95,6 +95,11 @@ impl Decoder {
     /// The type its weights are kept in.
     pub(crate) fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    /// In what types its matrices are kept.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// Threads its work runs on.
@@ -183,7 +188,7 @@ impl Decoder {
     }
 }
 
-fn projection_shape(config: &DecoderConfig, projection: Projection) -> (usize, usize) {
+pub(super) fn projection_shape(config: &DecoderConfig, projection: Projection) -> (usize, usize) {
     let hidden = config.hidden_size;
     let (queries, keys) = (config.num_attention_heads * config.head_dim, config.num_key_value_heads * config.head_dim);
     match projection {
@@ -201,105 +206,4 @@ fn thread_pool(threads: usize) -> Result<ThreadPool> {
         .thread_name(|index| format!("tailora-{index}"))
         .build()
         .map_err(|err| Error::new(Code::OutOfMemory, format!("cannot start {threads} threads: {err}")))
-}
-
-/// Takes tensors out of the weight files, tells the host of progress, and remembers nothing.
-struct Loader<'a, 'm> {
-    config: &'a DecoderConfig,
-    weights: &'a Weights,
-    quantize: Option<Quantize>,
-    dtype: DType,
-    device: &'a Device,
-    threads: &'a ThreadPool,
-    monitor: &'a mut Monitor<'m>,
-    started: Instant,
-    loaded: u64,
-}
-
-impl<'a, 'm> Loader<'a, 'm> {
-    fn new(
-        config: &'a DecoderConfig,
-        weights: &'a Weights,
-        quantize: Option<Quantize>,
-        dtype: DType,
-        device: &'a Device,
-        threads: &'a ThreadPool,
-        monitor: &'a mut Monitor<'m>,
-    ) -> Self {
-        Loader { config, weights, quantize, dtype, device, threads, monitor, started: Instant::now(), loaded: 0 }
-    }
-
-    /// The first name that is stored, if alternatives are allowed.
-    fn first_of(&self, names: &[&'static str], alternatives: bool) -> &'static str {
-        let stored = names.iter().find(|name| self.weights.contains(name)).filter(|_| alternatives);
-        stored.or(names.first()).copied().unwrap_or_default()
-    }
-
-    fn tensor(&mut self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
-        self.monitor.check()?;
-        let tensor = self.threads.install(|| self.weights.get(name, shape, dtype, self.device))?;
-        self.loaded += 1;
-        let total = (self.weights.len() as u64).max(self.loaded);
-        self.monitor.report(&Progress::new(Phase::Load, self.loaded, total, self.started.elapsed()));
-        Ok(tensor)
-    }
-
-    /// A matrix, quantized if that was asked for.
-    fn weight(&mut self, name: &str, shape: [usize; 2]) -> Result<Weight> {
-        let tensor = self.tensor(name, &shape, self.dtype)?;
-        Ok(match self.quantize {
-            None => Weight::Dense(tensor),
-            Some(Quantize::Q8 { exact }) => {
-                Weight::Q8(Arc::new(self.threads.install(|| Q8Weight::new(&tensor, exact))?))
-            }
-        })
-    }
-
-    fn vector(&mut self, name: &str, len: usize) -> Result<Tensor> {
-        self.tensor(name, &[len], DType::F32)
-    }
-
-    fn layer(&mut self, index: usize) -> Result<Layer> {
-        let config = self.config;
-        let name = |path: &str| format!("model.layers.{index}.{path}");
-        let qk_norms = match config.qk_norm {
-            false => None,
-            true => Some((
-                self.vector(&name("self_attn.q_norm.weight"), config.head_dim)?,
-                self.vector(&name("self_attn.k_norm.weight"), config.head_dim)?,
-            )),
-        };
-        let mut linears = Vec::with_capacity(Projection::ALL.len());
-        for projection in Projection::ALL {
-            linears.push(self.linear(Site { layer: index, projection })?);
-        }
-        let linears = linears.try_into().map_err(|_| Error::new(Code::Internal, "a layer has seven projections"))?;
-        Ok(Layer {
-            index,
-            heads: Heads {
-                queries: config.num_attention_heads,
-                keys: config.num_key_value_heads,
-                dim: config.head_dim,
-                window: config.windows[index],
-            },
-            eps: config.rms_norm_eps,
-            activation: config.activation,
-            linears,
-            input_norm: self.vector(&name("input_layernorm.weight"), config.hidden_size)?,
-            post_attention_norm: self.vector(&name("post_attention_layernorm.weight"), config.hidden_size)?,
-            qk_norms,
-        })
-    }
-
-    fn linear(&mut self, site: Site) -> Result<Linear> {
-        let (out, inp) = projection_shape(self.config, site.projection);
-        let has_bias = match site.projection {
-            Projection::Q | Projection::K | Projection::V => self.config.qkv_bias,
-            Projection::O => self.config.output_bias,
-            Projection::Gate | Projection::Up | Projection::Down => self.config.mlp_bias,
-        };
-        let weight = self.weight(&format!("{}.weight", site.module()), [out, inp])?;
-        let bias = if has_bias { Some(self.vector(&format!("{}.bias", site.module()), out)?) } else { None };
-        Ok(Linear::new(weight, bias))
-    }
 }

@@ -5,10 +5,12 @@ mod decoder;
 mod device;
 mod kv_cache;
 mod layer;
+mod loader;
 mod lora;
 mod memory;
 mod mmap;
 mod rope_scaling;
+mod source;
 mod training;
 mod weights;
 
@@ -17,9 +19,10 @@ mod oracle_tests;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decoder::{Decoder, LoadPlan, Quantize};
+pub(crate) use decoder::{Decoder, LoadPlan};
 pub(crate) use device::{DeviceChoice, available_devices};
 pub(crate) use kv_cache::KvCache;
+pub(crate) use loader::Quantize;
 pub(crate) use lora::{LoraStack, LoraWeights, Projection, Site};
 pub(crate) use memory::BatchSize;
 pub(crate) use training::{LoraGradients, PackedBatch};

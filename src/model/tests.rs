@@ -15,11 +15,11 @@ pub(super) fn fixtures() -> PathBuf {
 }
 
 pub(super) fn load(dir: &Path) -> crate::error::Result<Decoder> {
-    load_as(dir, None)
+    load_as(dir, None, false)
 }
 
-fn load_as(dir: &Path, quantize: Option<Quantize>) -> crate::error::Result<Decoder> {
-    let plan = decoder::LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", quantize, threads: 2 };
+fn load_as(dir: &Path, quantize: Option<Quantize>, exact: bool) -> crate::error::Result<Decoder> {
+    let plan = decoder::LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", quantize, exact, threads: 2 };
     Decoder::load(dir, &plan, &mut Monitor::none())
 }
 
@@ -199,13 +199,13 @@ fn exact_training_on_quantized_weights_equals_training_on_the_dequantized_ones()
     let batch = json(&case.join("batch.json"));
     let packed = packed(&batch["input_ids"], &batch["labels"], &batch["attention_mask"]);
     let models = fixtures().join("models/qwen2");
-    let exact = load_as(&models, Some(Quantize::Q8 { exact: true })).unwrap();
+    let exact = load_as(&models, Some(Quantize::Q8), true).unwrap();
     let dense_dir = dequantized_copy("qwen2", &exact);
     let dense = load(dense_dir.path()).unwrap();
     let lora = stack(&case.join("adapter"), &dense, 2.0);
     let gradients = |decoder: &Decoder| decoder.loss_and_gradients(&packed, &lora, 0.1, None, false).unwrap();
     let (expected_loss, expected) = gradients(&dense);
-    let fast = load_as(&models, Some(Quantize::Q8 { exact: false })).unwrap();
+    let fast = load_as(&models, Some(Quantize::Q8), false).unwrap();
     let (loss, found) = gradients(&exact);
     assert!((loss / expected_loss - 1.0).abs() < 1e-5, "loss {loss}, dense {expected_loss}");
     for site in Site::all(2) {

@@ -4,8 +4,8 @@
 
 use super::config::read_json;
 use super::mmap::map;
+use super::source::{WeightSource, check_finite};
 use crate::error::{Code, Error, Result};
-use candle_core::{DType, Device, Tensor};
 use half::{bf16, f16};
 use memmap2::Mmap;
 use rayon::prelude::*;
@@ -52,31 +52,28 @@ impl Weights {
         }
         Ok(Weights { shards, place })
     }
+}
 
-    /// Whether a tensor of that name is stored.
-    pub(crate) fn contains(&self, name: &str) -> bool {
+impl WeightSource for Weights {
+    fn contains(&self, name: &str) -> bool {
         self.place.contains_key(name)
     }
 
-    /// The number of stored tensors.
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.place.len()
     }
 
-    /// Bytes of all files.
-    pub(crate) fn byte_len(&self) -> u64 {
+    fn byte_len(&self) -> u64 {
         self.shards.iter().map(|shard| shard.bytes.len() as u64).sum()
     }
 
-    /// SHA-256 over the weight files in the order of their names; for a single file, the hash of that file.
-    pub(crate) fn sha256(&self) -> String {
+    fn sha256(&self) -> String {
         let mut hash = Sha256::new();
         self.shards.iter().for_each(|shard| hash.update(&shard.bytes[..]));
         format!("{:x}", hash.finalize())
     }
 
-    /// The tensor `name` of exactly `shape`, converted to `dtype` on `device`; refuses NaN and infinity.
-    pub(crate) fn get(&self, name: &str, shape: &[usize], dtype: DType, device: &Device) -> Result<Tensor> {
+    fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let Some(&index) = self.place.get(name) else {
             return Err(Error::new(Code::ModelFormat, format!("tensor {name} is missing; expected shape {shape:?}"))
                 .with("tensor", name)
@@ -87,13 +84,9 @@ impl Weights {
         let info = shard.metadata.info(name).ok_or_else(|| Error::new(Code::Internal, "tensor without metadata"))?;
         shard.check_shape(name, info, shape)?;
         let values = shard.to_f32(name, info)?;
-        if let Some(at) = values.par_iter().position_any(|v| !v.is_finite()) {
-            return Err(shard
-                .bad(format!("tensor {name} holds {} at element {at}; expected finite numbers", values[at]))
-                .with("tensor", name)
-                .with("element", at));
-        }
-        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
+        check_finite(name, &values)
+            .map_err(|err| err.context(shard.path.display()).with("path", shard.path.display().to_string()))?;
+        Ok(values)
     }
 }
 
