@@ -1,9 +1,9 @@
-//! A base model as one thing: decoder, tokenizer and chat template, loaded from a Hugging Face directory.
+//! A base model as one thing: decoder, tokenizer and chat template, loaded from a Hugging Face directory or a GGUF file.
 
 use crate::adapter::{Adapter, AdapterBase};
 use crate::control::Monitor;
-use crate::error::{Code, Error, IoContext, Result};
-use crate::model::{Decoder, DeviceChoice, LoadPlan, Quantize};
+use crate::error::{Code, Error, Result};
+use crate::model::{Decoder, DeviceChoice, LoadPlan, ModelFiles, Quantize};
 use crate::options::{Options, invalid};
 use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer};
 use once_cell::sync::OnceCell;
@@ -29,7 +29,7 @@ pub struct ModelOptions {
     /// Threads of the CPU; 0 means one per core.
     #[schemars(range(min = 0, max = 1024))]
     pub threads: usize,
-    /// Name in reports and adapter files; null takes the directory's name.
+    /// Name in reports and adapter files; null takes that of the directory or GGUF file.
     pub name: Option<String>,
 }
 
@@ -89,20 +89,19 @@ struct Inner {
 }
 
 impl LanguageModel {
-    /// Loads a Hugging Face directory: `config.json`, safetensors, `tokenizer.json`, and the chat template if there is one.
+    /// Loads a Hugging Face directory (`config.json`, safetensors, `tokenizer.json`, and the chat template if there is one), or
+    /// a GGUF file: its path, or a directory with one and no `config.json`. A `tokenizer.json` beside it stands instead of
+    /// the tokenizer in it.
     ///
     /// # Errors
     /// `Io` for files that cannot be read, `ModelFormat` for damaged ones (with the tensor and both shapes),
     /// `Unsupported` for other architectures, `Tokenizer`, `Device`, `Cancelled`.
-    pub fn load(dir: &Path, options: &ModelOptions, monitor: &mut Monitor<'_>) -> Result<Self> {
+    pub fn load(path: &Path, options: &ModelOptions, monitor: &mut Monitor<'_>) -> Result<Self> {
         options.validate()?;
-        if !std::fs::metadata(dir).at("open model directory", dir)?.is_dir() {
-            return Err(Error::new(Code::ModelFormat, format!("{} is not a directory of model files", dir.display()))
-                .with("path", dir.display().to_string()));
-        }
+        let files = ModelFiles::find(path)?;
         // The tokenizer first: it is small, and its errors come before minutes of loading.
-        let tokenizer = Tokenizer::load(dir)?;
-        let template = ChatTemplate::load(dir)?;
+        let tokenizer = Tokenizer::open(&files)?;
+        let template = ChatTemplate::open(&files, &tokenizer)?;
         let plan = LoadPlan {
             device: DeviceChoice::parse(&options.device)?,
             dtype: &options.dtype,
@@ -110,13 +109,13 @@ impl LanguageModel {
             exact: options.exact,
             threads: options.threads,
         };
-        let decoder = Decoder::load(dir, &plan, monitor)?;
+        let decoder = Decoder::open(&files, &plan, monitor)?;
         let config = decoder.config();
         let format = PromptFormat::new(tokenizer, template, &config.eos_token_ids, config.bos_token_id)?;
-        let name = options.name.clone().unwrap_or_else(|| directory_name(dir));
+        let name = options.name.clone().unwrap_or_else(|| file_name(path));
         Ok(LanguageModel(Arc::new(Inner {
             name,
-            path: dir.to_path_buf(),
+            path: path.to_path_buf(),
             decoder,
             format,
             quantize: options.quantize.clone(),
@@ -237,7 +236,8 @@ fn device_name(decoder: &Decoder) -> String {
     }
 }
 
-fn directory_name(dir: &Path) -> String {
-    let resolved = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
-    resolved.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+fn file_name(path: &Path) -> String {
+    let resolved = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let name = if resolved.is_dir() { resolved.file_name() } else { resolved.file_stem() };
+    name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -9,7 +9,8 @@
 //! train      generate         the two engines
 //! language_model              a base model as one thing: decoder + tokenizer + chat template
 //! adapter    dataset          PEFT adapters; CSV rows as training examples
-//! tokenize   model            text ↔ tokens; one decoder for training and inference
+//! tokenize                    text ↔ tokens
+//! model                       one decoder for training and inference
 //! ops                         fused operators, forward and backward beside each other
 //! error control options files memory
 //!                             what everything stands on

@@ -108,17 +108,15 @@ impl DecoderConfig {
         Ok(config)
     }
 
-    fn from_json(value: &Value) -> Result<Self> {
+    /// Whether there is such a family.
+    pub(super) fn check_family(model_type: &str) -> Result<()> {
+        family(model_type).map(drop)
+    }
+
+    pub(super) fn from_json(value: &Value) -> Result<Self> {
         let raw: Raw = serde_json::from_value(value.clone()).map_err(|err| bad(err.to_string()))?;
         let model_type = raw.model_type.as_deref().unwrap_or("(none)");
-        let Some(family) = FAMILIES.iter().find(|family| family.model_type == model_type) else {
-            let known: Vec<&str> = FAMILIES.iter().map(|family| family.model_type).collect();
-            return Err(Error::new(
-                Code::Unsupported,
-                format!("model_type `{model_type}` is not supported; supported are {}", known.join(", ")),
-            )
-            .with("model_type", model_type));
-        };
+        let family = family(model_type)?;
         if !raw.quantization_config.is_null() {
             return Err(Error::new(
                 Code::Unsupported,
@@ -179,6 +177,17 @@ impl DecoderConfig {
             eos_token_ids: token_ids("eos_token_id", raw.eos_token_id.as_ref())?,
         })
     }
+}
+
+fn family(model_type: &str) -> Result<&'static Family> {
+    FAMILIES.iter().find(|family| family.model_type == model_type).ok_or_else(|| {
+        let known: Vec<&str> = FAMILIES.iter().map(|family| family.model_type).collect();
+        Error::new(
+            Code::Unsupported,
+            format!("model_type `{model_type}` is not supported; supported are {}", known.join(", ")),
+        )
+        .with("model_type", model_type)
+    })
 }
 
 fn activation(name: &str) -> Result<Activation> {

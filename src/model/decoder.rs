@@ -2,6 +2,8 @@
 
 use super::config::DecoderConfig;
 use super::device::{DeviceChoice, weight_dtype};
+use super::files::ModelFiles;
+use super::gguf::GgufWeights;
 use super::kv_cache::KvCache;
 use super::layer::{Layer, Pass};
 use super::loader::{Kept, Loader, Quantize, Wanted};
@@ -17,6 +19,7 @@ use crate::ops::rope::Rotation;
 use candle_core::{DType, Device, Tensor};
 use once_cell::sync::OnceCell;
 use rayon::ThreadPool;
+#[cfg(test)]
 use std::path::Path;
 
 /// A loaded model. Immutable, so sessions and training runs share it.
@@ -49,24 +52,32 @@ pub(crate) struct LoadPlan<'a> {
 }
 
 impl Decoder {
-    /// Loads `config.json` and the weights from a Hugging Face model directory.
-    pub(crate) fn load(dir: &Path, plan: &LoadPlan<'_>, monitor: &mut Monitor<'_>) -> Result<Self> {
-        let config = DecoderConfig::load(dir)?;
+    /// Loads a model from a Hugging Face directory or a GGUF file.
+    #[cfg(test)]
+    pub(crate) fn load(path: &Path, plan: &LoadPlan<'_>, monitor: &mut Monitor<'_>) -> Result<Self> {
+        Self::open(&ModelFiles::find(path)?, plan, monitor)
+    }
+
+    /// Loads configuration and weights.
+    pub(crate) fn open(files: &ModelFiles, plan: &LoadPlan<'_>, monitor: &mut Monitor<'_>) -> Result<Self> {
+        let config = match files {
+            ModelFiles::Directory(dir) => DecoderConfig::load(dir)?,
+            ModelFiles::Gguf(gguf) => DecoderConfig::from_gguf(gguf)?,
+        };
         let device = plan.device.open()?;
         let dtype = weight_dtype(plan.dtype, &device)?;
         let threads = thread_pool(plan.threads)?;
-        let weights = Weights::open(dir)?;
-        if plan.quantize.is_some() && !device.is_cpu() {
-            return Err(Error::new(Code::Unsupported, "quantized weights run on the CPU only; use device `cpu`"));
-        }
+        let weights: Box<dyn WeightSource> = match files {
+            ModelFiles::Directory(dir) => Box::new(Weights::open(dir)?),
+            ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)),
+        };
         let wanted = Wanted { quantize: plan.quantize, exact: plan.exact, dtype, device: &device };
-        let mut loader = Loader::new(&config, &weights, wanted, &threads, monitor);
+        let mut loader = Loader::new(&config, &*weights, wanted, &threads, monitor);
         let (embedding, head) = loader.embedding_and_head()?;
         let layers = (0..config.num_hidden_layers).map(|index| loader.layer(index)).collect::<Result<Vec<_>>>()?;
         let norm = loader.vector("model.norm.weight", config.hidden_size)?;
         let kept = loader.finish();
         let head = Linear::new(head, None);
-        let weights = Box::new(weights);
         Ok(Decoder {
             config,
             device,

@@ -173,8 +173,14 @@ impl<'a, 'm> Loader<'a, 'm> {
     fn weight(&mut self, name: &str, shape: [usize; 2], is_head: bool) -> Result<Weight> {
         self.monitor.check()?;
         let exact = self.wanted.exact;
+        let is_cpu = self.wanted.device.is_cpu();
+        let on_cpu = || match is_cpu {
+            true => Ok(()),
+            false => Err(Error::new(Code::Unsupported, "quantized weights run on the CPU only; use device `cpu`")),
+        };
         let weight = match self.threads.install(|| self.source.quantized(name, shape, exact))? {
             Some(stored) => {
+                on_cpu()?;
                 self.count();
                 if let Some(type_name) = stored.converted_from {
                     let what = format!("stored as {type_name}, kept in {}", stored.weight.type_name());
@@ -183,6 +189,9 @@ impl<'a, 'm> Loader<'a, 'm> {
                 stored.weight
             }
             None => {
+                if self.wanted.quantize.is_some() {
+                    on_cpu()?;
+                }
                 let tensor = self.dense(name, &shape, self.wanted.dtype)?;
                 match self.quantization(name, shape, is_head) {
                     None => Weight::Dense(tensor),

@@ -3,6 +3,8 @@
 mod config;
 mod decoder;
 mod device;
+mod files;
+pub(crate) mod gguf;
 mod kv_cache;
 mod layer;
 mod loader;
@@ -17,10 +19,16 @@ mod weights;
 #[cfg(test)]
 mod oracle_tests;
 #[cfg(test)]
+mod quantized_tests;
+#[cfg(test)]
+pub(crate) mod test_support;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use decoder::{Decoder, LoadPlan};
 pub(crate) use device::{DeviceChoice, available_devices};
+pub(crate) use files::ModelFiles;
+pub(crate) use gguf::Gguf;
 pub(crate) use kv_cache::KvCache;
 pub(crate) use loader::Quantize;
 pub(crate) use lora::{LoraStack, LoraWeights, Projection, Site};

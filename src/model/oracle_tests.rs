@@ -1,6 +1,6 @@
 //! The decoder against candle-transformers' models: an oracle that shares candle with us, but no line of the network.
 
-use super::tests::{fixtures, ids, json, load};
+use super::test_support::{fixtures, ids, json, load};
 use super::*;
 use crate::ops::testing::relative_error;
 use candle_core::{DType, Device, Result, Tensor};

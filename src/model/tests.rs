@@ -1,56 +1,14 @@
 //! The decoder against numbers that transformers and PEFT computed (`tests/fixtures/README.md`).
 
+use super::test_support::*;
 use super::*;
-use crate::control::Monitor;
 use crate::error::Code;
 use crate::ops::lora::LoraGrad;
 use crate::ops::testing::{flat, relative_error};
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-
-pub(super) fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
-}
-
-pub(super) fn load(dir: &Path) -> crate::error::Result<Decoder> {
-    load_as(dir, None, false)
-}
-
-fn load_as(dir: &Path, quantize: Option<Quantize>, exact: bool) -> crate::error::Result<Decoder> {
-    let plan = decoder::LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", quantize, exact, threads: 2 };
-    Decoder::load(dir, &plan, &mut Monitor::none())
-}
-
-pub(super) fn json(path: &Path) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-pub(super) fn ids(value: &Value) -> Vec<u32> {
-    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
-}
-
-fn matrix(value: &Value) -> Tensor {
-    let rows: Vec<Vec<f32>> = serde_json::from_value(value.clone()).unwrap();
-    Tensor::new(rows, &Device::Cpu).unwrap()
-}
-
-fn greedy(decoder: &Decoder, prompt: &[u32], steps: usize, lora: &LoraStack) -> Vec<u32> {
-    let mut cache = decoder.new_cache(prompt.len() + steps).unwrap();
-    let mut hidden = decoder.extend(prompt, &mut cache, lora).unwrap();
-    let mut out = Vec::new();
-    loop {
-        let last = hidden.narrow(0, hidden.dim(0).unwrap() - 1, 1).unwrap();
-        let logits = flat(&decoder.logits(&last).unwrap());
-        let next = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap() as u32;
-        out.push(next);
-        if out.len() == steps {
-            return out;
-        }
-        hidden = decoder.extend(&[next], &mut cache, lora).unwrap();
-    }
-}
+use std::path::Path;
 
 #[test]
 fn logits_and_greedy_text_equal_transformers_for_every_family_and_form() {
@@ -113,30 +71,6 @@ fn really_trained_models_give_the_known_text() {
     }
 }
 
-/// An adapter's tensors by PEFT's names, with one scaling for all.
-fn stack(dir: &Path, decoder: &Decoder, scaling: f64) -> LoraStack {
-    let tensors = candle_core::safetensors::load(dir.join("adapter_model.safetensors"), &Device::Cpu).unwrap();
-    let mut stack = LoraStack::none();
-    for site in Site::all(decoder.config().num_hidden_layers) {
-        let get =
-            |which: &str| tensors.get(&format!("base_model.model.{}.lora_{which}.weight", site.module())).cloned();
-        if let (Some(a), Some(b)) = (get("A"), get("B")) {
-            stack.push(site, LoraWeights { a, b, scaling });
-        }
-    }
-    stack
-}
-
-fn packed(rows: &Value, labels: &Value, mask: &Value) -> PackedBatch {
-    let lists = |value: &Value| -> Vec<Vec<i64>> { serde_json::from_value(value.clone()).unwrap() };
-    let mut batch = PackedBatch::default();
-    for ((row, labels), mask) in lists(rows).iter().zip(lists(labels)).zip(lists(mask)) {
-        let ids: Vec<u32> = row.iter().zip(mask).filter(|(_, m)| *m == 1).map(|(id, _)| *id as u32).collect();
-        batch.push(&ids, |i| labels[i] != -100);
-    }
-    batch
-}
-
 #[test]
 fn loss_and_every_gradient_equal_peft() {
     for (case, scaling) in [("qwen2", 2.0), ("qwen3", 2.0), ("qwen2-rslora", 3.0)] {
@@ -176,57 +110,6 @@ fn compare(case: &str, decoder: &Decoder, gradients: &LoraGradients, reference: 
         }
     }
     assert_eq!(compared, reference.len());
-}
-
-/// A model directory with the weights that `decoder` dequantizes: what an exact run on quantized weights must equal.
-fn dequantized_copy(name: &str, decoder: &Decoder) -> tempfile::TempDir {
-    let dir = copy(name);
-    let path = dir.path().join("model.safetensors");
-    let mut tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
-    for site in Site::all(decoder.config().num_hidden_layers) {
-        let name = format!("{}.weight", site.module());
-        tensors.insert(name, decoder.projection_weight(site).unwrap());
-    }
-    let all: Vec<u32> = (0..decoder.config().vocab_size as u32).collect();
-    tensors.insert("model.embed_tokens.weight".to_owned(), decoder.embed(&all).unwrap());
-    candle_core::safetensors::save(&tensors, &path).unwrap();
-    dir
-}
-
-#[test]
-fn exact_training_on_quantized_weights_equals_training_on_the_dequantized_ones() {
-    let case = fixtures().join("training/qwen2");
-    let batch = json(&case.join("batch.json"));
-    let packed = packed(&batch["input_ids"], &batch["labels"], &batch["attention_mask"]);
-    let models = fixtures().join("models/qwen2");
-    let exact = load_as(&models, Some(Quantize::Q8), true).unwrap();
-    let dense_dir = dequantized_copy("qwen2", &exact);
-    let dense = load(dense_dir.path()).unwrap();
-    let lora = stack(&case.join("adapter"), &dense, 2.0);
-    let gradients = |decoder: &Decoder| decoder.loss_and_gradients(&packed, &lora, 0.1, None, false).unwrap();
-    let (expected_loss, expected) = gradients(&dense);
-    let fast = load_as(&models, Some(Quantize::Q8), false).unwrap();
-    let (loss, found) = gradients(&exact);
-    assert!((loss / expected_loss - 1.0).abs() < 1e-5, "loss {loss}, dense {expected_loss}");
-    for site in Site::all(2) {
-        let ([f], [e]) = (found.at(site), expected.at(site)) else { panic!("one delta per site") };
-        assert!(relative_error(&f.a, &e.a) < 1e-3, "{}", site.module());
-        assert!(relative_error(&f.b, &e.b) < 1e-3, "{}", site.module());
-    }
-
-    // Integer products add noise, as llama.cpp's do; this model has large random weights, which is the worst case.
-    let (loss, found) = gradients(&fast);
-    assert!((loss / expected_loss - 1.0).abs() < 0.02, "loss {loss}, dense {expected_loss}");
-    let all = |gradients: &LoraGradients| -> Vec<f64> {
-        Site::all(2)
-            .flat_map(|s| [flat(&gradients.at(s)[0].a), flat(&gradients.at(s)[0].b)].concat())
-            .map(f64::from)
-            .collect()
-    };
-    let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
-    let (found, expected) = (all(&found), all(&expected));
-    let cosine = dot(&found, &expected) / (dot(&found, &found) * dot(&expected, &expected)).sqrt();
-    assert!(cosine > 0.99, "direction of the gradient: cosine {cosine}");
 }
 
 #[test]
@@ -270,27 +153,6 @@ fn only_adapted_layers_get_gradients() {
         assert_eq!(gradients.at(other).len(), usize::from(other == site), "{}", other.module());
     }
     assert!(gradients.norm().unwrap() > 0.0);
-}
-
-/// A copy of a fixture model that a test may damage.
-fn copy(name: &str) -> tempfile::TempDir {
-    let target = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(fixtures().join("models").join(name)).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), target.path().join(entry.file_name())).unwrap();
-    }
-    target
-}
-
-fn refusal(dir: &Path, code: Code, words: &[&str]) {
-    let err = match load(dir) {
-        Ok(_) => panic!("{} loaded; expected an error with {words:?}", dir.display()),
-        Err(err) => err,
-    };
-    assert_eq!(err.code(), code, "{err}");
-    for word in words {
-        assert!(err.message().contains(word), "{err} does not say {word:?}");
-    }
 }
 
 fn edit_config(dir: &Path, change: impl FnOnce(&mut Value)) {

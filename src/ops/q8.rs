@@ -10,6 +10,8 @@ use rayon::prelude::*;
 
 /// Weights that share a scale.
 pub(super) const BLOCK: usize = 32;
+/// Bytes of a block as GGML stores it: the scale, then the integers.
+const STORED_BLOCK: usize = 2 + BLOCK;
 /// Outputs of a tile: two vectors of sixteen lanes.
 const TILE: usize = 32;
 /// Rows of activations whose products one task makes.
@@ -43,16 +45,30 @@ const ZERO: Tile = Tile { q: [[[0; 4]; TILE]; BLOCK / 4], scale: [f16::ZERO; TIL
 impl Packed {
     /// Quantizes a matrix whose row `i` is written by `row(i, buffer)`.
     pub(super) fn quantize(outputs: usize, inputs: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+        Self::build(outputs, inputs, |index, lane, tiles| {
+            let mut values = vec![0.0f32; tiles.len() * BLOCK];
+            row(index, &mut values[..inputs]);
+            for (tile, values) in tiles.iter_mut().zip(values.chunks_exact(BLOCK)) {
+                tile.set(lane, values);
+            }
+        })
+    }
+
+    /// The integers and scales of a matrix whose row `i` GGML stored as the bytes `row(i)`.
+    pub(super) fn from_rows<'a>(outputs: usize, inputs: usize, row: impl Fn(usize) -> &'a [u8] + Sync) -> Self {
+        Self::build(outputs, inputs, |index, lane, tiles| {
+            for (tile, block) in tiles.iter_mut().zip(row(index).as_chunks::<STORED_BLOCK>().0) {
+                tile.put(lane, f16::from_le_bytes([block[0], block[1]]), |i| block[2 + i] as i8);
+            }
+        })
+    }
+
+    /// `fill(row, lane, tiles)` sets the lane of a row of tiles.
+    fn build(outputs: usize, inputs: usize, fill: impl Fn(usize, usize, &mut [Tile]) + Sync) -> Self {
         let blocks = inputs.div_ceil(BLOCK);
         let mut tiles = vec![ZERO; outputs.div_ceil(TILE) * blocks];
         tiles.par_chunks_mut(blocks).enumerate().for_each(|(index, tiles)| {
-            let mut values = vec![0.0f32; blocks * BLOCK];
-            for lane in 0..TILE.min(outputs - index * TILE) {
-                row(index * TILE + lane, &mut values[..inputs]);
-                for (tile, values) in tiles.iter_mut().zip(values.chunks_exact(BLOCK)) {
-                    tile.set(lane, values);
-                }
-            }
+            (0..TILE.min(outputs - index * TILE)).for_each(|lane| fill(index * TILE + lane, lane, tiles));
         });
         Packed { outputs, inputs, blocks, tiles }
     }
@@ -112,10 +128,14 @@ impl Tile {
         let largest = values.iter().fold(0.0f32, |max, v| max.max(v.abs()));
         let scale = largest / 127.0;
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-        self.scale[lane] = f16::from_f32(scale);
+        self.put(lane, f16::from_f32(scale), |i| values.get(i).map_or(0, |value| (value * inverse).round() as i8));
+    }
+
+    fn put(&mut self, lane: usize, scale: f16, q: impl Fn(usize) -> i8) {
+        self.scale[lane] = scale;
         let mut sum = 0i16;
-        for (i, value) in values.iter().enumerate() {
-            let q = (value * inverse).round() as i8;
+        for i in 0..BLOCK {
+            let q = q(i);
             sum += i16::from(q);
             self.q[i / 4][lane][i % 4] = q;
         }

@@ -1,11 +1,13 @@
 //! A frozen weight kept in 8 bits: its products, and those of its transpose for the backward pass.
 
+use super::ggml;
 use super::host::{self, View};
 use super::q8::Packed;
 use super::q8_kernel::Kernel;
 use super::widened::{self, Rows};
 use crate::error::{Code, Error, Result};
 use candle_core::Tensor;
+use candle_core::quantized::GgmlDType;
 use once_cell::sync::OnceCell;
 
 /// A weight in Q8_0, `[out_features, in_features]`.
@@ -26,8 +28,27 @@ impl Q8Weight {
         let values: &[f32] = &view;
         let packed =
             Packed::quantize(outputs, inputs, |row, out| out.copy_from_slice(&values[row * inputs..][..inputs]));
+        Ok(Self::with(packed, exact))
+    }
+
+    /// A weight as GGML stores it, with the same integers: row `i` is `row(i)`.
+    pub(crate) fn from_rows<'a>(
+        [outputs, inputs]: [usize; 2],
+        row: impl Fn(usize) -> Result<&'a [u8]>,
+        exact: bool,
+    ) -> Result<Self> {
+        let expected = ggml::row_bytes(GgmlDType::Q8_0, inputs);
+        let rows = (0..outputs).map(row).collect::<Result<Vec<_>>>()?;
+        if let Some(row) = rows.iter().find(|row| Some(row.len()) != expected) {
+            let message = format!("a row of {inputs} weights has {} bytes; expected {expected:?}", row.len());
+            return Err(Error::new(Code::Internal, message));
+        }
+        Ok(Self::with(Packed::from_rows(outputs, inputs, |index| rows[index]), exact))
+    }
+
+    fn with(packed: Packed, exact: bool) -> Self {
         let kernel = if exact { None } else { Kernel::detect() };
-        Ok(Q8Weight { packed, transposed: OnceCell::new(), kernel })
+        Q8Weight { packed, transposed: OnceCell::new(), kernel }
     }
 
     /// `(out_features, in_features)`

@@ -30,6 +30,19 @@ impl TokenizerConfig {
         Ok(config)
     }
 
+    /// What this leaves open, `other` decides.
+    #[must_use]
+    pub fn or(mut self, other: TokenizerConfig) -> Self {
+        for (name, text) in other.special_tokens {
+            if self.special_token(&name).is_none() {
+                self.special_tokens.push((name, text));
+            }
+        }
+        self.add_bos_token = self.add_bos_token.or(other.add_bos_token);
+        self.chat_template = self.chat_template.or(other.chat_template);
+        self
+    }
+
     /// The text of e.g. `bos_token`.
     pub fn special_token(&self, name: &str) -> Option<&str> {
         self.special_tokens.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())

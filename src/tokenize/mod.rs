@@ -6,6 +6,7 @@
 mod config;
 mod control_tokens;
 mod detokenize;
+mod gguf;
 mod prompt;
 mod stream;
 mod template;

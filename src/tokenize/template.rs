@@ -4,9 +4,11 @@
 //! `raise_exception`, `strftime_now`, a `tojson` like `json.dumps(ensure_ascii=False)`, the tokenizer's special tokens
 //! by name. `{% generation %}` blocks, which only mark text for loss masks, are plain blocks here.
 
+use super::Tokenizer;
 use super::config::{TokenizerConfig, read_object};
 use crate::error::{Code, Error, Result};
 use crate::files;
+use crate::model::ModelFiles;
 use minijinja::value::{Kwargs, Value};
 use minijinja::{Environment, ErrorKind, context};
 use serde::Serialize;
@@ -42,6 +44,18 @@ pub(crate) struct ChatTemplate {
 }
 
 impl ChatTemplate {
+    /// The template of a model whose tokenizer is `tokenizer`: of the files in its directory, or else of its GGUF file.
+    pub fn open(files: &ModelFiles, tokenizer: &Tokenizer) -> Result<Option<Self>> {
+        let found = Self::load(files.directory())?;
+        let ModelFiles::Gguf(gguf) = files else { return Ok(found) };
+        match gguf.text("tokenizer.chat_template")?.filter(|_| found.is_none()) {
+            None => Ok(found),
+            Some(source) => {
+                Self::compile(source.to_owned(), tokenizer.special_tokens().to_vec(), gguf.path()).map(Some)
+            }
+        }
+    }
+
     /// Looks in the model's directory for `chat_template.jinja`, `chat_template.json` and `tokenizer_config.json`, in
     /// this order; `None` if the model has no template.
     pub fn load(dir: &Path) -> Result<Option<Self>> {

@@ -1,17 +1,9 @@
 //! Where tests find tokenizers.
 
+pub(crate) use crate::model::test_support::assets;
+
 use super::{ChatTemplate, PromptFormat, Tokenizer};
 use std::path::{Path, PathBuf};
-
-/// The assets beside the repository; a loud line and `None` where they are absent.
-pub(crate) fn assets(below: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/assets").join(below);
-    if !path.exists() {
-        eprintln!("SKIPPED: {} is not there", path.display());
-        return None;
-    }
-    Some(path)
-}
 
 /// A directory of the repository.
 pub(crate) fn repository(below: &str) -> PathBuf {

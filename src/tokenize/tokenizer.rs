@@ -2,8 +2,10 @@
 
 use super::config::TokenizerConfig;
 use super::detokenize::Detokenizer;
+use super::gguf;
 use super::stream::StreamDecoder;
 use crate::error::{Code, Error, IoContext, Result};
+use crate::model::ModelFiles;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +15,8 @@ use tokenizers::{AddedToken, Model, NormalizedString, Normalizer, OffsetType, Pr
 
 /// The largest in public use (Gemma 3) has 33 MB.
 const LARGEST_TOKENIZER: u64 = 512 << 20;
+
+const FILE: &str = "tokenizer.json";
 
 /// A tokenizer. Clones share it.
 #[derive(Clone)]
@@ -40,13 +44,25 @@ enum Continuation {
 }
 
 impl Tokenizer {
+    /// The tokenizer of a model: the `tokenizer.json` in its directory, or else what its GGUF file says.
+    pub fn open(files: &ModelFiles) -> Result<Self> {
+        let ModelFiles::Gguf(gguf) = files else { return Self::load(files.directory()) };
+        let inside = gguf::config(gguf)?;
+        if files.directory().join(FILE).is_file() {
+            let config = TokenizerConfig::load(files.directory())?.or(inside);
+            return Self::read(files.directory(), config);
+        }
+        let bytes = gguf::tokenizer_json(gguf)?.to_string().into_bytes();
+        Self::new(&bytes, inside, gguf.path())
+    }
+
     /// Loads `tokenizer.json` (and what `tokenizer_config.json` adds) from a model's directory.
     pub fn load(dir: &Path) -> Result<Self> {
-        let path = dir.join("tokenizer.json");
-        let damaged = |why: String| {
-            Error::new(Code::Tokenizer, format!("{} cannot be used: {why}", path.display()))
-                .with("path", path.display().to_string())
-        };
+        Self::read(dir, TokenizerConfig::load(dir)?)
+    }
+
+    fn read(dir: &Path, config: TokenizerConfig) -> Result<Self> {
+        let path = dir.join(FILE);
         if !path.is_file() {
             return Err(Error::new(
                 Code::Io,
@@ -60,10 +76,15 @@ impl Tokenizer {
         }
         let size = std::fs::metadata(&path).at("read", &path)?.len();
         if size > LARGEST_TOKENIZER {
-            return Err(damaged(format!("it has {size} bytes; expected at most {LARGEST_TOKENIZER}")));
+            return Err(damaged(&path, format!("it has {size} bytes; expected at most {LARGEST_TOKENIZER}")));
         }
-        let bytes = std::fs::read(&path).at("read", &path)?;
-        let mut tokenizer = tokenizers::Tokenizer::from_bytes(&bytes).map_err(|err| damaged(err.to_string()))?;
+        Self::new(&std::fs::read(&path).at("read", &path)?, config, &path)
+    }
+
+    /// Makes a tokenizer of the bytes of a `tokenizer.json`; `path` is where they come from.
+    fn new(bytes: &[u8], config: TokenizerConfig, path: &Path) -> Result<Self> {
+        let damaged = |why: String| damaged(path, why);
+        let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(|err| damaged(err.to_string()))?;
         // A saved tokenizer may carry the limits of the program that saved it; they would cut rows without a word.
         tokenizer.with_truncation(None).map_err(|err| damaged(err.to_string()))?;
         tokenizer.with_padding(None);
@@ -74,10 +95,10 @@ impl Tokenizer {
         let mut inner = Inner {
             tokenizer,
             detokenizer,
-            config: TokenizerConfig::load(dir)?,
+            config,
             added,
             vocab_size,
-            sha256: format!("{:x}", Sha256::digest(&bytes)),
+            sha256: format!("{:x}", Sha256::digest(bytes)),
             continuation: Continuation::Plain,
         };
         inner.continuation = inner.find_continuation()?;
@@ -141,7 +162,7 @@ impl Tokenizer {
         self.0.vocab_size
     }
 
-    /// SHA-256 of `tokenizer.json`, in hexadecimal.
+    /// SHA-256 of `tokenizer.json` (made from a GGUF file's metadata, if there is none), in hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.0.sha256
     }
@@ -160,6 +181,11 @@ impl Tokenizer {
             Some(true) => named.or(added),
             None => added.filter(|&id| named.is_none_or(|bos| bos == id)),
         })
+    }
+
+    /// The special tokens by role, as templates see them.
+    pub(super) fn special_tokens(&self) -> &[(String, String)] {
+        &self.0.config.special_tokens
     }
 
     /// All added tokens with their ids.
@@ -227,6 +253,11 @@ impl Inner {
         }
         Ok(Continuation::Plain)
     }
+}
+
+fn damaged(path: &Path, why: String) -> Error {
+    Error::new(Code::Tokenizer, format!("{} cannot be used: {why}", path.display()))
+        .with("path", path.display().to_string())
 }
 
 fn refused(err: tokenizers::Error) -> Error {

@@ -1,0 +1,238 @@
+//! GGUF, the container of llama.cpp: a header of metadata and tensor descriptions, then the tensors.
+//!
+//! Nothing a header says is believed before it was held against the length of the file; arrays stay in the mapped file
+//! until someone asks for them. Source: `docs/gguf.md` of ggml.
+
+mod config;
+mod cursor;
+mod metadata;
+mod tensors;
+
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod writer;
+
+pub(super) use tensors::GgufWeights;
+
+use super::mmap::map;
+use crate::error::{Code, Error, Result};
+use crate::ops::ggml;
+use candle_core::quantized::GgmlDType;
+use cursor::Cursor;
+use memmap2::Mmap;
+use metadata::Value;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8] = b"GGUF";
+const DEFAULT_ALIGNMENT: u64 = 32;
+/// Far above any real one; tensors are aligned to it.
+const LARGEST_ALIGNMENT: u64 = 1 << 20;
+
+/// An opened GGUF file.
+pub(crate) struct Gguf {
+    path: PathBuf,
+    bytes: Mmap,
+    metadata: HashMap<String, Value>,
+    tensors: HashMap<String, TensorInfo>,
+}
+
+/// A stored tensor. That it lies in the file has been checked.
+#[derive(Debug)]
+struct TensorInfo {
+    /// Outermost dimension first.
+    shape: Vec<usize>,
+    dtype: GgmlDType,
+    /// Where its bytes begin in the file, and how many a row has.
+    start: usize,
+    row_bytes: usize,
+}
+
+impl Gguf {
+    /// Opens and checks a file.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let bytes = map(path)?;
+        let at_path = |err: Error| err.context(path.display()).with("path", path.display().to_string());
+        let (metadata, tensors) = read_header(&bytes).map_err(at_path)?;
+        Ok(Gguf { path: path.to_path_buf(), bytes, metadata, tensors })
+    }
+
+    /// Whether a file says that it is one.
+    pub(crate) fn is_one(path: &Path) -> bool {
+        use std::io::Read;
+        let mut magic = [0u8; 4];
+        std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *MAGIC
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// An error about this file.
+    pub(crate) fn error(&self, code: Code, message: impl std::fmt::Display) -> Error {
+        Error::new(code, format!("{}: {message}", self.path.display())).with("path", self.path.display().to_string())
+    }
+}
+
+fn read_header(bytes: &[u8]) -> Result<(HashMap<String, Value>, HashMap<String, TensorInfo>)> {
+    let mut cursor = Cursor::new(bytes);
+    if cursor.take(4, "the magic number").ok() != Some(MAGIC) {
+        return Err(bad(format!("not a GGUF file: it does not begin with `GGUF` ({} bytes)", bytes.len())));
+    }
+    match cursor.u32("the version")? {
+        2 | 3 => {}
+        version if version.swap_bytes() <= 3 => {
+            return Err(unsupported("GGUF in big-endian byte order; expected little-endian".to_owned()));
+        }
+        version => return Err(unsupported(format!("GGUF version {version}; supported are 2 and 3"))),
+    }
+    let tensor_count = cursor.u64("the number of tensors")?;
+    let entry_count = cursor.u64("the number of metadata entries")?;
+    // A tensor has a name, a number of dimensions, a type and an offset; an entry a key, a type and a value.
+    let least = u128::from(tensor_count) * 24 + u128::from(entry_count) * 13;
+    if least > cursor.left() as u128 {
+        return Err(bad(format!(
+            "the header declares {tensor_count} tensors and {entry_count} metadata entries, which need at least {least} \
+             bytes; the file has {} left",
+            cursor.left()
+        )));
+    }
+    let metadata = metadata::read(&mut cursor, entry_count)?;
+    let alignment = match metadata.get("general.alignment") {
+        None => DEFAULT_ALIGNMENT,
+        Some(Value::Whole(n)) if n.count_ones() == 1 && (1..=i128::from(LARGEST_ALIGNMENT)).contains(n) => *n as u64,
+        Some(other) => return Err(bad(format!("`general.alignment` is {other}; expected a power of two"))),
+    };
+    let stated = (0..tensor_count).map(|_| Stated::read(&mut cursor)).collect::<Result<Vec<_>>>()?;
+    let data = (cursor.at() as u64).next_multiple_of(alignment);
+    let mut tensors = HashMap::with_capacity(stated.len());
+    for tensor in stated {
+        let name = tensor.name.clone();
+        let info = tensor.check(data, alignment, bytes.len())?;
+        if tensors.insert(name.clone(), info).is_some() {
+            return Err(bad(format!("tensor {name} is there twice")).with("tensor", name));
+        }
+    }
+    Ok((metadata, tensors))
+}
+
+/// What the header says of a tensor.
+struct Stated {
+    name: String,
+    /// Innermost first, as in the file.
+    dimensions: Vec<u64>,
+    type_id: u32,
+    offset: u64,
+}
+
+impl Stated {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        let name = cursor.text("a tensor's name")?.into_owned();
+        let rank = cursor.u32("a number of dimensions")?;
+        if !(1..=4).contains(&rank) {
+            return Err(bad(format!("tensor {name} has {rank} dimensions; expected 1 to 4")).with("tensor", name));
+        }
+        let dimensions = (0..rank).map(|_| cursor.u64("a dimension")).collect::<Result<_>>()?;
+        Ok(Stated { name, dimensions, type_id: cursor.u32("a tensor's type")?, offset: cursor.u64("an offset")? })
+    }
+
+    fn check(self, data: u64, alignment: u64, file: usize) -> Result<TensorInfo> {
+        let Stated { name, dimensions, type_id, offset } = self;
+        let refuse = |err: Error| err.with("tensor", &name).with("found_shape", &dimensions);
+        let Some(dtype) = ggml_type(type_id) else {
+            return Err(refuse(unsupported(format!(
+                "tensor {name} is stored as {}; supported are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q2_K to \
+                 Q6_K",
+                type_name(type_id)
+            ))));
+        };
+        let shape: Option<Vec<usize>> =
+            dimensions.iter().rev().map(|&d| usize::try_from(d).ok().filter(|&d| d > 0)).collect();
+        let extent = shape.and_then(|shape| {
+            let (&width, outer) = shape.split_last()?;
+            let row_bytes = ggml::row_bytes(dtype, width)?;
+            let len = outer.iter().try_fold(row_bytes, |bytes, &d| bytes.checked_mul(d))?;
+            Some((shape, row_bytes, len))
+        });
+        let Some((shape, row_bytes, len)) = extent else {
+            return Err(refuse(bad(format!(
+                "tensor {name} of type {} has dimensions {dimensions:?}",
+                type_name(type_id)
+            ))));
+        };
+        let start = data.checked_add(offset).and_then(|start| usize::try_from(start).ok());
+        let end = start.and_then(|start| start.checked_add(len)).filter(|&end| end <= file);
+        match start.zip(end) {
+            Some((start, _)) if offset.is_multiple_of(alignment) => Ok(TensorInfo { shape, dtype, start, row_bytes }),
+            _ => Err(refuse(bad(format!(
+                "tensor {name} of {len} bytes at offset {offset} does not lie in the file ({file} bytes, data from \
+                 {data}, alignment {alignment}); the file is damaged or cut off"
+            )))),
+        }
+    }
+}
+
+/// The types that are read. The numbers are ggml's.
+fn ggml_type(id: u32) -> Option<GgmlDType> {
+    Some(match id {
+        0 => GgmlDType::F32,
+        1 => GgmlDType::F16,
+        2 => GgmlDType::Q4_0,
+        3 => GgmlDType::Q4_1,
+        6 => GgmlDType::Q5_0,
+        7 => GgmlDType::Q5_1,
+        8 => GgmlDType::Q8_0,
+        10 => GgmlDType::Q2K,
+        11 => GgmlDType::Q3K,
+        12 => GgmlDType::Q4K,
+        13 => GgmlDType::Q5K,
+        14 => GgmlDType::Q6K,
+        30 => GgmlDType::BF16,
+        _ => return None,
+    })
+}
+
+fn type_name(id: u32) -> String {
+    const NAMES: [(u32, &str); 26] = [
+        (0, "F32"),
+        (1, "F16"),
+        (2, "Q4_0"),
+        (3, "Q4_1"),
+        (6, "Q5_0"),
+        (7, "Q5_1"),
+        (8, "Q8_0"),
+        (9, "Q8_1"),
+        (10, "Q2_K"),
+        (11, "Q3_K"),
+        (12, "Q4_K"),
+        (13, "Q5_K"),
+        (14, "Q6_K"),
+        (15, "Q8_K"),
+        (16, "IQ2_XXS"),
+        (17, "IQ2_XS"),
+        (18, "IQ3_XXS"),
+        (19, "IQ1_S"),
+        (20, "IQ4_NL"),
+        (21, "IQ3_S"),
+        (22, "IQ2_S"),
+        (23, "IQ4_XS"),
+        (29, "IQ1_M"),
+        (30, "BF16"),
+        (34, "TQ1_0"),
+        (35, "TQ2_0"),
+    ];
+    let known = NAMES.iter().find(|(known, _)| *known == id);
+    known.map_or_else(|| format!("ggml type {id}"), |(_, name)| (*name).to_owned())
+}
+
+fn bad(message: String) -> Error {
+    Error::new(Code::ModelFormat, message)
+}
+
+fn unsupported(message: String) -> Error {
+    Error::new(Code::Unsupported, message)
+}

@@ -1,0 +1,201 @@
+//! The tensors of a GGUF file under their Hugging Face names, in the types they are stored in where the decoder has them.
+
+use super::{Gguf, TensorInfo};
+use crate::error::{Code, Error, Result};
+use crate::model::config::DecoderConfig;
+use crate::model::source::{Stored, WeightSource, check_finite};
+use crate::ops::ggml;
+use crate::ops::k_quant::{KType, KWeight};
+use crate::ops::linear::Weight;
+use crate::ops::quantized::Q8Weight;
+use candle_core::quantized::GgmlDType;
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Paths inside a layer: Hugging Face's and GGUF's.
+const LAYER_PATHS: [(&str, &str); 11] = [
+    ("self_attn.q_proj", "attn_q"),
+    ("self_attn.k_proj", "attn_k"),
+    ("self_attn.v_proj", "attn_v"),
+    ("self_attn.o_proj", "attn_output"),
+    ("self_attn.q_norm", "attn_q_norm"),
+    ("self_attn.k_norm", "attn_k_norm"),
+    ("mlp.gate_proj", "ffn_gate"),
+    ("mlp.up_proj", "ffn_up"),
+    ("mlp.down_proj", "ffn_down"),
+    ("input_layernorm", "attn_norm"),
+    ("post_attention_layernorm", "ffn_norm"),
+];
+
+impl Gguf {
+    /// Whether a tensor of that name is stored.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// Rows of the embedding.
+    pub(super) fn vocab_size(&self) -> Result<usize> {
+        let name = "token_embd.weight";
+        self.tensors.get(name).and_then(|info| info.shape.first().copied()).ok_or_else(|| self.missing(name, &[]))
+    }
+
+    /// The id of e.g. `eos`, if the metadata names one.
+    pub(crate) fn token_id(&self, name: &str) -> Result<Option<u32>> {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        // Some converters write −1, as an unsigned number, for "none".
+        Ok(self.whole(&key)?.and_then(|id| u32::try_from(id).ok()).filter(|id| *id != u32::MAX))
+    }
+
+    /// The values of the tensor `name` of exactly `shape`.
+    pub(super) fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let info = self.info(name, shape)?;
+        let mut values = vec![0.0f32; shape.iter().product()];
+        let width = shape.last().copied().unwrap_or(1);
+        values
+            .par_chunks_mut(width)
+            .enumerate()
+            .try_for_each(|(row, out)| ggml::widen(info.dtype, self.row(info, row)?, out))?;
+        check_finite(name, &values)
+            .map_err(|err| err.context(self.path.display()).with("path", self.path.display().to_string()))?;
+        Ok(values)
+    }
+
+    fn info(&self, name: &str, shape: &[usize]) -> Result<&TensorInfo> {
+        let info = self.tensors.get(name).ok_or_else(|| self.missing(name, shape))?;
+        if info.shape == shape {
+            return Ok(info);
+        }
+        let message = format!("tensor {name} has shape {:?}; the metadata makes it {shape:?}", info.shape);
+        let err = self.error(Code::ModelFormat, message).with("tensor", name);
+        Err(err.with("found_shape", &info.shape).with("expected_shape", shape))
+    }
+
+    fn missing(&self, name: &str, shape: &[usize]) -> Error {
+        let shape = if shape.is_empty() { String::new() } else { format!("; expected shape {shape:?}") };
+        self.error(Code::ModelFormat, format!("tensor {name} is missing{shape}")).with("tensor", name)
+    }
+
+    fn row(&self, info: &TensorInfo, row: usize) -> Result<&[u8]> {
+        let start = info.start + row * info.row_bytes;
+        let bytes = self.bytes.get(start..start + info.row_bytes);
+        bytes.ok_or_else(|| self.error(Code::Internal, format!("row {row} of a tensor lies outside the file")))
+    }
+}
+
+/// A GGUF file as the source of a decoder's weights.
+pub(crate) struct GgufWeights {
+    gguf: Arc<Gguf>,
+    /// Rows of a head, where llama.cpp keeps the rows of q and k in its own order.
+    permuted: Option<usize>,
+}
+
+impl GgufWeights {
+    pub(crate) fn new(gguf: Arc<Gguf>, config: &DecoderConfig) -> Self {
+        // Only for Llama does the converter pair neighbouring rows instead of the halves of a head.
+        let permuted = (config.model_type == "llama").then_some(config.head_dim);
+        GgufWeights { gguf, permuted }
+    }
+
+    /// The rows of a tensor in the order of Hugging Face; `None` if it is that of the file.
+    fn order(&self, name: &str) -> Option<impl Fn(usize) -> usize + use<>> {
+        let moved = [".q_proj.", ".k_proj."].iter().any(|part| name.contains(part));
+        self.permuted.filter(|_| moved).map(|dim| {
+            move |row: usize| {
+                let (head, within) = (row / dim, row % dim);
+                let (half, i) = (within / (dim / 2), within % (dim / 2));
+                head * dim + 2 * i + half
+            }
+        })
+    }
+}
+
+/// GGUF's name of a tensor.
+fn stored_name(name: &str) -> String {
+    match name {
+        "model.embed_tokens.weight" => return "token_embd.weight".to_owned(),
+        "lm_head.weight" => return "output.weight".to_owned(),
+        "model.norm.weight" => return "output_norm.weight".to_owned(),
+        _ => {}
+    }
+    let found = name.strip_prefix("model.layers.").and_then(|rest| {
+        let (layer, rest) = rest.split_once('.')?;
+        let (path, kind) = rest.rsplit_once('.')?;
+        let (_, stored) = LAYER_PATHS.iter().find(|(known, _)| *known == path)?;
+        Some(format!("blk.{layer}.{stored}.{kind}"))
+    });
+    found.unwrap_or_else(|| name.to_owned())
+}
+
+impl WeightSource for GgufWeights {
+    fn contains(&self, name: &str) -> bool {
+        self.gguf.has(&stored_name(name))
+    }
+
+    fn len(&self) -> usize {
+        self.gguf.tensors.len()
+    }
+
+    fn byte_len(&self) -> u64 {
+        self.gguf.bytes.len() as u64
+    }
+
+    fn sha256(&self) -> String {
+        format!("{:x}", Sha256::digest(&self.gguf.bytes[..]))
+    }
+
+    fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let values = self.gguf.values(&stored_name(name), shape)?;
+        let Some(order) = self.order(name) else { return Ok(values) };
+        let width = if shape.len() > 1 { shape[shape.len() - 1] } else { 1 };
+        let rows = values.len() / width;
+        Ok((0..rows).flat_map(|row| &values[order(row) * width..][..width]).copied().collect())
+    }
+
+    fn quantized(&self, name: &str, shape: [usize; 2], exact: bool) -> Result<Option<Stored>> {
+        let gguf = &*self.gguf;
+        let stored = stored_name(name);
+        let info = gguf.info(&stored, &shape)?;
+        if info.dtype.block_size() == 1 {
+            return Ok(None);
+        }
+        let kept = |weight| Ok(Some(Stored { weight, converted_from: None }));
+        let order = self.order(name);
+        let row = |index: usize| gguf.row(info, order.as_ref().map_or(index, |order| order(index)));
+        let k_quant = |kind| Ok::<_, Error>(Weight::K(Arc::new(KWeight::from_rows(kind, shape, row, exact)?)));
+        match info.dtype {
+            // Scales may be infinite or not a number; the values say so.
+            GgmlDType::Q8_0 | GgmlDType::Q4K | GgmlDType::Q6K => check_rows(&stored, info, shape, row)
+                .map_err(|err| err.context(gguf.path.display()).with("path", gguf.path.display().to_string()))?,
+            _ => {
+                let values = Tensor::from_vec(self.values(name, &shape)?, &shape, &Device::Cpu)?;
+                let weight = Weight::Q8(Arc::new(Q8Weight::new(&values, exact)?));
+                return Ok(Some(Stored { weight, converted_from: Some(format!("{:?}", info.dtype).to_lowercase()) }));
+            }
+        }
+        match info.dtype {
+            GgmlDType::Q8_0 => kept(Weight::Q8(Arc::new(Q8Weight::from_rows(shape, row, exact)?))),
+            GgmlDType::Q4K => kept(k_quant(KType::Q4K)?),
+            _ => kept(k_quant(KType::Q6K)?),
+        }
+    }
+}
+
+fn check_rows<'a>(
+    name: &str,
+    info: &TensorInfo,
+    [rows, width]: [usize; 2],
+    row: impl Fn(usize) -> Result<&'a [u8]> + Sync,
+) -> Result<()> {
+    (0..rows).into_par_iter().try_for_each_init(
+        || vec![0.0f32; width],
+        |values, index| {
+            ggml::widen(info.dtype, row(index)?, values)?;
+            match values.iter().position(|v| !v.is_finite()) {
+                None => Ok(()),
+                Some(at) => check_finite(name, &values[at..=at]).map_err(|err| err.with("row", index)),
+            }
+        },
+    )
+}

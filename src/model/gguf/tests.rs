@@ -1,0 +1,122 @@
+//! GGUF files against the Hugging Face directories they were made of.
+
+use super::writer::Writer;
+use super::*;
+use crate::model::test_support::*;
+use crate::model::{LoraStack, Quantize};
+use crate::ops::testing::{flat, relative_error};
+use serde_json::Value;
+
+fn written(dir: &Path, dtype: impl Fn(&str, &[usize]) -> GgmlDType) -> tempfile::TempDir {
+    let target = tempfile::tempdir().unwrap();
+    Writer::of(dir, dtype).write(&target.path().join("model.gguf"));
+    target
+}
+
+#[test]
+fn every_family_gives_the_logits_of_transformers() {
+    for name in
+        ["llama2", "llama3", "llama32", "llama-bias", "llama-linear", "qwen2", "qwen25-sharded", "qwen2-yarn", "qwen3"]
+    {
+        let dir = fixtures().join("models").join(name);
+        let file = written(&dir, |_, _| GgmlDType::F32);
+        // The directory is enough: it has one GGUF file and no config.json.
+        let decoder = load(file.path()).unwrap_or_else(|err| panic!("{name}: {err}"));
+        let expected = json(&dir.join("expected.json"));
+        let error = relative_error(&logits(&decoder, &ids(&expected["input_ids"])), &matrix(&expected["logits"]));
+        assert!(error < 2e-5, "{name}: relative error {error:e}");
+        assert_eq!(decoder.kept().notes(), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn half_precision_is_near() {
+    let dir = fixtures().join("models/qwen2");
+    let expected = json(&dir.join("expected.json"));
+    for (dtype, tolerance) in [(GgmlDType::F16, 1e-2), (GgmlDType::BF16, 5e-2)] {
+        let file = written(&dir, |_, _| dtype);
+        let decoder = load(file.path()).unwrap();
+        let error = relative_error(&logits(&decoder, &ids(&expected["input_ids"])), &matrix(&expected["logits"]));
+        assert!(error < tolerance, "{dtype:?}: relative error {error:e}");
+    }
+}
+
+#[test]
+fn quantized_tensors_are_kept_as_they_are_stored() {
+    let model = random_model(512);
+    let prompt: Vec<u32> = (7..39).collect();
+    let k =
+        |kind: GgmlDType| move |name: &str, _: &[usize]| if name == "output.weight" { GgmlDType::Q6K } else { kind };
+    let q8 = |_: &str, _: &[usize]| GgmlDType::Q8_0;
+    let q4k = (Quantize::Q4K, written(model.path(), k(GgmlDType::Q4K)), "q4_k");
+    let q6k = (Quantize::Q6K, written(model.path(), k(GgmlDType::Q6K)), "q6_k");
+    for (quantize, file, name) in [(Quantize::Q8, written(model.path(), q8), "q8_0"), q4k, q6k] {
+        for exact in [true, false] {
+            let expected = load_as(model.path(), Some(quantize), exact).unwrap();
+            let plan = load_as(file.path(), None, exact).unwrap();
+            assert_eq!(plan.kept().types, expected.kept().types, "{name}");
+            assert!(plan.kept().notes().is_empty(), "{name}");
+            assert_eq!(flat(&logits(&plan, &prompt)), flat(&logits(&expected, &prompt)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn other_types_become_q8_and_the_model_says_so() {
+    let model = random_model(512);
+    let prompt: Vec<u32> = (7..39).collect();
+    let expected = logits(&load(model.path()).unwrap(), &prompt);
+    for (dtype, name, tolerance) in [
+        (GgmlDType::Q4_0, "q4_0", 0.5),
+        (GgmlDType::Q4_1, "q4_1", 0.5),
+        (GgmlDType::Q5_0, "q5_0", 0.3),
+        (GgmlDType::Q5_1, "q5_1", 0.3),
+        (GgmlDType::Q2K, "q2k", 2.0),
+        (GgmlDType::Q3K, "q3k", 0.8),
+        (GgmlDType::Q5K, "q5k", 0.2),
+    ] {
+        let file = written(model.path(), |_, _| dtype);
+        let decoder = load(file.path()).unwrap();
+        assert_eq!(decoder.kept().types.get("q8_0"), Some(&16), "{name}");
+        let [note] = decoder.kept().notes().try_into().unwrap();
+        assert!(note.contains(&format!("stored as {name}, kept in q8_0")), "{note}");
+        let error = relative_error(&logits(&decoder, &prompt), &expected);
+        assert!(error < tolerance, "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_gguf_can_be_quantized_while_it_loads() {
+    let model = random_model(512);
+    let file = written(model.path(), |_, _| GgmlDType::F32);
+    let prompt: Vec<u32> = (7..39).collect();
+    let found = load_as(file.path(), Some(Quantize::Q4K), false).unwrap();
+    let expected = load_as(model.path(), Some(Quantize::Q4K), false).unwrap();
+    assert_eq!(flat(&logits(&found, &prompt)), flat(&logits(&expected, &prompt)));
+}
+
+/// The two trained models in the four types that llama.cpp's users have most.
+#[test]
+fn really_trained_models_give_the_known_text() {
+    let Some(assets) = assets("gguf") else { return };
+    let reference: Value = json(&assets.join("../models/reference.json"));
+    for (model, expected) in reference.as_object().unwrap() {
+        let prompt = ids(&expected["ids"]);
+        let known = ids(&expected["greedy32"]);
+        let top: Vec<(usize, f32)> = serde_json::from_value(expected["last_logits_top8"].clone()).unwrap();
+        for (dtype, tolerance) in [("f32", 1e-3), ("f16", 5e-3), ("q8_0", 5e-2), ("q4_0", 0.5)] {
+            let path = assets.join(format!("{}-{dtype}.gguf", model.trim_end_matches("-hf")));
+            let decoder = load(&path).unwrap();
+            let all = logits(&decoder, &prompt);
+            let last = flat(&all.narrow(0, prompt.len() - 1, 1).unwrap());
+            let scale = top[0].1;
+            let worst = top.iter().map(|(id, logit)| (last[*id] - logit).abs() / scale).fold(0.0, f32::max);
+            let text = greedy(&decoder, &prompt, known.len(), &LoraStack::none());
+            let same = text.iter().zip(&known).take_while(|(a, b)| a == b).count();
+            println!("{model} {dtype}: logits differ by {worst:.1e}, {same} of {} greedy tokens the same", known.len());
+            println!("  kept: {:?} {:?}", decoder.kept().types, decoder.kept().notes());
+            assert!(worst < tolerance, "{model} {dtype}: {worst}");
+            assert!(same == known.len() || !["f32", "f16"].contains(&dtype), "{model} {dtype}: {text:?}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Decoders on quantized weights against the same on the dequantized ones.
+
+use super::test_support::*;
+use super::*;
+use crate::ops::testing::{flat, relative_error};
+
+#[test]
+fn exact_training_on_quantized_weights_equals_training_on_the_dequantized_ones() {
+    let case = fixtures().join("training/qwen2");
+    let batch = json(&case.join("batch.json"));
+    let packed = packed(&batch["input_ids"], &batch["labels"], &batch["attention_mask"]);
+    let models = fixtures().join("models/qwen2");
+    let exact = load_as(&models, Some(Quantize::Q8), true).unwrap();
+    let dense_dir = dequantized_copy(&models, &exact);
+    let dense = load(dense_dir.path()).unwrap();
+    let lora = stack(&case.join("adapter"), &dense, 2.0);
+    let gradients = |decoder: &Decoder| decoder.loss_and_gradients(&packed, &lora, 0.1, None, false).unwrap();
+    let (expected_loss, expected) = gradients(&dense);
+    let fast = load_as(&models, Some(Quantize::Q8), false).unwrap();
+    let (loss, found) = gradients(&exact);
+    assert!((loss / expected_loss - 1.0).abs() < 1e-5, "loss {loss}, dense {expected_loss}");
+    for site in Site::all(2) {
+        let ([f], [e]) = (found.at(site), expected.at(site)) else { panic!("one delta per site") };
+        assert!(relative_error(&f.a, &e.a) < 1e-3, "{}", site.module());
+        assert!(relative_error(&f.b, &e.b) < 1e-3, "{}", site.module());
+    }
+
+    // Integer products add noise, as llama.cpp's do; this model has large random weights, which is the worst case.
+    let (loss, found) = gradients(&fast);
+    assert!((loss / expected_loss - 1.0).abs() < 0.02, "loss {loss}, dense {expected_loss}");
+    let all = |gradients: &LoraGradients| -> Vec<f64> {
+        Site::all(2)
+            .flat_map(|s| [flat(&gradients.at(s)[0].a), flat(&gradients.at(s)[0].b)].concat())
+            .map(f64::from)
+            .collect()
+    };
+    let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
+    let (found, expected) = (all(&found), all(&expected));
+    let cosine = dot(&found, &expected) / (dot(&found, &found) * dot(&expected, &expected)).sqrt();
+    assert!(cosine > 0.99, "direction of the gradient: cosine {cosine}");
+}
+
+#[test]
+fn training_on_k_quants_equals_training_on_the_dequantized_weights() {
+    let model = random_model(512);
+    for quantize in [Quantize::Q4K, Quantize::Q6K] {
+        for exact in [true, false] {
+            let quantized = load_as(model.path(), Some(quantize), exact).unwrap();
+            let dense_dir = dequantized_copy(model.path(), &quantized);
+            let dense = load(dense_dir.path()).unwrap();
+            let lora = random_stack(&dense);
+            let mut batch = PackedBatch::default();
+            batch.push(&(3..40).collect::<Vec<u32>>(), |i| i > 4);
+            batch.push(&(100..121).collect::<Vec<u32>>(), |i| i > 9);
+            let gradients = |decoder: &Decoder| decoder.loss_and_gradients(&batch, &lora, 0.1, None, true).unwrap();
+            let (expected_loss, expected) = gradients(&dense);
+            let (loss, found) = gradients(&quantized);
+            assert!((loss / expected_loss - 1.0).abs() < 1e-5, "{quantize:?}: loss {loss}, dense {expected_loss}");
+            for site in Site::all(2) {
+                let ([f], [e]) = (found.at(site), expected.at(site)) else { panic!("one delta per site") };
+                for (f, e) in [(&f.a, &e.a), (&f.b, &e.b)] {
+                    let error = relative_error(f, e);
+                    assert!(error < 1e-3, "{quantize:?} {}: {error:e}", site.module());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn k_quants_give_nearly_the_logits_of_f32_token_by_token_too() {
+    let model = random_model(512);
+    let prompt: Vec<u32> = (5..37).collect();
+    let expected = logits(&load(model.path()).unwrap(), &prompt);
+    // Random weights are the worst case; what matters is that more bits are closer.
+    for (quantize, tolerance) in [(Quantize::Q4K, 0.3), (Quantize::Q6K, 0.08), (Quantize::Q8, 0.03)] {
+        let decoder = load_as(model.path(), Some(quantize), false).unwrap();
+        let found = logits(&decoder, &prompt);
+        let error = relative_error(&found, &expected);
+        println!("{quantize:?}: logits differ by {error:.4} of the largest");
+        assert!(error < tolerance, "{quantize:?}: {error}");
+        let mut cache = decoder.new_cache(prompt.len()).unwrap();
+        let hidden: Vec<_> =
+            prompt.iter().map(|id| decoder.extend(&[*id], &mut cache, &LoraStack::none()).unwrap()).collect();
+        let one_by_one = decoder.logits(&candle_core::Tensor::cat(&hidden, 0).unwrap()).unwrap();
+        let error = relative_error(&one_by_one, &found);
+        assert!(error < 0.1, "{quantize:?}: token by token differs by {error}");
+    }
+}
+
+#[test]
+fn rows_that_are_no_whole_blocks_fall_back_and_say_so() {
+    let model = random_model(300);
+    let decoder = load_as(model.path(), Some(Quantize::Q4K), false).unwrap();
+    let types: Vec<_> = decoder.kept().types.iter().map(|(name, count)| (*name, *count)).collect();
+    assert_eq!(types, [("q4_k", 13), ("q6_k", 1), ("q8_0", 2)]);
+    let notes = decoder.kept().notes();
+    assert_eq!(
+        notes,
+        [
+            "model.layers.0.mlp.down_proj.weight and 1 more: kept in q8_0 instead of q4_k, which needs rows of a multiple \
+          of 256; they have 300"
+        ]
+    );
+    let whole = random_model(512);
+    assert_eq!(load(whole.path()).unwrap().kept().types.get("f32"), Some(&16));
+}

@@ -1,0 +1,188 @@
+//! Models for tests: fixtures, damaged copies, random ones in the sizes that a test needs.
+
+use super::*;
+use crate::control::Monitor;
+use crate::error::Code;
+use crate::ops::testing::{flat, normal};
+use candle_core::{Device, Tensor};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+pub(crate) fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// The assets beside the repository; a loud line and `None` where they are absent.
+pub(crate) fn assets(below: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/assets").join(below);
+    if !path.exists() {
+        eprintln!("SKIPPED: {} is not there", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+pub(crate) fn load(dir: &Path) -> crate::error::Result<Decoder> {
+    load_as(dir, None, false)
+}
+
+pub(crate) fn load_as(dir: &Path, quantize: Option<Quantize>, exact: bool) -> crate::error::Result<Decoder> {
+    let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", quantize, exact, threads: 2 };
+    Decoder::load(dir, &plan, &mut Monitor::none())
+}
+
+pub(crate) fn json(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+pub(crate) fn ids(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+pub(crate) fn matrix(value: &Value) -> Tensor {
+    let rows: Vec<Vec<f32>> = serde_json::from_value(value.clone()).unwrap();
+    Tensor::new(rows, &Device::Cpu).unwrap()
+}
+
+pub(crate) fn greedy(decoder: &Decoder, prompt: &[u32], steps: usize, lora: &LoraStack) -> Vec<u32> {
+    let mut cache = decoder.new_cache(prompt.len() + steps).unwrap();
+    let mut hidden = decoder.extend(prompt, &mut cache, lora).unwrap();
+    let mut out = Vec::new();
+    loop {
+        let last = hidden.narrow(0, hidden.dim(0).unwrap() - 1, 1).unwrap();
+        let logits = flat(&decoder.logits(&last).unwrap());
+        let next = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap() as u32;
+        out.push(next);
+        if out.len() == steps {
+            return out;
+        }
+        hidden = decoder.extend(&[next], &mut cache, lora).unwrap();
+    }
+}
+
+/// An adapter's tensors by PEFT's names, with one scaling for all.
+pub(crate) fn stack(dir: &Path, decoder: &Decoder, scaling: f64) -> LoraStack {
+    let tensors = candle_core::safetensors::load(dir.join("adapter_model.safetensors"), &Device::Cpu).unwrap();
+    let mut stack = LoraStack::none();
+    for site in Site::all(decoder.config().num_hidden_layers) {
+        let get =
+            |which: &str| tensors.get(&format!("base_model.model.{}.lora_{which}.weight", site.module())).cloned();
+        if let (Some(a), Some(b)) = (get("A"), get("B")) {
+            stack.push(site, LoraWeights { a, b, scaling });
+        }
+    }
+    stack
+}
+
+pub(crate) fn packed(rows: &Value, labels: &Value, mask: &Value) -> PackedBatch {
+    let lists = |value: &Value| -> Vec<Vec<i64>> { serde_json::from_value(value.clone()).unwrap() };
+    let mut batch = PackedBatch::default();
+    for ((row, labels), mask) in lists(rows).iter().zip(lists(labels)).zip(lists(mask)) {
+        let ids: Vec<u32> = row.iter().zip(mask).filter(|(_, m)| *m == 1).map(|(id, _)| *id as u32).collect();
+        batch.push(&ids, |i| labels[i] != -100);
+    }
+    batch
+}
+
+/// A copy of a fixture model that a test may damage.
+pub(crate) fn copy(name: &str) -> tempfile::TempDir {
+    copy_of(&fixtures().join("models").join(name))
+}
+
+fn copy_of(model: &Path) -> tempfile::TempDir {
+    let target = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(model).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), target.path().join(entry.file_name())).unwrap();
+    }
+    target
+}
+
+pub(crate) fn refusal(dir: &Path, code: Code, words: &[&str]) {
+    let err = match load(dir) {
+        Ok(_) => panic!("{} loaded; expected an error with {words:?}", dir.display()),
+        Err(err) => err,
+    };
+    assert_eq!(err.code(), code, "{err}");
+    for word in words {
+        assert!(err.message().contains(word), "{err} does not say {word:?}");
+    }
+}
+
+/// A model directory with the weights that `decoder` dequantizes: what an exact run on quantized weights must equal.
+pub(crate) fn dequantized_copy(model: &Path, decoder: &Decoder) -> tempfile::TempDir {
+    let dir = copy_of(model);
+    let path = dir.path().join("model.safetensors");
+    let mut tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+    for site in Site::all(decoder.config().num_hidden_layers) {
+        let name = format!("{}.weight", site.module());
+        tensors.insert(name, decoder.projection_weight(site).unwrap());
+    }
+    let all: Vec<u32> = (0..decoder.config().vocab_size as u32).collect();
+    tensors.insert("model.embed_tokens.weight".to_owned(), decoder.embed(&all).unwrap());
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+    dir
+}
+
+/// A Qwen2 model with random weights, of rows that K-quants can hold, but for the MLP's last projection if
+/// `intermediate` is no multiple of 256.
+pub(crate) fn random_model(intermediate: usize) -> tempfile::TempDir {
+    let (hidden, keys, vocab) = (256, 128, 320);
+    let dir = tempfile::tempdir().unwrap();
+    let config = json!({
+        "model_type": "qwen2", "vocab_size": vocab, "hidden_size": hidden, "intermediate_size": intermediate,
+        "num_hidden_layers": 2, "num_attention_heads": 8, "num_key_value_heads": 4, "max_position_embeddings": 128,
+        "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "tie_word_embeddings": false, "eos_token_id": 1,
+    });
+    std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+    let mut tensors = HashMap::new();
+    let mut put = |name: String, shape: &[usize], scale: f64| {
+        let values = (normal(shape, tensors.len() as u64) * scale).unwrap();
+        tensors.insert(name, values);
+    };
+    put("model.embed_tokens.weight".to_owned(), &[vocab, hidden], 1.0);
+    put("lm_head.weight".to_owned(), &[vocab, hidden], 0.06);
+    put("model.norm.weight".to_owned(), &[hidden], 1.0);
+    for layer in 0..2 {
+        let linear = [
+            ("self_attn.q_proj", hidden, hidden),
+            ("self_attn.k_proj", keys, hidden),
+            ("self_attn.v_proj", keys, hidden),
+            ("self_attn.o_proj", hidden, hidden),
+            ("mlp.gate_proj", intermediate, hidden),
+            ("mlp.up_proj", intermediate, hidden),
+            ("mlp.down_proj", hidden, intermediate),
+        ];
+        for (path, out, inp) in linear {
+            put(format!("model.layers.{layer}.{path}.weight"), &[out, inp], (inp as f64).powf(-0.5));
+            if ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].contains(&path) {
+                put(format!("model.layers.{layer}.{path}.bias"), &[out], 0.1);
+            }
+        }
+        for norm in ["input_layernorm", "post_attention_layernorm"] {
+            put(format!("model.layers.{layer}.{norm}.weight"), &[hidden], 1.0);
+        }
+    }
+    candle_core::safetensors::save(&tensors, dir.path().join("model.safetensors")).unwrap();
+    dir
+}
+
+/// Random deltas of rank 4 at every site.
+pub(crate) fn random_stack(decoder: &Decoder) -> LoraStack {
+    let mut stack = LoraStack::none();
+    for site in Site::all(decoder.config().num_hidden_layers) {
+        let (out, inp) = decoder.projection_shape(site.projection);
+        let random = |shape, seed: usize| (normal(shape, 1000 + seed as u64) * 0.05).unwrap();
+        let (a, b) = (random((4, inp), 2 * site.index()), random((out, 4), 2 * site.index() + 1));
+        stack.push(site, LoraWeights { a, b, scaling: 2.0 });
+    }
+    stack
+}
+
+/// The logits after each token.
+pub(crate) fn logits(decoder: &Decoder, prompt: &[u32]) -> Tensor {
+    let mut cache = decoder.new_cache(prompt.len()).unwrap();
+    let hidden = decoder.extend(prompt, &mut cache, &LoraStack::none()).unwrap();
+    decoder.logits(&hidden).unwrap()
+}
