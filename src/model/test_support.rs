@@ -121,6 +121,9 @@ pub(crate) fn dequantized_copy(model: &Path, decoder: &Decoder) -> tempfile::Tem
     }
     let all: Vec<u32> = (0..decoder.config().vocab_size as u32).collect();
     tensors.insert("model.embed_tokens.weight".to_owned(), decoder.embed(&all).unwrap());
+    if tensors.contains_key("lm_head.weight") {
+        tensors.insert("lm_head.weight".to_owned(), decoder.head.dense_weight().unwrap());
+    }
     candle_core::safetensors::save(&tensors, &path).unwrap();
     dir
 }

@@ -168,7 +168,7 @@ fn damaged_files_are_refused_with_their_names() {
     let weights = dir.path().join("model.safetensors");
     let whole = std::fs::read(&weights).unwrap();
 
-    refusal(&dir.path().join("nowhere"), Code::Io, &["config.json", "nowhere"]);
+    refusal(&dir.path().join("nowhere"), Code::Io, &["open model", "nowhere"]);
     std::fs::write(&weights, &whole[..whole.len() - 5]).unwrap();
     refusal(dir.path(), Code::ModelFormat, &["model.safetensors", "not a whole safetensors file"]);
     let mut huge = whole.clone();
