@@ -473,9 +473,9 @@ tailora_status tailora_cancel_free(tailora_cancel *cancel);
 
 /**
  * Loads a base model from a Hugging Face directory: `config.json`, safetensors (one file or sharded),
- * `tokenizer.json`, and a chat template where there is one. Weights are read as they are needed and never changed.
+ * `tokenizer.json`, and a chat template where there is one; or from a GGUF file. Weights are never changed.
  *
- * `path`: the directory. `options_json`: see `tailora_options_schema("model")`; NULL for defaults. `progress` (may be
+ * `path`: the directory, or the GGUF file. `options_json`: see `tailora_options_schema("model")`; NULL for defaults. `progress` (may be
  * NULL) is called on this thread with `user` and `TAILORA_PHASE_LOAD`. `cancel` may be NULL.
  * Ownership: the caller frees `*model` with `tailora_model_free`. Threads: any; blocks until the model is loaded.
  * Errors: `TAILORA_ERR_IO`, `TAILORA_ERR_MODEL_FORMAT`, `TAILORA_ERR_UNSUPPORTED` (architecture),

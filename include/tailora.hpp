@@ -193,7 +193,7 @@ class Model : public detail::Owner<tailora_model, tailora_model_free> {
 public:
     explicit Model(tailora_model *handle) : Owner(handle) {}
 
-    /// Loads a Hugging Face directory.
+    /// Loads a Hugging Face directory or a GGUF file.
     static Model load(const std::string &path, const std::string &options = {}, const ProgressCallback &progress = {},
                       const Cancel *cancel = nullptr) {
         tailora_model *model = nullptr;

@@ -24,7 +24,8 @@ pub struct ModelOptions {
     pub dtype: String,
     /// Quantization of the weights while they load, as GGML has it: null, `q8_0` (8 bits), `q6_k` (6) or `q4_k` (4). CPU only.
     pub quantize: Option<String>,
-    /// With `quantize`: products of the dequantized weights to f32 rounding, in place of the much faster integer ones.
+    /// With quantized weights: all products are those of the dequantized weights to f32 rounding, none the much faster
+    /// integer ones.
     pub exact: bool,
     /// Threads of the CPU; 0 means one per core.
     #[schemars(range(min = 0, max = 1024))]

@@ -149,7 +149,7 @@ fn the_peak_is_predicted_within_15_percent() {
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut wrong = Vec::new();
     for (shape, chars) in [(SMALL, 300), (WIDE, 120), (WIDE, 900)] {
-        for quantize in [None, Some("q8_0")] {
+        for quantize in [None, Some("q8_0"), Some("q4_k")] {
             for checkpoint in [false, true] {
                 let (summary, held) = trained(shape, chars, quantize, &options(checkpoint));
                 let predicted = summary["memory"]["peak_bytes"].as_u64().unwrap();

@@ -4,6 +4,7 @@
 use super::decoder::Decoder;
 use super::lora::Projection;
 use crate::ops::cross_entropy::logits_bytes;
+use crate::ops::linear::Linear;
 
 /// What the memory and time of a packed batch depend on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,10 +74,13 @@ impl Decoder {
         embedding + self.head.bytes(true) + linears
     }
 
-    /// Bytes that matrix products keep for ever: each thread's slab for packed operands, as large as its L2 cache.
+    /// Bytes that matrix products need besides: each thread's slab for packed operands, as large as its L2 cache and kept
+    /// for ever, and the rows of a quantized weight that are widened at a time.
     pub(crate) fn workspace_bytes(&self) -> u64 {
         const L2: u64 = 2 << 20;
-        if self.device.is_cpu() { self.num_threads() as u64 * L2 } else { 0 }
+        let linears = self.layers.iter().flat_map(|layer| &layer.linears).chain([&self.head]);
+        let widened = linears.map(Linear::widened_bytes).max().unwrap_or(0);
+        if self.device.is_cpu() { self.num_threads() as u64 * L2 + widened } else { 0 }
     }
 
     /// What [`Decoder::loss_and_gradients`] holds.

@@ -76,6 +76,11 @@ impl KWeight {
         self.blocks.shape()
     }
 
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.blocks.bytes() as u64
+    }
+
     /// `x [rows, in]` → `x Wᵀ`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (outputs, inputs) = self.shape();
@@ -134,7 +139,6 @@ trait Blocks: Rows + Send + std::fmt::Debug {
     fn integer_product(&self, x: &[f32], rows: usize) -> Vec<f32>;
 
     /// Bytes held.
-    #[cfg(test)]
     fn bytes(&self) -> usize;
 }
 
@@ -211,7 +215,6 @@ impl<T: Plain + GgmlType<VecDotType = BlockQ8K>> Blocks for Matrix<T> {
         y
     }
 
-    #[cfg(test)]
     fn bytes(&self) -> usize {
         self.blocks.len() * size_of::<T>()
     }
@@ -281,7 +284,7 @@ mod tests {
             let row = |i: usize| Ok(&bytes[1 + i * size..][..size]);
             let read = KWeight::from_rows(kind, [5, 512], row, true).unwrap();
             assert_eq!(flat(&dequantized(&read)), flat(&dequantized(&q)));
-            assert_eq!(read.blocks.bytes(), 5 * size);
+            assert_eq!(read.bytes() as usize, 5 * size);
             assert!(KWeight::from_rows(kind, [5, 512], |i| row(i).map(|r| &r[1..]), true).is_err());
         }
     }
@@ -300,7 +303,7 @@ mod tests {
     fn a_weight_takes_the_bits_that_its_type_has() {
         for (kind, bits) in [(KType::Q4K, 4.5), (KType::Q6K, 6.5625)] {
             let q = KWeight::quantize(kind, &normal((64, 512), 1), false).unwrap();
-            assert_eq!(q.blocks.bytes() as f64 * 8.0, 64.0 * 512.0 * bits);
+            assert_eq!(q.bytes() as f64 * 8.0, 64.0 * 512.0 * bits);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::k_quant::{KType, KWeight};
 use super::matmul::{self, Form};
 use super::quantized::Q8Weight;
+use super::widened;
 use crate::error::Result;
 use candle_core::{DType, Tensor};
 use std::sync::Arc;
@@ -48,6 +49,17 @@ impl Weight {
         match self {
             Weight::Dense(weight) => (weight.elem_count() * weight.dtype().size_in_bytes()) as u64,
             Weight::Q8(weight) => weight.bytes(training),
+            Weight::K(weight) => weight.bytes(),
+        }
+    }
+
+    /// Bytes of the rows that a product widens at the same time.
+    fn widened_bytes(&self) -> u64 {
+        match self {
+            Weight::Dense(_) => 0,
+            Weight::Q8(weight) if weight.has_integer_products() => 0,
+            Weight::Q8(weight) => widened::group_bytes(weight.shape()),
+            Weight::K(weight) => widened::group_bytes(weight.shape()),
         }
     }
 
@@ -98,6 +110,11 @@ impl Linear {
     /// Bytes of the weight; for `training`, with what its backward pass adds.
     pub(crate) fn bytes(&self, training: bool) -> u64 {
         self.weight.bytes(training)
+    }
+
+    /// Bytes of the rows of the weight that a product widens at the same time.
+    pub(crate) fn widened_bytes(&self) -> u64 {
+        self.weight.widened_bytes()
     }
 
     /// Bytes of the copy that a product makes of an operand of so many elements: quantized weights are met by quantized ones.

@@ -37,6 +37,11 @@ pub(super) fn transposed_product<W: Rows + ?Sized>(matrix: &W, dy: &[f32], rows:
     dx
 }
 
+/// Bytes of a group of a matrix of that shape.
+pub(super) fn group_bytes((outputs, inputs): (usize, usize)) -> u64 {
+    (GROUP.min(outputs) * inputs * size_of::<f32>()) as u64
+}
+
 /// Calls `work(first row, rows, widened rows)` for one group of rows after the other.
 fn each_group<W: Rows + ?Sized>(matrix: &W, mut work: impl FnMut(usize, usize, &[f32])) {
     let (outputs, inputs) = matrix.shape();

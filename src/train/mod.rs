@@ -35,6 +35,8 @@ mod fold_tests;
 #[cfg(test)]
 mod memory_tests;
 #[cfg(test)]
+mod quantized_curve_tests;
+#[cfg(test)]
 mod tests;
 
 pub use estimate::estimate;

@@ -38,8 +38,8 @@ public sealed partial class LanguageModel : IDisposable
 
     internal ModelHandle Handle => handle.IsClosed ? throw new ObjectDisposedException(nameof(LanguageModel)) : handle;
 
-    /// <summary>Loads a base model from a Hugging Face directory, blocking the caller.</summary>
-    /// <param name="path">The directory with <c>config.json</c>, safetensors and <c>tokenizer.json</c>.</param>
+    /// <summary>Loads a base model from a Hugging Face directory or a GGUF file, blocking the caller.</summary>
+    /// <param name="path">The directory with <c>config.json</c>, safetensors and <c>tokenizer.json</c>, or a GGUF file.</param>
     /// <param name="options">How to load it; <c>null</c> for the defaults.</param>
     /// <param name="progress">Receives events on the calling thread.</param>
     /// <param name="cancellationToken">Stops the loading.</param>
@@ -57,7 +57,7 @@ public sealed partial class LanguageModel : IDisposable
         return LongCall.Cancellable(cancel => Load(path, options, progress, cancel, cancellationToken), cancellationToken);
     }
 
-    /// <summary>Loads a base model from a Hugging Face directory, on a thread of its own.</summary>
+    /// <summary>Loads a base model from a Hugging Face directory or a GGUF file, on a thread of its own.</summary>
     /// <inheritdoc cref="Load(string, ModelOptions?, IProgress{LoadProgress}?, CancellationToken)"/>
     public static Task<LanguageModel> LoadAsync(
         string path,

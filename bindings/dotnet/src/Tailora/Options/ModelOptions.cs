@@ -9,15 +9,15 @@ public sealed record ModelOptions
     /// <summary>Type the weights are kept in: <c>auto</c> (the default: f32 on the CPU, bf16 on a GPU), <c>f32</c>, <c>f16</c> or <c>bf16</c>.</summary>
     public string? Dtype { get; init; }
 
-    /// <summary>Quantization of the weights while they load: <c>q8_0</c> (8 bits in blocks of 32; CPU only), or null.</summary>
+    /// <summary>Quantization of the weights while they load, as GGML has it: <c>q8_0</c> (8 bits), <c>q6_k</c> (6), <c>q4_k</c> (4), or null. CPU only.</summary>
     public string? Quantize { get; init; }
 
-    /// <summary>With <see cref="Quantize"/>: products of the dequantized weights to f32 rounding, in place of the much faster integer ones.</summary>
+    /// <summary>With quantized weights: all products are those of the dequantized weights to f32 rounding, none the much faster integer ones.</summary>
     public bool? Exact { get; init; }
 
     /// <summary>Threads of the CPU; 0, the default, means one per core.</summary>
     public int? Threads { get; init; }
 
-    /// <summary>Name in reports and adapter files; by default the directory's name.</summary>
+    /// <summary>Name in reports and adapter files; by default that of the directory or GGUF file.</summary>
     public string? Name { get; init; }
 }
