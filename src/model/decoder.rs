@@ -7,7 +7,7 @@ use super::gguf::GgufWeights;
 use super::kv_cache::KvCache;
 use super::layer::{Layer, Pass};
 use super::loader::{Kept, Loader, Quantize, Wanted};
-use super::lora::{LoraStack, Projection, Site};
+use super::lora::{LoraStack, Projection};
 use super::source::WeightSource;
 use super::weights::Weights;
 use crate::control::Monitor;
@@ -135,7 +135,7 @@ impl Decoder {
 
     /// A dense f32 copy `[out, in]` of a frozen weight.
     #[cfg(test)]
-    pub(crate) fn projection_weight(&self, site: Site) -> Result<Tensor> {
+    pub(crate) fn projection_weight(&self, site: super::lora::Site) -> Result<Tensor> {
         self.layers[site.layer].linears[site.projection as usize].dense_weight()
     }
 
