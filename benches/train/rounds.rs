@@ -34,7 +34,7 @@ pub fn measure(workload: &Workload, model_dir: &Path, options: &Options) -> Outc
     let train = json!({
         "target_modules": workload.target_modules(), "r": 8, "lora_alpha": 16,
         "batch_size": BATCH, "max_steps": steps,
-        "learning_rate": 2e-4, "lr_scheduler_type": "constant", "warmup_ratio": 0, "validation_share": 0,
+        "learning_rate": 2e-4, "lr_scheduler_type": "constant", "warmup_ratio": 0, "validation_share": 0, "memorisation_samples": 0,
     });
     let python = python();
     let mut results: Vec<CaseResult> = Vec::new();

@@ -68,7 +68,7 @@ fn train(model_dir: &Path, tokens: usize, rows: usize, options: Value) -> Outcom
     let kind = Rows::Fixed { name: "every_token", tokens, completion: tokens - 1 };
     let (csv, _) = write_rows(&model::folder(), "scaling", kind, rows)?;
     let mut train =
-        json!({"max_length": TOKENS_PER_STEP, "validation_share": 0, "target_modules": "all-linear", "r": 8});
+        json!({"max_length": TOKENS_PER_STEP, "validation_share": 0, "memorisation_samples": 0, "target_modules": "all-linear", "r": 8});
     if let (Some(train), Value::Object(options)) = (train.as_object_mut(), options) {
         train.extend(options);
     }
