@@ -67,8 +67,7 @@ fn steps(model_dir: &Path) -> Outcome<Vec<Value>> {
 fn train(model_dir: &Path, tokens: usize, rows: usize, options: Value) -> Outcome<Value> {
     let kind = Rows::Fixed { name: "every_token", tokens, completion: tokens - 1 };
     let (csv, _) = write_rows(&model::folder(), "scaling", kind, rows)?;
-    let mut train =
-        json!({"max_length": TOKENS_PER_STEP, "validation_share": 0, "memorisation_samples": 0, "target_modules": "all-linear", "r": 8});
+    let mut train = json!({"max_length": TOKENS_PER_STEP, "validation_share": 0, "memorisation_samples": 0, "target_modules": "all-linear", "r": 8});
     if let (Some(train), Value::Object(options)) = (train.as_object_mut(), options) {
         train.extend(options);
     }

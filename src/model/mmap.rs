@@ -4,6 +4,7 @@
 use crate::error::{Code, Error, IoContext, Result};
 use memmap2::Mmap;
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 
 /// Maps a regular file read-only.
@@ -19,4 +20,18 @@ pub(crate) fn map(path: &Path) -> Result<Mmap> {
     }
     // SAFETY: the mapping is private to this process and read-only; see the promise above.
     unsafe { Mmap::map(&file) }.at("map", path)
+}
+
+/// Gives back the memory that reading `bytes` of a mapping took; reading them again brings them back from the file.
+///
+/// Only a hint, and nothing on systems that take back unused pages of files by themselves.
+pub(crate) fn release(map: &Mmap, bytes: Range<usize>) {
+    #[cfg(unix)]
+    if bytes.end <= map.len() && bytes.start < bytes.end {
+        use memmap2::UncheckedAdvice::DontNeed;
+        // SAFETY: the mapping is of a file and never written to, so that dropped pages come back with the same bytes.
+        let _ = unsafe { map.unchecked_advise_range(DontNeed, bytes.start, bytes.len()) };
+    }
+    #[cfg(not(unix))]
+    let _ = (map, bytes);
 }

@@ -3,7 +3,7 @@
 //! Files are mapped, headers are checked before anything is allocated, and a tensor is converted when it is asked for.
 
 use super::config::read_json;
-use super::mmap::map;
+use super::mmap::{map, release};
 use super::source::{WeightSource, check_finite};
 use crate::error::{Code, Error, Result};
 use half::{bf16, f16};
@@ -13,6 +13,9 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+
+/// Bytes that are hashed before their memory is given back.
+const HASHED: usize = 16 << 20;
 
 /// The mapped weight files of a model.
 pub(crate) struct Weights {
@@ -69,7 +72,12 @@ impl WeightSource for Weights {
 
     fn sha256(&self) -> String {
         let mut hash = Sha256::new();
-        self.shards.iter().for_each(|shard| hash.update(&shard.bytes[..]));
+        for shard in &self.shards {
+            for (index, bytes) in shard.bytes.chunks(HASHED).enumerate() {
+                hash.update(bytes);
+                release(&shard.bytes, index * HASHED..index * HASHED + bytes.len());
+            }
+        }
         format!("{:x}", hash.finalize())
     }
 
@@ -84,6 +92,8 @@ impl WeightSource for Weights {
         let info = shard.metadata.info(name).ok_or_else(|| Error::new(Code::Internal, "tensor without metadata"))?;
         shard.check_shape(name, info, shape)?;
         let values = shard.to_f32(name, info)?;
+        // What is kept is the converted copy; two of a large model would not fit.
+        release(&shard.bytes, shard.data + info.data_offsets.0..shard.data + info.data_offsets.1);
         check_finite(name, &values)
             .map_err(|err| err.context(shard.path.display()).with("path", shard.path.display().to_string()))?;
         Ok(values)

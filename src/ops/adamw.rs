@@ -1,6 +1,7 @@
 //! AdamW with decoupled weight decay (Loshchilov & Hutter 2019), as `torch.optim.AdamW` computes it, moments in f32.
 
 use super::host::{self, View};
+use super::simd::vectorized;
 use crate::error::Result;
 use candle_core::Tensor;
 use rayon::prelude::*;
@@ -85,12 +86,14 @@ fn fused(f: Factors, parameter: &Tensor, gradient: &Tensor, moments: &Moments) -
         .zip(g.par_chunks(chunk))
         .zip(m.par_chunks_mut(chunk).zip(v.par_chunks_mut(chunk)))
         .for_each(|((p, g), (m, v))| {
-            for i in 0..p.len() {
-                let g = g[i] * f.clip;
-                m[i] = f.beta1 * m[i] + f.new1 * g;
-                v[i] = f.beta2 * v[i] + f.new2 * g * g;
-                p[i] = p[i] * f.keep - f.step_size * m[i] / (v[i].sqrt() / f.root_correction + f.eps);
-            }
+            vectorized(|| {
+                for ((p, g), (m, v)) in p.iter_mut().zip(g).zip(m.iter_mut().zip(v)) {
+                    let g = g * f.clip;
+                    *m = f.beta1 * *m + f.new1 * g;
+                    *v = f.beta2 * *v + f.new2 * g * g;
+                    *p = *p * f.keep - f.step_size * *m / (v.sqrt() / f.root_correction + f.eps);
+                }
+            });
         });
     let like = |data: Vec<f32>| Tensor::from_vec(data, parameter.shape(), parameter.device());
     Ok((like(p)?, Moments { first: like(m)?, second: like(v)? }))

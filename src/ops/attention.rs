@@ -4,9 +4,10 @@
 //! packed into one batch never see each other and no padding exists. Scores are made one block of queries at a time and
 //! never stored: backward computes them again (Dao et al. 2022, without the on-chip tiling that a CPU has no need of).
 
+use super::exp::{exp_sum, largest};
 use super::host::{self, Columns, View};
 use super::matmul::{Mat, gemm};
-use super::swiglu::exp;
+use super::simd::{sum, vectorized};
 use crate::error::Result;
 use candle_core::{D, DType, Tensor};
 use gemm::Parallelism;
@@ -150,10 +151,12 @@ fn pairs(spans: &[Span], heads: usize) -> Vec<(Span, usize)> {
 /// `ds = scale · p · (dp − Σ p·dp)`, row by row, in place of `dp`.
 fn softmax_backward(p: &[f32], dp: &mut [f32], width: usize, scale: f32) {
     for (p, dp) in p.chunks_exact(width).zip(dp.chunks_exact_mut(width)) {
-        let dot: f32 = p.iter().zip(dp.iter()).map(|(p, dp)| p * dp).sum();
-        for (p, dp) in p.iter().zip(dp) {
-            *dp = scale * p * (*dp - dot);
-        }
+        vectorized(|| {
+            let dot = sum(width, |i| p[i] * dp[i]);
+            for (p, dp) in p.iter().zip(dp.iter_mut()) {
+                *dp = scale * p * (*dp - dot);
+            }
+        });
     }
 }
 
@@ -234,16 +237,10 @@ impl Operands<'_> {
             row[..visible.start].fill(0.0);
             row[visible.end..].fill(0.0);
             let row = &mut row[visible];
-            let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let mut sum = 0.0f32;
-            for p in row.iter_mut() {
-                *p = exp(*p - max);
-                sum += *p;
-            }
-            let inverse = 1.0 / sum;
-            for p in row {
-                *p *= inverse;
-            }
+            vectorized(|| {
+                let inverse = 1.0 / exp_sum(row, largest(row));
+                row.iter_mut().for_each(|p| *p *= inverse);
+            });
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Cross-entropy over the vocabulary without ever holding all logits: the output head, the loss and their backward run
 //! on a chunk of tokens at a time.
 
+use super::exp::{exp_sum, largest};
 use super::host;
 use super::linear::Linear;
-use super::swiglu::exp;
+use super::simd::vectorized;
 use crate::error::Result;
 use candle_core::{CpuStorage, D, InplaceOp1, Layout, Tensor};
 use rayon::prelude::*;
@@ -11,6 +12,8 @@ use std::sync::Mutex;
 
 /// Bytes of logits that exist at the same time.
 const CHUNK_BYTES: usize = 32 << 20;
+/// A chunk is a whole number of what the products' kernels take at a time.
+const ROWS: usize = 6;
 
 /// The sum of the tokens' losses, and optionally its gradient.
 pub(crate) struct LossSum {
@@ -57,7 +60,8 @@ pub(crate) fn logits_bytes(trained: usize, vocab: usize) -> u64 {
 
 /// Tokens whose logits exist at the same time.
 fn chunk(vocab: usize) -> usize {
-    (CHUNK_BYTES / (4 * vocab)).max(1)
+    let fitting = (CHUNK_BYTES / (4 * vocab)).max(1);
+    if fitting > ROWS { fitting - fitting % ROWS } else { fitting }
 }
 
 /// ln softmax(logits)\[target\] of each row; `logits [tokens, vocab]`.
@@ -103,38 +107,22 @@ impl InplaceOp1 for SoftmaxLoss<'_> {
             .par_chunks_exact_mut(vocab)
             .zip(self.targets)
             .map(|(row, &target)| {
-                let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let at_target = row[target as usize] - max;
-                let sum = exp_sum(row, max);
-                if let Some(factor) = self.factor {
-                    let scale = factor / sum;
-                    row.iter_mut().for_each(|p| *p *= scale);
-                    row[target as usize] -= factor;
-                }
-                f64::from(sum).ln() - f64::from(at_target)
+                vectorized(|| {
+                    let max = largest(row);
+                    let at_target = row[target as usize] - max;
+                    let sum = exp_sum(row, max);
+                    if let Some(factor) = self.factor {
+                        let scale = factor / sum;
+                        row.iter_mut().for_each(|p| *p *= scale);
+                        row[target as usize] -= factor;
+                    }
+                    f64::from(sum).ln() - f64::from(at_target)
+                })
             })
             .collect();
         *self.loss.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = losses.iter().sum();
         Ok(())
     }
-}
-
-/// Replaces each `x` by `exp(x − max)` and returns their sum, in 16 lanes.
-fn exp_sum(row: &mut [f32], max: f32) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let mut chunks = row.chunks_exact_mut(16);
-    for chunk in &mut chunks {
-        for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *x = exp(*x - max);
-            *lane += *x;
-        }
-    }
-    let mut sum: f32 = 0.0;
-    for x in chunks.into_remainder() {
-        *x = exp(*x - max);
-        sum += *x;
-    }
-    sum + lanes.iter().sum::<f32>()
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ impl Linear {
         let y = self.weight.product(Form::NT, x)?;
         match &self.bias {
             None => Ok(y),
-            Some(bias) => Ok(y.broadcast_add(bias)?),
+            Some(bias) => matmul::add_to_rows(y, bias),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::host::{self, View};
 use super::linear::Linear;
 use super::matmul::{self, Form};
+use super::simd::vectorized;
 use crate::error::Result;
 use candle_core::Tensor;
 use rayon::prelude::*;
@@ -105,9 +106,11 @@ fn dropped(x: &Tensor, dropout: Option<Dropout>) -> Result<Tensor> {
     let chunk = 1 << 14;
     let mut out = vec![0.0f32; rows * cols];
     out.par_chunks_mut(chunk).zip(xs.par_chunks(chunk)).enumerate().for_each(|(task, (out, x))| {
-        for (i, (out, x)) in out.iter_mut().zip(x).enumerate() {
-            *out = x * factor(task * chunk + i);
-        }
+        vectorized(|| {
+            for (i, (out, x)) in out.iter_mut().zip(x).enumerate() {
+                *out = x * factor(task * chunk + i);
+            }
+        });
     });
     host::tensor(out, rows, cols)
 }

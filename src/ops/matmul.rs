@@ -1,9 +1,11 @@
 //! Matrix products in the four forms that forward and backward passes need.
 
 use super::host::{self, View};
+use super::simd::vectorized;
 use crate::error::{Code, Error, Result};
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Tensor};
 use gemm::Parallelism;
+use rayon::prelude::*;
 
 /// A borrowed matrix with strides, in elements.
 #[derive(Clone, Copy)]
@@ -193,13 +195,25 @@ impl InplaceOp3 for AddProduct {
 /// `dst + other`, in the memory of `dst` where it lies on the host; the same caution as [`add_product`].
 pub(crate) fn add(dst: Tensor, other: &Tensor) -> Result<Tensor> {
     if host::applies(&dst) && host::applies(other) && dst.dims() == other.dims() {
-        dst.inplace_op2(other, &AddAssign)?;
+        dst.inplace_op2(other, &AddAssign { period: 1 << 14 })?;
         return Ok(dst);
     }
     Ok((dst + other)?)
 }
 
-struct AddAssign;
+/// `dst [rows, n] + row [n]`, in the memory of `dst` where it lies on the host; the same caution as [`add_product`].
+pub(crate) fn add_to_rows(dst: Tensor, row: &Tensor) -> Result<Tensor> {
+    if host::applies(&dst) && host::applies(row) && dst.dims().last() == row.dims().last() && row.elem_count() > 0 {
+        dst.inplace_op2(row, &AddAssign { period: row.elem_count() })?;
+        return Ok(dst);
+    }
+    Ok(dst.broadcast_add(row)?)
+}
+
+/// `dst[i] += src[i % src.len()]`, `period` elements at a time.
+struct AddAssign {
+    period: usize,
+}
 
 impl InplaceOp2 for AddAssign {
     fn name(&self) -> &'static str {
@@ -213,7 +227,6 @@ impl InplaceOp2 for AddAssign {
         src: &CpuStorage,
         src_layout: &Layout,
     ) -> candle_core::Result<()> {
-        use rayon::prelude::*;
         let (CpuStorage::F32(dst), CpuStorage::F32(src)) = (dst, src) else {
             candle_core::bail!("add_assign needs f32");
         };
@@ -221,11 +234,15 @@ impl InplaceOp2 for AddAssign {
         else {
             candle_core::bail!("add_assign needs contiguous operands");
         };
-        dst[d0..d1].par_chunks_mut(1 << 14).zip(src[s0..s1].par_chunks(1 << 14)).for_each(|(dst, src)| {
-            for (d, s) in dst.iter_mut().zip(src) {
-                *d += s;
-            }
-        });
+        let (dst, src) = (&mut dst[d0..d1], &src[s0..s1]);
+        let add = |(dst, src): (&mut [f32], &[f32])| {
+            vectorized(|| dst.iter_mut().zip(src).for_each(|(dst, src)| *dst += src));
+        };
+        if dst.len() == src.len() {
+            dst.par_chunks_mut(self.period).zip(src.par_chunks(self.period)).for_each(add);
+        } else {
+            dst.par_chunks_mut(self.period).with_min_len(8).for_each(|dst| add((dst, src)));
+        }
         Ok(())
     }
 }

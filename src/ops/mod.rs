@@ -11,6 +11,7 @@
 pub(crate) mod adamw;
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
+mod exp;
 pub(crate) mod ggml;
 mod host;
 pub(crate) mod k_quant;
@@ -22,6 +23,7 @@ mod q8_kernel;
 pub(crate) mod quantized;
 pub(crate) mod rms_norm;
 pub(crate) mod rope;
+mod simd;
 pub(crate) mod swiglu;
 mod widened;
 

@@ -4,6 +4,7 @@
 //! Activations are quantized the same way, row by row and block by block, as llama.cpp does for its Q8_0 products. Where
 //! the CPU has no AVX-512 VNNI, or exact products are asked for, rows are widened to f32 a few at a time.
 
+use super::simd::vectorized;
 use super::widened::Rows;
 use half::f16;
 use rayon::prelude::*;
@@ -48,9 +49,11 @@ impl Packed {
         Self::build(outputs, inputs, |index, lane, tiles| {
             let mut values = vec![0.0f32; tiles.len() * BLOCK];
             row(index, &mut values[..inputs]);
-            for (tile, values) in tiles.iter_mut().zip(values.chunks_exact(BLOCK)) {
-                tile.set(lane, values);
-            }
+            vectorized(|| {
+                for (tile, values) in tiles.iter_mut().zip(values.as_chunks::<BLOCK>().0) {
+                    tile.set(lane, values);
+                }
+            });
         })
     }
 
@@ -58,7 +61,7 @@ impl Packed {
     pub(super) fn from_rows<'a>(outputs: usize, inputs: usize, row: impl Fn(usize) -> &'a [u8] + Sync) -> Self {
         Self::build(outputs, inputs, |index, lane, tiles| {
             for (tile, block) in tiles.iter_mut().zip(row(index).as_chunks::<STORED_BLOCK>().0) {
-                tile.put(lane, f16::from_le_bytes([block[0], block[1]]), |i| block[2 + i] as i8);
+                tile.put(lane, f16::from_le_bytes([block[0], block[1]]), &std::array::from_fn(|i| block[2 + i] as i8));
             }
         })
     }
@@ -124,22 +127,22 @@ impl Rows for Packed {
 }
 
 impl Tile {
-    fn set(&mut self, lane: usize, values: &[f32]) {
-        let largest = values.iter().fold(0.0f32, |max, v| max.max(v.abs()));
+    #[inline(always)]
+    fn set(&mut self, lane: usize, values: &[f32; BLOCK]) {
+        let largest = values.iter().fold(0.0f32, |max, v| if v.abs() > max { v.abs() } else { max });
         let scale = largest / 127.0;
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-        self.put(lane, f16::from_f32(scale), |i| values.get(i).map_or(0, |value| (value * inverse).round() as i8));
+        let q = values.map(|value| (value * inverse).round() as i8);
+        self.put(lane, f16::from_f32(scale), &q);
     }
 
-    fn put(&mut self, lane: usize, scale: f16, q: impl Fn(usize) -> i8) {
+    #[inline(always)]
+    fn put(&mut self, lane: usize, scale: f16, q: &[i8; BLOCK]) {
         self.scale[lane] = scale;
-        let mut sum = 0i16;
-        for i in 0..BLOCK {
-            let q = q(i);
-            sum += i16::from(q);
-            self.q[i / 4][lane][i % 4] = q;
+        self.sum[lane] = q.iter().map(|q| i16::from(*q)).sum();
+        for (group, four) in self.q.iter_mut().zip(q.as_chunks::<4>().0) {
+            group[lane] = *four;
         }
-        self.sum[lane] = sum;
     }
 
     fn get(&self, lane: usize, out: &mut [f32]) {

@@ -1,6 +1,7 @@
 //! Rotary position embedding (Su et al. 2021) in the half-split layout of Hugging Face's `rotate_half`.
 
 use super::host::{self, View};
+use super::simd::vectorized;
 use crate::error::Result;
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
@@ -58,11 +59,14 @@ impl Rotation {
                 for (y, x) in y.chunks_exact_mut(2 * half).zip(x.chunks_exact(2 * half)) {
                     let (y1, y2) = y.split_at_mut(half);
                     let (x1, x2) = x.split_at(half);
-                    for j in 0..half {
-                        let (c, s) = (c[j], s[j] * sign);
-                        y1[j] = x1[j] * c - x2[j] * s;
-                        y2[j] = x2[j] * c + x1[j] * s;
-                    }
+                    vectorized(|| {
+                        for ((y1, y2), ((x1, x2), (c, s))) in
+                            y1.iter_mut().zip(y2).zip(x1.iter().zip(x2).zip(c.iter().zip(s)))
+                        {
+                            *y1 = x1 * c - x2 * (s * sign);
+                            *y2 = x2 * c + x1 * (s * sign);
+                        }
+                    });
                 }
             }
         });
