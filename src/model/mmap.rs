@@ -3,6 +3,7 @@
 
 use crate::error::{Code, Error, IoContext, Result};
 use memmap2::Mmap;
+use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
@@ -20,6 +21,17 @@ pub(crate) fn map(path: &Path) -> Result<Mmap> {
     }
     // SAFETY: the mapping is private to this process and read-only; see the promise above.
     unsafe { Mmap::map(&file) }.at("map", path)
+}
+
+/// Bytes that are hashed before their memory is given back.
+const HASHED: usize = 16 << 20;
+
+/// Adds all bytes of a mapping to a hash.
+pub(crate) fn hash(map: &Mmap, hash: &mut Sha256) {
+    for (index, bytes) in map.chunks(HASHED).enumerate() {
+        hash.update(bytes);
+        release(map, index * HASHED..index * HASHED + bytes.len());
+    }
 }
 
 /// Gives back the memory that reading `bytes` of a mapping took; reading them again brings them back from the file.

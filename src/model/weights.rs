@@ -3,7 +3,7 @@
 //! Files are mapped, headers are checked before anything is allocated, and a tensor is converted when it is asked for.
 
 use super::config::read_json;
-use super::mmap::{map, release};
+use super::mmap::{self, map, release};
 use super::source::{WeightSource, check_finite};
 use crate::error::{Code, Error, Result};
 use half::{bf16, f16};
@@ -13,9 +13,6 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-
-/// Bytes that are hashed before their memory is given back.
-const HASHED: usize = 16 << 20;
 
 /// The mapped weight files of a model.
 pub(crate) struct Weights {
@@ -73,10 +70,7 @@ impl WeightSource for Weights {
     fn sha256(&self) -> String {
         let mut hash = Sha256::new();
         for shard in &self.shards {
-            for (index, bytes) in shard.bytes.chunks(HASHED).enumerate() {
-                hash.update(bytes);
-                release(&shard.bytes, index * HASHED..index * HASHED + bytes.len());
-            }
+            mmap::hash(&shard.bytes, &mut hash);
         }
         format!("{:x}", hash.finalize())
     }

@@ -3,6 +3,7 @@
 use super::{Gguf, TensorInfo};
 use crate::error::{Code, Error, Result};
 use crate::model::config::DecoderConfig;
+use crate::model::mmap;
 use crate::model::source::{Stored, WeightSource, check_finite};
 use crate::ops::ggml;
 use crate::ops::k_quant::{KType, KWeight};
@@ -57,6 +58,7 @@ impl Gguf {
             .par_chunks_mut(width)
             .enumerate()
             .try_for_each(|(row, out)| ggml::widen(info.dtype, self.row(info, row)?, out))?;
+        self.release(info);
         check_finite(name, &values)
             .map_err(|err| err.context(self.path.display()).with("path", self.path.display().to_string()))?;
         Ok(values)
@@ -70,6 +72,12 @@ impl Gguf {
         let message = format!("tensor {name} has shape {:?}; the metadata makes it {shape:?}", info.shape);
         let err = self.error(Code::ModelFormat, message).with("tensor", name);
         Err(err.with("found_shape", &info.shape).with("expected_shape", shape))
+    }
+
+    /// What was read is kept in another form; the file's pages need not be held as well.
+    fn release(&self, info: &TensorInfo) {
+        let rows: usize = info.shape.iter().rev().skip(1).product();
+        mmap::release(&self.bytes, info.start..info.start + rows * info.row_bytes);
     }
 
     fn missing(&self, name: &str, shape: &[usize]) -> Error {
@@ -142,7 +150,9 @@ impl WeightSource for GgufWeights {
     }
 
     fn sha256(&self) -> String {
-        format!("{:x}", Sha256::digest(&self.gguf.bytes[..]))
+        let mut hash = Sha256::new();
+        mmap::hash(&self.gguf.bytes, &mut hash);
+        format!("{:x}", hash.finalize())
     }
 
     fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
@@ -160,7 +170,6 @@ impl WeightSource for GgufWeights {
         if info.dtype.block_size() == 1 {
             return Ok(None);
         }
-        let kept = |weight| Ok(Some(Stored { weight, converted_from: None }));
         let order = self.order(name);
         let row = |index: usize| gguf.row(info, order.as_ref().map_or(index, |order| order(index)));
         let k_quant = |kind| Ok::<_, Error>(Weight::K(Arc::new(KWeight::from_rows(kind, shape, row, exact)?)));
@@ -174,11 +183,13 @@ impl WeightSource for GgufWeights {
                 return Ok(Some(Stored { weight, converted_from: Some(format!("{:?}", info.dtype).to_lowercase()) }));
             }
         }
-        match info.dtype {
-            GgmlDType::Q8_0 => kept(Weight::Q8(Arc::new(Q8Weight::from_rows(shape, row, exact)?))),
-            GgmlDType::Q4K => kept(k_quant(KType::Q4K)?),
-            _ => kept(k_quant(KType::Q6K)?),
-        }
+        let weight = match info.dtype {
+            GgmlDType::Q8_0 => Weight::Q8(Arc::new(Q8Weight::from_rows(shape, row, exact)?)),
+            GgmlDType::Q4K => k_quant(KType::Q4K)?,
+            _ => k_quant(KType::Q6K)?,
+        };
+        gguf.release(info);
+        Ok(Some(Stored { weight, converted_from: None }))
     }
 }
 
