@@ -84,7 +84,7 @@ impl KWeight {
     /// `x [rows, in]` → `x Wᵀ`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (outputs, inputs) = self.shape();
-        let rows = self.check(x, inputs)?;
+        let rows = widened::check(x, inputs)?;
         let view = View::of(x)?;
         // Integers would hide what is not a number.
         let in_integers = !self.exact && rows <= FEW && view.iter().all(|v| v.is_finite());
@@ -98,30 +98,13 @@ impl KWeight {
     /// `dy [rows, out]` → `dy W`.
     pub(crate) fn backward(&self, dy: &Tensor) -> Result<Tensor> {
         let (outputs, inputs) = self.shape();
-        let rows = self.check(dy, outputs)?;
+        let rows = widened::check(dy, outputs)?;
         host::tensor(widened::transposed_product(&*self.blocks, &View::of(dy)?, rows), rows, inputs)
     }
 
     /// Rows of the weight, widened: the lookup of an embedding.
     pub(crate) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
-        let (outputs, inputs) = self.shape();
-        let mut out = vec![0.0f32; ids.len() * inputs];
-        for (&id, out) in ids.iter().zip(out.chunks_mut(inputs)) {
-            if id as usize >= outputs {
-                return Err(Error::new(Code::Internal, format!("row {id} of a weight of {outputs} rows")));
-            }
-            self.blocks.row(id as usize, out);
-        }
-        host::tensor(out, ids.len(), inputs)
-    }
-
-    fn check(&self, x: &Tensor, width: usize) -> Result<usize> {
-        let (rows, found) = x.dims2()?;
-        if found == width {
-            return Ok(rows);
-        }
-        let shape = self.shape();
-        Err(Error::new(Code::Internal, format!("product of {:?} and a quantized weight {shape:?}", x.dims())))
+        widened::gather(&*self.blocks, ids)
     }
 }
 

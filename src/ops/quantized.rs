@@ -70,7 +70,7 @@ impl Q8Weight {
     /// `x [rows, in]` → `x Wᵀ`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (outputs, inputs) = self.shape();
-        let rows = self.check(x, inputs)?;
+        let rows = widened::check(x, inputs)?;
         let view = View::of(x)?;
         let y = match self.kernel {
             Some(kernel) => self.packed.product_i8(kernel, &view, rows),
@@ -82,7 +82,7 @@ impl Q8Weight {
     /// `dy [rows, out]` → `dy W`.
     pub(crate) fn backward(&self, dy: &Tensor) -> Result<Tensor> {
         let (outputs, inputs) = self.shape();
-        let rows = self.check(dy, outputs)?;
+        let rows = widened::check(dy, outputs)?;
         let view = View::of(dy)?;
         let dx = match self.kernel {
             Some(kernel) => self.transposed.get_or_init(|| self.packed.transposed()).product_i8(kernel, &view, rows),
@@ -93,24 +93,7 @@ impl Q8Weight {
 
     /// Rows of the weight, widened: the lookup of an embedding.
     pub(crate) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
-        let (outputs, inputs) = self.shape();
-        let mut out = vec![0.0f32; ids.len() * inputs];
-        for (&id, out) in ids.iter().zip(out.chunks_mut(inputs)) {
-            if id as usize >= outputs {
-                return Err(Error::new(Code::Internal, format!("row {id} of a weight of {outputs} rows")));
-            }
-            self.packed.row(id as usize, out);
-        }
-        host::tensor(out, ids.len(), inputs)
-    }
-
-    fn check(&self, x: &Tensor, width: usize) -> Result<usize> {
-        let (rows, found) = x.dims2()?;
-        if found == width {
-            return Ok(rows);
-        }
-        let shape = self.shape();
-        Err(Error::new(Code::Internal, format!("product of {:?} and a quantized weight {shape:?}", x.dims())))
+        widened::gather(&self.packed, ids)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Products with a frozen matrix that is widened to f32 a group of rows at a time: exact, and no more memory than a group.
 
+use super::host;
 use super::matmul::{Mat, all_threads, gemm};
+use crate::error::{Code, Error, Result};
+use candle_core::Tensor;
 use rayon::prelude::*;
 
 /// Rows that are widened at the same time: enough to keep a product busy, few enough to stay in cache.
@@ -35,6 +38,27 @@ pub(super) fn transposed_product<W: Rows + ?Sized>(matrix: &W, dy: &[f32], rows:
         gemm(&mut dx, inputs, true, dy, Mat::new(weights, count, inputs), 1.0, all_threads());
     });
     dx
+}
+
+/// The rows of `ids`, widened: the lookup of an embedding.
+pub(super) fn gather<W: Rows + ?Sized>(matrix: &W, ids: &[u32]) -> Result<Tensor> {
+    let (outputs, inputs) = matrix.shape();
+    let mut out = vec![0.0f32; ids.len() * inputs];
+    for (&id, out) in ids.iter().zip(out.chunks_mut(inputs)) {
+        if id as usize >= outputs {
+            return Err(Error::new(Code::Internal, format!("row {id} of a weight of {outputs} rows")));
+        }
+        matrix.row(id as usize, out);
+    }
+    host::tensor(out, ids.len(), inputs)
+}
+
+/// The rows of an operand that must be `width` wide.
+pub(super) fn check(x: &Tensor, width: usize) -> Result<usize> {
+    match x.dims2()? {
+        (rows, found) if found == width => Ok(rows),
+        shape => Err(Error::new(Code::Internal, format!("product of {shape:?} and a quantized weight {width} wide"))),
+    }
 }
 
 /// Bytes of a group of a matrix of that shape.
