@@ -13,6 +13,7 @@ use super::weights::Weights;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use crate::ops::attention::Span;
+use crate::ops::buffers::{Buffers, Hold};
 use crate::ops::linear::{Linear, Weight};
 use crate::ops::rms_norm;
 use crate::ops::rope::Rotation;
@@ -33,6 +34,7 @@ pub(crate) struct Decoder {
     pub(super) head: Linear,
     /// All parallel work of the model runs here.
     threads: ThreadPool,
+    buffers: Buffers,
     weights: Box<dyn WeightSource>,
     kept: Kept,
     sha256: OnceCell<String>,
@@ -87,6 +89,7 @@ impl Decoder {
             norm,
             head,
             threads,
+            buffers: Buffers::default(),
             weights,
             kept,
             sha256: OnceCell::new(),
@@ -171,7 +174,12 @@ impl Decoder {
 
     /// Runs `work` on the model's threads; the caller waits.
     pub(super) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.threads.install(work)
+        self.threads.install(|| self.buffers.during(work))
+    }
+
+    /// Keeps the large buffers of passes for those to come until the guard is dropped: for a training run.
+    pub(crate) fn hold_buffers(&self) -> Hold {
+        self.buffers.hold()
     }
 
     pub(super) fn rotation(&self, positions: &[usize]) -> Result<Rotation> {

@@ -2,10 +2,11 @@
 
 use super::kv_cache::KvCache;
 use super::lora::{LoraStack, Projection, Site};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::ops::attention::{self, Heads, Span};
+use crate::ops::buffers::recycle;
 use crate::ops::linear::Linear;
-use crate::ops::lora::{self, Dropout, LoraGrad};
+use crate::ops::lora::{self, Dropout, LoraGrad, LoraWeights, Lows};
 use crate::ops::matmul::add;
 use crate::ops::rms_norm;
 use crate::ops::rope::Rotation;
@@ -55,27 +56,72 @@ pub(super) struct Activations {
     middle: Tensor,
     gate: Tensor,
     up: Tensor,
+    /// By [`Projection`]; none of the last, whose input is made again.
+    lows: [Lows; 6],
+}
+
+impl Activations {
+    /// Hands over what no one will ask for again; the input may be another's.
+    ///
+    /// Not after a pass with a cache, which keys and values are part of.
+    pub(super) fn recycle(self) {
+        let Activations { input: _, unnormed, q, k, v, attention, middle, gate, up, lows: _ } = self;
+        recycle([q, k, v, attention, middle, gate, up].into_iter().chain(unnormed.into_iter().flat_map(<[_; 2]>::from)));
+    }
 }
 
 /// The gradients of the deltas of one layer, by [`Projection`] and position in the stack.
 pub(super) type LayerGrads = [Vec<LoraGrad>; 7];
 
-impl Layer {
-    fn site(&self, projection: Projection) -> Site {
-        Site { layer: self.index, projection }
+/// A projection in one pass: its weight and what is attached to it.
+struct Adapted<'a> {
+    linear: &'a Linear,
+    deltas: &'a [LoraWeights],
+    dropout: Option<Dropout>,
+}
+
+impl Adapted<'_> {
+    fn forward(&self, x: &Tensor) -> Result<(Tensor, Lows)> {
+        lora::forward(self.linear, self.deltas, self.dropout, x)
     }
 
-    fn project(&self, pass: &Pass<'_>, projection: Projection, x: &Tensor) -> Result<Tensor> {
-        let site = self.site(projection);
-        lora::forward(&self.linears[projection as usize], pass.lora.at(site), pass.dropout_at(site), x)
+    /// The gradient of the input, that of the low-rank activations given.
+    fn input_gradient(&self, dlows: &Lows, dy: &Tensor) -> Result<Tensor> {
+        lora::input_gradient(self.linear, self.deltas, self.dropout, dlows, dy)
+    }
+
+    fn weight_gradients(&self, x: &Tensor, lows: &Lows, dlows: &Lows, dy: &Tensor) -> Result<Vec<LoraGrad>> {
+        lora::weight_gradients(self.deltas, self.dropout, x, lows, dlows, dy)
+    }
+
+    /// The gradients of the deltas, and of the input if `need_dx`.
+    fn backward(&self, x: &Tensor, lows: &Lows, dy: Tensor, need_dx: bool) -> Result<(Option<Tensor>, Vec<LoraGrad>)> {
+        let dlows = lora::low_gradients(self.deltas, &dy)?;
+        let grads = self.weight_gradients(x, lows, &dlows, &dy)?;
+        let dx = if need_dx { Some(self.input_gradient(&dlows, &dy)?) } else { None };
+        recycle([dy]);
+        Ok((dx, grads))
+    }
+}
+
+impl Layer {
+    fn adapted<'a>(&'a self, pass: &Pass<'a>, projection: Projection) -> Adapted<'a> {
+        let site = Site { layer: self.index, projection };
+        Adapted {
+            linear: &self.linears[projection as usize],
+            deltas: pass.lora.at(site),
+            dropout: pass.dropout_at(site),
+        }
     }
 
     /// All of the layer but its last projection. With a cache, keys and values go through it.
     pub(super) fn activations(&self, pass: &Pass<'_>, input: Tensor, cache: Option<&KvCache>) -> Result<Activations> {
+        let project = |projection: Projection, x: &Tensor| self.adapted(pass, projection).forward(x);
         let normed = rms_norm::forward(&input, &self.input_norm, self.eps)?;
-        let q = self.project(pass, Projection::Q, &normed)?;
-        let k = self.project(pass, Projection::K, &normed)?;
-        let v = self.project(pass, Projection::V, &normed)?;
+        let (q, q_low) = project(Projection::Q, &normed)?;
+        let (k, k_low) = project(Projection::K, &normed)?;
+        let (v, v_low) = project(Projection::V, &normed)?;
+        recycle([normed]);
         let (unnormed, q, k) = match &self.qk_norms {
             None => (None, q, k),
             Some((q_norm, k_norm)) => {
@@ -83,23 +129,28 @@ impl Layer {
                 (Some((q, k)), nq, nk)
             }
         };
-        let (q, k) = (pass.rotation.forward(&q)?, pass.rotation.forward(&k)?);
+        let (q, k) = (pass.rotation.forward(q)?, pass.rotation.forward(k)?);
         let (k, v) = match cache {
             None => (k, v),
             Some(cache) => cache.append(self.index, &k, &v)?,
         };
         let attention = attention::forward(self.heads, pass.spans, &q, &k, &v)?;
-        let middle = add(self.project(pass, Projection::O, &attention)?, &input)?;
+        let (projected, o_low) = project(Projection::O, &attention)?;
+        let middle = add(projected, &input)?;
         let normed = rms_norm::forward(&middle, &self.post_attention_norm, self.eps)?;
-        let gate = self.project(pass, Projection::Gate, &normed)?;
-        let up = self.project(pass, Projection::Up, &normed)?;
-        Ok(Activations { input, unnormed, q, k, v, attention, middle, gate, up })
+        let (gate, gate_low) = project(Projection::Gate, &normed)?;
+        let (up, up_low) = project(Projection::Up, &normed)?;
+        recycle([normed]);
+        let lows = [q_low, k_low, v_low, o_low, gate_low, up_low];
+        Ok(Activations { input, unnormed, q, k, v, attention, middle, gate, up, lows })
     }
 
     /// The layer's output, from its activations.
     pub(super) fn output(&self, pass: &Pass<'_>, saved: &Activations) -> Result<Tensor> {
         let gated = swiglu::forward(self.activation, &saved.gate, &saved.up)?;
-        add(self.project(pass, Projection::Down, &gated)?, &saved.middle)
+        let (projected, _) = self.adapted(pass, Projection::Down).forward(&gated)?;
+        recycle([gated]);
+        add(projected, &saved.middle)
     }
 
     /// The gradients of the deltas, and of the layer's input if `need_dx`.
@@ -110,48 +161,53 @@ impl Layer {
         dy: Tensor,
         need_dx: bool,
     ) -> Result<(Option<Tensor>, LayerGrads)> {
-        let mut grads: LayerGrads = Default::default();
-        let mut through = |projection: Projection, x: &Tensor, dy: &Tensor, need_dx: bool| -> Result<Option<Tensor>> {
-            let site = self.site(projection);
-            let linear = &self.linears[projection as usize];
-            let (dx, grad) = lora::backward(linear, pass.lora.at(site), pass.dropout_at(site), x, dy, need_dx)?;
-            grads[projection as usize] = grad;
-            Ok(dx)
+        let Activations { input, unnormed, q, k, v, attention, middle, gate, up, lows } = saved;
+        let [q_low, k_low, v_low, o_low, gate_low, up_low] = &lows;
+        let through = |projection: Projection, x: &Tensor, lows: &Lows, dy: Tensor, need_dx: bool| {
+            self.adapted(pass, projection).backward(x, lows, dy, need_dx)
         };
-        let Activations { input, unnormed, q, k, v, attention, middle, gate, up } = saved;
 
-        let gated = swiglu::forward(self.activation, &gate, &up)?;
-        let dgated = wanted(through(Projection::Down, &gated, &dy, true)?)?;
-        drop(gated);
-        let (dgate, dup) = swiglu::backward(self.activation, &gate, &up, &dgated)?;
-        drop((gate, up, dgated));
+        let down = self.adapted(pass, Projection::Down);
+        let dlows = lora::low_gradients(down.deltas, &dy)?;
+        let dgated = down.input_gradient(&dlows, &dy)?;
+        let swiglu::Backward { gated, dgate, dup } = swiglu::backward(self.activation, gate, up, dgated)?;
+        let down_low = lora::lows(down.deltas, down.dropout, &gated)?;
+        let down_grads = down.weight_gradients(&gated, &down_low, &dlows, &dy)?;
+        recycle([gated]);
+
         let normed = rms_norm::forward(&middle, &self.post_attention_norm, self.eps)?;
-        let dnormed = wanted(through(Projection::Gate, &normed, &dgate, true)?)?;
-        let dnormed = add(dnormed, &wanted(through(Projection::Up, &normed, &dup, true)?)?)?;
-        drop((normed, dgate, dup));
+        let (from_gate, gate_grads) = through(Projection::Gate, &normed, gate_low, dgate, true)?;
+        let (from_up, up_grads) = through(Projection::Up, &normed, up_low, dup, true)?;
+        recycle([normed]);
+        let dnormed = sum_of([from_gate, from_up])?;
         let dmiddle = add(rms_norm::backward(&middle, &self.post_attention_norm, self.eps, &dnormed)?, &dy)?;
-        drop((middle, dnormed, dy));
+        recycle([middle, dnormed, dy]);
 
-        let dattention = wanted(through(Projection::O, &attention, &dmiddle, true)?)?;
+        let o = self.adapted(pass, Projection::O);
+        let dlows = lora::low_gradients(o.deltas, &dmiddle)?;
+        let o_grads = o.weight_gradients(&attention, o_low, &dlows, &dmiddle)?;
+        let dattention = o.input_gradient(&dlows, &dmiddle)?;
         let (dq, dk, dv) = attention::backward(self.heads, pass.spans, &q, &k, &v, &dattention)?;
-        drop((attention, dattention, q, k, v));
-        let (mut dq, mut dk) = (pass.rotation.backward(&dq)?, pass.rotation.backward(&dk)?);
-        if let (Some((q_norm, k_norm)), Some((q, k))) = (&self.qk_norms, &unnormed) {
-            dq = self.norm_heads_backward(q, q_norm, &dq)?;
-            dk = self.norm_heads_backward(k, k_norm, &dk)?;
+        recycle([attention, dattention, q, k, v]);
+        let (mut dq, mut dk) = (pass.rotation.backward(dq)?, pass.rotation.backward(dk)?);
+        if let (Some((q_norm, k_norm)), Some((q, k))) = (&self.qk_norms, unnormed) {
+            let unrotated = [dq, dk];
+            dq = self.norm_heads_backward(&q, q_norm, &unrotated[0])?;
+            dk = self.norm_heads_backward(&k, k_norm, &unrotated[1])?;
+            recycle(unrotated.into_iter().chain([q, k]));
         }
         let normed = rms_norm::forward(&input, &self.input_norm, self.eps)?;
-        let from_q = through(Projection::Q, &normed, &dq, need_dx)?;
-        let from_k = through(Projection::K, &normed, &dk, need_dx)?;
-        let from_v = through(Projection::V, &normed, &dv, need_dx)?;
-        let dx = match (from_q, from_k, from_v) {
-            (Some(q), Some(k), Some(v)) => {
-                let dnormed = add(add(q, &k)?, &v)?;
-                Some(add(rms_norm::backward(&input, &self.input_norm, self.eps, &dnormed)?, &dmiddle)?)
-            }
-            _ => None,
-        };
-        Ok((dx, grads))
+        let (from_q, q_grads) = through(Projection::Q, &normed, q_low, dq, need_dx)?;
+        let (from_k, k_grads) = through(Projection::K, &normed, k_low, dk, need_dx)?;
+        let (from_v, v_grads) = through(Projection::V, &normed, v_low, dv, need_dx)?;
+        let mut dx = None;
+        if need_dx {
+            let dnormed = sum_of([from_q, from_k, from_v])?;
+            dx = Some(add(rms_norm::backward(&input, &self.input_norm, self.eps, &dnormed)?, &dmiddle)?);
+            recycle([dnormed]);
+        }
+        recycle([input, normed, dmiddle]);
+        Ok((dx, [q_grads, k_grads, v_grads, o_grads, gate_grads, up_grads, down_grads]))
     }
 
     fn norm_heads(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
@@ -168,6 +224,18 @@ impl Layer {
     }
 }
 
-fn wanted(dx: Option<Tensor>) -> Result<Tensor> {
-    dx.ok_or_else(|| crate::error::Error::new(crate::error::Code::Internal, "a gradient that was asked for is missing"))
+/// The sum of gradients that were asked for.
+fn sum_of<const N: usize>(parts: [Option<Tensor>; N]) -> Result<Tensor> {
+    let mut sum: Option<Tensor> = None;
+    for part in parts.into_iter().flatten() {
+        sum = Some(match sum {
+            None => part,
+            Some(sum) => {
+                let both = add(sum, &part)?;
+                recycle([part]);
+                both
+            }
+        });
+    }
+    sum.ok_or_else(|| Error::new(Code::Internal, "a gradient that was asked for is missing"))
 }

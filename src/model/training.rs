@@ -5,6 +5,7 @@ use super::layer::{Activations, Pass};
 use super::lora::{LoraStack, Site};
 use crate::error::{Code, Error, Result};
 use crate::ops::attention::Span;
+use crate::ops::buffers::recycle;
 use crate::ops::cross_entropy::loss_sum;
 use crate::ops::lora::{Dropout, LoraGrad};
 use crate::ops::matmul::add;
@@ -89,7 +90,11 @@ impl Decoder {
             let pass = Pass { rotation: &rotation, spans: &batch.spans, lora, dropout: None };
             let mut x = self.embed(&batch.tokens)?;
             for layer in &self.layers {
-                x = layer.output(&pass, &layer.activations(&pass, x, None)?)?;
+                let input = x.clone();
+                let activations = layer.activations(&pass, x, None)?;
+                x = layer.output(&pass, &activations)?;
+                activations.recycle();
+                recycle([input]);
             }
             let (rows, targets) = self.trained_rows(batch)?;
             let hidden = self.final_norm(&x.index_select(&rows, 0)?)?;
@@ -118,7 +123,13 @@ impl Decoder {
                 let input = x.clone();
                 let activations = layer.activations(&pass, x, None)?;
                 x = layer.output(&pass, &activations)?;
-                kept.push(if checkpoint { Kept::Input(input) } else { Kept::All(activations) });
+                kept.push(match checkpoint {
+                    false => Kept::All(activations),
+                    true => {
+                        activations.recycle();
+                        Kept::Input(input)
+                    }
+                });
             }
 
             let (rows, targets) = self.trained_rows(batch)?;
@@ -128,7 +139,7 @@ impl Decoder {
             let dhidden = loss.dhidden.ok_or_else(|| Error::new(Code::Training, "the batch trains no token"))?;
             let dselected = self.final_norm_backward(&selected, &dhidden)?;
             let mut dy = Tensor::zeros(x.shape(), DType::F32, &self.device)?.index_add(&rows, &dselected, 0)?;
-            drop((x, selected, hidden, dselected, dhidden));
+            recycle([x, selected, hidden, dselected, dhidden]);
 
             // Below the lowest adapted layer nothing is trained.
             let lowest = Site::all(self.layers.len()).find(|site| !lora.at(*site).is_empty()).map_or(0, |s| s.layer);

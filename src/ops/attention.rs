@@ -4,6 +4,7 @@
 //! packed into one batch never see each other and no padding exists. Scores are made one block of queries at a time and
 //! never stored: backward computes them again (Dao et al. 2022, without the on-chip tiling that a CPU has no need of).
 
+use super::buffers;
 use super::exp::{exp_sum, largest};
 use super::host::{self, Columns, View};
 use super::matmul::{Mat, gemm};
@@ -60,7 +61,7 @@ impl Span {
     }
 }
 
-/// `q [tokens, queries · dim]`, `k, v [keys, keys · dim]` → `[tokens, queries · dim]`.
+/// `q [tokens, queries · dim]`, `k, v [keys, keys · dim]` → `[tokens, queries · dim]`. The spans cover every row.
 pub(crate) fn forward(heads: Heads, spans: &[Span], q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
     if !host::applies(q) {
         return composed(heads, spans, q, k, v);
@@ -68,7 +69,8 @@ pub(crate) fn forward(heads: Heads, spans: &[Span], q: &Tensor, k: &Tensor, v: &
     let tokens = q.dim(0)?;
     let (qv, kv, vv) = (View::of(q)?, View::of(k)?, View::of(v)?);
     let operands = Operands { heads, q: &qv, k: &kv, v: &vv };
-    let mut out = vec![0.0f32; tokens * heads.queries * heads.dim];
+    debug_assert_eq!(spans.iter().map(|span| span.queries).sum::<usize>(), tokens, "spans cover every row");
+    let mut out = buffers::take(tokens * heads.queries * heads.dim);
     let columns = Columns::of(&mut out, heads.queries * heads.dim);
     let tasks: Vec<(Span, usize)> = pairs(spans, heads.queries);
     tasks.into_par_iter().for_each(|(span, head)| {
@@ -102,8 +104,9 @@ pub(crate) fn backward(
     let (qv, kv, vv, dov) = (View::of(q)?, View::of(k)?, View::of(v)?, View::of(dout)?);
     let operands = Operands { heads, q: &qv, k: &kv, v: &vv };
     let (query_width, key_width, dim) = (heads.queries * heads.dim, heads.keys * heads.dim, heads.dim);
-    let mut dq = vec![0.0f32; tokens * query_width];
-    let (mut dk, mut dv) = (vec![0.0f32; key_tokens * key_width], vec![0.0f32; key_tokens * key_width]);
+    debug_assert_eq!(spans.iter().map(|span| span.keys).sum::<usize>(), key_tokens, "spans cover every row");
+    let mut dq = buffers::take(tokens * query_width);
+    let (mut dk, mut dv) = (buffers::take(key_tokens * key_width), buffers::take(key_tokens * key_width));
     let dq_columns = Columns::of(&mut dq, query_width);
     let (dk_columns, dv_columns) = (Columns::of(&mut dk, key_width), Columns::of(&mut dv, key_width));
     // One task per key head, which alone adds to its dk and dv: deterministic, and no two tasks meet.

@@ -1,6 +1,7 @@
 //! Cross-entropy over the vocabulary without ever holding all logits: the output head, the loss and their backward run
 //! on a chunk of tokens at a time.
 
+use super::buffers::recycle;
 use super::exp::{exp_sum, largest};
 use super::host;
 use super::linear::Linear;
@@ -11,7 +12,9 @@ use rayon::prelude::*;
 use std::sync::Mutex;
 
 /// Bytes of logits that exist at the same time.
-const CHUNK_BYTES: usize = 32 << 20;
+///
+/// A frozen head is read once per chunk and direction, so a chunk has the rows that make its products worth that.
+const CHUNK_BYTES: usize = 128 << 20;
 /// A chunk is a whole number of what the products' kernels take at a time.
 const ROWS: usize = 6;
 
@@ -32,8 +35,17 @@ pub(crate) fn loss_sum(
     targets: &[u32],
     gradient_factor: Option<f64>,
 ) -> Result<LossSum> {
-    let (vocab, _) = head.shape()?;
-    let chunk = chunk(vocab);
+    let vocab = head.shape()?.0;
+    in_chunks(chunk_rows(targets.len(), vocab), head, hidden, targets, gradient_factor)
+}
+
+fn in_chunks(
+    chunk: usize,
+    head: &Linear,
+    hidden: &Tensor,
+    targets: &[u32],
+    gradient_factor: Option<f64>,
+) -> Result<LossSum> {
     let mut loss = 0.0;
     let mut gradients = Vec::new();
     for start in (0..targets.len()).step_by(chunk) {
@@ -41,9 +53,10 @@ pub(crate) fn loss_sum(
         let logits = head.forward(&hidden.narrow(0, start, targets.len())?)?;
         let (chunk_loss, dlogits) = softmax_loss(logits, targets, gradient_factor)?;
         loss += chunk_loss;
-        if let Some(dlogits) = dlogits {
+        if gradient_factor.is_some() {
             gradients.push(head.backward(&dlogits)?);
         }
+        recycle([dlogits]);
     }
     let dhidden = match gradients.len() {
         0 => None,
@@ -55,35 +68,37 @@ pub(crate) fn loss_sum(
 
 /// Bytes of the logits that are held at a time for `trained` tokens.
 pub(crate) fn logits_bytes(trained: usize, vocab: usize) -> u64 {
-    4 * (trained.min(chunk(vocab)) * vocab) as u64
+    4 * (trained.min(chunk_rows(trained, vocab)) * vocab) as u64
 }
 
-/// Tokens whose logits exist at the same time.
-fn chunk(vocab: usize) -> usize {
-    let fitting = (CHUNK_BYTES / (4 * vocab)).max(1);
-    if fitting > ROWS { fitting - fitting % ROWS } else { fitting }
+/// Tokens whose logits exist at the same time: chunks are of one size, but for the last.
+fn chunk_rows(tokens: usize, vocab: usize) -> usize {
+    let most = (CHUNK_BYTES / (4 * vocab)).max(1);
+    let even = tokens.div_ceil(tokens.div_ceil(most).max(1)).max(1);
+    even.next_multiple_of(ROWS).min(most)
 }
 
-/// ln softmax(logits)\[target\] of each row; `logits [tokens, vocab]`.
-fn softmax_loss(logits: Tensor, targets: &[u32], factor: Option<f64>) -> Result<(f64, Option<Tensor>)> {
+/// −Σ ln softmax(logits)\[target\] over the rows of `logits [tokens, vocab]`, and their gradient times `factor` (without
+/// one, anything) in the memory of the logits.
+fn softmax_loss(logits: Tensor, targets: &[u32], factor: Option<f64>) -> Result<(f64, Tensor)> {
     if host::applies(&logits) {
         let op = SoftmaxLoss { targets, factor: factor.map(|f| f as f32), loss: Mutex::new(0.0) };
         logits.inplace_op1(&op)?;
         let loss = *op.loss.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        return Ok((loss, factor.map(|_| logits)));
+        return Ok((loss, logits));
     }
     composed(&logits, targets, factor)
 }
 
-fn composed(logits: &Tensor, targets: &[u32], factor: Option<f64>) -> Result<(f64, Option<Tensor>)> {
+fn composed(logits: &Tensor, targets: &[u32], factor: Option<f64>) -> Result<(f64, Tensor)> {
     let index = Tensor::new(targets, logits.device())?.unsqueeze(1)?;
     let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?;
     let log_p = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
     let loss = -f64::from(log_p.gather(&index, 1)?.sum_all()?.to_scalar::<f32>()?);
-    let Some(factor) = factor else { return Ok((loss, None)) };
+    let Some(factor) = factor else { return Ok((loss, shifted)) };
     let minus_one = Tensor::full(-1f32, index.shape(), logits.device())?;
     let dlogits = (log_p.exp()?.scatter_add(&index, &minus_one, 1)? * factor)?;
-    Ok((loss, Some(dlogits)))
+    Ok((loss, dlogits))
 }
 
 /// Turns logits into `factor · (softmax − onehot)` in place and sums the losses, in row order so that bits repeat.
@@ -137,19 +152,32 @@ mod tests {
         let (expected, gradient) = composed(&logits, &targets, Some(0.25)).unwrap();
         let (loss, dlogits) = softmax_loss(logits.copy().unwrap(), &targets, Some(0.25)).unwrap();
         assert!((loss - expected).abs() < 1e-5 * expected, "{loss} {expected}");
-        assert_close(&dlogits.unwrap(), &gradient.unwrap(), 2e-6);
+        assert_close(&dlogits, &gradient, 2e-6);
     }
 
     #[test]
     fn chunks_give_the_loss_of_the_whole_and_its_gradient() {
-        // A vocabulary so wide that four tokens are more than one chunk.
-        let vocab = CHUNK_BYTES / 4 / 2;
-        let head = Linear::dense((normal((vocab, 4), 1) * 0.3).unwrap(), None);
-        let (hidden, targets) = (normal((4, 4), 2), [3u32, 70_000, 1, (vocab - 1) as u32]);
+        let (vocab, targets) = (101, [3u32, 70, 1, 100, 0, 55, 8]);
+        let head = Linear::dense(normal((vocab, 4), 1), None);
+        let hidden = normal((targets.len(), 4), 2);
         let whole = composed(&head.forward(&hidden).unwrap(), &targets, Some(1.0)).unwrap();
-        let chunked = loss_sum(&head, &hidden, &targets, Some(1.0)).unwrap();
-        assert!((chunked.loss - whole.0).abs() < 1e-4 * whole.0, "{} {}", chunked.loss, whole.0);
-        assert_close(&chunked.dhidden.unwrap(), &head.backward(&whole.1.unwrap()).unwrap(), 1e-4);
+        for chunk in [1, 3, 7, 20] {
+            let chunked = in_chunks(chunk, &head, &hidden, &targets, Some(1.0)).unwrap();
+            assert!((chunked.loss - whole.0).abs() < 1e-5 * whole.0, "{} {}", chunked.loss, whole.0);
+            assert_close(&chunked.dhidden.unwrap(), &head.backward(&whole.1).unwrap(), 1e-5);
+        }
+    }
+
+    #[test]
+    fn chunks_are_even_and_bounded() {
+        let vocab = 151_936;
+        for tokens in [0, 1, 5, 220, 221, 1020, 4096] {
+            let rows = chunk_rows(tokens, vocab);
+            assert!(rows >= 1 && 4 * rows * vocab <= CHUNK_BYTES, "{tokens} tokens: {rows}");
+            assert!(tokens == 0 || rows * tokens.div_ceil(rows) < tokens + rows);
+            assert_eq!(logits_bytes(tokens, vocab), (4 * rows.min(tokens) * vocab) as u64);
+        }
+        assert_eq!((chunk_rows(1020, vocab), chunk_rows(9, CHUNK_BYTES)), (204, 1));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Tensors as slices: how the CPU kernels see their operands.
 
 use crate::error::{Code, Error, Result};
-use candle_core::{CpuStorage, DType, Device, Storage, StorageRef, Tensor};
+use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Storage, StorageRef, Tensor};
 use std::ops::Deref;
+use std::sync::{Mutex, PoisonError};
 
 /// Whether the CPU kernels apply; every other tensor takes the composed path.
 pub(super) fn applies(tensor: &Tensor) -> bool {
@@ -23,11 +24,11 @@ impl<'a> View<'a> {
         let span = layout.contiguous_offsets();
         let is_f32 = matches!(&*storage, Storage::Cpu(CpuStorage::F32(_)));
         match span {
-            Some((start, end)) if is_f32 => Ok(View { storage, start, len: end - start }),
+            Some((start, end)) if is_f32 && end <= len_of(&storage) => Ok(View { storage, start, len: end - start }),
             _ => Err(Error::new(
                 Code::Internal,
                 format!(
-                    "kernel operand {:?} {:?} is not contiguous f32 in host memory",
+                    "kernel operand {:?} {:?} is not contiguous f32 in host memory, or was given away",
                     tensor.dtype(),
                     tensor.shape()
                 ),
@@ -44,6 +45,41 @@ impl Deref for View<'_> {
             Storage::Cpu(CpuStorage::F32(data)) => &data[self.start..self.start + self.len],
             _ => &[],
         }
+    }
+}
+
+fn len_of(storage: &Storage) -> usize {
+    match storage {
+        Storage::Cpu(CpuStorage::F32(data)) => data.len(),
+        _ => 0,
+    }
+}
+
+/// The elements of a host tensor that nothing else uses: its memory, without a copy where it is all of its storage.
+///
+/// Whoever still has another handle to the storage finds it empty, which [`View::of`] reports.
+pub(super) fn into_vec(tensor: Tensor) -> Result<Vec<f32>> {
+    let taken = Take(Mutex::default());
+    tensor.inplace_op1(&taken)?;
+    let Take(data) = taken;
+    Ok(data.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+struct Take(Mutex<Vec<f32>>);
+
+impl InplaceOp1 for Take {
+    fn name(&self) -> &'static str {
+        "take"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        let (CpuStorage::F32(data), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
+            candle_core::bail!("what is to be changed in place must be contiguous f32 in host memory");
+        };
+        let Some(part) = data.get(start..end) else { candle_core::bail!("an operand was given away before") };
+        let taken = if part.len() == data.len() { std::mem::take(data) } else { part.to_vec() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! gradient is exactly that of the dequantized weight. Products with few rows (writing token by token) are bound by the
 //! weight's bytes, and are made in integers, as llama.cpp makes them, unless exact ones were asked for.
 
+use super::buffers;
 use super::ggml::{self, Plain};
 use super::host::{self, Columns, View};
 use super::widened::{self, Rows};
@@ -177,7 +178,7 @@ impl<T: Plain + GgmlType<VecDotType = BlockQ8K>> Blocks for Matrix<T> {
         let (width, n) = (self.inputs / QK_K, self.inputs);
         let mut activations = vec![BlockQ8K::zeros(); rows * width];
         activations.par_chunks_mut(width).zip(x.par_chunks(n)).for_each(|(out, row)| BlockQ8K::from_float(row, out));
-        let mut y = vec![0.0f32; rows * self.outputs];
+        let mut y = buffers::take(rows * self.outputs);
         let out = Columns::of(&mut y, self.outputs);
         (0..self.outputs.div_ceil(TASK)).into_par_iter().for_each(|task| {
             let end = self.outputs.min((task + 1) * TASK);

@@ -38,52 +38,74 @@ pub(crate) struct LoraGrad {
     pub(crate) b: Tensor,
 }
 
-/// `x [tokens, in]` → `[tokens, out]`.
-pub(crate) fn forward(linear: &Linear, deltas: &[LoraWeights], dropout: Option<Dropout>, x: &Tensor) -> Result<Tensor> {
-    let mut y = linear.forward(x)?;
-    if deltas.is_empty() {
-        return Ok(y);
-    }
-    let x = &dropped(x, dropout)?;
-    for delta in deltas {
-        let low = matmul::product(Form::NT, x, &delta.a)?;
-        y = matmul::add_product(y, Form::NT, &low, &delta.b, delta.scaling)?;
-    }
-    Ok(y)
-}
+/// `drop(x) Aᵀ [tokens, r]` of each delta: small, so the forward pass leaves them for the backward pass.
+pub(crate) type Lows = Vec<Tensor>;
 
-/// The gradients of `x` (if `need_dx`) and of each delta, from `x` as `forward` got it.
-pub(crate) fn backward(
+/// `x [tokens, in]` → `[tokens, out]`, and the low-rank activations on the way.
+pub(crate) fn forward(
     linear: &Linear,
     deltas: &[LoraWeights],
     dropout: Option<Dropout>,
     x: &Tensor,
-    dy: &Tensor,
-    need_dx: bool,
-) -> Result<(Option<Tensor>, Vec<LoraGrad>)> {
-    let mut dx = if need_dx { Some(linear.backward(dy)?) } else { None };
-    if deltas.is_empty() {
-        return Ok((dx, Vec::new()));
+) -> Result<(Tensor, Lows)> {
+    let mut y = linear.forward(x)?;
+    let lows = lows(deltas, dropout, x)?;
+    for (low, delta) in lows.iter().zip(deltas) {
+        y = matmul::add_product(y, Form::NT, low, &delta.b, delta.scaling)?;
     }
-    let dropped_x = dropped(x, dropout)?;
-    let mut grads = Vec::with_capacity(deltas.len());
-    for delta in deltas {
-        let low = matmul::product(Form::NT, &dropped_x, &delta.a)?;
-        let dlow = scaled(matmul::product(Form::NN, dy, &delta.b)?, delta.scaling)?;
-        grads.push(LoraGrad {
-            a: matmul::product(Form::TN, &dlow, &dropped_x)?,
-            b: scaled(matmul::product(Form::TN, dy, &low)?, delta.scaling)?,
-        });
-        dx = match (dx, dropout) {
-            (None, _) => None,
-            (Some(dx), None) => Some(matmul::add_product(dx, Form::NN, &dlow, &delta.a, 1.0)?),
-            (Some(dx), Some(_)) => {
-                let through = matmul::product(Form::NN, &dlow, &delta.a)?;
-                Some(matmul::add(dx, &dropped(&through, dropout)?)?)
-            }
+    Ok((y, lows))
+}
+
+/// The low-rank activations alone.
+pub(crate) fn lows(deltas: &[LoraWeights], dropout: Option<Dropout>, x: &Tensor) -> Result<Lows> {
+    if deltas.is_empty() {
+        return Ok(Vec::new());
+    }
+    let x = dropped(x, dropout)?;
+    deltas.iter().map(|delta| matmul::product(Form::NT, &x, &delta.a)).collect()
+}
+
+/// The gradients of the low-rank activations, `s · dy B [tokens, r]`.
+pub(crate) fn low_gradients(deltas: &[LoraWeights], dy: &Tensor) -> Result<Lows> {
+    deltas.iter().map(|delta| scaled(matmul::product(Form::NN, dy, &delta.b)?, delta.scaling)).collect()
+}
+
+/// The gradient of `x`, given those of the output and of the low-rank activations.
+pub(crate) fn input_gradient(
+    linear: &Linear,
+    deltas: &[LoraWeights],
+    dropout: Option<Dropout>,
+    dlows: &Lows,
+    dy: &Tensor,
+) -> Result<Tensor> {
+    let mut dx = linear.backward(dy)?;
+    for (dlow, delta) in dlows.iter().zip(deltas) {
+        dx = match dropout {
+            None => matmul::add_product(dx, Form::NN, dlow, &delta.a, 1.0)?,
+            Some(_) => matmul::add(dx, &dropped(&matmul::product(Form::NN, dlow, &delta.a)?, dropout)?)?,
         };
     }
-    Ok((dx, grads))
+    Ok(dx)
+}
+
+/// The gradients of each delta's weights, from `x` and `lows` as the forward pass had them.
+pub(crate) fn weight_gradients(
+    deltas: &[LoraWeights],
+    dropout: Option<Dropout>,
+    x: &Tensor,
+    lows: &Lows,
+    dlows: &Lows,
+    dy: &Tensor,
+) -> Result<Vec<LoraGrad>> {
+    if deltas.is_empty() {
+        return Ok(Vec::new());
+    }
+    let x = dropped(x, dropout)?;
+    let gradient = |((delta, low), dlow): ((&LoraWeights, &Tensor), &Tensor)| {
+        let b = scaled(matmul::product(Form::TN, dy, low)?, delta.scaling)?;
+        Ok(LoraGrad { a: matmul::product(Form::TN, dlow, &x)?, b })
+    };
+    deltas.iter().zip(lows).zip(dlows).map(gradient).collect()
 }
 
 fn scaled(x: Tensor, scale: f64) -> Result<Tensor> {
@@ -138,7 +160,7 @@ mod tests {
         let deltas = [delta(10, 0.5), delta(20, -2.0)];
         let merged =
             deltas.iter().fold(w.clone(), |w, d| (w + (d.b.matmul(&d.a).unwrap() * d.scaling).unwrap()).unwrap());
-        let y = forward(&Linear::dense(w, None), &deltas, None, &x).unwrap();
+        let y = forward(&Linear::dense(w, None), &deltas, None, &x).unwrap().0;
         assert_close(&y, &Linear::dense(merged, None).forward(&x).unwrap(), 1e-5);
     }
 
@@ -148,13 +170,16 @@ mod tests {
         let linear = Linear::dense(normal((11, 17), 2), Some(normal(11, 3)));
         for dropout in [None, Some(Dropout { p: 0.3, seed: 9 })] {
             let deltas = [delta(10, 0.5), delta(20, -0.7)];
-            let (dx, grads) = backward(&linear, &deltas, dropout, &x, &dy, true).unwrap();
-            check_gradient(&x, &dx.unwrap(), &dy, |x| forward(&linear, &deltas, dropout, x).unwrap());
+            let lows = lows(&deltas, dropout, &x).unwrap();
+            let dlows = low_gradients(&deltas, &dy).unwrap();
+            let dx = input_gradient(&linear, &deltas, dropout, &dlows, &dy).unwrap();
+            let grads = weight_gradients(&deltas, dropout, &x, &lows, &dlows, &dy).unwrap();
+            check_gradient(&x, &dx, &dy, |x| forward(&linear, &deltas, dropout, x).unwrap().0);
             for i in 0..2 {
                 let with = |change: &dyn Fn(&mut LoraWeights)| {
                     let mut deltas = deltas.clone();
                     change(&mut deltas[i]);
-                    forward(&linear, &deltas, dropout, &x).unwrap()
+                    forward(&linear, &deltas, dropout, &x).unwrap().0
                 };
                 check_gradient(&deltas[i].a, &grads[i].a, &dy, |a| with(&|d| d.a = a.clone()));
                 check_gradient(&deltas[i].b, &grads[i].b, &dy, |b| with(&|d| d.b = b.clone()));

@@ -1,9 +1,10 @@
 //! Matrix products in the four forms that forward and backward passes need.
 
+use super::buffers;
 use super::host::{self, View};
 use super::simd::vectorized;
 use crate::error::{Code, Error, Result};
-use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Tensor};
+use candle_core::{Device, Tensor};
 use gemm::Parallelism;
 use rayon::prelude::*;
 
@@ -137,7 +138,7 @@ pub(crate) fn product(form: Form, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     }
     let (av, bv) = (View::of(a)?, View::of(b)?);
     let (lhs, rhs) = form.operands(&av, ad, &bv, bd);
-    let mut out = vec![0.0; rows * cols];
+    let mut out = buffers::take(rows * cols);
     gemm(&mut out, cols, false, lhs, rhs, 1.0, all_threads());
     host::tensor(out, rows, cols)
 }
@@ -146,57 +147,26 @@ pub(crate) fn product(form: Form, a: &Tensor, b: &Tensor) -> Result<Tensor> {
 ///
 /// Takes `dst` by value: on the host its buffer is changed, so the caller must hold the only use of it.
 pub(crate) fn add_product(dst: Tensor, form: Form, a: &Tensor, b: &Tensor, scale: f64) -> Result<Tensor> {
-    if host::applies(&dst) && host::applies(a) && host::applies(b) {
-        let shape = form.shape(a.dims2()?, b.dims2()?)?;
-        if shape != dst.dims2()? {
-            return Err(Error::new(Code::Internal, format!("product of shape {shape:?} added to {:?}", dst.shape())));
-        }
-        dst.inplace_op3(a, b, &AddProduct { form, scale: scale as f32 })?;
-        return Ok(dst);
+    if !(host::applies(&dst) && host::applies(a) && host::applies(b)) {
+        return Ok((dst + (form.composed(a, b)? * scale)?)?);
     }
-    Ok((dst + (form.composed(a, b)? * scale)?)?)
-}
-
-struct AddProduct {
-    form: Form,
-    scale: f32,
-}
-
-impl InplaceOp3 for AddProduct {
-    fn name(&self) -> &'static str {
-        "add_product"
+    let (ad, bd) = (a.dims2()?, b.dims2()?);
+    let (rows, cols) = form.shape(ad, bd)?;
+    if (rows, cols) != dst.dims2()? {
+        let message = format!("product of shape {:?} added to {:?}", (rows, cols), dst.shape());
+        return Err(Error::new(Code::Internal, message));
     }
-
-    fn cpu_fwd(
-        &self,
-        dst: &mut CpuStorage,
-        dst_layout: &Layout,
-        a: &CpuStorage,
-        a_layout: &Layout,
-        b: &CpuStorage,
-        b_layout: &Layout,
-    ) -> candle_core::Result<()> {
-        let (CpuStorage::F32(dst), CpuStorage::F32(a), CpuStorage::F32(b)) = (dst, a, b) else {
-            candle_core::bail!("add_product needs f32");
-        };
-        let (Some((d0, d1)), Some((a0, a1)), Some((b0, b1))) =
-            (dst_layout.contiguous_offsets(), a_layout.contiguous_offsets(), b_layout.contiguous_offsets())
-        else {
-            candle_core::bail!("add_product needs contiguous operands");
-        };
-        let (ad, bd) = (a_layout.shape().dims2()?, b_layout.shape().dims2()?);
-        let (lhs, rhs) = self.form.operands(&a[a0..a1], ad, &b[b0..b1], bd);
-        let cols = dst_layout.shape().dims2()?.1;
-        gemm(&mut dst[d0..d1], cols, true, lhs, rhs, self.scale, all_threads());
-        Ok(())
-    }
+    let (av, bv) = (View::of(a)?, View::of(b)?);
+    let (lhs, rhs) = form.operands(&av, ad, &bv, bd);
+    let mut out = host::into_vec(dst)?;
+    gemm(&mut out, cols, true, lhs, rhs, scale as f32, all_threads());
+    host::tensor(out, rows, cols)
 }
 
 /// `dst + other`, in the memory of `dst` where it lies on the host; the same caution as [`add_product`].
 pub(crate) fn add(dst: Tensor, other: &Tensor) -> Result<Tensor> {
     if host::applies(&dst) && host::applies(other) && dst.dims() == other.dims() {
-        dst.inplace_op2(other, &AddAssign { period: 1 << 14 })?;
-        return Ok(dst);
+        return add_repeated(dst, other, 1 << 14);
     }
     Ok((dst + other)?)
 }
@@ -204,45 +174,24 @@ pub(crate) fn add(dst: Tensor, other: &Tensor) -> Result<Tensor> {
 /// `dst [rows, n] + row [n]`, in the memory of `dst` where it lies on the host; the same caution as [`add_product`].
 pub(crate) fn add_to_rows(dst: Tensor, row: &Tensor) -> Result<Tensor> {
     if host::applies(&dst) && host::applies(row) && dst.dims().last() == row.dims().last() && row.elem_count() > 0 {
-        dst.inplace_op2(row, &AddAssign { period: row.elem_count() })?;
-        return Ok(dst);
+        return add_repeated(dst, row, row.elem_count());
     }
     Ok(dst.broadcast_add(row)?)
 }
 
 /// `dst[i] += src[i % src.len()]`, `period` elements at a time.
-struct AddAssign {
-    period: usize,
-}
-
-impl InplaceOp2 for AddAssign {
-    fn name(&self) -> &'static str {
-        "add_assign"
+fn add_repeated(dst: Tensor, src: &Tensor, period: usize) -> Result<Tensor> {
+    let shape = dst.shape().clone();
+    let src = View::of(src)?;
+    let src: &[f32] = &src;
+    let mut out = host::into_vec(dst)?;
+    let add = |(dst, src): (&mut [f32], &[f32])| {
+        vectorized(|| dst.iter_mut().zip(src).for_each(|(dst, src)| *dst += src));
+    };
+    if out.len() == src.len() {
+        out.par_chunks_mut(period).zip(src.par_chunks(period)).for_each(add);
+    } else {
+        out.par_chunks_mut(period).with_min_len(8).for_each(|dst| add((dst, src)));
     }
-
-    fn cpu_fwd(
-        &self,
-        dst: &mut CpuStorage,
-        dst_layout: &Layout,
-        src: &CpuStorage,
-        src_layout: &Layout,
-    ) -> candle_core::Result<()> {
-        let (CpuStorage::F32(dst), CpuStorage::F32(src)) = (dst, src) else {
-            candle_core::bail!("add_assign needs f32");
-        };
-        let (Some((d0, d1)), Some((s0, s1))) = (dst_layout.contiguous_offsets(), src_layout.contiguous_offsets())
-        else {
-            candle_core::bail!("add_assign needs contiguous operands");
-        };
-        let (dst, src) = (&mut dst[d0..d1], &src[s0..s1]);
-        let add = |(dst, src): (&mut [f32], &[f32])| {
-            vectorized(|| dst.iter_mut().zip(src).for_each(|(dst, src)| *dst += src));
-        };
-        if dst.len() == src.len() {
-            dst.par_chunks_mut(self.period).zip(src.par_chunks(self.period)).for_each(add);
-        } else {
-            dst.par_chunks_mut(self.period).with_min_len(8).for_each(|dst| add((dst, src)));
-        }
-        Ok(())
-    }
+    Ok(Tensor::from_vec(out, shape, &Device::Cpu)?)
 }

@@ -10,6 +10,7 @@
 
 pub(crate) mod adamw;
 pub(crate) mod attention;
+pub(crate) mod buffers;
 pub(crate) mod cross_entropy;
 mod exp;
 pub(crate) mod ggml;

@@ -4,6 +4,7 @@
 //! Activations are quantized the same way, row by row and block by block, as llama.cpp does for its Q8_0 products. Where
 //! the CPU has no AVX-512 VNNI, or exact products are asked for, rows are widened to f32 a few at a time.
 
+use super::buffers;
 use super::simd::vectorized;
 use super::widened::Rows;
 use half::f16;
@@ -96,7 +97,7 @@ impl Packed {
     /// `x [rows, inputs]` times the transpose, `[rows, outputs]`, in integers.
     pub(super) fn product_i8(&self, kernel: super::q8_kernel::Kernel, x: &[f32], rows: usize) -> Vec<f32> {
         let activations = kernel.quantize(x, rows, self.inputs, self.blocks);
-        let mut y = vec![0.0f32; rows * self.outputs];
+        let mut y = buffers::take(rows * self.outputs);
         let out = super::host::Columns::of(&mut y, self.outputs);
         let row_tasks = rows.div_ceil(TASK_ROWS);
         let tile_rows = self.tiles.len() / self.blocks;

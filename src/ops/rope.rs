@@ -31,46 +31,43 @@ impl Rotation {
         Ok(Rotation { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
     }
 
-    /// Rotates every head of `x [tokens, heads · head_dim]`.
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// Rotates every head of `x [tokens, heads · head_dim]`, in its memory where that is the host's: the caller must hold
+    /// the only use of it.
+    pub(crate) fn forward(&self, x: Tensor) -> Result<Tensor> {
         self.rotate(x, 1.0)
     }
 
-    /// The gradient of the input: the rotation by −θ.
-    pub(crate) fn backward(&self, dy: &Tensor) -> Result<Tensor> {
+    /// The gradient of the input: the rotation by −θ. The same caution as [`Rotation::forward`].
+    pub(crate) fn backward(&self, dy: Tensor) -> Result<Tensor> {
         self.rotate(dy, -1.0)
     }
 
-    fn rotate(&self, x: &Tensor, sign: f32) -> Result<Tensor> {
-        if !host::applies(x) {
-            return self.composed(x, sign);
+    fn rotate(&self, x: Tensor, sign: f32) -> Result<Tensor> {
+        if !host::applies(&x) {
+            return self.composed(&x, sign);
         }
         let (tokens, width) = x.dims2()?;
-        let (xv, cv, sv) = (View::of(x)?, View::of(&self.cos)?, View::of(&self.sin)?);
-        let (xs, cos, sin): (&[f32], &[f32], &[f32]) = (&xv, &cv, &sv);
+        let (cv, sv) = (View::of(&self.cos)?, View::of(&self.sin)?);
+        let (cos, sin): (&[f32], &[f32]) = (&cv, &sv);
         let half = self.cos.dim(1)?;
-        let mut out = vec![0.0f32; tokens * width];
+        let mut data = host::into_vec(x)?;
         let rows = host::rows_per_task(width);
-        out.par_chunks_mut(rows * width).enumerate().for_each(|(task, out)| {
-            for (i, y) in out.chunks_exact_mut(width).enumerate() {
-                let token = task * rows + i;
-                let (c, s) = (&cos[token * half..][..half], &sin[token * half..][..half]);
-                let x = &xs[token * width..][..width];
-                for (y, x) in y.chunks_exact_mut(2 * half).zip(x.chunks_exact(2 * half)) {
-                    let (y1, y2) = y.split_at_mut(half);
-                    let (x1, x2) = x.split_at(half);
+        data.par_chunks_mut(rows * width).enumerate().for_each(|(task, data)| {
+            for (i, token) in data.chunks_exact_mut(width).enumerate() {
+                let row = task * rows + i;
+                let (c, s) = (&cos[row * half..][..half], &sin[row * half..][..half]);
+                for head in token.chunks_exact_mut(2 * half) {
+                    let (x1, x2) = head.split_at_mut(half);
                     vectorized(|| {
-                        for ((y1, y2), ((x1, x2), (c, s))) in
-                            y1.iter_mut().zip(y2).zip(x1.iter().zip(x2).zip(c.iter().zip(s)))
-                        {
-                            *y1 = x1 * c - x2 * (s * sign);
-                            *y2 = x2 * c + x1 * (s * sign);
+                        for ((x1, x2), (c, s)) in x1.iter_mut().zip(x2).zip(c.iter().zip(s)) {
+                            let s = s * sign;
+                            (*x1, *x2) = (*x1 * c - *x2 * s, *x2 * c + *x1 * s);
                         }
                     });
                 }
             }
         });
-        host::tensor(out, tokens, width)
+        host::tensor(data, tokens, width)
     }
 
     fn composed(&self, x: &Tensor, sign: f32) -> Result<Tensor> {
@@ -98,12 +95,13 @@ mod tests {
     #[test]
     fn the_kernel_equals_the_composed_form() {
         let x = normal((5, 12), 1);
-        assert_close(&rotation().forward(&x).unwrap(), &rotation().composed(&x, 1.0).unwrap(), 1e-6);
+        assert_close(&rotation().forward(x.copy().unwrap()).unwrap(), &rotation().composed(&x, 1.0).unwrap(), 1e-6);
     }
 
     #[test]
     fn the_gradient_equals_finite_differences() {
         let (x, dy) = (normal((5, 12), 1), normal((5, 12), 3));
-        check_gradient(&x, &rotation().backward(&dy).unwrap(), &dy, |x| rotation().forward(x).unwrap());
+        let dx = rotation().backward(dy.copy().unwrap()).unwrap();
+        check_gradient(&x, &dx, &dy, |x| rotation().forward(x.copy().unwrap()).unwrap());
     }
 }

@@ -1,5 +1,6 @@
 //! The gated activation of the MLP: `act(gate) · up` with SiLU (Shazeer 2020, SwiGLU) or tanh-GELU (GeGLU).
 
+use super::buffers;
 use super::exp::exp;
 use super::host::{self, View};
 use super::simd::vectorized;
@@ -68,7 +69,7 @@ pub(crate) fn forward(activation: Activation, gate: &Tensor, up: &Tensor) -> Res
     }
     let (rows, n) = gate.dims2()?;
     let (gv, uv) = (View::of(gate)?, View::of(up)?);
-    let mut y = vec![0.0f32; rows * n];
+    let mut y = buffers::take(rows * n);
     let chunk = 1 << 14;
     y.par_chunks_mut(chunk).zip(gv.par_chunks(chunk)).zip(uv.par_chunks(chunk)).for_each(|((y, g), u)| {
         vectorized(|| {
@@ -80,37 +81,48 @@ pub(crate) fn forward(activation: Activation, gate: &Tensor, up: &Tensor) -> Res
     host::tensor(y, rows, n)
 }
 
-/// The gradients of `gate` and `up`.
-pub(crate) fn backward(activation: Activation, gate: &Tensor, up: &Tensor, dy: &Tensor) -> Result<(Tensor, Tensor)> {
-    if !host::applies(gate) {
-        let dgate = (activation.composed_slope(gate)? * up * dy)?;
-        return Ok((dgate, (activation.composed(gate)? * dy)?));
+/// What backward gives.
+pub(crate) struct Backward {
+    /// The output again: the input of the layer after this.
+    pub(crate) gated: Tensor,
+    pub(crate) dgate: Tensor,
+    pub(crate) dup: Tensor,
+}
+
+/// The gradients of `gate` and `up`, and the output, in one pass.
+///
+/// On the host they take the place of the operands, which the caller must hold the only use of.
+pub(crate) fn backward(activation: Activation, gate: Tensor, up: Tensor, dy: Tensor) -> Result<Backward> {
+    if !host::applies(&gate) {
+        let value = activation.composed(&gate)?;
+        let dgate = (activation.composed_slope(&gate)? * &up * &dy)?;
+        return Ok(Backward { gated: (&value * up)?, dgate, dup: (value * dy)? });
     }
     let (rows, n) = gate.dims2()?;
-    let (gv, uv, dyv) = (View::of(gate)?, View::of(up)?, View::of(dy)?);
-    let (mut dgate, mut dup) = (vec![0.0f32; rows * n], vec![0.0f32; rows * n]);
+    let (mut gate, mut up, mut dy) = (host::into_vec(gate)?, host::into_vec(up)?, host::into_vec(dy)?);
     let chunk = 1 << 14;
-    dgate
-        .par_chunks_mut(chunk)
-        .zip(dup.par_chunks_mut(chunk))
-        .zip(gv.par_chunks(chunk))
-        .zip(uv.par_chunks(chunk).zip(dyv.par_chunks(chunk)))
-        .for_each(|(((dg, du), g), (u, dy))| {
+    gate.par_chunks_mut(chunk).zip(up.par_chunks_mut(chunk)).zip(dy.par_chunks_mut(chunk)).for_each(
+        |((gate, up), dy)| {
             vectorized(|| {
-                for ((dg, du), (g, (u, dy))) in dg.iter_mut().zip(du).zip(g.iter().zip(u.iter().zip(dy))) {
+                for ((g, u), d) in gate.iter_mut().zip(up).zip(dy) {
                     let (value, slope) = activation.with_slope(*g);
-                    *dg = dy * u * slope;
-                    *du = dy * value;
+                    (*g, *u, *d) = (*d * *u * slope, *d * value, value * *u);
                 }
             });
-        });
-    Ok((host::tensor(dgate, rows, n)?, host::tensor(dup, rows, n)?))
+        },
+    );
+    let [gated, dgate, dup] = [dy, gate, up].map(|data| host::tensor(data, rows, n));
+    Ok(Backward { gated: gated?, dgate: dgate?, dup: dup? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ops::testing::{assert_close, check_gradient, normal};
+
+    fn copies_backward(activation: Activation, gate: &Tensor, up: &Tensor, dy: &Tensor) -> Backward {
+        backward(activation, gate.copy().unwrap(), up.copy().unwrap(), dy.copy().unwrap()).unwrap()
+    }
 
     #[test]
     fn kernels_equal_the_composed_forms() {
@@ -119,7 +131,9 @@ mod tests {
             let y = (activation.composed(&g).unwrap() * &u).unwrap();
             assert_close(&forward(activation, &g, &u).unwrap(), &y, 2e-6);
             let dg = (activation.composed_slope(&g).unwrap() * &u * &dy).unwrap();
-            assert_close(&backward(activation, &g, &u, &dy).unwrap().0, &dg, 2e-6);
+            let Backward { gated, dgate, .. } = copies_backward(activation, &g, &u, &dy);
+            assert_close(&gated, &y, 2e-6);
+            assert_close(&dgate, &dg, 2e-6);
         }
     }
 
@@ -127,9 +141,9 @@ mod tests {
     fn gradients_equal_finite_differences() {
         let (g, u, dy) = (normal((4, 9), 1), normal((4, 9), 2), normal((4, 9), 3));
         for activation in [Activation::Silu, Activation::GeluTanh] {
-            let (dg, du) = backward(activation, &g, &u, &dy).unwrap();
-            check_gradient(&g, &dg, &dy, |g| forward(activation, g, &u).unwrap());
-            check_gradient(&u, &du, &dy, |u| forward(activation, &g, u).unwrap());
+            let Backward { dgate, dup, .. } = copies_backward(activation, &g, &u, &dy);
+            check_gradient(&g, &dgate, &dy, |g| forward(activation, g, &u).unwrap());
+            check_gradient(&u, &dup, &dy, |u| forward(activation, &g, u).unwrap());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Products with a frozen matrix that is widened to f32 a group of rows at a time: exact, and no more memory than a group.
 
+use super::buffers;
 use super::host;
 use super::matmul::{Mat, all_threads, gemm};
 use crate::error::{Code, Error, Result};
@@ -21,7 +22,7 @@ pub(super) trait Rows: Sync {
 /// `x [rows, inputs]` times the transpose, `[rows, outputs]`.
 pub(super) fn product<W: Rows + ?Sized>(matrix: &W, x: &[f32], rows: usize) -> Vec<f32> {
     let (outputs, inputs) = matrix.shape();
-    let mut y = vec![0.0f32; rows * outputs];
+    let mut y = buffers::take(rows * outputs);
     each_group(matrix, |first, count, weights| {
         let (x, w) = (Mat::new(x, rows, inputs), Mat::new(weights, count, inputs));
         gemm(&mut y[first..], outputs, false, x, w.t(), 1.0, all_threads());
@@ -32,10 +33,10 @@ pub(super) fn product<W: Rows + ?Sized>(matrix: &W, x: &[f32], rows: usize) -> V
 /// `dy [rows, outputs]` times the matrix, `[rows, inputs]`.
 pub(super) fn transposed_product<W: Rows + ?Sized>(matrix: &W, dy: &[f32], rows: usize) -> Vec<f32> {
     let (outputs, inputs) = matrix.shape();
-    let mut dx = vec![0.0f32; rows * inputs];
+    let mut dx = buffers::take(rows * inputs);
     each_group(matrix, |first, count, weights| {
         let dy = Mat::strided(&dy[first.min(dy.len())..], rows, count, outputs);
-        gemm(&mut dx, inputs, true, dy, Mat::new(weights, count, inputs), 1.0, all_threads());
+        gemm(&mut dx, inputs, first > 0, dy, Mat::new(weights, count, inputs), 1.0, all_threads());
     });
     dx
 }
@@ -43,7 +44,7 @@ pub(super) fn transposed_product<W: Rows + ?Sized>(matrix: &W, dy: &[f32], rows:
 /// The rows of `ids`, widened: the lookup of an embedding.
 pub(super) fn gather<W: Rows + ?Sized>(matrix: &W, ids: &[u32]) -> Result<Tensor> {
     let (outputs, inputs) = matrix.shape();
-    let mut out = vec![0.0f32; ids.len() * inputs];
+    let mut out = buffers::take(ids.len() * inputs);
     for (&id, out) in ids.iter().zip(out.chunks_mut(inputs)) {
         if id as usize >= outputs {
             return Err(Error::new(Code::Internal, format!("row {id} of a weight of {outputs} rows")));
@@ -69,7 +70,7 @@ pub(super) fn group_bytes((outputs, inputs): (usize, usize)) -> u64 {
 /// Calls `work(first row, rows, widened rows)` for one group of rows after the other.
 fn each_group<W: Rows + ?Sized>(matrix: &W, mut work: impl FnMut(usize, usize, &[f32])) {
     let (outputs, inputs) = matrix.shape();
-    let mut buffer = vec![0.0f32; GROUP.min(outputs) * inputs];
+    let mut buffer = buffers::take(GROUP.min(outputs) * inputs);
     for first in (0..outputs).step_by(GROUP) {
         let count = GROUP.min(outputs - first);
         let buffer = &mut buffer[..count * inputs];

@@ -35,6 +35,7 @@ pub(super) fn pace(
     monitor: &mut Monitor<'_>,
 ) -> Result<Pace> {
     let decoder = model.decoder();
+    let _buffers = decoder.hold_buffers();
     let adapter = Adapter::new_for_training(&options.lora_config(), model.adapter_base(), options.seed)?;
     let mut optimizer = Optimizer::new(options, &adapter)?;
     let lora = optimizer.stack();

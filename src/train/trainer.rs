@@ -62,6 +62,7 @@ pub fn train(
     let workload = Workload::of(&examples.rows, options);
     let memory = MemoryEstimate::of(model, &workload, options)?;
     let checkpointing = memory.checkpointing(options)?;
+    let _buffers = model.decoder().hold_buffers();
     let job = Job { model, dataset, options, examples: &examples, memory, checkpointing, started: Instant::now() };
     let files = options.output_dir.as_deref().map(|dir| RunDir::create(dir, options)).transpose()?;
     let folds = folds::count(examples.rows.len(), options);

@@ -1,0 +1,176 @@
+//! Large buffers that are used again: the system gives a new one page by page, each cleared at its first touch, which
+//! costs a training step on the CPU a tenth of its time.
+
+use super::host;
+use candle_core::Tensor;
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Elements from which on a buffer is worth keeping; the allocator is quick with less.
+const LARGE: usize = 1 << 16;
+
+/// The idle buffers of one model.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Buffers(Arc<Pool>);
+
+#[derive(Debug, Default)]
+struct Pool {
+    idle: Mutex<Vec<Vec<f32>>>,
+    holders: AtomicUsize,
+}
+
+/// While one lives, buffers that operators are done with are kept for the next.
+#[derive(Debug)]
+pub(crate) struct Hold(Arc<Pool>);
+
+thread_local! {
+    /// The pool of the work that this thread does.
+    static CURRENT: RefCell<Option<Arc<Pool>>> = const { RefCell::new(None) };
+}
+
+impl Buffers {
+    /// Keeps buffers until the guard is dropped.
+    pub(crate) fn hold(&self) -> Hold {
+        self.0.holders.fetch_add(1, Ordering::Relaxed);
+        Hold(self.0.clone())
+    }
+
+    /// Runs `work`, whose operators take their buffers from here.
+    pub(crate) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+        /// Puts the pool back that was there before: a thread that waits inside of one piece of work may do another.
+        struct Before(Option<Arc<Pool>>);
+        impl Drop for Before {
+            fn drop(&mut self) {
+                CURRENT.set(self.0.take());
+            }
+        }
+        let _before = Before(CURRENT.replace(Some(self.0.clone())));
+        work()
+    }
+}
+
+impl Pool {
+    fn idle(&self) -> MutexGuard<'_, Vec<Vec<f32>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if self.0.holders.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.idle().clear();
+        }
+    }
+}
+
+/// A buffer of `len` elements that hold anything.
+///
+/// The smallest idle one that is large enough and at most half as large again; if there is none, one is made and as much
+/// of idle ones is freed, so that a change of shapes does not add up.
+pub(super) fn take(len: usize) -> Vec<f32> {
+    let reused = if len < LARGE { None } else { with_current(|pool| reuse(&mut pool.idle(), len)).flatten() };
+    match reused {
+        None => vec![0.0; len],
+        Some(mut buffer) => {
+            if cfg!(debug_assertions) {
+                buffer.fill(f32::NAN);
+            }
+            buffer.resize(len, 0.0);
+            buffer
+        }
+    }
+}
+
+/// Hands over the memory of tensors that nothing else uses. On other devices it is theirs to keep.
+pub(crate) fn recycle(tensors: impl IntoIterator<Item = Tensor>) {
+    for tensor in tensors.into_iter().filter(|tensor| host::applies(tensor) && tensor.elem_count() >= LARGE) {
+        with_current(|pool| {
+            if let Ok(buffer) = host::into_vec(tensor)
+                && pool.holders.load(Ordering::Relaxed) > 0
+            {
+                pool.idle().push(buffer);
+            }
+        });
+    }
+}
+
+fn with_current<T>(work: impl FnOnce(&Pool) -> T) -> Option<T> {
+    CURRENT.with_borrow(|current| current.as_deref().map(work))
+}
+
+fn reuse(idle: &mut Vec<Vec<f32>>, len: usize) -> Option<Vec<f32>> {
+    let smallest = |idle: &[Vec<f32>], from: usize| {
+        let large_enough = idle.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= from);
+        large_enough.min_by_key(|(_, buffer)| buffer.capacity()).map(|(index, _)| index)
+    };
+    match smallest(idle, len) {
+        Some(index) if idle[index].capacity() <= len + len / 2 => Some(idle.swap_remove(index)),
+        Some(index) => {
+            idle.swap_remove(index);
+            None
+        }
+        None => {
+            // All that are left are smaller.
+            let mut freed = 0;
+            idle.retain(|buffer| {
+                let keep = freed >= len;
+                freed += buffer.capacity();
+                keep
+            });
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::normal;
+
+    const NONE: [usize; 0] = [];
+
+    fn idle(buffers: &Buffers) -> Vec<usize> {
+        let mut sizes: Vec<usize> = buffers.0.idle().iter().map(Vec::capacity).collect();
+        sizes.sort();
+        sizes
+    }
+
+    #[test]
+    fn a_buffer_comes_back_while_someone_holds_the_pool() {
+        let buffers = Buffers::default();
+        let large = || host::tensor(take(2 * LARGE), 2, LARGE).unwrap();
+        buffers.during(|| recycle([large()]));
+        assert_eq!(idle(&buffers), NONE);
+        let (hold, second) = (buffers.hold(), buffers.hold());
+        buffers.during(|| recycle([large(), normal(3, 1)]));
+        assert_eq!(idle(&buffers), [2 * LARGE]);
+        let again = buffers.during(|| take(2 * LARGE - 5));
+        assert_eq!((again.len(), again.capacity(), idle(&buffers)), (2 * LARGE - 5, 2 * LARGE, vec![]));
+        buffers.during(|| recycle([large()]));
+        drop(hold);
+        assert_eq!(idle(&buffers), [2 * LARGE]);
+        drop(second);
+        assert_eq!(idle(&buffers), NONE);
+    }
+
+    #[test]
+    fn a_change_of_shapes_does_not_add_up() {
+        let buffers = Buffers::default();
+        let _hold = buffers.hold();
+        buffers.during(|| {
+            let tensor = |units: usize| host::tensor(vec![0.0; units * LARGE], units, LARGE).unwrap();
+            recycle([tensor(2), tensor(3), tensor(10)]);
+            assert_eq!(take(5 * LARGE).capacity(), 5 * LARGE);
+            assert_eq!(idle(&buffers), [2 * LARGE, 3 * LARGE]);
+            take(4 * LARGE);
+            assert_eq!(idle(&buffers), NONE);
+        });
+    }
+
+    #[test]
+    fn without_a_pool_memory_is_simply_freed() {
+        recycle([normal((2, LARGE), 1)]);
+        assert_eq!(take(2 * LARGE).len(), 2 * LARGE);
+    }
+}
