@@ -55,7 +55,7 @@ const NETWORK: &[&str] = &[
 /// dependencies and dev-dependencies are not linked.
 fn linked() -> BTreeMap<String, String> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["metadata", "--format-version", "1", "--locked", "--offline", "--manifest-path"]);
+    command.args(["metadata", "--format-version", "1", "--locked", "--manifest-path"]);
     let output = command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();

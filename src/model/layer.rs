@@ -66,7 +66,9 @@ impl Activations {
     /// Not after a pass with a cache, which keys and values are part of.
     pub(super) fn recycle(self) {
         let Activations { input: _, unnormed, q, k, v, attention, middle, gate, up, lows: _ } = self;
-        recycle([q, k, v, attention, middle, gate, up].into_iter().chain(unnormed.into_iter().flat_map(<[_; 2]>::from)));
+        recycle(
+            [q, k, v, attention, middle, gate, up].into_iter().chain(unnormed.into_iter().flat_map(<[_; 2]>::from)),
+        );
     }
 }
 

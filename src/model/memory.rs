@@ -87,8 +87,9 @@ impl Decoder {
     pub(crate) fn training_memory(&self, batch: BatchSize, checkpoint: bool) -> PassMemory {
         let Widths { hidden, mlp, kept, .. } = self.widths();
         let (tokens, trained, layers) = (batch.tokens as u64, batch.trained as u64, self.layers.len() as u64);
-        // The widest moment of `Layer::backward` is that of the gated activation: dy, and three tensors of the MLP's width.
-        let layer = hidden + 3 * mlp;
+        // The widest moment of `Layer::backward` is that after the gated activation, whose gradients take the place of its
+        // operands: dy, the normed input, and a third tensor of the MLP's width.
+        let layer = 2 * hidden + mlp;
         let (activations, backward) = match checkpoint {
             false => (layers * kept, layer),
             true => (layers * hidden, kept - hidden + layer),
