@@ -3,11 +3,13 @@
 use super::test_support::*;
 use super::*;
 use crate::ops::testing::{flat, relative_error};
+use serde_json::json;
+use std::path::Path;
 
 #[test]
 fn exact_training_on_quantized_weights_equals_training_on_the_dequantized_ones() {
     let case = fixtures().join("training/qwen2");
-    let batch = json(&case.join("batch.json"));
+    let batch = super::test_support::json(&case.join("batch.json"));
     let packed = packed(&batch["input_ids"], &batch["labels"], &batch["attention_mask"]);
     let models = fixtures().join("models/qwen2");
     let exact = load_as(&models, Some(Quantize::Q8), true).unwrap();
@@ -64,6 +66,47 @@ fn training_on_k_quants_equals_training_on_the_dequantized_weights() {
                 }
             }
         }
+    }
+}
+
+/// PyTorch and PEFT on the weights that ours stand for, written out in f32.
+#[test]
+fn pytorch_gives_the_same_gradients_on_the_dequantized_weights() {
+    let Some(python) = std::env::var_os("TAILORA_PYTHON") else {
+        println!("SKIPPED: pytorch_gives_the_same_gradients_…: TAILORA_PYTHON does not name a Python with peft");
+        return;
+    };
+    let model = random_model(512);
+    let rows = [((3..40).collect::<Vec<u32>>(), 5), ((100..121).collect(), 10)];
+    let mut batch = PackedBatch::default();
+    rows.iter().for_each(|(ids, prompt_len)| batch.push(ids, |i| i >= *prompt_len));
+    let rows = rows.map(|(ids, prompt_len)| json!({"ids": ids, "prompt_len": prompt_len}));
+    for quantize in [Quantize::Q8, Quantize::Q6K, Quantize::Q4K] {
+        let decoder = load_as(model.path(), Some(quantize), true).unwrap();
+        let lora = random_stack(&decoder);
+        let (dense, adapter) = (dequantized_copy(model.path(), &decoder), adapter_dir(&lora, 2));
+        let out = adapter.path().join("gradients.safetensors");
+        let output = std::process::Command::new(&python)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/check_gradients.py"))
+            .args([adapter.path(), dense.path()])
+            .arg(json!(rows).to_string())
+            .arg(&out)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let expected = stack_of(&out, 2, 1.0);
+        let (loss, found) = decoder.loss_and_gradients(&batch, &lora, 1.0, None, false).unwrap();
+        assert!((loss / printed["loss"].as_f64().unwrap() - 1.0).abs() < 1e-5, "{quantize:?}: {loss}, {printed}");
+        let mut worst = 0.0f64;
+        for site in Site::all(2) {
+            let ([f], [e]) = (found.at(site), expected.at(site)) else { panic!("one delta per site") };
+            for (f, e) in [(&f.a, &e.a), (&f.b, &e.b)] {
+                worst = worst.max(f64::from(relative_error(f, e)));
+            }
+        }
+        println!("{quantize:?}: gradients differ from PyTorch's by {worst:.1e} of the largest");
+        assert!(worst < 1e-3, "{quantize:?}: {worst:e}");
     }
 }
 

@@ -63,16 +63,42 @@ pub(crate) fn greedy(decoder: &Decoder, prompt: &[u32], steps: usize, lora: &Lor
 
 /// An adapter's tensors by PEFT's names, with one scaling for all.
 pub(crate) fn stack(dir: &Path, decoder: &Decoder, scaling: f64) -> LoraStack {
-    let tensors = candle_core::safetensors::load(dir.join("adapter_model.safetensors"), &Device::Cpu).unwrap();
+    stack_of(&dir.join("adapter_model.safetensors"), decoder.config().num_hidden_layers, scaling)
+}
+
+/// The same of a file.
+pub(crate) fn stack_of(file: &Path, num_layers: usize, scaling: f64) -> LoraStack {
+    let tensors = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
     let mut stack = LoraStack::none();
-    for site in Site::all(decoder.config().num_hidden_layers) {
-        let get =
-            |which: &str| tensors.get(&format!("base_model.model.{}.lora_{which}.weight", site.module())).cloned();
+    for site in Site::all(num_layers) {
+        let get = |which| tensors.get(&peft_name(site, which)).cloned();
         if let (Some(a), Some(b)) = (get("A"), get("B")) {
             stack.push(site, LoraWeights { a, b, scaling });
         }
     }
     stack
+}
+
+fn peft_name(site: Site, which: &str) -> String {
+    format!("base_model.model.{}.lora_{which}.weight", site.module())
+}
+
+/// A PEFT adapter directory of a stack like [`random_stack`]'s: one delta at every site, of one rank and scaling.
+pub(crate) fn adapter_dir(lora: &LoraStack, num_layers: usize) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let mut tensors = HashMap::new();
+    let mut config = json!({"peft_type": "LORA", "task_type": "CAUSAL_LM"});
+    for site in Site::all(num_layers) {
+        let [LoraWeights { a, b, scaling }] = lora.at(site) else { panic!("one delta at {}", site.module()) };
+        let r = a.dim(0).unwrap();
+        (config["r"], config["lora_alpha"]) = (json!(r), json!(scaling * r as f64));
+        tensors.insert(peft_name(site, "A"), a.clone());
+        tensors.insert(peft_name(site, "B"), b.clone());
+    }
+    config["target_modules"] = json!(Projection::ALL.map(Projection::module_name));
+    std::fs::write(dir.path().join("adapter_config.json"), config.to_string()).unwrap();
+    candle_core::safetensors::save(&tensors, dir.path().join("adapter_model.safetensors")).unwrap();
+    dir
 }
 
 pub(crate) fn packed(rows: &Value, labels: &Value, mask: &Value) -> PackedBatch {

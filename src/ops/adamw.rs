@@ -86,14 +86,17 @@ fn fused(f: Factors, parameter: &Tensor, gradient: &Tensor, moments: &Moments) -
         .zip(g.par_chunks(chunk))
         .zip(m.par_chunks_mut(chunk).zip(v.par_chunks_mut(chunk)))
         .for_each(|((p, g), (m, v))| {
-            vectorized(|| {
-                for ((p, g), (m, v)) in p.iter_mut().zip(g).zip(m.iter_mut().zip(v)) {
-                    let g = g * f.clip;
-                    *m = f.beta1 * *m + f.new1 * g;
-                    *v = f.beta2 * *v + f.new2 * g * g;
-                    *p = *p * f.keep - f.step_size * *m / (v.sqrt() / f.root_correction + f.eps);
-                }
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    for ((p, g), (m, v)) in p.iter_mut().zip(g).zip(m.iter_mut().zip(v)) {
+                        let g = g * f.clip;
+                        *m = f.beta1 * *m + f.new1 * g;
+                        *v = f.beta2 * *v + f.new2 * g * g;
+                        *p = *p * f.keep - f.step_size * *m / (v.sqrt() / f.root_correction + f.eps);
+                    }
+                },
+            );
         });
     let like = |data: Vec<f32>| Tensor::from_vec(data, parameter.shape(), parameter.device());
     Ok((like(p)?, Moments { first: like(m)?, second: like(v)? }))

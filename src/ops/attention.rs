@@ -154,12 +154,15 @@ fn pairs(spans: &[Span], heads: usize) -> Vec<(Span, usize)> {
 /// `ds = scale · p · (dp − Σ p·dp)`, row by row, in place of `dp`.
 fn softmax_backward(p: &[f32], dp: &mut [f32], width: usize, scale: f32) {
     for (p, dp) in p.chunks_exact(width).zip(dp.chunks_exact_mut(width)) {
-        vectorized(|| {
-            let dot = sum(width, |i| p[i] * dp[i]);
-            for (p, dp) in p.iter().zip(dp.iter_mut()) {
-                *dp = scale * p * (*dp - dot);
-            }
-        });
+        vectorized(
+            #[inline(always)]
+            || {
+                let dot = sum(width, |i| p[i] * dp[i]);
+                for (p, dp) in p.iter().zip(dp.iter_mut()) {
+                    *dp = scale * p * (*dp - dot);
+                }
+            },
+        );
     }
 }
 
@@ -240,10 +243,13 @@ impl Operands<'_> {
             row[..visible.start].fill(0.0);
             row[visible.end..].fill(0.0);
             let row = &mut row[visible];
-            vectorized(|| {
-                let inverse = 1.0 / exp_sum(row, largest(row));
-                row.iter_mut().for_each(|p| *p *= inverse);
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    let inverse = 1.0 / exp_sum(row, largest(row));
+                    row.iter_mut().for_each(|p| *p *= inverse);
+                },
+            );
         }
     }
 }

@@ -122,17 +122,20 @@ impl InplaceOp1 for SoftmaxLoss<'_> {
             .par_chunks_exact_mut(vocab)
             .zip(self.targets)
             .map(|(row, &target)| {
-                vectorized(|| {
-                    let max = largest(row);
-                    let at_target = row[target as usize] - max;
-                    let sum = exp_sum(row, max);
-                    if let Some(factor) = self.factor {
-                        let scale = factor / sum;
-                        row.iter_mut().for_each(|p| *p *= scale);
-                        row[target as usize] -= factor;
-                    }
-                    f64::from(sum).ln() - f64::from(at_target)
-                })
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        let max = largest(row);
+                        let at_target = row[target as usize] - max;
+                        let sum = exp_sum(row, max);
+                        if let Some(factor) = self.factor {
+                            let scale = factor / sum;
+                            row.iter_mut().for_each(|p| *p *= scale);
+                            row[target as usize] -= factor;
+                        }
+                        f64::from(sum).ln() - f64::from(at_target)
+                    },
+                )
             })
             .collect();
         *self.loss.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = losses.iter().sum();

@@ -128,11 +128,14 @@ fn dropped(x: &Tensor, dropout: Option<Dropout>) -> Result<Tensor> {
     let chunk = 1 << 14;
     let mut out = vec![0.0f32; rows * cols];
     out.par_chunks_mut(chunk).zip(xs.par_chunks(chunk)).enumerate().for_each(|(task, (out, x))| {
-        vectorized(|| {
-            for (i, (out, x)) in out.iter_mut().zip(x).enumerate() {
-                *out = x * factor(task * chunk + i);
-            }
-        });
+        vectorized(
+            #[inline(always)]
+            || {
+                for (i, (out, x)) in out.iter_mut().zip(x).enumerate() {
+                    *out = x * factor(task * chunk + i);
+                }
+            },
+        );
     });
     host::tensor(out, rows, cols)
 }

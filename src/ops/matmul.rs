@@ -186,7 +186,10 @@ fn add_repeated(dst: Tensor, src: &Tensor, period: usize) -> Result<Tensor> {
     let src: &[f32] = &src;
     let mut out = host::into_vec(dst)?;
     let add = |(dst, src): (&mut [f32], &[f32])| {
-        vectorized(|| dst.iter_mut().zip(src).for_each(|(dst, src)| *dst += src));
+        vectorized(
+            #[inline(always)]
+            || dst.iter_mut().zip(src).for_each(|(dst, src)| *dst += src),
+        );
     };
     if out.len() == src.len() {
         out.par_chunks_mut(period).zip(src.par_chunks(period)).for_each(add);

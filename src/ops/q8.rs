@@ -50,11 +50,14 @@ impl Packed {
         Self::build(outputs, inputs, |index, lane, tiles| {
             let mut values = vec![0.0f32; tiles.len() * BLOCK];
             row(index, &mut values[..inputs]);
-            vectorized(|| {
-                for (tile, values) in tiles.iter_mut().zip(values.as_chunks::<BLOCK>().0) {
-                    tile.set(lane, values);
-                }
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (tile, values) in tiles.iter_mut().zip(values.as_chunks::<BLOCK>().0) {
+                        tile.set(lane, values);
+                    }
+                },
+            );
         })
     }
 

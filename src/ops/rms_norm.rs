@@ -19,12 +19,15 @@ pub(crate) fn forward(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     let chunk = host::rows_per_task(n) * n;
     y.par_chunks_mut(chunk).zip(xs.par_chunks(chunk)).for_each(|(y, x)| {
         for (y, x) in y.chunks_exact_mut(n).zip(x.chunks_exact(n)) {
-            vectorized(|| {
-                let inv = inverse_rms(x, eps);
-                for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
-                    *y = x * inv * w;
-                }
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    let inv = inverse_rms(x, eps);
+                    for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
+                        *y = x * inv * w;
+                    }
+                },
+            );
         }
     });
     host::tensor(y, rows, n)
@@ -48,14 +51,17 @@ pub(crate) fn backward(x: &Tensor, weight: &Tensor, eps: f64, dy: &Tensor) -> Re
     let chunk = host::rows_per_task(n) * n;
     dx.par_chunks_mut(chunk).zip(xs.par_chunks(chunk)).zip(dys.par_chunks(chunk)).for_each(|((dx, x), dy)| {
         for ((dx, x), dy) in dx.chunks_exact_mut(n).zip(x.chunks_exact(n)).zip(dy.chunks_exact(n)) {
-            vectorized(|| {
-                let inv = inverse_rms(x, eps);
-                let dot = sum(n, |i| dy[i] * w[i] * x[i]);
-                let pull = inv * inv * inv * dot / n as f32;
-                for ((dx, x), (dy, w)) in dx.iter_mut().zip(x).zip(dy.iter().zip(w)) {
-                    *dx = inv * dy * w - x * pull;
-                }
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    let inv = inverse_rms(x, eps);
+                    let dot = sum(n, |i| dy[i] * w[i] * x[i]);
+                    let pull = inv * inv * inv * dot / n as f32;
+                    for ((dx, x), (dy, w)) in dx.iter_mut().zip(x).zip(dy.iter().zip(w)) {
+                        *dx = inv * dy * w - x * pull;
+                    }
+                },
+            );
         }
     });
     host::tensor(dx, rows, n)

@@ -58,12 +58,15 @@ impl Rotation {
                 let (c, s) = (&cos[row * half..][..half], &sin[row * half..][..half]);
                 for head in token.chunks_exact_mut(2 * half) {
                     let (x1, x2) = head.split_at_mut(half);
-                    vectorized(|| {
-                        for ((x1, x2), (c, s)) in x1.iter_mut().zip(x2).zip(c.iter().zip(s)) {
-                            let s = s * sign;
-                            (*x1, *x2) = (*x1 * c - *x2 * s, *x2 * c + *x1 * s);
-                        }
-                    });
+                    vectorized(
+                        #[inline(always)]
+                        || {
+                            for ((x1, x2), (c, s)) in x1.iter_mut().zip(x2).zip(c.iter().zip(s)) {
+                                let s = s * sign;
+                                (*x1, *x2) = (*x1 * c - *x2 * s, *x2 * c + *x1 * s);
+                            }
+                        },
+                    );
                 }
             }
         });

@@ -4,8 +4,8 @@ use pulp::Arch;
 
 /// Runs `work` as it was compiled for this CPU's vectors (AVX-512, AVX2, or the target's own).
 ///
-/// Nothing is reordered or fused in it, so a loop gives the same bits on every CPU. What `work` calls must be inlined
-/// into it to gain anything.
+/// Nothing is reordered or fused in it, so a loop gives the same bits on every CPU. `work` and what it calls must be
+/// `#[inline(always)]`: what is not inlined is compiled for the target's own vectors, and gains nothing.
 #[inline(always)]
 pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)

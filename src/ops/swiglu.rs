@@ -72,11 +72,14 @@ pub(crate) fn forward(activation: Activation, gate: &Tensor, up: &Tensor) -> Res
     let mut y = buffers::take(rows * n);
     let chunk = 1 << 14;
     y.par_chunks_mut(chunk).zip(gv.par_chunks(chunk)).zip(uv.par_chunks(chunk)).for_each(|((y, g), u)| {
-        vectorized(|| {
-            for ((y, g), u) in y.iter_mut().zip(g).zip(u) {
-                *y = activation.with_slope(*g).0 * u;
-            }
-        });
+        vectorized(
+            #[inline(always)]
+            || {
+                for ((y, g), u) in y.iter_mut().zip(g).zip(u) {
+                    *y = activation.with_slope(*g).0 * u;
+                }
+            },
+        );
     });
     host::tensor(y, rows, n)
 }
@@ -103,12 +106,15 @@ pub(crate) fn backward(activation: Activation, gate: Tensor, up: Tensor, dy: Ten
     let chunk = 1 << 14;
     gate.par_chunks_mut(chunk).zip(up.par_chunks_mut(chunk)).zip(dy.par_chunks_mut(chunk)).for_each(
         |((gate, up), dy)| {
-            vectorized(|| {
-                for ((g, u), d) in gate.iter_mut().zip(up).zip(dy) {
-                    let (value, slope) = activation.with_slope(*g);
-                    (*g, *u, *d) = (*d * *u * slope, *d * value, value * *u);
-                }
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    for ((g, u), d) in gate.iter_mut().zip(up).zip(dy) {
+                        let (value, slope) = activation.with_slope(*g);
+                        (*g, *u, *d) = (*d * *u * slope, *d * value, value * *u);
+                    }
+                },
+            );
         },
     );
     let [gated, dgate, dup] = [dy, gate, up].map(|data| host::tensor(data, rows, n));
