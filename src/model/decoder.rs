@@ -156,7 +156,7 @@ impl Decoder {
         let spans = [Span { query: 0, queries: tokens.len(), key: 0, keys: held + tokens.len() }];
         self.run(|| {
             let rotation = self.rotation(&positions)?;
-            let pass = Pass { rotation: &rotation, spans: &spans, lora, dropout: None };
+            let pass = Pass { rotation: &rotation, spans: &spans, lora, dropout: None, wanted: None };
             let mut x = self.embed(tokens)?;
             for layer in &self.layers {
                 let activations = layer.activations(&pass, x, Some(cache))?;

@@ -5,6 +5,7 @@ use super::lora::{LoraStack, Projection, Site};
 use crate::error::{Code, Error, Result};
 use crate::ops::attention::{self, Heads, Span};
 use crate::ops::buffers::recycle;
+use crate::ops::halves::Halves;
 use crate::ops::linear::Linear;
 use crate::ops::lora::{self, Dropout, LoraGrad, LoraWeights, Lows};
 use crate::ops::matmul::add;
@@ -34,6 +35,8 @@ pub(super) struct Pass<'a> {
     pub(super) lora: &'a LoraStack,
     /// Dropout of LoRA inputs, while training.
     pub(super) dropout: Option<Dropout>,
+    /// A layer whose outputs are wanted of these rows only: the last one, where only they meet the head.
+    pub(super) wanted: Option<(usize, &'a Tensor)>,
 }
 
 impl Pass<'_> {
@@ -42,9 +45,15 @@ impl Pass<'_> {
         self.dropout
             .map(|d| Dropout { seed: d.seed ^ (site.index() as u64 + 1).wrapping_mul(0xD6E8_FEB8_6659_FD93), ..d })
     }
+
+    /// The rows whose outputs are wanted of a layer; `None` for all.
+    fn wanted_of(&self, layer: usize) -> Option<&Tensor> {
+        self.wanted.and_then(|(index, rows)| (index == layer).then_some(rows))
+    }
 }
 
-/// What backward needs of a layer's forward pass, all `[tokens, …]`. Norms and the gated product are made again.
+/// What backward needs of a layer's forward pass, all `[tokens, …]`; from `attention` on, of the wanted rows only. Norms
+/// and the gated product are made again.
 pub(super) struct Activations {
     input: Tensor,
     /// Queries and keys before their norms; none without such norms.
@@ -52,12 +61,27 @@ pub(super) struct Activations {
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    attention: Tensor,
+    /// None where the projection of it is not adapted.
+    attention: Option<Tensor>,
     middle: Tensor,
-    gate: Tensor,
-    up: Tensor,
+    mlp: Mlp,
     /// By [`Projection`]; none of the last, whose input is made again.
     lows: [Lows; 6],
+}
+
+/// The operands of the gated product: most of what a layer keeps.
+enum Mlp {
+    Plain { gate: Tensor, up: Tensor },
+    Halved(Halves),
+}
+
+impl Mlp {
+    fn into_pair(self) -> Result<(Tensor, Tensor)> {
+        match self {
+            Mlp::Plain { gate, up } => Ok((gate, up)),
+            Mlp::Halved(halves) => halves.into_pair(),
+        }
+    }
 }
 
 impl Activations {
@@ -65,10 +89,12 @@ impl Activations {
     ///
     /// Not after a pass with a cache, which keys and values are part of.
     pub(super) fn recycle(self) {
-        let Activations { input: _, unnormed, q, k, v, attention, middle, gate, up, lows: _ } = self;
-        recycle(
-            [q, k, v, attention, middle, gate, up].into_iter().chain(unnormed.into_iter().flat_map(<[_; 2]>::from)),
-        );
+        let Activations { input: _, unnormed, q, k, v, attention, middle, mlp, lows: _ } = self;
+        recycle([q, k, v, middle].into_iter().chain(attention).chain(unnormed.into_iter().flat_map(<[_; 2]>::from)));
+        match mlp {
+            Mlp::Plain { gate, up } => recycle([gate, up]),
+            Mlp::Halved(halves) => halves.recycle(),
+        }
     }
 }
 
@@ -137,22 +163,56 @@ impl Layer {
             Some(cache) => cache.append(self.index, &k, &v)?,
         };
         let attention = attention::forward(self.heads, pass.spans, &q, &k, &v)?;
+        let (attention, residual) = match pass.wanted_of(self.index) {
+            None => (attention, input.clone()),
+            Some(rows) => {
+                let selected = attention.index_select(rows, 0)?;
+                recycle([attention]);
+                (selected, input.index_select(rows, 0)?)
+            }
+        };
         let (projected, o_low) = project(Projection::O, &attention)?;
-        let middle = add(projected, &input)?;
+        let middle = add(projected, &residual)?;
+        let attention = if self.adapted(pass, Projection::O).deltas.is_empty() {
+            recycle([attention]);
+            None
+        } else {
+            Some(attention)
+        };
         let normed = rms_norm::forward(&middle, &self.post_attention_norm, self.eps)?;
         let (gate, gate_low) = project(Projection::Gate, &normed)?;
         let (up, up_low) = project(Projection::Up, &normed)?;
         recycle([normed]);
         let lows = [q_low, k_low, v_low, o_low, gate_low, up_low];
-        Ok(Activations { input, unnormed, q, k, v, attention, middle, gate, up, lows })
+        Ok(Activations { input, unnormed, q, k, v, attention, middle, mlp: Mlp::Plain { gate, up }, lows })
     }
 
-    /// The layer's output, from its activations.
-    pub(super) fn output(&self, pass: &Pass<'_>, saved: &Activations) -> Result<Tensor> {
-        let gated = swiglu::forward(self.activation, &saved.gate, &saved.up)?;
+    /// The activations as they wait for the backward pass, once the output is made.
+    ///
+    /// Between products of integers, which err more than that, the MLP's wait in bf16.
+    pub(super) fn kept(&self, activations: Activations) -> Result<Activations> {
+        let mlp = match activations.mlp {
+            Mlp::Plain { gate, up } if self.halves_mlp() => Mlp::Halved(Halves::of(gate, up)?),
+            mlp => mlp,
+        };
+        Ok(Activations { mlp, ..activations })
+    }
+
+    /// Whether [`Layer::kept`] rounds.
+    pub(super) fn halves_mlp(&self) -> bool {
+        let mlp = [Projection::Gate, Projection::Up, Projection::Down];
+        mlp.iter().all(|&projection| self.linears[projection as usize].has_integer_products())
+    }
+
+    /// The layer's output, from its activations before they are [`kept`](Layer::kept).
+    pub(super) fn output(&self, pass: &Pass<'_>, activations: &Activations) -> Result<Tensor> {
+        let Mlp::Plain { gate, up } = &activations.mlp else {
+            return Err(Error::new(Code::Internal, "an output is made before activations are kept"));
+        };
+        let gated = swiglu::forward(self.activation, gate, up)?;
         let (projected, _) = self.adapted(pass, Projection::Down).forward(&gated)?;
         recycle([gated]);
-        add(projected, &saved.middle)
+        add(projected, &activations.middle)
     }
 
     /// The gradients of the deltas, and of the layer's input if `need_dx`.
@@ -163,7 +223,8 @@ impl Layer {
         dy: Tensor,
         need_dx: bool,
     ) -> Result<(Option<Tensor>, LayerGrads)> {
-        let Activations { input, unnormed, q, k, v, attention, middle, gate, up, lows } = saved;
+        let Activations { input, unnormed, q, k, v, attention, middle, mlp, lows } = saved;
+        let (gate, up) = mlp.into_pair()?;
         let [q_low, k_low, v_low, o_low, gate_low, up_low] = &lows;
         let through = |projection: Projection, x: &Tensor, lows: &Lows, dy: Tensor, need_dx: bool| {
             self.adapted(pass, projection).backward(x, lows, dy, need_dx)
@@ -187,10 +248,18 @@ impl Layer {
 
         let o = self.adapted(pass, Projection::O);
         let dlows = lora::low_gradients(o.deltas, &dmiddle)?;
-        let o_grads = o.weight_gradients(&attention, o_low, &dlows, &dmiddle)?;
+        let o_grads = match &attention {
+            None => Vec::new(),
+            Some(attention) => o.weight_gradients(attention, o_low, &dlows, &dmiddle)?,
+        };
         let dattention = o.input_gradient(&dlows, &dmiddle)?;
+        recycle(attention);
+        let (dattention, dmiddle) = match pass.wanted_of(self.index) {
+            None => (dattention, dmiddle),
+            Some(rows) => (spread(dattention, rows, input.dim(0)?)?, spread(dmiddle, rows, input.dim(0)?)?),
+        };
         let (dq, dk, dv) = attention::backward(self.heads, pass.spans, &q, &k, &v, &dattention)?;
-        recycle([attention, dattention, q, k, v]);
+        recycle([dattention, q, k, v]);
         let (mut dq, mut dk) = (pass.rotation.backward(dq)?, pass.rotation.backward(dk)?);
         if let (Some((q_norm, k_norm)), Some((q, k))) = (&self.qk_norms, unnormed) {
             let unrotated = [dq, dk];
@@ -240,4 +309,12 @@ fn sum_of<const N: usize>(parts: [Option<Tensor>; N]) -> Result<Tensor> {
         });
     }
     sum.ok_or_else(|| Error::new(Code::Internal, "a gradient that was asked for is missing"))
+}
+
+/// `x`'s rows where `rows` says, of `tokens` rows; zeros elsewhere.
+fn spread(x: Tensor, rows: &Tensor, tokens: usize) -> Result<Tensor> {
+    let zeros = Tensor::zeros((tokens, x.dim(1)?), x.dtype(), x.device())?;
+    let all = zeros.index_add(rows, &x, 0)?;
+    recycle([x]);
+    Ok(all)
 }

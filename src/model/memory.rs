@@ -49,7 +49,9 @@ struct Widths {
     hidden: u64,
     queries: u64,
     mlp: u64,
-    /// All of `Activations`.
+    /// All of `Activations` after a forward pass.
+    made: u64,
+    /// The same as they wait for the backward pass.
     kept: u64,
 }
 
@@ -62,8 +64,9 @@ impl Decoder {
         let mlp = config.intermediate_size as u64;
         let unnormed = if config.qk_norm { queries + keys } else { 0 };
         // input, middle · q, attention · k, v · gate, up
-        let kept = 2 * (hidden + queries + keys + mlp) + unnormed;
-        Widths { hidden, queries, mlp, kept }
+        let made = 2 * (hidden + queries + keys + mlp) + unnormed;
+        let halved = self.layers.first().is_some_and(|layer| layer.halves_mlp());
+        Widths { hidden, queries, mlp, made, kept: if halved { made - mlp } else { made } }
     }
 
     /// Bytes of the weights, with what the backward pass through quantized ones adds to them.
@@ -85,17 +88,17 @@ impl Decoder {
 
     /// What [`Decoder::loss_and_gradients`] holds.
     pub(crate) fn training_memory(&self, batch: BatchSize, checkpoint: bool) -> PassMemory {
-        let Widths { hidden, mlp, kept, .. } = self.widths();
+        let Widths { hidden, mlp, made, kept, .. } = self.widths();
         let (tokens, trained, layers) = (batch.tokens as u64, batch.trained as u64, self.layers.len() as u64);
         // The widest moment of `Layer::backward` is that after the gated activation, whose gradients take the place of its
         // operands: dy, the normed input, and a third tensor of the MLP's width.
         let layer = 2 * hidden + mlp;
         let (activations, backward) = match checkpoint {
-            false => (layers * kept, layer),
-            true => (layers * hidden, kept - hidden + layer),
+            false => (layers * kept, made - kept + layer),
+            true => (layers * hidden, made - hidden + layer),
         };
-        // The last layer's output; of the trained tokens: selected, normed, and the gradient.
-        let loss = tokens * hidden + trained * 3 * hidden;
+        // Of the trained tokens: the last layer's output, normed, and the gradient.
+        let loss = trained * 3 * hidden;
         let logits = logits_bytes(batch.trained, self.config.vocab_size);
         PassMemory {
             activations: 4 * tokens * activations,
@@ -106,11 +109,11 @@ impl Decoder {
 
     /// What [`Decoder::loss`] holds: one layer at a time, and no gradient.
     pub(crate) fn evaluation_memory(&self, batch: BatchSize) -> PassMemory {
-        let Widths { hidden, mlp, kept, .. } = self.widths();
+        let Widths { hidden, mlp, made, .. } = self.widths();
         let (tokens, trained) = (batch.tokens as u64, batch.trained as u64);
         PassMemory {
             activations: 4 * tokens * hidden,
-            backward: 4 * tokens * (kept + mlp),
+            backward: 4 * tokens * (made + mlp),
             loss: 4 * trained * 2 * hidden + logits_bytes(batch.trained, self.config.vocab_size),
         }
     }

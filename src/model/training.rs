@@ -9,7 +9,7 @@ use crate::ops::buffers::recycle;
 use crate::ops::cross_entropy::loss_sum;
 use crate::ops::lora::{Dropout, LoraGrad};
 use crate::ops::matmul::add;
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
 /// Token rows laid end to end; attention never crosses from one to the next, so packing changes no number.
 #[derive(Debug, Clone, Default)]
@@ -87,7 +87,9 @@ impl Decoder {
     pub(crate) fn loss(&self, batch: &PackedBatch, lora: &LoraStack) -> Result<f64> {
         self.run(|| {
             let rotation = self.rotation(&batch.positions)?;
-            let pass = Pass { rotation: &rotation, spans: &batch.spans, lora, dropout: None };
+            let (rows, targets) = self.trained_rows(batch)?;
+            let wanted = Some((self.layers.len() - 1, &rows));
+            let pass = Pass { rotation: &rotation, spans: &batch.spans, lora, dropout: None, wanted };
             let mut x = self.embed(&batch.tokens)?;
             for layer in &self.layers {
                 let input = x.clone();
@@ -96,8 +98,7 @@ impl Decoder {
                 activations.recycle();
                 recycle([input]);
             }
-            let (rows, targets) = self.trained_rows(batch)?;
-            let hidden = self.final_norm(&x.index_select(&rows, 0)?)?;
+            let hidden = self.final_norm(&x)?;
             Ok(loss_sum(&self.head, &hidden, &targets, None)?.loss)
         })
     }
@@ -116,7 +117,9 @@ impl Decoder {
     ) -> Result<(f64, LoraGradients)> {
         self.run(|| {
             let rotation = self.rotation(&batch.positions)?;
-            let pass = Pass { rotation: &rotation, spans: &batch.spans, lora, dropout };
+            let (rows, targets) = self.trained_rows(batch)?;
+            let wanted = Some((self.layers.len() - 1, &rows));
+            let pass = Pass { rotation: &rotation, spans: &batch.spans, lora, dropout, wanted };
             let mut x = self.embed(&batch.tokens)?;
             let mut kept = Vec::with_capacity(self.layers.len());
             for layer in &self.layers {
@@ -124,7 +127,7 @@ impl Decoder {
                 let activations = layer.activations(&pass, x, None)?;
                 x = layer.output(&pass, &activations)?;
                 kept.push(match checkpoint {
-                    false => Kept::All(activations),
+                    false => Kept::All(layer.kept(activations)?),
                     true => {
                         activations.recycle();
                         Kept::Input(input)
@@ -132,14 +135,11 @@ impl Decoder {
                 });
             }
 
-            let (rows, targets) = self.trained_rows(batch)?;
-            let selected = x.index_select(&rows, 0)?;
-            let hidden = self.final_norm(&selected)?;
+            let hidden = self.final_norm(&x)?;
             let loss = loss_sum(&self.head, &hidden, &targets, Some(factor))?;
             let dhidden = loss.dhidden.ok_or_else(|| Error::new(Code::Training, "the batch trains no token"))?;
-            let dselected = self.final_norm_backward(&selected, &dhidden)?;
-            let mut dy = Tensor::zeros(x.shape(), DType::F32, &self.device)?.index_add(&rows, &dselected, 0)?;
-            recycle([x, selected, hidden, dselected, dhidden]);
+            let mut dy = self.final_norm_backward(&x, &dhidden)?;
+            recycle([x, hidden, dhidden]);
 
             // Below the lowest adapted layer nothing is trained.
             let lowest = Site::all(self.layers.len()).find(|site| !lora.at(*site).is_empty()).map_or(0, |s| s.layer);
@@ -148,7 +148,7 @@ impl Decoder {
                 let Some(kept) = kept.pop().filter(|_| layer.index >= lowest) else { break };
                 let activations = match kept {
                     Kept::All(activations) => activations,
-                    Kept::Input(input) => layer.activations(&pass, input, None)?,
+                    Kept::Input(input) => layer.kept(layer.activations(&pass, input, None)?)?,
                 };
                 let (dx, grads) = layer.backward(&pass, activations, dy, layer.index > lowest)?;
                 for (slot, grad) in sites[layer.index * 7..].iter_mut().zip(grads) {

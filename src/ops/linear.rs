@@ -53,11 +53,16 @@ impl Weight {
         }
     }
 
+    /// Whether products of many rows are those of integers.
+    fn has_integer_products(&self) -> bool {
+        matches!(self, Weight::Q8(weight) if weight.has_integer_products())
+    }
+
     /// Bytes of the rows that a product widens at the same time.
     fn widened_bytes(&self) -> u64 {
         match self {
             Weight::Dense(_) => 0,
-            Weight::Q8(weight) if weight.has_integer_products() => 0,
+            Weight::Q8(_) if self.has_integer_products() => 0,
             Weight::Q8(weight) => widened::group_bytes(weight.shape()),
             Weight::K(weight) => widened::group_bytes(weight.shape()),
         }
@@ -119,10 +124,12 @@ impl Linear {
 
     /// Bytes of the copy that a product makes of an operand of so many elements: quantized weights are met by quantized ones.
     pub(crate) fn operand_bytes(&self, elements: u64) -> u64 {
-        match &self.weight {
-            Weight::Q8(weight) if weight.has_integer_products() => elements * 9 / 8,
-            _ => 0,
-        }
+        if self.has_integer_products() { elements * 9 / 8 } else { 0 }
+    }
+
+    /// Whether its products, forward and backward, are those of integers.
+    pub(crate) fn has_integer_products(&self) -> bool {
+        self.weight.has_integer_products()
     }
 
     /// A dense f32 copy of the weight, `[out, in]`.

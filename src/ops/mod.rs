@@ -14,6 +14,7 @@ pub(crate) mod buffers;
 pub(crate) mod cross_entropy;
 mod exp;
 pub(crate) mod ggml;
+pub(crate) mod halves;
 mod host;
 pub(crate) mod k_quant;
 pub(crate) mod linear;

@@ -108,7 +108,9 @@ fn time(
     let Some(examples) = examples else {
         return json!({ "seconds": null, "tokens_per_second": speed });
     };
-    let work = |batches: &[BatchSize]| batches.iter().map(|&batch| model.decoder().multiply_adds(batch)).sum::<f64>();
+    // Not `sum`, which makes −0 of nothing.
+    let work =
+        |batches: &[BatchSize]| batches.iter().fold(0.0, |sum, &batch| sum + model.decoder().multiply_adds(batch));
     let training = work(&workload.training) * workload.training_factor * pace.training
         + workload.steps as f64 * pace.optimizer_step;
     let validation = work(&workload.validation) * workload.validations as f64 * pace.validation;
