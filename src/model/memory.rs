@@ -5,6 +5,7 @@ use super::decoder::Decoder;
 use super::lora::Projection;
 use crate::ops::cross_entropy::logits_bytes;
 use crate::ops::linear::Linear;
+use crate::ops::matmul::slab_bytes;
 
 /// What the memory and time of a packed batch depend on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,10 +50,12 @@ struct Widths {
     hidden: u64,
     queries: u64,
     mlp: u64,
-    /// All of `Activations` after a forward pass.
-    made: u64,
-    /// The same as they wait for the backward pass.
-    kept: u64,
+    /// Of a layer's `Activations`: input, queries, keys, values.
+    before: u64,
+    /// The same: what comes after, but for the MLP's.
+    after: u64,
+    /// The MLP's as they wait for the backward pass.
+    kept_mlp: u64,
 }
 
 impl Decoder {
@@ -63,10 +66,16 @@ impl Decoder {
         let keys = (config.num_key_value_heads * config.head_dim) as u64;
         let mlp = config.intermediate_size as u64;
         let unnormed = if config.qk_norm { queries + keys } else { 0 };
-        // input, middle · q, attention · k, v · gate, up
-        let made = 2 * (hidden + queries + keys + mlp) + unnormed;
         let halved = self.layers.first().is_some_and(|layer| layer.halves_mlp());
-        Widths { hidden, queries, mlp, made, kept: if halved { made - mlp } else { made } }
+        Widths {
+            hidden,
+            queries,
+            mlp,
+            before: hidden + queries + 2 * keys + unnormed,
+            // attention, middle
+            after: queries + hidden,
+            kept_mlp: if halved { mlp } else { 2 * mlp },
+        }
     }
 
     /// Bytes of the weights, with what the backward pass through quantized ones adds to them.
@@ -80,40 +89,51 @@ impl Decoder {
     /// Bytes that matrix products need besides: each thread's slab for packed operands, as large as its L2 cache and kept
     /// for ever, and the rows of a quantized weight that are widened at a time.
     pub(crate) fn workspace_bytes(&self) -> u64 {
-        const L2: u64 = 2 << 20;
         let linears = self.layers.iter().flat_map(|layer| &layer.linears).chain([&self.head]);
         let widened = linears.map(Linear::widened_bytes).max().unwrap_or(0);
-        if self.device.is_cpu() { self.num_threads() as u64 * L2 + widened } else { 0 }
+        if self.device.is_cpu() { self.num_threads() as u64 * slab_bytes() + widened } else { 0 }
     }
 
     /// What [`Decoder::loss_and_gradients`] holds.
     pub(crate) fn training_memory(&self, batch: BatchSize, checkpoint: bool) -> PassMemory {
-        let Widths { hidden, mlp, made, kept, .. } = self.widths();
-        let (tokens, trained, layers) = (batch.tokens as u64, batch.trained as u64, self.layers.len() as u64);
+        let Widths { hidden, mlp, before, after, kept_mlp, .. } = self.widths();
+        let (tokens, trained) = (batch.tokens as u64, batch.trained as u64);
+        let (layers, others) = (self.layers.len() as u64, self.layers.len() as u64 - 1);
         // The widest moment of `Layer::backward` is that after the gated activation, whose gradients take the place of its
         // operands: dy, the normed input, and a third tensor of the MLP's width.
         let layer = 2 * hidden + mlp;
-        let (activations, backward) = match checkpoint {
-            false => (layers * kept, made - kept + layer),
-            true => (layers * hidden, made - hidden + layer),
+        let kept = before + after + kept_mlp;
+        let made = before + after + 2 * mlp;
+        // Most of the last layer is made of the trained rows only. It is gone when the one before it has its turn.
+        let (activations, of_last, of_other) = match checkpoint {
+            false => {
+                let last = tokens * before + trained * (after + kept_mlp);
+                let widened = 2 * mlp - kept_mlp + layer;
+                (others * tokens * kept + last, trained * widened, (tokens * widened).saturating_sub(last))
+            }
+            true => {
+                let last = tokens * (before - hidden) + trained * (after + 2 * mlp + layer);
+                (layers * tokens * hidden, last, tokens * (made - 2 * hidden + layer))
+            }
         };
+        let backward = if others > 0 { of_last.max(of_other) } else { of_last };
         // Of the trained tokens: the last layer's output, normed, and the gradient.
         let loss = trained * 3 * hidden;
         let logits = logits_bytes(batch.trained, self.config.vocab_size);
         PassMemory {
-            activations: 4 * tokens * activations,
-            backward: 4 * tokens * backward,
+            activations: 4 * activations,
+            backward: 4 * backward,
             loss: 4 * loss + logits + self.head.operand_bytes(logits / 4),
         }
     }
 
     /// What [`Decoder::loss`] holds: one layer at a time, and no gradient.
     pub(crate) fn evaluation_memory(&self, batch: BatchSize) -> PassMemory {
-        let Widths { hidden, mlp, made, .. } = self.widths();
+        let Widths { hidden, mlp, before, after, .. } = self.widths();
         let (tokens, trained) = (batch.tokens as u64, batch.trained as u64);
         PassMemory {
             activations: 4 * tokens * hidden,
-            backward: 4 * tokens * (made + mlp),
+            backward: 4 * tokens * (before + after + 3 * mlp),
             loss: 4 * trained * 2 * hidden + logits_bytes(batch.trained, self.config.vocab_size),
         }
     }

@@ -102,7 +102,7 @@ fn pytorch_gives_the_same_gradients_on_the_dequantized_weights() {
         for site in Site::all(2) {
             let ([f], [e]) = (found.at(site), expected.at(site)) else { panic!("one delta per site") };
             for (f, e) in [(&f.a, &e.a), (&f.b, &e.b)] {
-                worst = worst.max(f64::from(relative_error(f, e)));
+                worst = worst.max(relative_error(f, e));
             }
         }
         println!("{quantize:?}: gradients differ from PyTorch's by {worst:.1e} of the largest");

@@ -127,7 +127,7 @@ impl Decoder {
                 let activations = layer.activations(&pass, x, None)?;
                 x = layer.output(&pass, &activations)?;
                 kept.push(match checkpoint {
-                    false => Kept::All(layer.kept(activations)?),
+                    false => Kept::All(Box::new(layer.kept(activations)?)),
                     true => {
                         activations.recycle();
                         Kept::Input(input)
@@ -147,7 +147,7 @@ impl Decoder {
             for layer in self.layers.iter().rev() {
                 let Some(kept) = kept.pop().filter(|_| layer.index >= lowest) else { break };
                 let activations = match kept {
-                    Kept::All(activations) => activations,
+                    Kept::All(activations) => *activations,
                     Kept::Input(input) => layer.kept(layer.activations(&pass, input, None)?)?,
                 };
                 let (dx, grads) = layer.backward(&pass, activations, dy, layer.index > lowest)?;
@@ -176,6 +176,6 @@ impl Decoder {
 }
 
 enum Kept {
-    All(Activations),
+    All(Box<Activations>),
     Input(Tensor),
 }

@@ -82,7 +82,16 @@ mod tests {
 
     #[test]
     fn both_come_back_as_bf16_has_them() {
-        let special = [f32::NAN, f32::from_bits(0x7FFF_FFFF), f32::INFINITY, f32::MAX, -0.0, 1e-45, 1.00390625, -3.7];
+        let special = [
+            f32::NAN,
+            f32::from_bits(0x7FFF_FFFF),
+            f32::INFINITY,
+            f32::MAX,
+            -0.0,
+            1e-45,
+            f32::from_bits(0x3F80_8000),
+            -3.7,
+        ];
         let (a, b) = (normal((3, 7001), 1), normal((3, 7001), 2));
         let special = Tensor::from_slice(&special, (2, 4), &Device::Cpu).unwrap();
         for (first, second) in [(a, b), (special.copy().unwrap(), special.affine(-1.0, 0.0).unwrap())] {

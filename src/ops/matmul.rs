@@ -44,6 +44,11 @@ pub(crate) fn all_threads() -> Parallelism {
     }
 }
 
+/// Bytes of the slab for packed operands that `gemm` keeps for each thread: as many as its L2 cache has.
+pub(crate) fn slab_bytes() -> u64 {
+    gemm_common::cache::CACHE_INFO[1].cache_bytes as u64
+}
+
 /// `dst = beta · lhs · rhs`, or `dst += …` with `accumulate`. `dst` is row-major with rows `dst_stride` apart.
 pub(crate) fn gemm(
     dst: &mut [f32],
