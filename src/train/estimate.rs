@@ -72,12 +72,18 @@ pub fn estimate(
     }))
 }
 
-/// Rows of the first epoch, as many as a micro-batch has and the probe allows.
+/// The micro-batch of the first epoch that is neither long nor short, or as many of its rows as the probe allows.
 fn typical(examples: &Examples, options: &TrainOptions) -> (PackedBatch, BatchSize) {
     let all: Vec<usize> = (0..examples.rows.len()).collect();
+    let order = epoch_order(&all, options.seed, 0);
+    // What is left over at the end is no whole batch.
+    let whole = order.len() / options.batch_size * options.batch_size;
+    let mut batches: Vec<&[usize]> =
+        order[..whole.max(order.len().min(options.batch_size))].chunks(options.batch_size).collect();
+    batches.sort_by_key(|batch| batch.iter().map(|&index| examples.rows[index].ids.len()).sum::<usize>());
     let mut size = BatchSize::default();
     let mut rows = Vec::new();
-    for index in epoch_order(&all, options.seed, 0).into_iter().take(options.batch_size) {
+    for &index in batches[batches.len() / 2] {
         let row = &examples.rows[index];
         if !rows.is_empty() && size.tokens + row.ids.len() > PROBE_TOKENS {
             break;
