@@ -4,6 +4,7 @@
 //! The layers, from the top; imports point down only (`tests/layers.rs` holds that):
 //!
 //! ```text
+//! fuzzing                     what fuzzers run; not in a release
 //! capi                        the C ABI: decode → call → encode
 //! report                      what a business asks for
 //! train      generate         the two engines
@@ -12,7 +13,7 @@
 //! tokenize                    text ↔ tokens
 //! model                       one decoder for training and inference
 //! ops                         fused operators, forward and backward beside each other
-//! error control options files memory
+//! error control options files memory own_stack
 //!                             what everything stands on
 //! ```
 #![deny(unsafe_code)]
@@ -22,6 +23,7 @@ mod error;
 mod files;
 mod memory;
 pub mod options;
+mod own_stack;
 
 mod adapter;
 mod dataset;
@@ -34,6 +36,8 @@ mod tokenize;
 mod train;
 
 pub mod capi;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 
 pub use adapter::{Adapter, PatternMap, TargetModules};
 pub use control::{Cancel, Control, Monitor, Phase, Progress};

@@ -1,0 +1,59 @@
+//! Work whose depth the input decides (schemas, templates, tokenizers) runs on a stack of the library's own: a host's
+//! thread may have 64 KiB of it or less.
+//!
+//! What may nest is bounded where it is read; this makes room for those bounds, whoever calls.
+
+use crate::error::{Code, Error, Result};
+use std::cell::Cell;
+
+/// Only what is touched takes memory. Unoptimised builds need several times the stack of a release.
+const BYTES: usize = 32 << 20;
+
+thread_local! {
+    static OWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` on a thread with a stack of the library's own and waits for it; on such a thread, at once. A panic in
+/// `work` goes on in the caller.
+///
+/// # Errors
+/// `OutOfMemory` if the system gives no thread.
+pub(crate) fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
+    if OWN.get() {
+        return Ok(work());
+    }
+    std::thread::scope(|scope| {
+        // The name is known to `capi::panic`.
+        let thread = std::thread::Builder::new().name("tailora-stack".to_owned()).stack_size(BYTES);
+        let thread = thread.spawn_scoped(scope, || {
+            OWN.set(true);
+            work()
+        });
+        let thread = thread
+            .map_err(|err| Error::new(Code::OutOfMemory, format!("the system gives no thread for this call: {err}")))?;
+        thread.join().map_err(|payload| std::panic::resume_unwind(payload))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn depth(levels: u32) -> u32 {
+        let room = std::hint::black_box([levels as u8; 1024]);
+        if levels == 0 { u32::from(room[7]) } else { 1 + std::hint::black_box(depth(levels - 1)) }
+    }
+
+    #[test]
+    fn a_small_stack_of_the_caller_suffices() {
+        let small = std::thread::Builder::new().stack_size(64 << 10);
+        let thread = small.spawn(|| on_own_stack(|| on_own_stack(|| depth(10_000)).unwrap()).unwrap()).unwrap();
+        assert_eq!(thread.join().unwrap(), 10_000);
+    }
+
+    #[test]
+    fn a_panic_goes_on_in_the_caller() {
+        let caught = std::panic::catch_unwind(|| on_own_stack(|| -> u32 { panic!("row 17") }));
+        assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"row 17"));
+    }
+}
