@@ -99,12 +99,13 @@ struct Inner {
 impl Error {
     /// An error with one sentence for people.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { code, message: message.into(), details: Map::new() }))
+        Error(Box::new(Inner { code, message: shorten(message.into()), details: Map::new() }))
     }
 
     /// An I/O failure on `path` while doing `what` ("read", "create", …).
     pub fn io(what: &str, path: &Path, err: &std::io::Error) -> Self {
-        Error::new(Code::Io, format!("cannot {what} {}: {err}", path.display()))
+        let code = if err.kind() == std::io::ErrorKind::OutOfMemory { Code::OutOfMemory } else { Code::Io };
+        Error::new(code, format!("cannot {what} {}: {err}", path.display()))
             .with("path", path.display().to_string())
             .with("os_error", err.raw_os_error())
     }
@@ -114,7 +115,7 @@ impl Error {
     pub fn with(mut self, key: &str, value: impl serde::Serialize) -> Self {
         let value = serde_json::to_value(value).unwrap_or(Value::Null);
         if !value.is_null() {
-            self.0.details.entry(key).or_insert(value);
+            self.0.details.entry(key).or_insert_with(|| shorten_value(value));
         }
         self
     }
@@ -122,7 +123,7 @@ impl Error {
     /// Puts `context: ` before the message.
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
-        self.0.message = format!("{context}: {}", self.0.message);
+        self.0.message = shorten(format!("{context}: {}", self.0.message));
         self
     }
 
@@ -139,6 +140,35 @@ impl Error {
     /// Facts for programs.
     pub fn details(&self) -> &Map<String, Value> {
         &self.0.details
+    }
+}
+
+/// Characters of a message, or of a text in the details, at most: what an input repeats in an error may be megabytes.
+const LONGEST: usize = 800;
+/// Elements of a list or object in the details, at most.
+const MOST: usize = 200;
+
+/// Takes the middle out of a long text: what was found stands at the beginning, and what to do at the end.
+fn shorten(text: String) -> String {
+    // A character has one byte at least.
+    if text.len() <= LONGEST || text.chars().count() <= LONGEST {
+        return text;
+    }
+    let (head, tail) = (LONGEST * 2 / 3, LONGEST / 3);
+    let boundary = |index: Option<(usize, char)>| index.map_or(0, |(at, _)| at);
+    let end = boundary(text.char_indices().nth(head));
+    let start = boundary(text.char_indices().nth_back(tail - 1));
+    format!("{} … {}", &text[..end], &text[start..])
+}
+
+fn shorten_value(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(shorten(text)),
+        Value::Array(items) => items.into_iter().take(MOST).map(shorten_value).collect(),
+        Value::Object(items) => {
+            items.into_iter().take(MOST).map(|(key, value)| (shorten(key), shorten_value(value))).collect()
+        }
+        other => other,
     }
 }
 
@@ -175,5 +205,22 @@ pub(crate) trait IoContext<T> {
 impl<T> IoContext<T> for std::io::Result<T> {
     fn at(self, what: &str, path: &Path) -> Result<T> {
         self.map_err(|err| Error::io(what, path, &err))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_input_repeats_is_cut_in_the_middle() {
+        let long = "名".repeat(1 << 20);
+        let err = Error::new(Code::Io, format!("column `{long}` is unknown; rename it")).with("column", &long);
+        let err = err.with("columns", vec!["名".repeat(1 << 12); 300]).context(&long);
+        assert!(err.message().chars().count() < LONGEST + 10, "{}", err.message().len());
+        assert!(err.message().ends_with("名` is unknown; rename it"), "{err}");
+        assert!(serde_json::to_string(err.details()).unwrap().len() < 1 << 20);
+        let short = "名".repeat(LONGEST);
+        assert_eq!(Error::new(Code::Io, &*short).message(), short);
     }
 }

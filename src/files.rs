@@ -1,8 +1,9 @@
-//! Files that are either whole or not there: written beside their place, synced, then renamed.
+//! Files that are either whole or not there: written beside their place, synced, then renamed. And reading, of regular
+//! files only, and never more than was expected.
 
-use crate::error::{IoContext, Result};
+use crate::error::{Code, Error, IoContext, Result};
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
 /// Writes `path` through `fill`; a failure at any byte leaves what was there before.
@@ -26,15 +27,54 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads a whole text file of at most `limit` bytes.
-pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String> {
-    use crate::error::{Code, Error};
-    let size = std::fs::metadata(path).at("read", path)?.len();
-    if size > limit {
-        return Err(Error::new(Code::Io, format!("{} has {size} bytes; expected at most {limit}", path.display()))
-            .with("path", path.display().to_string()));
+/// Opens a regular file for reading. Anything else (a named pipe, a socket, a device) might never end, or never begin: a
+/// call that waits for it could not be cancelled.
+pub(crate) fn open_regular(path: &Path) -> Result<File> {
+    // Before it is opened, since opening a device may already do something; after it, since it may be another file then.
+    check_regular(path, &std::fs::metadata(path).at("read", path)?)?;
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = options.open(path).at("open", path)?;
+    check_regular(path, &file.metadata().at("read", path)?)?;
+    Ok(file)
+}
+
+fn check_regular(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
+    if metadata.is_file() {
+        return Ok(());
     }
-    let bytes = std::fs::read(path).at("read", path)?;
+    let what = if metadata.is_dir() { "a directory" } else { "a named pipe, a socket or a device" };
+    Err(Error::new(Code::Io, format!("{} is {what}; expected a regular file", path.display()))
+        .with("path", path.display().to_string()))
+}
+
+/// Reads a whole regular file of at most `limit` bytes, whatever size the system says it has.
+pub(crate) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let file = open_regular(path)?;
+    let too_large = |size: String| {
+        Error::new(Code::Io, format!("{} has {size} bytes; expected at most {limit}", path.display()))
+            .with("path", path.display().to_string())
+    };
+    let size = file.metadata().at("read", path)?.len();
+    if size > limit {
+        return Err(too_large(size.to_string()));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).at("read", path)?;
+    if bytes.len() as u64 > limit {
+        return Err(too_large(format!("more than {limit}")));
+    }
+    Ok(bytes)
+}
+
+/// Reads a whole text file of at most `limit` bytes, without the byte-order mark it may begin with.
+pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String> {
+    let mut bytes = read_bytes(path, limit)?;
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
     String::from_utf8(bytes).map_err(|err| {
         Error::new(Code::Io, format!("{} is not UTF-8 at byte {}", path.display(), err.utf8_error().valid_up_to()))
             .with("path", path.display().to_string())
@@ -58,5 +98,32 @@ mod tests {
         assert!(err.message().contains("a.json"), "{err}");
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+    #[test]
+    fn what_is_read_has_no_mark_and_a_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        std::fs::write(&path, "\u{feff}{}").unwrap();
+        assert_eq!(read_text(&path, 5).unwrap(), "{}");
+        let err = read_bytes(&path, 4).unwrap_err();
+        assert!(err.message().contains("has 5 bytes; expected at most 4"), "{err}");
+        let err = read_text(dir.path(), 4).unwrap_err();
+        assert!(err.message().contains("is a directory; expected a regular file"), "{err}");
+    }
+
+    /// Their sizes are 0, and they do not end, or wait for someone who writes.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_regular_file_is_not_even_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, socket) = (dir.path().join("pipe"), dir.path().join("socket"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+        for path in [&*pipe, &socket, &link, Path::new("/dev/zero"), Path::new("/dev/null")] {
+            let err = read_bytes(path, 1 << 20).unwrap_err();
+            assert!(err.message().contains("expected a regular file"), "{err}");
+        }
     }
 }
