@@ -5,6 +5,7 @@
 
 use crate::error::{Code, Error, Result};
 use std::cell::Cell;
+use std::thread::Builder;
 
 /// Only what is touched takes memory. Unoptimised builds need several times the stack of a release.
 const BYTES: usize = 32 << 20;
@@ -23,16 +24,39 @@ pub(crate) fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T
         return Ok(work());
     }
     std::thread::scope(|scope| {
-        // The name is known to `capi::panic`.
-        let thread = std::thread::Builder::new().name("tailora-stack".to_owned()).stack_size(BYTES);
-        let thread = thread.spawn_scoped(scope, || {
+        let thread = thread().spawn_scoped(scope, || {
             OWN.set(true);
             work()
         });
-        let thread = thread
-            .map_err(|err| Error::new(Code::OutOfMemory, format!("the system gives no thread for this call: {err}")))?;
+        let thread = thread.map_err(|err| none(&err))?;
         thread.join().map_err(|payload| std::panic::resume_unwind(payload))
     })
+}
+
+/// Starts a thread with a stack of the library's own that runs `work` and is waited for by nobody.
+///
+/// # Errors
+/// `OutOfMemory` if the system gives no thread.
+pub(crate) fn start(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let work = || {
+        OWN.set(true);
+        work();
+    };
+    thread().spawn(work).map(drop).map_err(|err| none(&err))
+}
+
+/// Whether this thread has a stack of the library's own.
+pub(crate) fn is_own() -> bool {
+    OWN.get()
+}
+
+fn thread() -> Builder {
+    // The name is known to `capi::panic`.
+    Builder::new().name("tailora-stack".to_owned()).stack_size(BYTES)
+}
+
+fn none(err: &std::io::Error) -> Error {
+    Error::new(Code::OutOfMemory, format!("the system gives no thread for this call: {err}"))
 }
 
 #[cfg(test)]

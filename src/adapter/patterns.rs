@@ -70,8 +70,29 @@ impl ModulePattern {
 }
 
 fn pattern_error(pattern: &str, err: &fancy_regex::Error) -> Error {
-    Error::new(Code::InvalidOptions, format!("the module pattern `{pattern}` cannot be used: {err}"))
-        .with("pattern", pattern)
+    let message = format!("the module pattern `{pattern}` cannot be used: {}", reason(err));
+    Error::new(Code::InvalidOptions, message).with("pattern", pattern)
+}
+
+/// One line: what the engine lacks by name, else what it says without the picture of the pattern.
+fn reason(err: &fancy_regex::Error) -> String {
+    use fancy_regex::CompileError::{FeatureNotYetSupported, LookBehindNotConst, VariableLookBehindRequiresFeature};
+    use fancy_regex::Error::{CompileError, RuntimeError};
+    match err {
+        CompileError(inner) => match &**inner {
+            LookBehindNotConst | VariableLookBehindRequiresFeature => {
+                return "look-behind of varying length is not supported; give it a fixed length".to_owned();
+            }
+            FeatureNotYetSupported(feature) => return format!("{feature} is not supported"),
+            _ => {}
+        },
+        RuntimeError(_) => return "it needs too much backtracking; write it without nested repetitions".to_owned(),
+        _ => {}
+    }
+    let text = err.to_string();
+    // The regex crate draws the pattern and says last what is wrong with it.
+    let last = text.lines().rev().find_map(|line| line.trim().strip_prefix("error: "));
+    last.or_else(|| text.lines().next()).unwrap_or_default().to_owned()
 }
 
 /// `rank_pattern` and `alpha_pattern`: values by module pattern. The order is kept, since the first match counts.
@@ -212,6 +233,24 @@ mod tests {
         assert!(ModulePattern::full(&"(".repeat(4000)).is_err());
         assert!(ModulePattern::full(&"a".repeat(5000)).unwrap_err().message().contains("4096"));
         assert!(started.elapsed().as_secs() < 10);
+    }
+
+    #[test]
+    fn a_reason_is_one_line_and_names_what_is_not_supported() {
+        for (pattern, words) in [
+            ("(?<=a+)b", "look-behind of varying length is not supported"),
+            ("a(?", ""),
+            ("[z-a]", ""),
+            ("(a", ""),
+            ("*", ""),
+            (r"\p{Nonsense}", ""),
+            ("a{3,1}", ""),
+            (r"(a)\9", ""),
+        ] {
+            let err = ModulePattern::full(pattern).unwrap_err();
+            assert!(!err.message().contains('\n') && err.message().contains(words), "{pattern}: {err}");
+            assert!(err.message().len() < 200, "{pattern}: {err}");
+        }
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! LoRA adapters.
 
 use super::args::{clear, options, path, required, stack};
-use super::guard;
-use super::handle;
 use super::status::tailora_status;
-use super::text::give_json;
+use super::text::give;
 use super::types::*;
+use super::{guard, handle, worker};
 use crate::adapter::Adapter;
 use crate::options::Options;
 use schemars::JsonSchema;
@@ -54,12 +53,12 @@ pub unsafe extern "C" fn tailora_adapter_load(
         clear(adapter);
         guard::run(err, || {
             required(adapter, "adapter")?;
-            let options = options::<AdapterOptions>(options_json)?;
-            let model = handle::get(model)?;
-            let mut loaded = model.load_adapter(self::path(path, "path")?)?;
-            if let Some(name) = options.name {
-                loaded = loaded.renamed(&name);
-            }
+            let (model, path, options) = (handle::get(model)?, self::path(path, "path")?, options(options_json)?);
+            let loaded = worker::run(move || {
+                let options: AdapterOptions = options.parse()?;
+                let loaded = model.load_adapter(&path)?;
+                Ok(options.name.map(|name| loaded.renamed(&name)).unwrap_or(loaded))
+            })?;
             adapter.write(handle::insert(loaded)?);
             Ok(())
         })
@@ -82,8 +81,11 @@ pub unsafe extern "C" fn tailora_adapter_save(
     // SAFETY: the caller's promise.
     unsafe {
         guard::run(err, || {
-            options::<SaveOptions>(options_json)?;
-            handle::get(adapter)?.save(self::path(path, "path")?)
+            let (adapter, path, options) = (handle::get(adapter)?, self::path(path, "path")?, options(options_json)?);
+            worker::run(move || {
+                options.parse::<SaveOptions>()?;
+                adapter.save(&path)
+            })
         })
     }
 }
@@ -104,7 +106,8 @@ pub unsafe extern "C" fn tailora_adapter_info(
         clear(info_json);
         guard::run(err, || {
             required(info_json, "info_json")?;
-            give_json(info_json, &handle::get(adapter)?.info())
+            let adapter = handle::get(adapter)?;
+            give(info_json, worker::run(move || Ok(adapter.info().to_string()))?)
         })
     }
 }
@@ -131,10 +134,12 @@ pub unsafe extern "C" fn tailora_adapter_merge(
         clear(merged);
         guard::run(err, || {
             required(merged, "merged")?;
-            let options = options::<AdapterOptions>(options_json)?;
-            let stack = stack(adapters, scales, count)?;
-            let name = options.name.as_deref().unwrap_or("merged");
-            merged.write(handle::insert(Adapter::merge(name, &stack)?)?);
+            let (options, stack) = (options(options_json)?, stack(adapters, scales, count)?);
+            let made = worker::run(move || {
+                let options: AdapterOptions = options.parse()?;
+                Adapter::merge(options.name.as_deref().unwrap_or("merged"), &stack)
+            })?;
+            merged.write(handle::insert(made)?);
             Ok(())
         })
     }

@@ -6,7 +6,7 @@ use crate::adapter::Adapter;
 use crate::error::{Code, Error, Result};
 use crate::options::{self, Options};
 use std::ffi::{CStr, c_char};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Writes NULL to `place` if there is one.
@@ -54,11 +54,11 @@ pub(super) unsafe fn optional_text<'a>(text: *const c_char, name: &str) -> Resul
 ///
 /// # Safety
 /// As for [`text`].
-pub(super) unsafe fn path<'a>(path: *const c_char, name: &str) -> Result<&'a Path> {
+pub(super) unsafe fn path(path: *const c_char, name: &str) -> Result<PathBuf> {
     // SAFETY: the caller's promise.
     match unsafe { text(path, name) }? {
         "" => Err(Error::new(Code::InvalidArgument, format!("`{name}` is an empty path")).with("argument", name)),
-        path => Ok(Path::new(path)),
+        path => copy(path, name).map(PathBuf::from),
     }
 }
 
@@ -66,9 +66,20 @@ pub(super) unsafe fn path<'a>(path: *const c_char, name: &str) -> Result<&'a Pat
 ///
 /// # Safety
 /// `text` points to `len` readable bytes, or is NULL.
-pub(super) unsafe fn sized_text<'a>(text: *const c_char, len: usize, name: &str) -> Result<&'a str> {
+pub(super) unsafe fn sized_text(text: *const c_char, len: usize, name: &str) -> Result<String> {
     // SAFETY: the caller's promise; `u8` and `c_char` are one byte each.
-    utf8(unsafe { list(text.cast::<u8>(), len, name) }?, name)
+    copy(utf8(unsafe { list(text.cast::<u8>(), len, name) }?, name)?, name)
+}
+
+/// The host's text for the thread that does the work.
+fn copy(text: &str, name: &str) -> Result<String> {
+    let mut copy = String::new();
+    copy.try_reserve_exact(text.len()).map_err(|_| {
+        let message = format!("there is no memory for a copy of `{name}`, {} bytes", text.len());
+        Error::new(Code::OutOfMemory, message).with("argument", name)
+    })?;
+    copy.push_str(text);
+    Ok(copy)
 }
 
 /// A list with a length; (NULL, 0) is the empty list.
@@ -125,13 +136,25 @@ pub(super) unsafe fn stack(
     Ok(stack)
 }
 
-/// Options as JSON; NULL gives the defaults.
+/// Options as the host gave them. They are parsed where the work is done, for they may nest deeply.
+pub(super) struct OptionsText(Option<String>);
+
+impl OptionsText {
+    /// The options; the defaults for NULL.
+    pub(super) fn parse<T: Options>(&self) -> Result<T> {
+        options::parse(self.0.as_deref())
+    }
+}
+
+/// Options as JSON, or NULL.
 ///
 /// # Safety
 /// As for [`text`].
-pub(super) unsafe fn options<T: Options>(json: *const c_char) -> Result<T> {
+pub(super) unsafe fn options(json: *const c_char) -> Result<OptionsText> {
+    const NAME: &str = "options_json";
     // SAFETY: the caller's promise.
-    options::parse(unsafe { optional_text(json, "options_json") }?)
+    let text = unsafe { optional_text(json, NAME) }?;
+    text.map(|text| copy(text, NAME)).transpose().map(OptionsText)
 }
 
 fn utf8<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str> {

@@ -1,12 +1,12 @@
 //! CSV rows as a dataset.
 
 use super::args::{clear, options, path, required};
-use super::guard;
-use super::handle;
-use super::progress::monitored;
+use super::progress::Callback;
 use super::status::tailora_status;
-use super::text::give_json;
+use super::text::give;
 use super::types::*;
+use super::{cancel as cancels, guard, handle, worker};
+use crate::control::Monitor;
 use crate::dataset::Dataset;
 use std::ffi::{c_char, c_void};
 
@@ -35,7 +35,8 @@ pub unsafe extern "C" fn tailora_dataset_open_csv(
         guard::run(err, || {
             required(dataset, "dataset")?;
             let (path, options) = (self::path(path, "path")?, options(options_json)?);
-            let opened = monitored(progress, user, cancel, |monitor| Dataset::open_csv(path, &options, monitor))?;
+            let work = move |monitor: &mut Monitor<'_>| Dataset::open_csv(&path, &options.parse()?, monitor);
+            let opened = worker::monitored(Callback::new(progress, user), &cancels::optional(cancel)?, work)?;
             dataset.write(handle::insert(opened)?);
             Ok(())
         })
@@ -57,7 +58,8 @@ pub unsafe extern "C" fn tailora_dataset_info(
         clear(info_json);
         guard::run(err, || {
             required(info_json, "info_json")?;
-            give_json(info_json, &handle::get(dataset)?.info())
+            let dataset = handle::get(dataset)?;
+            give(info_json, worker::run(move || Ok(dataset.info().to_string()))?)
         })
     }
 }
@@ -83,7 +85,7 @@ pub unsafe extern "C" fn tailora_dataset_preview(
             required(preview_json, "preview_json")?;
             let (dataset, model) = (handle::get(dataset)?, handle::get(model)?);
             let row = usize::try_from(row).unwrap_or(usize::MAX);
-            give_json(preview_json, &dataset.preview(model.format(), row)?)
+            give(preview_json, worker::run(move || Ok(dataset.preview(model.format(), row)?.to_string()))?)
         })
     }
 }

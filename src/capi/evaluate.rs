@@ -1,12 +1,11 @@
 //! Measuring adapters.
 
 use super::args::{clear, optional_handle, options, required, stack};
-use super::guard;
-use super::handle;
-use super::progress::monitored;
+use super::progress::Callback;
 use super::status::tailora_status;
-use super::text::give_json;
+use super::text::give;
 use super::types::*;
+use super::{cancel as cancels, guard, handle, worker};
 use crate::adapter::Adapter;
 use crate::control::Monitor;
 use crate::train;
@@ -47,11 +46,14 @@ pub unsafe extern "C" fn tailora_evaluate(
             required(evaluation_json, "evaluation_json")?;
             let (model, dataset, options) = (handle::get(model)?, handle::get(dataset)?, options(options_json)?);
             let (training, stack) = (optional_handle(training)?, stack(adapters, scales, count)?);
-            let stack: Vec<(&Adapter, f64)> = stack.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
-            let work = |monitor: &mut Monitor<'_>| {
-                train::evaluate(&model, &stack, &dataset, training.as_deref(), &options, monitor)
+            let work = move |monitor: &mut Monitor<'_>| {
+                let stack: Vec<(&Adapter, f64)> = stack.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
+                let options = options.parse()?;
+                let found = train::evaluate(&model, &stack, &dataset, training.as_deref(), &options, monitor)?;
+                Ok(found.to_string())
             };
-            give_json(evaluation_json, &monitored(progress, user, cancel, work)?)
+            let callback = Callback::new(progress, user);
+            give(evaluation_json, worker::monitored(callback, &cancels::optional(cancel)?, work)?)
         })
     }
 }

@@ -1,4 +1,5 @@
-//! No panic crosses the boundary: every entry point's body runs in [`status`] or [`value`].
+//! No panic crosses the boundary: every entry point's body runs in [`status`] or [`value`], and what it hands to a
+//! thread of the library's own (`worker`) in [`caught`].
 
 use super::args::clear;
 use super::error::raise;
@@ -18,7 +19,7 @@ pub(super) unsafe fn status(
 ) -> tailora_status {
     // SAFETY: the caller's promise.
     unsafe { clear(err) };
-    let error = match caught(body) {
+    let error = match caught(struck(body)) {
         Ok(status) => return status,
         Err(error) => error,
     };
@@ -40,17 +41,21 @@ pub(super) unsafe fn run(err: *mut *mut tailora_error, body: impl FnOnce() -> Re
 
 /// Runs the body of a function whose answer is not a status; what fails becomes `fallback`.
 pub(super) fn value<T>(fallback: T, body: impl FnOnce() -> Result<T>) -> T {
-    caught(body).unwrap_or(fallback)
+    caught(struck(body)).unwrap_or(fallback)
 }
 
-fn caught<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    // What a panic leaves half-changed is either behind an `Exclusive`, which it poisons, or not shared.
-    panic::catch(AssertUnwindSafe(|| {
+fn struck<T>(body: impl FnOnce() -> Result<T>) -> impl FnOnce() -> Result<T> {
+    || {
         #[cfg(feature = "panic-injection")]
         super::injection::strike();
         body()
-    }))
-    .unwrap_or_else(|Caught { message, place }| {
+    }
+}
+
+/// Runs `body`; a panic is an error of the code `Internal`.
+pub(super) fn caught<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What a panic leaves half-changed is either behind an `Exclusive`, which it poisons, or not shared.
+    panic::catch(AssertUnwindSafe(body)).unwrap_or_else(|Caught { message, place }| {
         tracing::error!(%message, place, "internal error");
         Err(Error::new(Code::Internal, format!("internal error: {message}; please report it"))
             .with("panic", message)

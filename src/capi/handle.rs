@@ -50,7 +50,7 @@ handles! {
     tailora_adapter = 0x54, "adapter", Adapter;
     tailora_dataset = 0x55, "dataset", Dataset;
     tailora_session = 0x56, "session", Exclusive<Session>;
-    tailora_stream = 0x57, "stream", Exclusive<super::stream::Open>;
+    tailora_stream = 0x57, "stream", super::stream::Open;
 }
 
 /// An object that one call at a time may use.

@@ -2,11 +2,10 @@
 
 use super::adapter::AdapterOptions;
 use super::args::{clear, required, text};
-use super::guard;
-use super::handle;
 use super::status::{self, tailora_status};
-use super::text::{give_json, live};
+use super::text::{give, live};
 use super::types::tailora_error;
+use super::{guard, handle, worker};
 use crate::dataset::DatasetOptions;
 use crate::error::{Code, Error, Result};
 use crate::generate::{GenerateOptions, SessionOptions};
@@ -59,7 +58,7 @@ pub unsafe extern "C" fn tailora_build_info(
         clear(info_json);
         guard::run(err, || {
             required(info_json, "info_json")?;
-            give_json(info_json, &build_info())
+            give(info_json, worker::run(|| Ok(build_info().to_string()))?)
         })
     }
 }
@@ -147,7 +146,8 @@ pub unsafe extern "C" fn tailora_options_schema(
         clear(schema_json);
         guard::run(err, || {
             required(schema_json, "schema_json")?;
-            give_json(schema_json, &schema_of(text(name, "name")?)?)
+            let name = text(name, "name")?.to_owned();
+            give(schema_json, worker::run(move || Ok(schema_of(&name)?.to_string()))?)
         })
     }
 }
@@ -158,4 +158,93 @@ pub unsafe extern "C" fn tailora_options_schema(
 #[unsafe(no_mangle)]
 pub extern "C" fn tailora_live_handles() -> u64 {
     guard::value(0, || Ok(handle::live() + live()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    fn refused(set: &str, json: &str) -> Error {
+        let parsed = match set {
+            "model" => options::parse::<ModelOptions>(Some(json)).map(drop),
+            "adapter" => options::parse::<AdapterOptions>(Some(json)).map(drop),
+            "dataset" => options::parse::<DatasetOptions>(Some(json)).map(drop),
+            "train" => options::parse::<TrainOptions>(Some(json)).map(drop),
+            "evaluate" => options::parse::<EvaluateOptions>(Some(json)).map(drop),
+            "session" => options::parse::<SessionOptions>(Some(json)).map(drop),
+            "generate" => options::parse::<GenerateOptions>(Some(json)).map(drop),
+            "report" => options::parse::<ReportOptions>(Some(json)).map(drop),
+            other => panic!("no set is named {other}"),
+        };
+        parsed.map_or_else(|err| err, |()| panic!("{set} takes {json}"))
+    }
+
+    #[test]
+    fn what_other_tools_call_an_option_leads_to_one_that_is_there() {
+        for (set, name) in options::targets() {
+            let schema = schema_of(set).unwrap();
+            assert!(schema["properties"].get(name).is_some(), "there is no {set} option `{name}`");
+        }
+    }
+
+    #[test]
+    fn options_of_other_tools_are_named_or_said_to_be_none() {
+        for (set, key, words) in [
+            ("train", "per_device_train_batch_size", "it is called `batch_size` here"),
+            ("train", "epochs", "it is called `num_train_epochs` here"),
+            ("train", "num_epochs", "it is called `num_train_epochs` here"),
+            ("train", "lr", "it is called `learning_rate` here"),
+            ("train", "lora_r", "it is called `r` here"),
+            ("train", "lora_rank", "it is called `r` here"),
+            ("train", "rank", "it is called `r` here"),
+            ("train", "alpha", "it is called `lora_alpha` here"),
+            ("train", "patience", "it is called `early_stopping_patience` here"),
+            ("train", "cutoff_len", "it is called `max_length` here"),
+            ("train", "max_seq_length", "it is called `max_length` here"),
+            ("train", "val_size", "it is called `validation_share` here"),
+            ("train", "warmup_proportion", "it is called `warmup_ratio` here"),
+            ("train", "num_warmup_steps", "it is called `warmup_steps` here"),
+            ("train", "lora_target", "it is called `target_modules` here"),
+            ("train", "optim", "there is none here; training uses AdamW"),
+            ("train", "fp16", "there is none here; training computes in f32"),
+            ("train", "modules_to_save", "there is none here; only LoRA"),
+            ("train", "load_in_4bit", "it is `quantize` of the model options"),
+            ("train", "system_prompt", "it is `system` of the dataset options"),
+            ("model", "n_ctx", "it is `context_length` of the session options"),
+            ("model", "ngl", "there is none here"),
+            ("model", "load_in_4bit", "it is called `quantize` here"),
+            ("model", "torch_dtype", "it is called `dtype` here"),
+            ("session", "n_ctx", "it is called `context_length` here"),
+            ("session", "max_new_tokens", "it is `max_tokens` of the generate options"),
+            ("generate", "n_predict", "it is called `max_tokens` here"),
+            ("generate", "max_new_tokens", "it is called `max_tokens` here"),
+            ("generate", "max_completion_tokens", "it is called `max_tokens` here"),
+            ("generate", "maxOutputTokens", "it is called `max_tokens` here"),
+            ("generate", "do_sample", "there is none here; `temperature` 0 is greedy"),
+            ("generate", "repeat_penalty", "it is called `repetition_penalty` here"),
+            ("generate", "stop_sequences", "it is called `stop` here"),
+            ("generate", "response_format", "it is called `json_schema` here"),
+            ("report", "max_tokens", "it is called `generate.max_tokens` here"),
+            ("report", "n_predict", "it is called `generate.max_tokens` here"),
+            ("report", "temperature", "it is called `generate.temperature` here"),
+            ("report", "response_format", "it is called `schema` here"),
+            ("dataset", "sep", "it is called `delimiter` here"),
+            ("evaluate", "batch_size", "there is none here"),
+            ("adapter", "scale", "there is none here"),
+        ] {
+            let err = refused(set, &json!({ key: 1 }).to_string());
+            assert_eq!(err.code(), Code::InvalidOptions);
+            assert!(err.message().contains(words), "{set}: {err}");
+            assert!(!err.message().contains("did you mean"), "{set}: {err}");
+        }
+        let err = refused("report", r#"{"generate":{"max_new_tokens":5}}"#);
+        assert!(err.message().contains("`generate.max_new_tokens`: it is called `max_tokens` here"), "{err}");
+    }
+
+    #[test]
+    fn a_list_is_not_taken_for_the_fields_of_an_object() {
+        let err = refused("report", r#"{"generate":[5]}"#);
+        assert_eq!((err.details()["option"].as_str(), err.code()), (Some("generate"), Code::InvalidOptions));
+    }
 }

@@ -2,23 +2,31 @@
 
 use super::error::c_text;
 use super::guard;
-use super::status::tailora_status;
+use super::status::{TAILORA_OK, TAILORA_PENDING, tailora_status};
 use super::types::*;
 use crate::error::{Code, Error, Result};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::fmt::Write;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 /// Sends the library's log records to `sink`; NULL sends them nowhere, which is also how it starts. The library itself
-/// never prints. One sink for the process; a new one replaces the old one, which is not called any more once this
-/// returns.
+/// never prints. One sink for the process; a new one replaces the old one.
 ///
-/// Ownership: `sink` is copied; `user` must stay valid until another sink is set. Threads: any, but not from within
-/// a sink (`TAILORA_ERR_BUSY`).
+/// What is logged: at INFO, that a model, dataset or adapter was loaded, a training's start, validations and end, and each
+/// text or report written, with sizes, tokens and seconds; at WARN, everything that is worth a look in what was loaded or
+/// trained; at DEBUG, files, types, options and single steps; at TRACE, single chunks of a stream. Never the content of
+/// rows, prompts or answers.
+///
+/// Waits until no call of the old sink runs any more, a second at most, and returns `TAILORA_PENDING` if one still does
+/// (it may be waiting for something that the caller of this holds): the new sink is in place all the same, and the old one
+/// gets nothing new. A sink may call any function of the library but this one.
+/// Ownership: `sink` is copied; `user` must stay valid until another sink is set, and after `TAILORA_PENDING` until the old
+/// sink's last call returns. Threads: any, but not from within a sink (`TAILORA_ERR_BUSY`).
 /// Errors: `TAILORA_ERR_INVALID_ARGUMENT` for a `struct_size` below its own four bytes or with unknown fields that are
 /// not zero, a level that is none of `TAILORA_LOG_*`, or a NULL `log`; `TAILORA_ERR_UNSUPPORTED` in a Rust
 /// program that has set a global `tracing` subscriber of its own.
@@ -29,14 +37,15 @@ pub unsafe extern "C" fn tailora_set_log_sink(
 ) -> tailora_status {
     // SAFETY: the caller's promise.
     unsafe {
-        guard::run(err, || {
-            if INSIDE.get() {
+        guard::status(err, || {
+            if is_inside() {
                 return Err(Error::new(
                     Code::Busy,
                     "a log sink cannot set another from within; set it after it returns",
                 ));
             }
-            set(if sink.is_null() { None } else { Some(decode(sink)?) })
+            let old = set(if sink.is_null() { None } else { Some(decode(sink)?) })?;
+            Ok(if old.is_none_or(is_at_rest) { TAILORA_OK } else { TAILORA_PENDING })
         })
     }
 }
@@ -52,10 +61,30 @@ unsafe impl Send for Sink {}
 // SAFETY: as above.
 unsafe impl Sync for Sink {}
 
-static SINK: RwLock<Option<Sink>> = RwLock::new(None);
+/// Whoever calls a sink holds a clone of it, and no lock: neither the sink nor who sets another waits for the other here.
+static SINK: RwLock<Option<Arc<Sink>>> = RwLock::new(None);
+
+/// How long a new sink waits for calls of the old one.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread works for a call that a sink made; its records are dropped.
+pub(super) fn is_inside() -> bool {
+    INSIDE.get()
+}
+
+/// Says so of this thread, or not, until the guard is dropped.
+pub(super) fn inside(inside: bool) -> impl Drop {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            INSIDE.set(self.0);
+        }
+    }
+    Before(INSIDE.replace(inside))
 }
 
 /// Reads a host's struct by its size: shorter ones end in zeros, longer ones must not say what we do not understand.
@@ -92,16 +121,33 @@ unsafe fn decode(sink: *const tailora_log_sink) -> Result<Sink> {
     Ok(Sink { level, log, user: read.user })
 }
 
-fn set(sink: Option<Sink>) -> Result<()> {
-    static INSTALLED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+/// Puts `sink` in place; the one before it.
+fn set(sink: Option<Sink>) -> Result<Option<Arc<Sink>>> {
+    static INSTALLED: OnceLock<bool> = OnceLock::new();
     if sink.is_some() && !*INSTALLED.get_or_init(|| tracing::subscriber::set_global_default(ToSink).is_ok()) {
         let message = "this program has a tracing subscriber of its own, which already receives the records";
         return Err(Error::new(Code::Unsupported, message));
     }
-    // Waits for records on their way to the old sink.
-    *SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
+    let sink = sink.map(Arc::new);
+    let old = std::mem::replace(&mut *SINK.write().unwrap_or_else(PoisonError::into_inner), sink);
     tracing::callsite::rebuild_interest_cache();
-    Ok(())
+    Ok(old)
+}
+
+/// Waits for the calls of a sink that is no longer in place; whether they have ended.
+fn is_at_rest(mut old: Arc<Sink>) -> bool {
+    let begun = Instant::now();
+    while Arc::get_mut(&mut old).is_none() {
+        if begun.elapsed() > PATIENCE {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+fn current() -> Option<Arc<Sink>> {
+    SINK.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// The `tracing` subscriber that hands records to the sink. Spans are not kept: records say what they mean alone.
@@ -113,14 +159,15 @@ impl Subscriber for ToSink {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        let sink = SINK.read().unwrap_or_else(PoisonError::into_inner);
-        Some(sink.as_ref().map_or(LevelFilter::OFF, |sink| sink.level))
+        Some(current().map_or(LevelFilter::OFF, |sink| sink.level))
     }
 
     fn event(&self, event: &Event<'_>) {
-        if INSIDE.replace(true) {
+        if is_inside() {
             return;
         }
+        let Some(sink) = current() else { return };
+        let _inside = inside(true);
         let metadata = event.metadata();
         let mut sentence = Sentence::default();
         event.record(&mut sentence);
@@ -132,11 +179,8 @@ impl Subscriber for ToSink {
             target: target.as_ptr(),
             message: message.as_ptr(),
         };
-        if let Some(sink) = SINK.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            // SAFETY: the header asks for a function that any thread may call with `user`; the record outlives the call.
-            unsafe { (sink.log)(&record, sink.user) };
-        }
-        INSIDE.set(false);
+        // SAFETY: the header asks for a function that any thread may call with `user`; the record outlives the call.
+        unsafe { (sink.log)(&record, sink.user) };
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

@@ -35,6 +35,7 @@ mod stream;
 mod text;
 mod train;
 mod types;
+mod worker;
 
 pub use adapter::*;
 pub use cancel::*;

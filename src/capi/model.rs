@@ -1,17 +1,15 @@
 //! Base models.
 
 use super::args::{clear, optional_handle, options, path, required, sized_text};
-use super::guard;
-use super::handle;
-use super::progress::monitored;
+use super::progress::Callback;
 use super::status::tailora_status;
-use super::text::give_json;
+use super::text::give;
 use super::types::*;
+use super::{cancel as cancels, guard, handle, worker};
 use crate::control::Monitor;
 use crate::language_model::LanguageModel;
 use crate::train;
 use std::ffi::{c_char, c_void};
-use std::ptr::null_mut;
 
 /// Loads a base model from a Hugging Face directory: `config.json`, safetensors (one file or sharded),
 /// `tokenizer.json`, and a chat template where there is one; or from a GGUF file. Weights are never changed.
@@ -38,7 +36,8 @@ pub unsafe extern "C" fn tailora_model_load(
         guard::run(err, || {
             required(model, "model")?;
             let (path, options) = (self::path(path, "path")?, options(options_json)?);
-            let loaded = monitored(progress, user, cancel, |monitor| LanguageModel::load(path, &options, monitor))?;
+            let work = move |monitor: &mut Monitor<'_>| LanguageModel::load(&path, &options.parse()?, monitor);
+            let loaded = worker::monitored(Callback::new(progress, user), &cancels::optional(cancel)?, work)?;
             model.write(handle::insert(loaded)?);
             Ok(())
         })
@@ -61,7 +60,8 @@ pub unsafe extern "C" fn tailora_model_info(
         clear(info_json);
         guard::run(err, || {
             required(info_json, "info_json")?;
-            give_json(info_json, &handle::get(model)?.info())
+            let model = handle::get(model)?;
+            give(info_json, worker::run(move || Ok(model.info().to_string()))?)
         })
     }
 }
@@ -85,8 +85,8 @@ pub unsafe extern "C" fn tailora_model_count_tokens(
         }
         guard::run(err, || {
             required(count, "count")?;
-            let model = handle::get(model)?;
-            count.write(model.count_tokens(sized_text(text, text_len, "text")?)? as u64);
+            let (model, text) = (handle::get(model)?, sized_text(text, text_len, "text")?);
+            count.write(worker::run(move || model.count_tokens(&text))? as u64);
             Ok(())
         })
     }
@@ -116,8 +116,10 @@ pub unsafe extern "C" fn tailora_model_estimate(
         guard::run(err, || {
             required(estimate_json, "estimate_json")?;
             let (model, dataset, options) = (handle::get(model)?, optional_handle(dataset)?, options(options_json)?);
-            let work = |monitor: &mut Monitor<'_>| train::estimate(&model, dataset.as_deref(), &options, monitor);
-            give_json(estimate_json, &monitored(None, null_mut(), cancel, work)?)
+            let work = move |monitor: &mut Monitor<'_>| {
+                Ok(train::estimate(&model, dataset.as_deref(), &options.parse()?, monitor)?.to_string())
+            };
+            give(estimate_json, worker::monitored(None, &cancels::optional(cancel)?, work)?)
         })
     }
 }

@@ -1,33 +1,33 @@
-//! A host's progress callback and cancel handle as a `Monitor`.
+//! A host's progress callback, and the events it is given.
 
-use super::cancel;
-use super::types::{tailora_cancel, tailora_progress, tailora_progress_fn};
-use crate::control::{Control, Monitor, Progress};
-use crate::error::Result;
+use super::types::{tailora_progress, tailora_progress_fn};
+use crate::control::{Control, Progress};
 use std::ffi::c_void;
 use std::time::Duration;
 
-/// Runs `work` with a monitor that reports to `progress` and obeys `cancel`.
-///
-/// # Safety
-/// `progress` is NULL or may be called with `user` until this returns.
-pub(super) unsafe fn monitored<T>(
-    progress: tailora_progress_fn,
+/// A host's callback with what the host wants to be handed to it. Not `Send`: it is called on the thread of the call.
+pub(super) struct Callback {
+    call: unsafe extern "C" fn(*const tailora_progress, *mut c_void) -> i32,
     user: *mut c_void,
-    cancel: *const tailora_cancel,
-    work: impl FnOnce(&mut Monitor<'_>) -> Result<T>,
-) -> Result<T> {
-    let cancel = cancel::optional(cancel)?;
-    let Some(callback) = progress else { return work(&mut Monitor::new(&cancel, None)) };
-    let mut report = |event: &Progress| {
-        let event = encode(event);
-        // SAFETY: the caller's promise; the event is a local that outlives the call.
-        if unsafe { callback(&event, user) } == 0 { Control::Continue } else { Control::Stop }
-    };
-    work(&mut Monitor::new(&cancel, Some(&mut report)))
 }
 
-fn encode(event: &Progress) -> tailora_progress {
+impl Callback {
+    /// `None` for NULL.
+    ///
+    /// # Safety
+    /// `progress` is NULL or may be called with `user` for as long as this lives.
+    pub(super) unsafe fn new(progress: tailora_progress_fn, user: *mut c_void) -> Option<Self> {
+        progress.map(|call| Callback { call, user })
+    }
+
+    pub(super) fn call(&self, event: &tailora_progress) -> Control {
+        // SAFETY: the promise of `new`; the event outlives the call.
+        if unsafe { (self.call)(event, self.user) } == 0 { Control::Continue } else { Control::Stop }
+    }
+}
+
+/// An event as C reads it.
+pub(super) fn encode(event: &Progress) -> tailora_progress {
     let figure = |value: Option<f64>| value.unwrap_or(f64::NAN);
     tailora_progress {
         struct_size: size_of::<tailora_progress>() as u32,
@@ -50,7 +50,6 @@ mod tests {
     use super::*;
     use crate::capi::types::*;
     use crate::control::Phase;
-    use crate::error::Code;
 
     unsafe extern "C" fn stop_at_three(event: *const tailora_progress, user: *mut c_void) -> i32 {
         // SAFETY: the test passes a `u64`, and the library an event.
@@ -62,21 +61,15 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_sees_the_figures_and_stops_the_work() {
+    fn a_callback_sees_the_figures_and_answers() {
         let mut seen = 0u64;
-        let work = |monitor: &mut Monitor<'_>| {
-            for step in 1..=10 {
-                monitor.check()?;
-                monitor.report(&Progress::new(Phase::Train, step, 10, Duration::from_secs(2)));
-            }
-            Ok(())
-        };
         // SAFETY: `user` is the `u64` that the callback expects.
-        let stopped =
-            unsafe { monitored(Some(stop_at_three), (&raw mut seen).cast(), std::ptr::null(), work) }.unwrap_err();
-        assert_eq!((stopped.code(), seen), (Code::Cancelled, 3));
+        let callback = unsafe { Callback::new(Some(stop_at_three), (&raw mut seen).cast()) }.unwrap();
+        let call = |step| callback.call(&encode(&Progress::new(Phase::Train, step, 10, Duration::from_secs(2))));
+        assert_eq!((call(2), call(3)), (Control::Continue, Control::Stop));
+        assert_eq!(seen, 3);
         // SAFETY: no callback.
-        unsafe { monitored(None, std::ptr::null_mut(), std::ptr::null(), work) }.unwrap();
+        assert!(unsafe { Callback::new(None, std::ptr::null_mut()) }.is_none());
     }
 
     #[test]

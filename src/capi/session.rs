@@ -1,12 +1,11 @@
 //! Sessions: text and reports from a model through a stack of adapters.
 
 use super::args::{clear, options, required, sized_text};
-use super::cancel;
-use super::guard;
 use super::handle::{self, Exclusive};
 use super::status::{TAILORA_OK, TAILORA_STOPPED, tailora_status};
-use super::text::give_json;
+use super::text::give;
 use super::types::*;
+use super::{cancel as cancels, guard, worker};
 use crate::control::Control;
 use crate::error::{Code, Error};
 use crate::generate::{FinishReason, GenerateOptions, Session, SessionOptions};
@@ -33,7 +32,8 @@ pub unsafe extern "C" fn tailora_session_new(
         clear(session);
         guard::run(err, || {
             required(session, "session")?;
-            let made = Session::new(&*handle::get(model)?, &options::<SessionOptions>(options_json)?)?;
+            let (model, options) = (handle::get(model)?, options(options_json)?);
+            let made = worker::run(move || Session::new(&model, &options.parse::<SessionOptions>()?))?;
             session.write(handle::insert(Exclusive::new(made))?);
             Ok(())
         })
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn tailora_session_attach(
                 let message = format!("`scale` is {scale}; expected a finite number");
                 return Err(Error::new(Code::InvalidArgument, message).with("argument", "scale"));
             }
-            session.enter(NAME)?.attach(&adapter, scale)
+            worker::run(move || session.enter(NAME)?.attach(&adapter, scale))
         })
     }
 }
@@ -82,7 +82,7 @@ pub unsafe extern "C" fn tailora_session_detach(
     unsafe {
         guard::run(err, || {
             let (session, adapter) = (handle::get(session)?, handle::get(adapter)?);
-            session.enter(NAME)?.detach(&adapter)
+            worker::run(move || session.enter(NAME)?.detach(&adapter))
         })
     }
 }
@@ -114,12 +114,16 @@ pub unsafe extern "C" fn tailora_session_generate(
         guard::status(err, || {
             required(result_json, "result_json")?;
             let session = handle::get(session)?;
-            let (prompt, options) =
-                (sized_text(prompt, prompt_len, "prompt")?, options::<GenerateOptions>(options_json)?);
-            let cancel = cancel::optional(cancel)?;
-            let result = session.enter(NAME)?.generate(prompt, &options, &cancel, &mut |_| Control::Continue)?;
-            give_json(result_json, &result.to_json(options.logprobs))?;
-            Ok(if result.finish_reason == FinishReason::Cancelled { TAILORA_STOPPED } else { TAILORA_OK })
+            let (prompt, options) = (sized_text(prompt, prompt_len, "prompt")?, options(options_json)?);
+            let cancel = cancels::optional(cancel)?;
+            let (result, stopped) = worker::run(move || {
+                let options: GenerateOptions = options.parse()?;
+                let result = session.enter(NAME)?.generate(&prompt, &options, &cancel, &mut |_| Control::Continue)?;
+                let stopped = result.finish_reason == FinishReason::Cancelled;
+                Ok((result.to_json(options.logprobs).to_string(), stopped))
+            })?;
+            give(result_json, result)?;
+            Ok(if stopped { TAILORA_STOPPED } else { TAILORA_OK })
         })
     }
 }
@@ -149,8 +153,12 @@ pub unsafe extern "C" fn tailora_session_report(
             required(report_json, "report_json")?;
             let session = handle::get(session)?;
             let (input, options) = (sized_text(input, input_len, "input")?, options(options_json)?);
-            let cancel = cancel::optional(cancel)?;
-            give_json(report_json, &report::report(&mut *session.enter(NAME)?, input, &options, &cancel)?)
+            let cancel = cancels::optional(cancel)?;
+            let written = worker::run(move || {
+                let options = options.parse()?;
+                Ok(report::report(&mut *session.enter(NAME)?, &input, &options, &cancel)?.to_string())
+            })?;
+            give(report_json, written)
         })
     }
 }
@@ -169,7 +177,7 @@ pub unsafe extern "C" fn tailora_session_reset(
     unsafe {
         guard::run(err, || {
             let session = handle::get(session)?;
-            session.enter(NAME)?.reset()
+            worker::run(move || session.enter(NAME)?.reset())
         })
     }
 }

@@ -15,6 +15,8 @@ pub const TAILORA_OK: i32 = 0;
 pub const TAILORA_DONE: i32 = 1;
 /// The host asked to stop, and what was ready by then was given out: the outputs are valid.
 pub const TAILORA_STOPPED: i32 = 2;
+/// The call did what was asked, and something of before is still running: a log sink that was replaced.
+pub const TAILORA_PENDING: i32 = 3;
 /// An argument is outside its domain: NULL where a value is needed, text that is not UTF-8, a number out of range.
 pub const TAILORA_ERR_INVALID_ARGUMENT: i32 = -1;
 /// A handle that is NULL, was never given out, was freed, or is of another type.
@@ -59,6 +61,7 @@ pub(super) const STATUSES: &[(tailora_status, &CStr)] = &[
     (TAILORA_OK, c"TAILORA_OK"),
     (TAILORA_DONE, c"TAILORA_DONE"),
     (TAILORA_STOPPED, c"TAILORA_STOPPED"),
+    (TAILORA_PENDING, c"TAILORA_PENDING"),
     (TAILORA_ERR_INVALID_ARGUMENT, c"TAILORA_ERR_INVALID_ARGUMENT"),
     (TAILORA_ERR_INVALID_HANDLE, c"TAILORA_ERR_INVALID_HANDLE"),
     (TAILORA_ERR_BUSY, c"TAILORA_ERR_BUSY"),

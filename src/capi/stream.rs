@@ -1,25 +1,29 @@
 //! Streams: a text while it is being generated.
 
 use super::args::{clear, options, required, sized_text};
-use super::cancel;
-use super::guard;
 use super::handle::{self, Exclusive};
-use super::session;
 use super::status::{TAILORA_DONE, TAILORA_OK, tailora_status};
-use super::text::give_json;
+use super::text::give;
 use super::types::*;
+use super::{cancel as cancels, guard, session, worker};
 use crate::control::Cancel;
 use crate::generate::{GenerateOptions, Stream};
 use std::ffi::c_char;
+use std::sync::{Mutex, PoisonError};
 
 const NAME: &str = "stream";
 
-/// A stream, what may stop it, and the chunk that the host is reading.
+/// A stream, and the chunk that the host is reading.
 pub(super) struct Open {
+    work: Exclusive<Work>,
+    chunk: Mutex<Vec<u8>>,
+}
+
+/// A stream and what may stop it.
+struct Work {
     stream: Stream,
     cancel: Cancel,
     logprobs: bool,
-    chunk: Vec<u8>,
 }
 
 /// Starts answering a prompt, as `tailora_session_generate` does, chunk by chunk. Nothing is computed between calls. The
@@ -45,11 +49,13 @@ pub unsafe extern "C" fn tailora_stream_open(
             required(stream, "stream")?;
             let session = handle::get(session)?;
             let prompt = sized_text(prompt, prompt_len, "prompt")?;
-            let options = options::<GenerateOptions>(options_json)?;
-            let cancel = cancel::optional(cancel)?;
-            let opened = session.enter(session::NAME)?.stream(prompt, &options)?;
-            let open = Open { stream: opened, cancel, logprobs: options.logprobs, chunk: Vec::new() };
-            stream.write(handle::insert(Exclusive::new(open))?);
+            let (options, cancel) = (options(options_json)?, cancels::optional(cancel)?);
+            let work = worker::run(move || {
+                let options: GenerateOptions = options.parse()?;
+                let stream = session.enter(session::NAME)?.stream(&prompt, &options)?;
+                Ok(Work { stream, cancel, logprobs: options.logprobs })
+            })?;
+            stream.write(handle::insert(Open { work: Exclusive::new(work), chunk: Mutex::default() })?);
             Ok(())
         })
     }
@@ -78,13 +84,17 @@ pub unsafe extern "C" fn tailora_stream_next(
         guard::status(err, || {
             required(chunk, "chunk")?;
             let stream = handle::get(stream)?;
-            let mut open = stream.enter(NAME)?;
-            let Open { stream, cancel, .. } = &mut *open;
-            let Some(text) = stream.next(cancel)? else { return Ok(TAILORA_DONE) };
+            let working = stream.clone();
+            let next = worker::run(move || {
+                let Work { stream, cancel, .. } = &mut *working.work.enter(NAME)?;
+                stream.next(cancel)
+            })?;
+            let Some(text) = next else { return Ok(TAILORA_DONE) };
             let len = text.len();
-            open.chunk = text.into_bytes();
-            open.chunk.push(0);
-            chunk.write(open.chunk.as_ptr().cast());
+            let mut held = stream.chunk.lock().unwrap_or_else(PoisonError::into_inner);
+            *held = text.into_bytes();
+            held.push(0);
+            chunk.write(held.as_ptr().cast());
             if !chunk_len.is_null() {
                 chunk_len.write(len);
             }
@@ -110,8 +120,11 @@ pub unsafe extern "C" fn tailora_stream_summary(
         guard::run(err, || {
             required(summary_json, "summary_json")?;
             let stream = handle::get(stream)?;
-            let open = stream.enter(NAME)?;
-            give_json(summary_json, &open.stream.summary().to_json(open.logprobs))
+            let summary = worker::run(move || {
+                let work = stream.work.enter(NAME)?;
+                Ok(work.stream.summary().to_json(work.logprobs).to_string())
+            })?;
+            give(summary_json, summary)
         })
     }
 }

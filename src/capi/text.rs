@@ -28,15 +28,6 @@ pub(super) unsafe fn give(place: *mut *mut c_char, text: String) -> Result<()> {
     Ok(())
 }
 
-/// Like [`give`], for JSON.
-///
-/// # Safety
-/// As for [`give`].
-pub(super) unsafe fn give_json(place: *mut *mut c_char, json: &serde_json::Value) -> Result<()> {
-    // SAFETY: the caller's promise. JSON escapes NUL, so the text has none.
-    unsafe { give(place, json.to_string()) }
-}
-
 /// How many texts were given out and not freed.
 pub(super) fn live() -> u64 {
     GIVEN.lock().unwrap_or_else(PoisonError::into_inner).len() as u64

@@ -1,12 +1,12 @@
 //! Training.
 
 use super::args::{clear, options, required};
-use super::guard;
-use super::handle;
-use super::progress::monitored;
+use super::progress::Callback;
 use super::status::{TAILORA_OK, TAILORA_STOPPED, tailora_status};
-use super::text::give_json;
+use super::text::give;
 use super::types::*;
+use super::{cancel as cancels, guard, handle, worker};
+use crate::control::Monitor;
 use crate::train;
 use std::ffi::{c_char, c_void};
 
@@ -43,12 +43,15 @@ pub unsafe extern "C" fn tailora_train(
         guard::status(err, || {
             required(adapter, "adapter")?;
             let (model, dataset, options) = (handle::get(model)?, handle::get(dataset)?, options(options_json)?);
-            let outcome =
-                monitored(progress, user, cancel, |monitor| train::train(&model, &dataset, &options, monitor))?;
-            let stopped = outcome.summary["stop_reason"] == "cancelled";
-            let trained = handle::insert(outcome.adapter)?;
-            adapter.write(trained);
-            give_json(summary_json, &outcome.summary)?;
+            let work = move |monitor: &mut Monitor<'_>| {
+                let outcome = train::train(&model, &dataset, &options.parse()?, monitor)?;
+                let stopped = outcome.summary["stop_reason"] == "cancelled";
+                Ok((outcome.adapter, outcome.summary.to_string(), stopped))
+            };
+            let callback = Callback::new(progress, user);
+            let (trained, summary, stopped) = worker::monitored(callback, &cancels::optional(cancel)?, work)?;
+            adapter.write(handle::insert(trained)?);
+            give(summary_json, summary)?;
             Ok(if stopped { TAILORA_STOPPED } else { TAILORA_OK })
         })
     }

@@ -117,8 +117,9 @@ pub struct tailora_log_event {
     pub message: *const c_char,
 }
 
-/// Receives log records, on any thread, possibly on several at the same time. It must not throw or `longjmp`.
-/// Records that arise from calls it makes itself are dropped.
+/// Receives log records, on any thread, possibly on several at the same time; most come on threads of the library's own.
+/// It may call any function of this library but `tailora_set_log_sink`. It must not throw or `longjmp`. Records that arise
+/// from calls it makes itself are dropped.
 pub type tailora_log_fn = Option<unsafe extern "C" fn(event: *const tailora_log_event, user: *mut c_void)>;
 
 /// Where log records go. Set `struct_size` to `sizeof(tailora_log_sink)`; fields behind `struct_size` count as zero.

@@ -15,8 +15,8 @@ use crate::error::{Code, Error, Result};
 use crate::ops::attention::Span;
 use crate::ops::buffers::{Buffers, Hold};
 use crate::ops::linear::{Linear, Weight};
-use crate::ops::rms_norm;
 use crate::ops::rope::Rotation;
+use crate::ops::{rms_norm, rounding};
 use candle_core::{DType, Device, Tensor};
 use once_cell::sync::OnceCell;
 use rayon::ThreadPool;
@@ -223,6 +223,7 @@ fn thread_pool(threads: usize) -> Result<ThreadPool> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|index| format!("tailora-{index}"))
+        .start_handler(|_| rounding::set_default())
         .build()
         .map_err(|err| Error::new(Code::OutOfMemory, format!("cannot start {threads} threads: {err}")))
 }

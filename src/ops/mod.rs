@@ -25,6 +25,7 @@ mod q8_kernel;
 pub(crate) mod quantized;
 pub(crate) mod rms_norm;
 pub(crate) mod rope;
+pub(crate) mod rounding;
 mod simd;
 pub(crate) mod swiglu;
 mod widened;

@@ -4,7 +4,7 @@ use super::memory_options::{ByteSize, GradientCheckpointing};
 use crate::adapter::{LoraConfig, PatternMap, TargetModules};
 use crate::error::{Code, Error, Result};
 use crate::files::read_text;
-use crate::options::{Options, from_value, invalid};
+use crate::options::{Options, from_value, invalid, read};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -281,9 +281,7 @@ impl TrainOptions {
         let bad = |what: String| Error::new(Code::InvalidOptions, what);
         let extension = path.extension().and_then(|ext| ext.to_str()).map(str::to_ascii_lowercase);
         let value: Result<Value> = match extension.as_deref() {
-            Some("json") => serde_json::from_str(&text).map_err(|err| {
-                bad(format!("not valid JSON: {err}")).with("line", err.line()).with("column", err.column())
-            }),
+            Some("json") => read(text.trim_start_matches('\u{feff}'), "the options"),
             Some("yaml" | "yml") => {
                 serde_saphyr::from_str(&text).map_err(|err| bad(format!("not valid YAML: {}", err.to_string().trim())))
             }

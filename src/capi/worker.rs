@@ -1,0 +1,219 @@
+//! Threads of the library's own, on which calls do their work: a host's thread may have a stack of 64 KiB, and may round
+//! as it likes. The caller waits here, and calls the host's progress callback when the work has something to tell.
+//!
+//! Threads are kept, since a stream is asked once a token. One that the host forked away is gone, and says so.
+
+use super::progress::{self, Callback};
+use super::{guard, log};
+use crate::control::{Cancel, Control, Monitor, Progress};
+use crate::error::{Code, Error, Result};
+use crate::ops::rounding;
+use crate::own_stack;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, PoisonError};
+
+/// Idle threads beyond this end: so many calls at the same time are rare.
+const KEPT: usize = 8;
+
+/// Does its work, and gives back how its end is told to the caller.
+type Job = Box<dyn FnOnce() -> Told + Send>;
+type Told = Box<dyn FnOnce()>;
+
+static IDLE: Mutex<Vec<Sender<Job>>> = Mutex::new(Vec::new());
+
+/// The process whose threads they are; 0 while there are none.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+/// Runs `work` on a thread of the library's own and waits for it; on such a thread, at once.
+///
+/// # Errors
+/// Those of `work`, `Internal` if it panics, `OutOfMemory` without a thread, `Unsupported` in a forked child.
+pub(super) fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    monitored(None, &Cancel::new(), |_| work())
+}
+
+/// As [`run`], for work that reports to `callback`, which is called on this thread, and obeys `cancel`.
+pub(super) fn monitored<T: Send + 'static>(
+    callback: Option<Callback>,
+    cancel: &Cancel,
+    work: impl FnOnce(&mut Monitor<'_>) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    check_process()?;
+    if own_stack::is_own() {
+        let Some(callback) = callback else { return work(&mut Monitor::new(cancel, None)) };
+        return work(&mut Monitor::new(cancel, Some(&mut |event: &Progress| callback.call(&progress::encode(event)))));
+    }
+    let (messages, received) = channel();
+    let (answers, answered) = channel();
+    let (cancel, reports, inside_sink) = (cancel.clone(), callback.is_some(), log::is_inside());
+    let job = move || {
+        let _inside = log::inside(inside_sink);
+        let mut report = |event: &Progress| {
+            let told = messages.send(Message::Event(progress::encode(event)));
+            told.ok().and_then(|()| answered.recv().ok()).unwrap_or(Control::Stop)
+        };
+        let result = guard::caught(|| {
+            #[cfg(feature = "panic-injection")]
+            super::injection::strike_work();
+            work(&mut Monitor::new(&cancel, if reports { Some(&mut report) } else { None }))
+        });
+        // A caller that is gone is waiting for nothing.
+        Box::new(move || drop(messages.send(Message::Done(result)))) as Told
+    };
+    hand_over(Box::new(job))?;
+    while let Ok(message) = received.recv() {
+        match (message, &callback) {
+            (Message::Done(result), _) => return result,
+            (Message::Event(event), Some(callback)) => drop(answers.send(callback.call(&event))),
+            (Message::Event(_), None) => {}
+        }
+    }
+    Err(Error::new(Code::Internal, "a thread of the library ended without an answer"))
+}
+
+enum Message<T> {
+    Event(super::types::tailora_progress),
+    Done(Result<T>),
+}
+
+/// Refuses to wait for threads that a fork left behind.
+fn check_process() -> Result<()> {
+    let this = std::process::id();
+    match PROCESS.compare_exchange(0, this, Ordering::Relaxed, Ordering::Relaxed) {
+        Err(parent) if parent != this => Err(Error::new(
+            Code::Unsupported,
+            "this process was forked from one that had used the library, whose threads stayed there; call the library in \
+             the parent, fork before its first call, or start a program with exec",
+        )
+        .with("parent_pid", parent)
+        .with("pid", this)),
+        _ => Ok(()),
+    }
+}
+
+fn hand_over(job: Job) -> Result<()> {
+    let idle = lock().pop();
+    let rejected = match idle {
+        Some(thread) => match thread.send(job) {
+            Ok(()) => return Ok(()),
+            Err(rejected) => rejected.0,
+        },
+        None => job,
+    };
+    start(rejected)
+}
+
+fn start(first: Job) -> Result<()> {
+    let (thread, jobs) = channel::<Job>();
+    own_stack::start(move || {
+        rounding::set_default();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            let tell = job();
+            // Idle before the caller knows: its next call shall find this thread, not start another.
+            let keep = {
+                let mut idle = lock();
+                let keep = idle.len() < KEPT;
+                if keep {
+                    idle.push(thread.clone());
+                }
+                keep
+            };
+            tell();
+            next = if keep { jobs.recv().ok() } else { None };
+        }
+    })
+}
+
+fn lock() -> std::sync::MutexGuard<'static, Vec<Sender<Job>>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capi::handle::Exclusive;
+    use crate::control::Phase;
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_panic_is_an_error_and_poisons_what_was_in_use() {
+        let session = Arc::new(Exclusive::new(7));
+        let used = session.clone();
+        let err = run(move || -> Result<()> {
+            let held = used.enter("session")?;
+            panic!("{} is odd", *held)
+        })
+        .unwrap_err();
+        assert_eq!((err.code(), err.message()), (Code::Internal, "internal error: 7 is odd; please report it"));
+        assert!(err.details()["place"].as_str().unwrap().starts_with(file!()));
+        assert_eq!(session.enter("session").map(drop).unwrap_err().code(), Code::Poisoned);
+        assert_eq!(run(|| Ok(own_stack::is_own())).unwrap(), true);
+    }
+
+    #[test]
+    fn a_call_within_a_call_runs_where_it_is() {
+        let threads = run(|| {
+            let inner = run(|| Ok(std::thread::current().id()))?;
+            Ok((std::thread::current().id(), inner))
+        })
+        .unwrap();
+        assert_eq!(threads.0, threads.1);
+        assert_ne!(threads.0, std::thread::current().id());
+    }
+
+    unsafe extern "C" fn from_this_thread(
+        event: *const crate::capi::types::tailora_progress,
+        user: *mut std::ffi::c_void,
+    ) -> i32 {
+        // SAFETY: the test passes its thread's id, and the library an event.
+        let (event, caller) = unsafe { (&*event, &*user.cast::<std::thread::ThreadId>()) };
+        assert_eq!(*caller, std::thread::current().id());
+        // From a callback the library may be called.
+        assert_eq!(run(|| Ok(5)).unwrap(), 5);
+        i32::from(event.step == 3)
+    }
+
+    #[test]
+    fn a_callback_is_called_where_the_call_was_made() {
+        let mut caller = std::thread::current().id();
+        // SAFETY: `user` is what the callback expects, and outlives the calls.
+        let callback = unsafe { Callback::new(Some(from_this_thread), (&raw mut caller).cast()) };
+        let work = |monitor: &mut Monitor<'_>| {
+            for step in 1..=10 {
+                monitor.report(&Progress::new(Phase::Load, step, 10, Duration::ZERO));
+                monitor.check()?;
+            }
+            Ok(())
+        };
+        assert_eq!(monitored(callback, &Cancel::new(), work).unwrap_err().code(), Code::Cancelled);
+    }
+
+    #[test]
+    fn many_calls_at_the_same_time_all_come_back_and_few_threads_are_kept() {
+        std::thread::scope(|scope| {
+            for _ in 0..32 {
+                scope.spawn(|| (0..50).for_each(|n| assert_eq!(run(move || Ok(n + 1)).unwrap(), n + 1)));
+            }
+        });
+        assert!(lock().len() <= KEPT);
+    }
+
+    /// The price of a call, printed; a generous bound holds on a busy machine too.
+    #[test]
+    fn a_call_costs_microseconds() {
+        run(|| Ok(())).unwrap();
+        let mut times: Vec<Duration> = (0..2000)
+            .map(|_| {
+                let begun = Instant::now();
+                run(|| Ok(())).unwrap();
+                begun.elapsed()
+            })
+            .collect();
+        times.sort();
+        println!("a call on a kept thread: median {:?}, 99th percentile {:?}", times[1000], times[1980]);
+        assert!(times[1000] < Duration::from_millis(1), "median {:?}", times[1000]);
+    }
+}

@@ -1,0 +1,191 @@
+//! Sequences of C calls on one tiny model: handles of the right and the wrong type, freed ones, ones that nobody gave out,
+//! streams left open, adapters that go while they are attached. Three bytes are a call and what it is called with.
+#![allow(unsafe_code)]
+
+use crate::capi::*;
+use std::ffi::{CStr, CString, c_char};
+use std::ptr::{null, null_mut, without_provenance, without_provenance_mut};
+use std::sync::{Mutex, PoisonError};
+
+const CALLS: usize = 64;
+const PROMPT: &CStr = c"\xe5\xb2\x97\xe4\xbd\x8d:P7,\xe7\xbb\xa9\xe6\x95\x88:A";
+/// The type's byte in a handle, as `capi::handle` gives it.
+const ERROR: usize = 0x51;
+const CANCEL: usize = 0x52;
+const MODEL: usize = 0x53;
+const ADAPTER: usize = 0x54;
+const DATASET: usize = 0x55;
+const SESSION: usize = 0x56;
+const STREAM: usize = 0x57;
+
+pub(super) fn run(bytes: &[u8]) {
+    let mut host = Host::new();
+    for call in bytes.chunks_exact(3).take(CALLS) {
+        host.call(call[0], call[1], call[2]);
+    }
+}
+
+/// What a host holds: every handle it was ever given, freed or not, and every string.
+struct Host {
+    handles: Vec<usize>,
+    strings: Vec<*mut c_char>,
+}
+
+/// Model and dataset of all sequences, which may free them too.
+static SHARED: Mutex<[usize; 2]> = Mutex::new([0; 2]);
+
+impl Host {
+    fn new() -> Self {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let [model, dataset] = &mut *shared;
+        let mut host = Host { handles: vec![0, usize::MAX, 0x7fff_1234_5670], strings: Vec::new() };
+        // SAFETY: places to write to are locals; strings end in NUL.
+        unsafe {
+            let mut info = null_mut();
+            if tailora_model_info(without_provenance(*model), &mut info, null_mut()) == TAILORA_OK {
+                host.strings.push(info);
+            } else {
+                *model = load().expect("the tiny model loads");
+            }
+            if tailora_dataset_info(without_provenance(*dataset), &mut info, null_mut()) == TAILORA_OK {
+                host.strings.push(info);
+            } else {
+                *dataset = open().expect("the sample opens");
+            }
+        }
+        host.handles.extend([*model, *dataset]);
+        host
+    }
+
+    /// A handle of type `wanted` that was given out, freed or not; of any type if the highest bit says so.
+    fn pick(&self, wanted: usize, choice: u8) -> usize {
+        let any = choice & 0x80 != 0;
+        let fitting: Vec<usize> = self.handles.iter().copied().filter(|token| any || token >> 56 == wanted).collect();
+        let index = usize::from(choice & 0x7f).checked_rem(fitting.len());
+        index.map_or(0, |index| fitting[fitting.len() - 1 - index])
+    }
+
+    fn call(&mut self, call: u8, first: u8, second: u8) {
+        let (mut out, mut text, mut err) = (0usize, null_mut(), null_mut());
+        let place = (&raw mut out).cast();
+        let handle = |wanted| self.pick(wanted, first);
+        let other = |wanted| self.pick(wanted, second);
+        let (prompt, len) = (PROMPT.as_ptr(), PROMPT.count_bytes());
+        let short = c"{\"max_tokens\":3}".as_ptr();
+        // SAFETY: as in `new`; handles are tokens, whatever they are.
+        let status = unsafe {
+            match call % 24 {
+                0 => tailora_session_new(tailora(handle(MODEL)), null(), place.cast(), &mut err),
+                1 => {
+                    let scale = [1.0, 0.0, -1.0, f64::NAN][usize::from(second) % 4];
+                    tailora_session_attach(tailora(handle(SESSION)), tailora(other(ADAPTER)), scale, &mut err)
+                }
+                2 => tailora_session_detach(tailora(handle(SESSION)), tailora(other(ADAPTER)), &mut err),
+                3 => tailora_session_reset(tailora(handle(SESSION)), &mut err),
+                4 => {
+                    let cancel = tailora(other(CANCEL));
+                    tailora_session_generate(tailora(handle(SESSION)), prompt, len, short, cancel, &mut text, &mut err)
+                }
+                5 => {
+                    let options = c"{\"generate\":{\"max_tokens\":6},\"influence\":false}".as_ptr();
+                    let cancel = tailora(other(CANCEL));
+                    tailora_session_report(tailora(handle(SESSION)), prompt, len, options, cancel, &mut text, &mut err)
+                }
+                6 => {
+                    let (session, cancel) = (tailora(handle(SESSION)), tailora(other(CANCEL)));
+                    tailora_stream_open(session, prompt, len, short, cancel, place.cast(), &mut err)
+                }
+                7 => tailora_stream_next(tailora(handle(STREAM)), &mut null(), null_mut(), &mut err),
+                8 => tailora_stream_summary(tailora(handle(STREAM)), &mut text, &mut err),
+                9 => tailora_cancel_new(place.cast(), &mut err),
+                10 => tailora_cancel_request(tailora(handle(CANCEL))),
+                11 => tailora_session_free(tailora(handle(SESSION))),
+                12 => tailora_adapter_free(tailora(handle(ADAPTER))),
+                13 => tailora_stream_free(tailora(handle(STREAM))),
+                14 => tailora_cancel_free(tailora(handle(CANCEL))),
+                15 => tailora_model_free(tailora(handle(MODEL))),
+                16 => tailora_dataset_free(tailora(handle(DATASET))),
+                17 => {
+                    let options =
+                        c"{\"max_steps\":1,\"r\":2,\"memorisation_samples\":0,\"validation_share\":0}".as_ptr();
+                    let (model, dataset, cancel) = (tailora(handle(MODEL)), tailora(other(DATASET)), null());
+                    tailora_train(model, dataset, options, None, null_mut(), cancel, place.cast(), &mut text, &mut err)
+                }
+                18 => {
+                    let adapters = [tailora(handle(ADAPTER)), tailora(other(ADAPTER))].map(<*mut _>::cast_const);
+                    tailora_adapter_merge(adapters.as_ptr(), null(), 2, null(), place.cast(), &mut err)
+                }
+                19 => tailora_adapter_info(tailora(handle(ADAPTER)), &mut text, &mut err),
+                20 => {
+                    let (dataset, model) = (tailora(handle(DATASET)), tailora(other(MODEL)));
+                    tailora_dataset_preview(dataset, model, u64::from(second), &mut text, &mut err)
+                }
+                21 => tailora_model_count_tokens(tailora(handle(MODEL)), prompt, len, &mut 0, &mut err),
+                22 => {
+                    let strings = self.strings.len();
+                    let string = usize::from(first).checked_rem(strings).map(|index| self.strings[index]);
+                    tailora_string_free(string.unwrap_or(without_provenance_mut(7)))
+                }
+                _ => {
+                    let error = tailora(handle(ERROR));
+                    assert!(!tailora_error_message(error).is_null() && !tailora_error_details(error).is_null());
+                    tailora_error_free(error)
+                }
+            }
+        };
+        assert!(status >= 0 || (out == 0 && text.is_null()), "a call that failed gave something out");
+        assert_ne!(status, TAILORA_ERR_INTERNAL, "call {call} with {first} and {second}");
+        self.handles.extend([out, err.addr()].into_iter().filter(|&token| token != 0));
+        self.strings.extend(Some(text).filter(|text| !text.is_null()));
+    }
+}
+
+impl Drop for Host {
+    /// Frees everything, which much of it was already.
+    fn drop(&mut self) {
+        let shared = *SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: frees take any token and any address.
+        unsafe {
+            for &token in self.handles.iter().filter(|token| !shared.contains(token)) {
+                match token >> 56 {
+                    ERROR => tailora_error_free(tailora(token)),
+                    CANCEL => tailora_cancel_free(tailora(token)),
+                    MODEL => tailora_model_free(tailora(token)),
+                    ADAPTER => tailora_adapter_free(tailora(token)),
+                    DATASET => tailora_dataset_free(tailora(token)),
+                    SESSION => tailora_session_free(tailora(token)),
+                    STREAM => tailora_stream_free(tailora(token)),
+                    _ => TAILORA_OK,
+                };
+            }
+            for &string in &self.strings {
+                tailora_string_free(string);
+            }
+        }
+    }
+}
+
+fn tailora<T>(token: usize) -> *mut T {
+    without_provenance_mut(token)
+}
+
+fn file(path: &str) -> CString {
+    CString::new(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap_or_default()
+}
+
+fn load() -> Option<usize> {
+    let (path, mut model) = (file("tests/fixtures/models/qwen2"), null_mut());
+    // SAFETY: as in `new`.
+    let status = unsafe { tailora_model_load(path.as_ptr(), null(), None, null_mut(), null(), &mut model, null_mut()) };
+    (status == TAILORA_OK).then(|| model.addr())
+}
+
+fn open() -> Option<usize> {
+    let (path, mut dataset) = (file("samples/data/talent_review.csv"), null_mut());
+    let options = c"{\"max_rows\":8}";
+    // SAFETY: as in `new`.
+    let status = unsafe {
+        tailora_dataset_open_csv(path.as_ptr(), options.as_ptr(), None, null_mut(), null(), &mut dataset, null_mut())
+    };
+    (status == TAILORA_OK).then(|| dataset.addr())
+}

@@ -1,0 +1,157 @@
+//! Options arrive as JSON and are parsed strictly: what is unknown, stands twice or is of another type is an error that
+//! names the option and says what to write instead.
+
+mod aliases;
+mod json;
+mod names;
+mod types;
+
+use crate::error::{Code, Error, Result};
+#[cfg(test)]
+pub(crate) use aliases::targets;
+pub(crate) use json::read;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A set of options: knows its name in messages and checks ranges that its types cannot express.
+pub trait Options: DeserializeOwned + JsonSchema + Default {
+    /// The name that `tailora_options_schema` takes, e.g. `train`.
+    const NAME: &'static str;
+
+    /// Checks ranges; the error names the option.
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Parses `json`; `None`, blank text and `null` give the defaults. A BOM before it is left out.
+pub fn parse<T: Options>(json: Option<&str>) -> Result<T> {
+    let text = json.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+    match text.filter(|text| !text.trim().is_empty()) {
+        None => Ok(T::default()),
+        Some(text) => from_value(read(text, &format!("the {} options", T::NAME))?),
+    }
+}
+
+/// Parses an already read JSON value (a config file in JSON or YAML ends here too).
+pub fn from_value<T: Options>(value: Value) -> Result<T> {
+    if value.is_null() {
+        return Ok(T::default());
+    }
+    let schema = schema::<T>();
+    let Value::Object(given) = &value else {
+        let message = format!("the {} options are {}; expected a JSON object", T::NAME, types::found(&value));
+        return Err(Error::new(Code::InvalidOptions, message));
+    };
+    names::check(given, &schema, T::NAME)?;
+    let options: T =
+        serde_path_to_error::deserialize(&value).map_err(|err| types::wrong(&value, &schema, T::NAME, &err))?;
+    options.validate()?;
+    Ok(options)
+}
+
+/// The JSON Schema of a set of options, as served by `tailora_options_schema`.
+pub fn schema<T: Options>() -> Value {
+    schemars::schema_for!(T).to_value()
+}
+
+/// An error about one option's value.
+pub fn invalid(name: &str, found: impl std::fmt::Display, expected: &str) -> Error {
+    Error::new(Code::InvalidOptions, format!("option `{name}` is {found}; expected {expected}")).with("option", name)
+}
+
+/// What a property's schema says, through a `$ref`, or through that of an `anyOf` with null.
+fn resolve<'a>(property: &'a Value, root: &'a Value) -> (&'a Value, Option<&'a str>) {
+    let reference = |schema: &'a Value| schema.get("$ref").and_then(Value::as_str);
+    let variants = property.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    let found = reference(property).or_else(|| variants.filter_map(reference).next());
+    match found.and_then(|path| Some((path, root.pointer(path.strip_prefix('#')?)?))) {
+        Some((path, schema)) => (schema, path.rsplit('/').next()),
+        None => (property, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
+    #[serde(default, deny_unknown_fields)]
+    struct Sample {
+        learning_rate: f64,
+        #[schemars(range(min = 1, max = 9))]
+        epochs: u32,
+        names: Vec<String>,
+        on: bool,
+        text: Option<String>,
+        inner: InnerOptions,
+    }
+
+    #[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
+    #[serde(default, deny_unknown_fields)]
+    struct InnerOptions {
+        max_tokens: u32,
+        schema: Option<Value>,
+    }
+
+    impl Options for Sample {
+        const NAME: &'static str = "sample";
+        fn validate(&self) -> Result<()> {
+            if self.learning_rate < 0.0 {
+                return Err(invalid("learning_rate", self.learning_rate, "a number ≥ 0"));
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_gives_defaults() {
+        for nothing in [None, Some(""), Some("  \r\n\t"), Some("\u{feff}"), Some("\u{feff} "), Some("null"), Some("{}")]
+        {
+            assert_eq!(parse::<Sample>(nothing).unwrap(), Sample::default(), "{nothing:?}");
+        }
+        for three in ["{\"epochs\":3}", "\u{feff}{\"epochs\":3}", "\r\n{\"epochs\":3}\n"] {
+            assert_eq!(parse::<Sample>(Some(three)).unwrap().epochs, 3);
+        }
+    }
+
+    /// What a host may write wrongly; the option of the details, and parts of the sentence.
+    #[test]
+    fn what_is_wrong_is_refused_with_words() {
+        for (json, option, words) in [
+            ("[1]", "", &["sample options are a list", "JSON object"][..]),
+            ("3", "", &["sample options are 3"]),
+            ("\"{}\"", "", &["sample options are a text", "JSON object"]),
+            ("{", "", &["not valid JSON"]),
+            ("{} x", "", &["not valid JSON", "trailing"]),
+            ("\u{feff}\u{feff}{}", "", &["not valid JSON"]),
+            (r#"{"learning_rate":1,"epochs":"x"}"#, "epochs", &["`epochs` is \"x\"", "a whole number from 1 to 9"]),
+            (r#"{"epochs":"3"}"#, "epochs", &["`epochs` is \"3\"", "without quotes"]),
+            (r#"{"epochs":-1}"#, "epochs", &["`epochs` is -1", "a whole number"]),
+            (r#"{"epochs":2.5}"#, "epochs", &["`epochs` is 2.5", "a whole number"]),
+            (r#"{"epochs":99999999999}"#, "epochs", &["`epochs` is 99999999999", "a whole number"]),
+            (r#"{"epochs":null}"#, "epochs", &["`epochs` is null", "a whole number"]),
+            (r#"{"learning_rate":"2e-4"}"#, "learning_rate", &["\"2e-4\"", "a number", "without quotes"]),
+            (r#"{"learning_rate":[1]}"#, "learning_rate", &["`learning_rate` is a list", "a number"]),
+            (r#"{"on":"true"}"#, "on", &["`on` is \"true\"", "true or false", "without quotes"]),
+            (r#"{"on":1}"#, "on", &["`on` is 1", "true or false"]),
+            (r#"{"text":5}"#, "text", &["`text` is 5", "a text or null"]),
+            (r#"{"names":"a"}"#, "names", &["`names` is \"a\"", "a list"]),
+            (r#"{"names":["a",5]}"#, "names", &["`names[1]` is 5"]),
+            (r#"{"inner":[5]}"#, "inner", &["`inner` is a list", "an object"]),
+            (r#"{"inner":5}"#, "inner", &["`inner` is 5", "an object"]),
+            (r#"{"inner":{"max_tokens":"5"}}"#, "inner.max_tokens", &["\"5\"", "without quotes"]),
+            (r#"{"inner":{"max_tokes":5}}"#, "inner.max_tokes", &["did you mean `max_tokens`?"]),
+            (r#"{"inner":{"max_tokens":5,"max_tokens":5}}"#, "inner.max_tokens", &["twice"]),
+            (r#"{"inner":{"schema":{"type":"a","type":"b"}}}"#, "inner.schema.type", &["twice"]),
+            (r#"{"learning_rate":-1}"#, "learning_rate", &["`learning_rate`"]),
+        ] {
+            let err = parse::<Sample>(Some(json)).map(drop).unwrap_err();
+            assert_eq!(err.code(), Code::InvalidOptions);
+            assert_eq!(err.details().get("option").and_then(Value::as_str).unwrap_or(""), option, "{json}: {err}");
+            assert!(words.iter().all(|word| err.message().contains(word)), "{json}: {err}");
+        }
+    }
+}
