@@ -1,8 +1,9 @@
 //! A base model as one thing: decoder, tokenizer and chat template, loaded from a Hugging Face directory or a GGUF file.
 
-use crate::adapter::{Adapter, AdapterBase};
+use crate::adapter::{Adapter, AdapterBase, AdapterOptions};
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
+use crate::memory;
 use crate::model::{Decoder, DeviceChoice, LoadPlan, ModelFiles, Quantize, model_name};
 use crate::options::{Options, invalid};
 use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer};
@@ -75,6 +76,9 @@ impl ModelOptions {
     }
 }
 
+/// Bytes that a tokenizer takes for each byte of its file while it is built.
+const TOKENIZER_GROWTH: u64 = 16;
+
 /// A loaded base model. Immutable; clones share it, and any thread may use it.
 #[derive(Clone)]
 pub struct LanguageModel(Arc<Inner>);
@@ -100,6 +104,10 @@ impl LanguageModel {
     pub fn load(path: &Path, options: &ModelOptions, monitor: &mut Monitor<'_>) -> Result<Self> {
         options.validate()?;
         let files = ModelFiles::find(path)?;
+        // What a tokenizer becomes is many times its file.
+        let tokenizer =
+            std::fs::metadata(files.directory().join("tokenizer.json")).map_or(0, |metadata| metadata.len());
+        memory::probe(tokenizer.saturating_mul(TOKENIZER_GROWTH))?;
         // The tokenizer first: it is small, and its errors come before minutes of loading.
         let tokenizer = Tokenizer::open(&files)?;
         let template = ChatTemplate::open(&files, &tokenizer)?;
@@ -159,8 +167,21 @@ impl LanguageModel {
     }
 
     /// Loads a PEFT adapter directory that fits this model; see [`Adapter::load`] for its errors.
-    pub fn load_adapter(&self, dir: &Path) -> Result<Adapter> {
-        Adapter::load(dir, self.adapter_base()?)
+    pub fn load_adapter(&self, dir: &Path, options: &AdapterOptions) -> Result<Adapter> {
+        let loaded = Adapter::load_with(dir, self.adapter_base()?, options)?;
+        Ok(loaded.with_notes(self.template_note(dir)))
+    }
+
+    /// An adapter that was trained with a template of its own is given the base's, which it may not know.
+    fn template_note(&self, dir: &Path) -> Option<String> {
+        let own = match ChatTemplate::load(dir) {
+            Ok(own) => own?,
+            Err(err) => return Some(format!("the adapter's own chat template was not read: {}", err.message())),
+        };
+        let differs = self.0.format.template().is_none_or(|base| base.source().trim() != own.source().trim());
+        differs.then(|| {
+            "the adapter's folder has a chat template that differs from the base model's, which is used".to_owned()
+        })
     }
 
     /// Refuses an adapter of another base model.

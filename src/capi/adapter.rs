@@ -6,23 +6,12 @@ use super::handle;
 use super::status::tailora_status;
 use super::text::give_json;
 use super::types::*;
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, AdapterOptions};
+use crate::error::{Code, Error};
 use crate::options::Options;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::ffi::c_char;
-
-/// Options of `tailora_adapter_load` and `tailora_adapter_merge`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct AdapterOptions {
-    /// The name that reports show. By default what the adapter's manifest says, else its directory's name; `merged` for a merged one.
-    name: Option<String>,
-}
-
-impl Options for AdapterOptions {
-    const NAME: &'static str = "adapter";
-}
 
 /// Options of `tailora_adapter_save`. There are none yet: the parameter is there so that the first one needs no new
 /// function.
@@ -35,7 +24,8 @@ impl Options for SaveOptions {
 }
 
 /// Loads a LoRA adapter in PEFT's format: a directory with `adapter_config.json` and `adapter_model.safetensors`.
-/// Every tensor must be there, in the shape that `model` asks for, and no other.
+/// Every tensor must be there, in the shape that `model` asks for, and no other. An adapter that names other base weights is
+/// refused unless `allow_base_mismatch` says otherwise; what else is worth knowing is in its info as `notes`.
 ///
 /// `path`: the directory. `options_json`: see `tailora_options_schema("adapter")`; NULL for defaults.
 /// Ownership: the caller frees `*adapter` with `tailora_adapter_free`. Threads: any.
@@ -56,10 +46,7 @@ pub unsafe extern "C" fn tailora_adapter_load(
             required(adapter, "adapter")?;
             let options = options::<AdapterOptions>(options_json)?;
             let model = handle::get(model)?;
-            let mut loaded = model.load_adapter(self::path(path, "path")?)?;
-            if let Some(name) = options.name {
-                loaded = loaded.renamed(&name);
-            }
+            let loaded = model.load_adapter(self::path(path, "path")?, &options)?;
             adapter.write(handle::insert(loaded)?);
             Ok(())
         })
@@ -132,6 +119,11 @@ pub unsafe extern "C" fn tailora_adapter_merge(
         guard::run(err, || {
             required(merged, "merged")?;
             let options = options::<AdapterOptions>(options_json)?;
+            if options.allow_base_mismatch {
+                let message =
+                    "option `allow_base_mismatch` is for loading; adapters that are merged share a loaded model";
+                return Err(Error::new(Code::InvalidOptions, message).with("option", "allow_base_mismatch"));
+            }
             let stack = stack(adapters, scales, count)?;
             let name = options.name.as_deref().unwrap_or("merged");
             merged.write(handle::insert(Adapter::merge(name, &stack)?)?);

@@ -1,12 +1,12 @@
 //! The library itself: versions, build, options, leaks.
 
-use super::adapter::AdapterOptions;
 use super::args::{clear, required, text};
 use super::guard;
 use super::handle;
 use super::status::{self, tailora_status};
 use super::text::{give_json, live};
 use super::types::tailora_error;
+use crate::adapter::AdapterOptions;
 use crate::dataset::DatasetOptions;
 use crate::error::{Code, Error, Result};
 use crate::generate::{GenerateOptions, SessionOptions};

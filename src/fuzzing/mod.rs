@@ -1,7 +1,12 @@
 //! What fuzzers run, and what `tests/corpus` is replayed through: one function per kind of input that a host does not
 //! write itself. Each takes any bytes, and fails on a defect only: a panic, or an error of the code `Internal`.
 
+mod adapter;
+mod config;
+mod gguf;
+mod models;
 mod options;
+mod safetensors;
 
 use crate::error::{Code, Result};
 
@@ -9,7 +14,13 @@ use crate::error::{Code, Result};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All kinds.
-pub const TARGETS: &[Target] = &[("options", options::run)];
+pub const TARGETS: &[Target] = &[
+    ("adapter", adapter::run),
+    ("config", config::run),
+    ("gguf", gguf::run),
+    ("options", options::run),
+    ("safetensors", safetensors::run),
+];
 
 /// Runs the target of that name.
 ///
