@@ -66,7 +66,20 @@ pub(crate) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
     if bytes.len() as u64 > limit {
         return Err(too_large(format!("more than {limit}")));
     }
+    refuse_pointer(path, &bytes)?;
     Ok(bytes)
+}
+
+/// Refuses what git leaves in the place of a large file that was not downloaded.
+pub(crate) fn refuse_pointer(path: &Path, beginning: &[u8]) -> Result<()> {
+    if !beginning.starts_with(b"version https://git-lfs.github.com/spec/") {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is a git-lfs pointer, a few lines that stand for the file itself; fetch the file with `git lfs pull`",
+        path.display()
+    );
+    Err(Error::new(Code::Io, message).with("path", path.display().to_string()))
 }
 
 /// Reads a whole text file of at most `limit` bytes, without the byte-order mark it may begin with.

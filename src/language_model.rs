@@ -1,9 +1,10 @@
 //! A base model as one thing: decoder, tokenizer and chat template, loaded from a Hugging Face directory or a GGUF file.
 
-use crate::adapter::{Adapter, AdapterBase};
+use crate::adapter::{Adapter, AdapterBase, AdapterOptions};
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
-use crate::model::{Decoder, DeviceChoice, LoadPlan, ModelFiles, Quantize};
+use crate::memory;
+use crate::model::{Decoder, DeviceChoice, LoadPlan, ModelFiles, Quantize, model_name};
 use crate::options::{Options, invalid};
 use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer};
 use once_cell::sync::OnceCell;
@@ -75,6 +76,9 @@ impl ModelOptions {
     }
 }
 
+/// Bytes that a tokenizer takes for each byte of its file while it is built.
+const TOKENIZER_GROWTH: u64 = 16;
+
 /// A loaded base model. Immutable; clones share it, and any thread may use it.
 #[derive(Clone)]
 pub struct LanguageModel(Arc<Inner>);
@@ -100,6 +104,10 @@ impl LanguageModel {
     pub fn load(path: &Path, options: &ModelOptions, monitor: &mut Monitor<'_>) -> Result<Self> {
         options.validate()?;
         let files = ModelFiles::find(path)?;
+        // What a tokenizer becomes is many times its file.
+        let tokenizer =
+            std::fs::metadata(files.directory().join("tokenizer.json")).map_or(0, |metadata| metadata.len());
+        memory::probe(tokenizer.saturating_mul(TOKENIZER_GROWTH))?;
         // The tokenizer first: it is small, and its errors come before minutes of loading.
         let tokenizer = Tokenizer::open(&files)?;
         let template = ChatTemplate::open(&files, &tokenizer)?;
@@ -113,7 +121,7 @@ impl LanguageModel {
         let decoder = Decoder::open(&files, &plan, monitor)?;
         let config = decoder.config();
         let format = PromptFormat::new(tokenizer, template, &config.eos_token_ids, config.bos_token_id)?;
-        let name = options.name.clone().unwrap_or_else(|| file_name(path));
+        let name = options.name.clone().unwrap_or_else(|| model_name(path));
         Ok(LanguageModel(Arc::new(Inner {
             name,
             path: path.to_path_buf(),
@@ -146,25 +154,42 @@ impl LanguageModel {
     }
 
     /// SHA-256 of the weight files, hex; computed at the first call.
-    pub fn sha256(&self) -> &str {
+    ///
+    /// # Errors
+    /// `Io` if a weight file was written to after the model was loaded: its hash would be that of other weights.
+    pub fn sha256(&self) -> Result<&str> {
         self.0.decoder.sha256()
     }
 
     /// The identity and shapes that an adapter is held against.
-    pub(crate) fn adapter_base(&self) -> AdapterBase {
-        AdapterBase::from(&self.0.decoder).named(self.name())
+    pub(crate) fn adapter_base(&self) -> Result<AdapterBase> {
+        Ok(AdapterBase::try_from(&self.0.decoder)?.named(self.name()))
     }
 
     /// Loads a PEFT adapter directory that fits this model; see [`Adapter::load`] for its errors.
-    pub fn load_adapter(&self, dir: &Path) -> Result<Adapter> {
-        Adapter::load(dir, self.adapter_base())
+    pub fn load_adapter(&self, dir: &Path, options: &AdapterOptions) -> Result<Adapter> {
+        let loaded = Adapter::load_with(dir, self.adapter_base()?, options)?;
+        Ok(loaded.with_notes(self.template_note(dir)))
+    }
+
+    /// An adapter that was trained with a template of its own is given the base's, which it may not know.
+    fn template_note(&self, dir: &Path) -> Option<String> {
+        let own = match ChatTemplate::load(dir) {
+            Ok(own) => own?,
+            Err(err) => return Some(format!("the adapter's own chat template was not read: {}", err.message())),
+        };
+        let differs = self.0.format.template().is_none_or(|base| base.source().trim() != own.source().trim());
+        differs.then(|| {
+            "the adapter's folder has a chat template that differs from the base model's, which is used".to_owned()
+        })
     }
 
     /// Refuses an adapter of another base model.
     pub(crate) fn check_adapter(&self, adapter: &Adapter) -> Result<()> {
         let base = adapter.base();
-        let same = base.sha256.as_deref().is_none_or(|sha256| sha256 == self.sha256());
-        if same && base.same_shapes(&self.adapter_base()) {
+        let here = self.adapter_base()?;
+        let same = base.sha256.is_none() || base.sha256 == here.sha256;
+        if same && base.same_shapes(&here) {
             return Ok(());
         }
         Err(Error::new(
@@ -180,7 +205,7 @@ impl LanguageModel {
         .with("adapter_base", &base.name)
         .with("adapter_base_sha256", base.sha256.as_deref())
         .with("model", self.name())
-        .with("model_sha256", self.sha256()))
+        .with("model_sha256", here.sha256))
     }
 
     /// Tokens of a text, without special ones around it.
@@ -213,7 +238,7 @@ impl LanguageModel {
             "dtype": decoder.dtype().as_str(),
             "quantize": quantize,
             "weight_types": kept.types,
-            "notes": kept.notes(),
+            "notes": decoder.notes(),
             "threads": decoder.num_threads(),
             "tensors": tensors,
             "bytes": bytes,
@@ -235,10 +260,4 @@ fn device_name(decoder: &Decoder) -> String {
         candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
         candle_core::DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
     }
-}
-
-fn file_name(path: &Path) -> String {
-    let resolved = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let name = if resolved.is_dir() { resolved.file_name() } else { resolved.file_stem() };
-    name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
 }

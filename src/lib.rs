@@ -39,7 +39,7 @@ pub mod capi;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 
-pub use adapter::{Adapter, PatternMap, TargetModules};
+pub use adapter::{Adapter, AdapterOptions, PatternMap, TargetModules};
 pub use control::{Cancel, Control, Monitor, Phase, Progress};
 pub use dataset::{Dataset, DatasetOptions, EmptyRows, Encoding, LongRows, Row};
 pub use error::{Code, Error, Result};

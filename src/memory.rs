@@ -1,7 +1,45 @@
-//! Memory of this process and of the machine, as the operating system counts it.
+//! Memory of this process and of the machine, as the operating system counts it; and asking for it where a refusal can still
+//! be an error.
 
+use crate::error::{Code, Error, Result};
+use memmap2::MmapMut;
 use std::sync::atomic::{AtomicU64, Ordering};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+
+/// Left for what is allocated in passing and cannot fail: names, lists, errors, stacks of threads.
+const HEADROOM: u64 = 24 << 20;
+
+/// The error where the system gives no memory.
+pub(crate) fn exhausted(bytes: u64) -> Error {
+    Error::new(
+        Code::OutOfMemory,
+        format!(
+            "the system gives no {bytes} bytes of memory; free some, raise the limit of this process, or take a smaller \
+             model, batch or context"
+        ),
+    )
+    .with("bytes", bytes)
+}
+
+/// Whether the system would give `bytes` now, besides some headroom: asked before work inside of libraries that end the
+/// process where it would not. Nothing is kept, so what other threads take meanwhile is not seen.
+pub(crate) fn probe(bytes: u64) -> Result<()> {
+    let wanted = bytes.saturating_add(HEADROOM);
+    // Not by way of the allocator: it draws conclusions from sizes that are freed.
+    match usize::try_from(wanted).ok().and_then(|len| MmapMut::map_anon(len).ok()) {
+        Some(_) => Ok(()),
+        None => Err(exhausted(wanted)),
+    }
+}
+
+/// A vector with room for `len` elements.
+pub(crate) fn reserved<T>(len: usize) -> Result<Vec<T>> {
+    let mut vector = Vec::new();
+    match vector.try_reserve_exact(len) {
+        Ok(()) => Ok(vector),
+        Err(_) => Err(exhausted((len as u64).saturating_mul(size_of::<T>() as u64))),
+    }
+}
 
 /// What of this process lies in physical memory, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +106,16 @@ mod tests {
         assert!(with.peak >= before.now + (48 << 20), "{before:?} {with:?} {}", block[12345]);
         drop(block);
         assert!(resident().unwrap().peak >= with.peak);
+    }
+
+    #[test]
+    fn what_no_machine_has_is_an_error() {
+        for err in [probe(1 << 60).unwrap_err(), probe(u64::MAX).unwrap_err(), reserved::<u64>(1 << 57).unwrap_err()] {
+            assert_eq!(err.code(), Code::OutOfMemory);
+            assert!(err.details()["bytes"].as_u64().unwrap() >= 1 << 60, "{err}");
+        }
+        probe(1 << 20).unwrap();
+        assert!(reserved::<u64>(10).unwrap().capacity() >= 10);
     }
 
     #[test]

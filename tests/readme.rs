@@ -10,7 +10,7 @@ use std::ptr::null_mut;
 use tailora::capi::{TAILORA_OK, tailora_options_schema, tailora_string_free};
 
 const READMES: [&str; 2] = ["README.md", "README.zh.md"];
-const FAMILIES: [&str; 7] = ["model", "dataset", "train", "evaluate", "session", "generate", "report"];
+const FAMILIES: [&str; 8] = ["model", "adapter", "dataset", "train", "evaluate", "session", "generate", "report"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

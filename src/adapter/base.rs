@@ -1,5 +1,6 @@
 //! What an adapter has to know of the base model it belongs to: shapes, device, identity — not its weights.
 
+use crate::error::{Error, Result};
 use crate::model::{Decoder, Projection};
 use candle_core::Device;
 
@@ -48,12 +49,14 @@ impl AdapterBase {
     }
 }
 
-impl From<&Decoder> for AdapterBase {
+impl TryFrom<&Decoder> for AdapterBase {
+    type Error = Error;
+
     /// Reads all weights once for their hash, if nobody asked for it before.
-    fn from(decoder: &Decoder) -> Self {
+    fn try_from(decoder: &Decoder) -> Result<Self> {
         let config = decoder.config();
         let mut base = AdapterBase::new(config.num_hidden_layers, decoder.device(), |p| decoder.projection_shape(p));
-        base.sha256 = Some(decoder.sha256().to_owned());
-        base.named(&config.model_type)
+        base.sha256 = Some(decoder.sha256()?.to_owned());
+        Ok(base.named(&config.model_type))
     }
 }

@@ -80,6 +80,9 @@ impl LoraConfig {
     /// Reads the config of an adapter folder.
     pub(crate) fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE_NAME);
+        if !path.exists() && dir.exists() {
+            return Err(not_an_adapter(dir));
+        }
         let text = read_text(&path, MAX_SIZE)?;
         let at_path = |err: Error| err.context(path.display()).with("path", path.display().to_string());
         let value = serde_json::from_str(&text)
@@ -197,6 +200,25 @@ impl LoraConfig {
         }
         value
     }
+}
+
+/// What a path is that was given as an adapter and has no config of one.
+fn not_an_adapter(dir: &Path) -> Error {
+    let is = |file: &str| dir.join(file).exists();
+    let inner = || {
+        let entries = std::fs::read_dir(dir).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+        entries.filter(|path| path.join(FILE_NAME).is_file()).max()
+    };
+    let why = if !dir.is_dir() {
+        "is a file; expected an adapter's folder, with adapter_config.json and adapter_model.safetensors".to_owned()
+    } else if is("config.json") || is("model.safetensors") || is("model.safetensors.index.json") {
+        "is a model's folder, not an adapter's; expected adapter_config.json and adapter_model.safetensors".to_owned()
+    } else if let Some(inner) = inner() {
+        format!("has no {FILE_NAME}; there is one in {}, if you mean that", inner.display())
+    } else {
+        format!("has no {FILE_NAME}; expected a folder as PEFT's save_pretrained writes it")
+    };
+    Error::new(Code::AdapterFormat, format!("{} {why}", dir.display())).with("path", dir.display().to_string())
 }
 
 /// PEFT writes alphas as integers; a float that is one is written so too.

@@ -1,12 +1,14 @@
 //! Reading a PEFT folder. The header alone is checked first, against what the config and the base ask for; tensor data is
 //! read only once every name and shape is right, so that memory is bounded by the base's shapes, not by the file.
 
-use super::Adapter;
 use super::base::AdapterBase;
 use super::config::LoraConfig;
 use super::manifest::AdapterManifest;
 use super::targets::TargetedSite;
+use super::{Adapter, AdapterOptions};
 use crate::error::{Code, Error, IoContext, Result};
+use crate::files::{open_regular, read_bytes, refuse_pointer};
+use crate::memory;
 use crate::model::{LoraWeights, Projection, Site};
 use candle_core::Tensor;
 use half::{bf16, f16};
@@ -63,17 +65,25 @@ impl Adapter {
     ///
     /// Errors: `Io` (missing or unreadable file), `AdapterFormat` (damaged, or config and tensors contradict each other),
     /// `AdapterMismatch` (made for another base), `Unsupported` (a kind of adapter that would compute something else).
-    pub(crate) fn load(dir: &Path, base: impl Into<AdapterBase>) -> Result<Adapter> {
-        let base = base.into();
+    #[cfg(test)]
+    pub(crate) fn load(dir: &Path, base: AdapterBase) -> Result<Adapter> {
+        Self::load_with(dir, base, &AdapterOptions::default())
+    }
+
+    /// The same, as `options` say.
+    pub(crate) fn load_with(dir: &Path, base: AdapterBase, options: &AdapterOptions) -> Result<Adapter> {
         let mut config = LoraConfig::read(dir)?;
         let manifest = AdapterManifest::read(dir)?;
+        let mut notes = config.notes(&base).map_err(|err| in_file(err, &dir.join(super::config::FILE_NAME)))?;
         if let Some(manifest) = &manifest {
-            manifest.check_base(dir, &base)?;
+            notes.extend(manifest.check_base(dir, &base, options.allow_base_mismatch)?);
         }
         let targets = config.targeted_sites(&base).map_err(|err| in_file(err, &dir.join(super::config::FILE_NAME)))?;
         let path = dir.join(FILE_NAME);
         let mut file = AdapterFile::open(dir, &path)?;
         let located = file.check(&targets, &base)?;
+        // Read, widened, hashed: three copies at the most, one tensor after the other but for the first.
+        memory::probe(3 * file.metadata.data_len() as u64)?;
         let mut weights = Vec::with_capacity(targets.len());
         for (target, [a, b]) in targets.iter().zip(&located) {
             let (out_features, in_features) = base.shape(target.site.projection);
@@ -91,7 +101,11 @@ impl Adapter {
         let folder = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let name = manifest.name.clone().unwrap_or(folder);
         config.base_model_name_or_path = config.base_model_name_or_path.or_else(|| Some(base.name.clone()));
-        Adapter::assemble(name, config, base, manifest, weights)
+        let loaded = Adapter::assemble(name, config, base, manifest, weights)?.with_notes(notes);
+        Ok(match &options.name {
+            Some(name) => loaded.renamed(name),
+            None => loaded,
+        })
     }
 }
 
@@ -128,7 +142,7 @@ impl<'a> AdapterFile<'a> {
         if !path.exists() && dir.join("adapter_model.bin").exists() {
             return Err(damaged("is missing, there is only adapter_model.bin, a Python pickle, which is not read because it can run code; load it in PEFT and save it with save_pretrained(…, safe_serialization=True)".to_owned()));
         }
-        let mut file = File::open(path).at("open", path)?;
+        let mut file = open_regular(path)?;
         let size = file.metadata().at("read", path)?.len();
         let mut prefix = [0u8; 8];
         if size < 8 {
@@ -137,13 +151,17 @@ impl<'a> AdapterFile<'a> {
             )));
         }
         file.read_exact(&mut prefix).at("read", path)?;
+        if prefix == *b"version " {
+            refuse_pointer(path, &read_bytes(path, MAX_HEADER)?)?;
+        }
         let header_len = u64::from_le_bytes(prefix);
         if header_len > MAX_HEADER || header_len > size - 8 {
             return Err(damaged(format!(
                 "claims a header of {header_len} bytes in a file of {size}; it is damaged, cut off or no safetensors file"
             )));
         }
-        let mut header = vec![0u8; header_len as usize];
+        let mut header = memory::reserved(header_len as usize)?;
+        header.resize(header_len as usize, 0u8);
         file.read_exact(&mut header).at("read", path)?;
         let metadata: Metadata =
             serde_json::from_slice(&header).map_err(|err| damaged(format!("has a damaged header: {err}")))?;
@@ -283,7 +301,8 @@ impl<'a> AdapterFile<'a> {
     /// The numbers of a tensor whose shape was checked, widened to f32.
     fn read(&mut self, tensor: &Located) -> Result<Vec<f32>> {
         let (start, end) = tensor.info.data_offsets;
-        let mut bytes = vec![0u8; end - start];
+        let mut bytes = memory::reserved(end - start)?;
+        bytes.resize(end - start, 0u8);
         self.file.seek(SeekFrom::Start(self.data_start + start as u64)).at("read", self.path)?;
         self.file.read_exact(&mut bytes).at("read", self.path)?;
         let values: Vec<f32> = match tensor.info.dtype {

@@ -93,22 +93,27 @@ impl AdapterManifest {
         Ok(Some(manifest))
     }
 
-    /// Refuses an adapter that was made for other weights, naming both.
-    pub(crate) fn check_base(&self, dir: &Path, base: &AdapterBase) -> Result<()> {
-        match (&self.base.sha256, &base.sha256) {
-            (Some(wanted), Some(loaded)) if !wanted.eq_ignore_ascii_case(loaded) => Err(Error::new(
-                Code::AdapterMismatch,
-                format!(
-                    "the adapter in {} was trained on the base model {} (sha256 {wanted}), but {} (sha256 {loaded}) is loaded; load the adapter's own base",
-                    dir.display(),
-                    self.base.name,
-                    base.name
-                ),
-            )
+    /// Refuses an adapter that was made for other weights, naming both; a note if that is allowed.
+    pub(crate) fn check_base(&self, dir: &Path, base: &AdapterBase, allow_mismatch: bool) -> Result<Option<String>> {
+        let (Some(wanted), Some(loaded)) = (&self.base.sha256, &base.sha256) else { return Ok(None) };
+        if wanted.eq_ignore_ascii_case(loaded) {
+            return Ok(None);
+        }
+        let what = format!(
+            "was trained on the base model {} (sha256 {wanted}), but {} (sha256 {loaded}) is loaded",
+            self.base.name, base.name
+        );
+        if allow_mismatch {
+            return Ok(Some(format!("the adapter {what}")));
+        }
+        let message = format!(
+            "the adapter in {} {what}; load the adapter's own base, or set `allow_base_mismatch` if these are the same weights in \
+             another form",
+            dir.display()
+        );
+        Err(Error::new(Code::AdapterMismatch, message)
             .with("path", dir.display().to_string())
             .with("adapter_base_sha256", wanted)
-            .with("loaded_base_sha256", loaded)),
-            _ => Ok(()),
-        }
+            .with("loaded_base_sha256", loaded))
     }
 }

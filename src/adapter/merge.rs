@@ -7,7 +7,7 @@ use super::config::LoraConfig;
 use super::manifest::AdapterManifest;
 use super::patterns::PatternMap;
 use super::targets::TargetModules;
-use super::{Adapter, check_scale};
+use super::{Adapter, check_scale, values};
 use crate::error::{Code, Error, Result};
 use crate::model::{LoraWeights, Projection, Site};
 use candle_core::Tensor;
@@ -18,7 +18,7 @@ impl Adapter {
     /// One adapter that computes what the stack computes, each adapter at its scale.
     ///
     /// # Errors
-    /// `InvalidArgument`: an empty stack, a scale that is not finite. `AdapterMismatch`: adapters of different bases.
+    /// `InvalidArgument`: an empty stack, a scale that is not finite or with which numbers leave the range of f32. `AdapterMismatch`: adapters of different bases.
     pub fn merge(name: &str, stack: &[(Adapter, f64)]) -> Result<Adapter> {
         let Some(((first, _), others)) = stack.split_first() else {
             return Err(Error::new(Code::InvalidArgument, "no adapter to merge; expected at least one"));
@@ -32,7 +32,7 @@ impl Adapter {
             for (site, weights) in adapter.weights() {
                 let (a, b) = parts.entry(*site).or_default();
                 a.push(weights.a.clone());
-                b.push(weights.b.affine(weights.scaling * scale, 0.0)?);
+                b.push(scaled(adapter, *site, weights, *scale)?);
             }
         }
         let weights = parts
@@ -60,6 +60,20 @@ impl Adapter {
         };
         Ok((base_weight + weights.b.matmul(&weights.a)?.affine(weights.scaling, 0.0)?)?)
     }
+}
+
+/// B times everything that goes before it. A factor that f32 cannot hold makes infinities of ordinary numbers.
+fn scaled(adapter: &Adapter, site: Site, weights: &LoraWeights, scale: f64) -> Result<Tensor> {
+    let b = weights.b.affine(weights.scaling * scale, 0.0)?;
+    if values(&b)?.iter().all(|value| value.is_finite()) {
+        return Ok(b);
+    }
+    let message = format!(
+        "the adapter {} at the scale {scale} has numbers at {} that f32 cannot hold; expected a smaller scale",
+        adapter.name(),
+        site.module()
+    );
+    Err(Error::new(Code::InvalidArgument, message).with("scale", scale).with("module", site.module()))
 }
 
 fn check_same_base(first: &Adapter, other: &Adapter) -> Result<()> {

@@ -6,6 +6,7 @@ mod init;
 mod load;
 mod manifest;
 mod merge;
+mod options;
 mod patterns;
 #[cfg(test)]
 mod peft_tests;
@@ -17,6 +18,7 @@ mod tests;
 pub(crate) use base::AdapterBase;
 pub(crate) use config::LoraConfig;
 pub(crate) use manifest::AdapterManifest;
+pub use options::AdapterOptions;
 pub use patterns::PatternMap;
 pub use targets::TargetModules;
 
@@ -32,6 +34,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Adapter(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     name: String,
     config: LoraConfig,
@@ -40,6 +43,8 @@ struct Inner {
     /// In the order of the forward pass; `scaling` is PEFT's.
     weights: Vec<(Site, LoraWeights)>,
     sha256: String,
+    /// What there is to know of how it was loaded.
+    notes: Vec<String>,
 }
 
 impl Adapter {
@@ -74,7 +79,14 @@ impl Adapter {
             }
         }
         let sha256 = content_sha256(&weights)?;
-        Ok(Adapter(Arc::new(Inner { name, config, base, manifest, weights, sha256 })))
+        Ok(Adapter(Arc::new(Inner { name, config, base, manifest, weights, sha256, notes: Vec::new() })))
+    }
+
+    /// The same adapter with more to know about it.
+    pub(crate) fn with_notes(&self, notes: impl IntoIterator<Item = String>) -> Adapter {
+        let mut inner = (*self.0).clone();
+        inner.notes.extend(notes);
+        Adapter(Arc::new(inner))
     }
 
     /// The same adapter with other numbers in its tensors: what a training step leaves. The sites must be the same, in
@@ -92,22 +104,14 @@ impl Adapter {
 
     /// The same adapter under another name and with another manifest; the manifest's base is filled in.
     pub(crate) fn with_manifest(&self, name: &str, mut manifest: AdapterManifest) -> Adapter {
-        let Inner { config, base, weights, sha256, .. } = &*self.0;
-        manifest.base = AdapterManifest::of(base).base;
-        Adapter(Arc::new(Inner {
-            name: name.to_owned(),
-            config: config.clone(),
-            base: base.clone(),
-            manifest,
-            weights: weights.clone(),
-            sha256: sha256.clone(),
-        }))
+        manifest.base = AdapterManifest::of(self.base()).base;
+        Adapter(Arc::new(Inner { name: name.to_owned(), manifest, ..(*self.0).clone() }))
     }
 
     /// The same adapter under another name.
     pub fn renamed(&self, name: &str) -> Adapter {
         let manifest = AdapterManifest { name: Some(name.to_owned()), ..self.manifest().clone() };
-        self.with_manifest(name, manifest)
+        Adapter(Arc::new(Inner { name: name.to_owned(), manifest, ..(*self.0).clone() }))
     }
 
     /// The name, as in `hr_review`.
@@ -159,14 +163,19 @@ impl Adapter {
     pub(crate) fn attach_to(&self, stack: &mut LoraStack, scale: f64) -> Result<()> {
         check_scale(scale)?;
         for (site, weights) in &self.0.weights {
-            stack.push(*site, LoraWeights { scaling: weights.scaling * scale, ..weights.clone() });
+            let scaling = weights.scaling * scale;
+            if !(scaling as f32).is_finite() {
+                let message = format!("the adapter's scale is {scale}, which no f32 can hold at {}", site.module());
+                return Err(Error::new(Code::InvalidArgument, message).with("scale", scale));
+            }
+            stack.push(*site, LoraWeights { scaling, ..weights.clone() });
         }
         Ok(())
     }
 
     /// What there is to know about the adapter, for hosts.
     pub fn info(&self) -> Value {
-        let Inner { name, config, base, manifest, weights, .. } = &*self.0;
+        let Inner { name, config, base, manifest, weights, notes, .. } = &*self.0;
         let modules: Vec<&str> = crate::model::Projection::ALL
             .into_iter()
             .filter(|projection| weights.iter().any(|(site, _)| site.projection == *projection))
@@ -187,6 +196,7 @@ impl Adapter {
             "base_model_name_or_path": config.base_model_name_or_path,
             "base_model_name_differs": config.base_model_name_or_path.as_ref().is_some_and(|wanted| *wanted != base.name),
             "base": { "name": base.name, "sha256": base.sha256 },
+            "notes": notes,
             "manifest": manifest,
         })
     }

@@ -33,7 +33,7 @@ impl ModulePattern {
     }
 
     /// PEFT's `get_pattern_key`: the whole name, or what follows one of its dots.
-    fn key(pattern: &str) -> Result<Self> {
+    pub(crate) fn key(pattern: &str) -> Result<Self> {
         Self::compile(pattern, &format!(r"\A(?:(.*\.)?({pattern})\z)"))
     }
 

@@ -164,7 +164,15 @@ impl LoraConfig {
             let r = ranks.get(&module)?.copied().unwrap_or(self.r);
             let alpha = alphas.get(&module)?.copied().unwrap_or(self.lora_alpha);
             let divisor = if self.use_rslora { (r as f64).sqrt() } else { r as f64 };
-            sites.push(TargetedSite { site, r, scaling: alpha / divisor });
+            let scaling = alpha / divisor;
+            if !(scaling as f32).is_finite() {
+                return Err(Error::new(
+                    Code::AdapterFormat,
+                    format!("the alpha {alpha} of {module} is beyond what f32 can hold; expected an ordinary number"),
+                )
+                .with("module", module));
+            }
+            sites.push(TargetedSite { site, r, scaling });
         }
         if sites.is_empty() {
             return Err(Error::new(
@@ -182,21 +190,98 @@ impl LoraConfig {
         Ok(sites)
     }
 
-    /// Refuses a name in `target_modules` that matches nothing: PEFT ignores it, and a typing error goes unseen.
-    pub(crate) fn check_every_target_exists(&self, base: &AdapterBase) -> Result<()> {
-        let TargetModules::List(names) = &self.target_modules else { return Ok(()) };
-        let modules: Vec<String> = Site::all(base.num_hidden_layers).map(Site::module).collect();
-        for name in names {
-            if !modules.iter().any(|module| module == name || ends_with_part(module, name)) {
-                return Err(Error::new(
-                    Code::InvalidOptions,
-                    format!("target_modules has `{name}`, which is no linear layer of the base model; expected {} or a full name such as model.layers.0.self_attn.q_proj", module_names()),
-                )
-                .with("option", "target_modules")
-                .with("module", name));
+    /// Refuses what matches nothing: PEFT ignores it, and a typing error goes unseen.
+    pub(crate) fn check_every_name_matches(&self, base: &AdapterBase) -> Result<()> {
+        match self.unmatched(base)?.first() {
+            None => Ok(()),
+            Some((option, name)) => Err(Error::new(
+                Code::InvalidOptions,
+                format!(
+                    "{option} has `{name}`, which matches {}; expected {} or a full name such as model.layers.0.self_attn.q_proj",
+                    nothing(option),
+                    module_names()
+                ),
+            )
+            .with("option", option)
+            .with("module", name)),
+        }
+    }
+
+    /// What in the config of an adapter made elsewhere says nothing about this base.
+    pub(super) fn notes(&self, base: &AdapterBase) -> Result<Vec<String>> {
+        let note = |(key, name): (&str, String)| {
+            let name: String = name.chars().take(80).collect();
+            format!(
+                "{key} in adapter_config.json has `{name}`, which matches {}; as in PEFT it has no effect",
+                nothing(key)
+            )
+        };
+        Ok(self.unmatched(base)?.into_iter().map(note).collect())
+    }
+
+    /// Key and name, pattern or layer for everything in the config that matches nothing.
+    fn unmatched(&self, base: &AdapterBase) -> Result<Vec<(&'static str, String)>> {
+        let all: Vec<String> =
+            Site::all(base.num_hidden_layers).map(Site::module).chain(NOT_ADAPTABLE.map(str::to_owned)).collect();
+        let targets = Matcher::new(&self.target_modules)?;
+        let mut targeted = Vec::new();
+        for module in &all {
+            if targets.find(module)? != Match::No || NOT_ADAPTABLE.contains(&&**module) {
+                targeted.push(module.as_str());
             }
         }
-        Ok(())
+        let mut found = Vec::new();
+        if let TargetModules::List(names) = &self.target_modules {
+            let matches = |name: &&String| all.iter().any(|module| module == *name || ends_with_part(module, name));
+            found.extend(names.iter().filter(|name| !matches(name)).map(|name| ("target_modules", name.clone())));
+        }
+        match &self.exclude_modules {
+            Some(TargetModules::List(names)) => {
+                let matches =
+                    |name: &&String| targeted.iter().any(|module| module == *name || ends_with_part(module, name));
+                found.extend(names.iter().filter(|name| !matches(name)).map(|name| ("exclude_modules", name.clone())));
+            }
+            Some(excluded @ TargetModules::Pattern(text)) if !text.is_empty() => {
+                let pattern = Matcher::new(excluded)?;
+                if none(&targeted, |module| Ok(pattern.find(module)? != Match::No))? {
+                    found.push(("exclude_modules", text.clone()));
+                }
+            }
+            _ => {}
+        }
+        for (key, patterns) in [
+            ("rank_pattern", self.rank_pattern.iter().map(|(pattern, _)| pattern).collect::<Vec<_>>()),
+            ("alpha_pattern", self.alpha_pattern.iter().map(|(pattern, _)| pattern).collect()),
+        ] {
+            for text in patterns {
+                let pattern = ModulePattern::key(text)?;
+                if none(&targeted, |module| pattern.is_match(module))? {
+                    found.push((key, text.to_owned()));
+                }
+            }
+        }
+        let layers = self.layers_to_transform.iter().flatten().filter(|layer| **layer >= base.num_hidden_layers);
+        found.extend(layers.map(|layer| ("layers_to_transform", layer.to_string())));
+        Ok(found)
+    }
+}
+
+/// Whether `matches` says no to every module.
+fn none(modules: &[&str], matches: impl Fn(&str) -> Result<bool>) -> Result<bool> {
+    for module in modules {
+        if matches(module)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What a name or a pattern of a key should have matched.
+fn nothing(key: &str) -> &'static str {
+    match key {
+        "target_modules" => "no linear layer of the base model",
+        "layers_to_transform" => "no layer of the base model",
+        _ => "none of the layers in target_modules",
     }
 }
 

@@ -264,7 +264,18 @@ fn saving_and_loading_keeps_every_bit() {
     let err = Adapter::load(&path, other).unwrap_err();
     assert_eq!(err.code(), Code::AdapterMismatch);
     assert!(err.message().contains("aa11") && err.message().contains("bb22"), "{err}");
+    assert!(err.message().contains("allow_base_mismatch"), "{err}");
     assert!(Adapter::load(&path, base("qwen2")).is_ok(), "a base of unknown hash is not refused");
+
+    let allowed = AdapterOptions { allow_base_mismatch: true, name: Some("renamed".into()) };
+    let other = AdapterBase { sha256: Some("bb22".into()), ..base("qwen2").named("company/other") };
+    let loaded = Adapter::load_with(&path, other, &allowed).unwrap();
+    let notes = loaded.info()["notes"].to_string();
+    assert!(notes.contains("aa11") && notes.contains("bb22"), "{notes}");
+    // It stays the adapter of the base that it was trained on, and may be used on the one that is loaded.
+    assert_eq!(loaded.manifest().base.sha256.as_deref(), Some("aa11"));
+    assert_eq!((loaded.name(), loaded.base().sha256.as_deref()), ("renamed", Some("bb22")));
+    assert_eq!(Adapter::load_with(&path, base("qwen3"), &allowed).unwrap_err().code(), Code::AdapterMismatch);
 }
 
 #[test]
@@ -430,4 +441,62 @@ fn training_cannot_change_an_adapter_behind_its_back() {
     weights.truncate(3);
     assert_eq!(fresh.with_weights(weights.clone()).unwrap_err().code(), Code::Internal);
     assert_eq!(fresh.with_weights(fresh.weights().iter().rev().cloned().collect()).unwrap_err().code(), Code::Internal);
+}
+
+#[test]
+fn what_matches_nothing_is_noted_when_loaded_and_refused_when_trained() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = LoraConfig { target_modules: TargetModules::List(vec!["q_proj".into()]), ..Default::default() };
+    trained(&plain, &base("qwen2"), 4).save(&dir.path().join("a")).unwrap();
+    let config = dir.path().join("a/adapter_config.json");
+    let original: Value = serde_json::from_slice(&std::fs::read(&config).unwrap()).unwrap();
+    for (key, value, named) in [
+        ("rank_pattern", json!({"k_proj": 3}), "k_proj"),
+        ("alpha_pattern", json!({"q_porj": 3.0}), "q_porj"),
+        ("exclude_modules", json!(["up_proj"]), "up_proj"),
+        ("exclude_modules", json!(".*mlp.*"), ".*mlp.*"),
+        ("target_modules", json!(["q_proj", "W_pack"]), "W_pack"),
+        ("layers_to_transform", json!([0, 1, 99]), "99"),
+    ] {
+        let mut changed = original.clone();
+        changed[key] = value;
+        std::fs::write(&config, changed.to_string()).unwrap();
+        let notes = Adapter::load(&dir.path().join("a"), base("qwen2")).unwrap().info()["notes"].clone();
+        assert_eq!(notes.as_array().unwrap().len(), 1, "{key}: {notes}");
+        assert!(notes[0].as_str().unwrap().contains(key) && notes[0].as_str().unwrap().contains(named), "{notes}");
+        let config = LoraConfig::from_value(changed).unwrap();
+        let err = Adapter::new_for_training(&config, base("qwen2"), 1).unwrap_err();
+        assert!(err.code() == Code::InvalidOptions && err.message().contains(named), "{err}");
+    }
+}
+
+#[test]
+fn numbers_beyond_f32_are_refused() {
+    let base = base("qwen2");
+    let one = trained(&LoraConfig::default(), &base, 4);
+    for scale in [1e300, -1e39] {
+        let err = Adapter::merge("m", &[(one.clone(), scale)]).unwrap_err();
+        assert!(err.code() == Code::InvalidArgument && err.message().contains("f32 cannot hold"), "{err}");
+        assert_eq!(one.attach_to(&mut LoraStack::none(), scale).unwrap_err().code(), Code::InvalidArgument);
+    }
+    let config = LoraConfig { lora_alpha: 1e300, ..Default::default() };
+    assert!(Adapter::new_for_training(&config, base, 1).unwrap_err().message().contains("the alpha"));
+}
+
+#[test]
+fn what_is_no_adapter_is_called_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("run/checkpoint-20")).unwrap();
+    std::fs::write(dir.path().join("run/checkpoint-20/adapter_config.json"), "{}").unwrap();
+    std::fs::write(dir.path().join("adapter_model.safetensors"), "").unwrap();
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
+    for (path, word) in [
+        (fixtures().join("models/qwen2"), "is a model's folder"),
+        (dir.path().join("adapter_model.safetensors"), "is a file; expected an adapter's folder"),
+        (dir.path().join("run"), "checkpoint-20"),
+        (dir.path().join("empty"), "has no adapter_config.json"),
+    ] {
+        let err = Adapter::load(&path, base("qwen2")).unwrap_err();
+        assert!(err.code() == Code::AdapterFormat && err.message().contains(word), "{err}");
+    }
 }

@@ -5,23 +5,12 @@ use super::status::tailora_status;
 use super::text::give;
 use super::types::*;
 use super::{guard, handle, worker};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, AdapterOptions};
+use crate::error::{Code, Error};
 use crate::options::Options;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::ffi::c_char;
-
-/// Options of `tailora_adapter_load` and `tailora_adapter_merge`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct AdapterOptions {
-    /// The name that reports show. By default what the adapter's manifest says, else its directory's name; `merged` for a merged one.
-    name: Option<String>,
-}
-
-impl Options for AdapterOptions {
-    const NAME: &'static str = "adapter";
-}
 
 /// Options of `tailora_adapter_save`. There are none yet: the parameter is there so that the first one needs no new
 /// function.
@@ -34,7 +23,8 @@ impl Options for SaveOptions {
 }
 
 /// Loads a LoRA adapter in PEFT's format: a directory with `adapter_config.json` and `adapter_model.safetensors`.
-/// Every tensor must be there, in the shape that `model` asks for, and no other.
+/// Every tensor must be there, in the shape that `model` asks for, and no other. An adapter that names other base weights is
+/// refused unless `allow_base_mismatch` says otherwise; what else is worth knowing is in its info as `notes`.
 ///
 /// `path`: the directory. `options_json`: see `tailora_options_schema("adapter")`; NULL for defaults.
 /// Ownership: the caller frees `*adapter` with `tailora_adapter_free`. Threads: any.
@@ -54,11 +44,7 @@ pub unsafe extern "C" fn tailora_adapter_load(
         guard::run(err, || {
             required(adapter, "adapter")?;
             let (model, path, options) = (handle::get(model)?, self::path(path, "path")?, options(options_json)?);
-            let loaded = worker::run(move || {
-                let options: AdapterOptions = options.parse()?;
-                let loaded = model.load_adapter(&path)?;
-                Ok(options.name.map(|name| loaded.renamed(&name)).unwrap_or(loaded))
-            })?;
+            let loaded = worker::run(move || model.load_adapter(&path, &options.parse::<AdapterOptions>()?))?;
             adapter.write(handle::insert(loaded)?);
             Ok(())
         })
@@ -137,6 +123,11 @@ pub unsafe extern "C" fn tailora_adapter_merge(
             let (options, stack) = (options(options_json)?, stack(adapters, scales, count)?);
             let made = worker::run(move || {
                 let options: AdapterOptions = options.parse()?;
+                if options.allow_base_mismatch {
+                    let message =
+                        "option `allow_base_mismatch` is for loading; adapters that are merged share a loaded model";
+                    return Err(Error::new(Code::InvalidOptions, message).with("option", "allow_base_mismatch"));
+                }
                 Adapter::merge(options.name.as_deref().unwrap_or("merged"), &stack)
             })?;
             merged.write(handle::insert(made)?);

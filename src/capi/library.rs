@@ -1,11 +1,11 @@
 //! The library itself: versions, build, options, leaks.
 
-use super::adapter::AdapterOptions;
 use super::args::{clear, required, text};
 use super::status::{self, tailora_status};
 use super::text::{give, live};
 use super::types::tailora_error;
 use super::{guard, handle, worker};
+use crate::adapter::AdapterOptions;
 use crate::dataset::DatasetOptions;
 use crate::error::{Code, Error, Result};
 use crate::generate::{GenerateOptions, SessionOptions};

@@ -49,7 +49,10 @@ pub const TAILORA_ERR_SCHEMA: i32 = -52;
 pub const TAILORA_ERR_TRAINING: i32 = -60;
 /// The device asked for is not there or failed.
 pub const TAILORA_ERR_DEVICE: i32 = -70;
-/// Memory ran out, or a limit given by the host would be exceeded.
+/// Memory ran out, or a limit given by the host would be exceeded. Weights, caches, activations and files are asked for where
+/// a refusal becomes this error; before work in which one could not (matrix products, tokenizers, new threads) the library
+/// asks for an estimate of what that needs, and 24 MiB for small things, and gives it back at once. What other threads of the
+/// process take in between, or a system that promises more memory than it has (overcommit), can still end the process.
 pub const TAILORA_ERR_OUT_OF_MEMORY: i32 = -71;
 /// The host asked to stop, and nothing was ready to give out.
 pub const TAILORA_ERR_CANCELLED: i32 = -80;

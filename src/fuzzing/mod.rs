@@ -1,11 +1,16 @@
 //! What fuzzers run, and what `tests/corpus` is replayed through: one function per kind of input that a host does not
 //! write itself. Each takes any bytes, and fails on a defect only: a panic, or an error of the code `Internal`.
 
+mod adapter;
 mod calls;
 #[cfg(test)]
 #[path = "../../tests/child/mod.rs"]
 mod child;
+mod config;
+mod gguf;
+mod models;
 mod options;
+mod safetensors;
 
 use crate::error::{Code, Result};
 
@@ -13,7 +18,14 @@ use crate::error::{Code, Result};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All kinds.
-pub const TARGETS: &[Target] = &[("calls", calls::run), ("options", options::run)];
+pub const TARGETS: &[Target] = &[
+    ("adapter", adapter::run),
+    ("calls", calls::run),
+    ("config", config::run),
+    ("gguf", gguf::run),
+    ("options", options::run),
+    ("safetensors", safetensors::run),
+];
 
 /// Runs the target of that name.
 ///

@@ -1,7 +1,7 @@
 //! Models and adapters that the tests of this layer and of reports use.
 
 use super::{GenerateOptions, Generation, Session, SessionOptions};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, AdapterOptions};
 use crate::control::{Cancel, Control, Monitor};
 use crate::language_model::LanguageModel;
 use std::path::{Path, PathBuf};
@@ -26,12 +26,14 @@ pub(crate) fn tiny_model() -> LanguageModel {
 
 /// An adapter of `random_model`, written by PEFT.
 pub(crate) fn adapter(model: &LanguageModel) -> Adapter {
-    model.load_adapter(&root().join("tests/fixtures/training/qwen2/adapter")).unwrap()
+    model.load_adapter(&root().join("tests/fixtures/training/qwen2/adapter"), &AdapterOptions::default()).unwrap()
 }
 
 /// A second one.
 pub(crate) fn other_adapter(model: &LanguageModel) -> Adapter {
-    model.load_adapter(&root().join("tests/fixtures/training/qwen2-rslora/adapter")).unwrap()
+    model
+        .load_adapter(&root().join("tests/fixtures/training/qwen2-rslora/adapter"), &AdapterOptions::default())
+        .unwrap()
 }
 
 /// A folder of the real test assets, or a loud note.

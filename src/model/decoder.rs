@@ -9,9 +9,11 @@ use super::layer::{Layer, Pass};
 use super::loader::{Kept, Loader, Quantize, Wanted};
 use super::lora::{LoraStack, Projection};
 use super::source::WeightSource;
+use super::weight_file::{self, WeightFile};
 use super::weights::Weights;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
+use crate::memory;
 use crate::ops::attention::Span;
 use crate::ops::buffers::{Buffers, Hold};
 use crate::ops::linear::{Linear, Weight};
@@ -22,6 +24,7 @@ use once_cell::sync::OnceCell;
 use rayon::ThreadPool;
 #[cfg(test)]
 use std::path::Path;
+use std::sync::Arc;
 
 /// A loaded model. Immutable, so sessions and training runs share it.
 pub(crate) struct Decoder {
@@ -35,7 +38,9 @@ pub(crate) struct Decoder {
     /// All parallel work of the model runs here.
     threads: ThreadPool,
     buffers: Buffers,
-    weights: Box<dyn WeightSource>,
+    files: Vec<Arc<WeightFile>>,
+    /// Stored tensors.
+    tensors: usize,
     kept: Kept,
     sha256: OnceCell<String>,
 }
@@ -66,6 +71,7 @@ impl Decoder {
             ModelFiles::Directory(dir) => DecoderConfig::load(dir)?,
             ModelFiles::Gguf(gguf) => DecoderConfig::from_gguf(gguf)?,
         };
+        memory::probe(0)?;
         let device = plan.device.open()?;
         let dtype = weight_dtype(plan.dtype, &device)?;
         let threads = thread_pool(plan.threads)?;
@@ -78,7 +84,10 @@ impl Decoder {
         let (embedding, head) = loader.embedding_and_head()?;
         let layers = (0..config.num_hidden_layers).map(|index| loader.layer(index)).collect::<Result<Vec<_>>>()?;
         let norm = loader.vector("model.norm.weight", config.hidden_size)?;
-        let kept = loader.finish();
+        let kept = loader.finish()?;
+        let (files, tensors) = (weights.files(), weights.len());
+        // What was read while someone wrote to it is neither the old model nor the new one.
+        files.iter().try_for_each(|file| file.check_unchanged())?;
         let head = Linear::new(head, None);
         Ok(Decoder {
             config,
@@ -90,7 +99,8 @@ impl Decoder {
             head,
             threads,
             buffers: Buffers::default(),
-            weights,
+            files,
+            tensors,
             kept,
             sha256: OnceCell::new(),
         })
@@ -123,12 +133,20 @@ impl Decoder {
 
     /// Stored tensors and their bytes.
     pub(crate) fn stored(&self) -> (usize, u64) {
-        (self.weights.len(), self.weights.byte_len())
+        (self.tensors, self.files.iter().map(|file| file.len()).sum())
     }
 
-    /// SHA-256 of the weight files, computed at the first call: a large model takes seconds.
-    pub(crate) fn sha256(&self) -> &str {
-        self.sha256.get_or_init(|| self.weights.sha256())
+    /// SHA-256 over the weight files in the order of their names, computed at the first call: a large model takes seconds.
+    ///
+    /// # Errors
+    /// `Io` if a file was written to after the weights were read, so that nobody can tell any more what they are.
+    pub(crate) fn sha256(&self) -> Result<&str> {
+        self.sha256.get_or_try_init(|| weight_file::sha256(&self.files)).map(String::as_str)
+    }
+
+    /// What there is to know of how the model was read.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.config.notes.iter().cloned().chain(self.kept.notes()).collect()
     }
 
     /// `(out_features, in_features)` of a projection; the same in every layer.
@@ -152,6 +170,7 @@ impl Decoder {
     pub(crate) fn extend(&self, tokens: &[u32], cache: &mut KvCache, lora: &LoraStack) -> Result<Tensor> {
         cache.check_room(tokens.len())?;
         let held = cache.len();
+        memory::probe(self.unfailing_bytes(tokens.len(), held + tokens.len(), 0))?;
         let positions: Vec<usize> = (held..held + tokens.len()).collect();
         let spans = [Span { query: 0, queries: tokens.len(), key: 0, keys: held + tokens.len() }];
         self.run(|| {
@@ -169,6 +188,7 @@ impl Decoder {
 
     /// `hidden [n, hidden]`, normed, → logits `[n, vocab]`, f32.
     pub(crate) fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        memory::probe(2 * 4 * (hidden.dim(0)? * self.config.vocab_size) as u64)?;
         self.run(|| self.head.forward(hidden))
     }
 
@@ -219,11 +239,17 @@ pub(super) fn projection_shape(config: &DecoderConfig, projection: Projection) -
     }
 }
 
+/// A thread's own stack and that for its signals.
+const STACKS: u64 = (2 << 20) + (1 << 18);
+
 fn thread_pool(threads: usize) -> Result<ThreadPool> {
+    // A thread that cannot have its stacks ends the process once it has begun.
+    let count = if threads == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { threads };
+    memory::probe(count as u64 * STACKS)?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|index| format!("tailora-{index}"))
         .start_handler(|_| rounding::set_default())
         .build()
-        .map_err(|err| Error::new(Code::OutOfMemory, format!("cannot start {threads} threads: {err}")))
+        .map_err(|err| Error::new(Code::OutOfMemory, format!("cannot start {count} threads: {err}")))
 }

@@ -1,7 +1,9 @@
 //! Which files a model's path means: a Hugging Face directory or one GGUF file.
 
 use super::gguf::Gguf;
-use crate::error::{Code, Error, IoContext, Result};
+use super::recognise::{not_a_model_file, not_a_model_folder, refusal};
+use super::weight_file::WeightFile;
+use crate::error::{IoContext, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,15 +20,20 @@ impl ModelFiles {
     /// `path` is a directory with `config.json`, a GGUF file, or a directory with one GGUF file and no `config.json`.
     pub(crate) fn find(path: &Path) -> Result<Self> {
         if std::fs::metadata(path).at("open model", path)?.is_dir() {
+            if path.join("config.json").exists() {
+                return Ok(ModelFiles::Directory(path.to_path_buf()));
+            }
             return match only_gguf(path)? {
                 Some(file) => Ok(ModelFiles::Gguf(Arc::new(Gguf::open(&file)?))),
-                None => Ok(ModelFiles::Directory(path.to_path_buf())),
+                None => Err(not_a_model_folder(path)?),
             };
         }
-        if has_gguf_name(path) || Gguf::is_one(path) {
+        let file = WeightFile::open(path)?;
+        let beginning = file.read(0, file.len().min(16))?;
+        if has_extension(path, "gguf") || Gguf::begins_with(&beginning) {
             return Ok(ModelFiles::Gguf(Arc::new(Gguf::open(path)?)));
         }
-        Err(refusal(path, "is neither a directory of model files nor a GGUF file"))
+        Err(not_a_model_file(path, &beginning))
     }
 
     /// Where files beside the weights lie.
@@ -38,20 +45,23 @@ impl ModelFiles {
     }
 }
 
-fn has_gguf_name(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
+pub(super) fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-fn only_gguf(dir: &Path) -> Result<Option<PathBuf>> {
-    if dir.join("config.json").exists() {
-        return Ok(None);
-    }
+/// What lies in a folder, sorted.
+pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).at("list", dir)? {
         found.push(entry.at("list", dir)?.path());
     }
-    found.retain(|path| has_gguf_name(path));
     found.sort();
+    Ok(found)
+}
+
+fn only_gguf(dir: &Path) -> Result<Option<PathBuf>> {
+    let mut found = entries(dir)?;
+    found.retain(|path| has_extension(path, "gguf"));
     if let [first, second, ..] = found.as_slice() {
         let why = format!("has no config.json and several GGUF files ({}, {}, …); name one", name(first), name(second));
         return Err(refusal(dir, &why));
@@ -59,10 +69,6 @@ fn only_gguf(dir: &Path) -> Result<Option<PathBuf>> {
     Ok(found.pop())
 }
 
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn refusal(path: &Path, why: &str) -> Error {
-    Error::new(Code::ModelFormat, format!("{} {why}", path.display())).with("path", path.display().to_string())
 }

@@ -1,6 +1,8 @@
 //! Keys and values of the tokens seen so far, one pair of matrices per layer, allocated once.
 
 use crate::error::{Code, Error, Result};
+use crate::memory;
+use crate::ops::buffers;
 use candle_core::{DType, Device, Tensor};
 
 /// The key/value cache of one sequence.
@@ -14,7 +16,11 @@ pub(crate) struct KvCache {
 
 impl KvCache {
     pub(super) fn new(num_layers: usize, capacity: usize, width: usize, device: &Device) -> Result<Self> {
-        let zeros = || Tensor::zeros((capacity.max(1), width), DType::F32, device);
+        let shape = (capacity.max(1), width);
+        let zeros = || match device.is_cpu() {
+            true => Ok(Tensor::from_vec(buffers::zeros(shape.0.saturating_mul(width))?, shape, device)?),
+            false => Ok::<_, Error>(Tensor::zeros(shape, DType::F32, device)?),
+        };
         let layers = (0..num_layers).map(|_| Ok((zeros()?, zeros()?))).collect::<Result<_>>()?;
         Ok(KvCache { layers, len: 0, capacity })
     }
@@ -34,8 +40,13 @@ impl KvCache {
         self.len = self.len.min(len);
     }
 
+    fn bytes(&self) -> u64 {
+        self.layers.iter().map(|(k, v)| (k.elem_count() + v.elem_count()) as u64 * size_of::<f32>() as u64).sum()
+    }
+
     /// An independent copy.
     pub(crate) fn duplicate(&self) -> Result<Self> {
+        memory::probe(self.bytes())?;
         let layers = self.layers.iter().map(|(k, v)| Ok((k.copy()?, v.copy()?))).collect::<Result<_>>()?;
         Ok(KvCache { layers, len: self.len, capacity: self.capacity })
     }

@@ -6,6 +6,7 @@ use super::decoder::projection_shape;
 use super::layer::Layer;
 use super::lora::{Projection, Site};
 use super::source::WeightSource;
+use super::surplus;
 use crate::control::{Monitor, Phase, Progress};
 use crate::error::{Code, Error, Result};
 use crate::ops::attention::Heads;
@@ -14,7 +15,7 @@ use crate::ops::linear::{Linear, Weight};
 use crate::ops::quantized::Q8Weight;
 use candle_core::{DType, Device, Tensor};
 use rayon::ThreadPool;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,6 +47,8 @@ pub(crate) struct Kept {
     pub(crate) types: BTreeMap<&'static str, usize>,
     /// What differs from the file or from what was asked → the matrices concerned.
     changed: BTreeMap<String, Vec<String>>,
+    /// Tensors that are no part of the model.
+    surplus: Option<String>,
 }
 
 impl Kept {
@@ -56,7 +59,7 @@ impl Kept {
             [first, rest @ ..] => format!("{first} and {} more: {what}", rest.len()),
             [] => what.clone(),
         };
-        self.changed.iter().map(note).collect()
+        self.changed.iter().map(note).chain(self.surplus.clone()).collect()
     }
 }
 
@@ -76,6 +79,8 @@ pub(super) struct Loader<'a, 'm> {
     monitor: &'a mut Monitor<'m>,
     started: Instant,
     loaded: u64,
+    /// Names of the tensors that were read.
+    read: HashSet<String>,
     kept: Kept,
 }
 
@@ -87,7 +92,17 @@ impl<'a, 'm> Loader<'a, 'm> {
         threads: &'a ThreadPool,
         monitor: &'a mut Monitor<'m>,
     ) -> Self {
-        Loader { config, source, wanted, threads, monitor, started: Instant::now(), loaded: 0, kept: Kept::default() }
+        Loader {
+            config,
+            source,
+            wanted,
+            threads,
+            monitor,
+            started: Instant::now(),
+            loaded: 0,
+            read: HashSet::new(),
+            kept: Kept::default(),
+        }
     }
 
     /// The embedding and the output head; the same if the model ties them.
@@ -98,6 +113,9 @@ impl<'a, 'm> Loader<'a, 'm> {
         if tied {
             let stored = if self.source.contains(embed) || !self.source.contains(head) { embed } else { head };
             let weight = self.weight(stored, shape, true)?;
+            if stored == embed && self.source.contains(head) {
+                self.check_tied(embed, head, shape)?;
+            }
             return Ok((weight.clone(), weight));
         }
         Ok((self.weight(embed, shape, false)?, self.weight(head, shape, true)?))
@@ -139,9 +157,30 @@ impl<'a, 'm> Loader<'a, 'm> {
         })
     }
 
-    /// What was kept how.
-    pub(super) fn finish(self) -> Kept {
-        self.kept
+    /// What was kept how, and what was not read at all.
+    pub(super) fn finish(mut self) -> Result<Kept> {
+        let surplus = surplus::check(self.config, &self.source.names(), &self.read).map_err(|err| {
+            let folder = self.source.files().first().map(|file| file.path().display().to_string()).unwrap_or_default();
+            err.context(&folder).with("path", folder)
+        })?;
+        self.kept.surplus = surplus;
+        Ok(self.kept)
+    }
+
+    /// A head of its own in a model whose config ties it to the embedding: transformers 4 takes the embedding, transformers 5
+    /// the head, and the config cannot be right.
+    fn check_tied(&mut self, embed: &str, head: &str, shape: [usize; 2]) -> Result<()> {
+        let source = self.source;
+        let same = self.threads.install(|| source.same(embed, head, &shape))?;
+        self.read.insert(head.to_owned());
+        if same {
+            return Ok(());
+        }
+        let message = format!(
+            "`tie_word_embeddings` is true, but {head} is stored and differs from {embed}; set it to false to use that head, or \
+             leave the tensor out"
+        );
+        Err(Error::new(Code::ModelFormat, message).with("tensor", head))
     }
 
     fn linear(&mut self, site: Site) -> Result<Linear> {
@@ -159,11 +198,12 @@ impl<'a, 'm> Loader<'a, 'm> {
     fn dense(&mut self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
         self.monitor.check()?;
         let values = self.threads.install(|| self.source.values(name, shape))?;
-        self.count();
+        self.count(name);
         Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(self.wanted.device)?)
     }
 
-    fn count(&mut self) {
+    fn count(&mut self, name: &str) {
+        self.read.insert(name.to_owned());
         self.loaded += 1;
         let total = (self.source.len() as u64).max(self.loaded);
         self.monitor.report(&Progress::new(Phase::Load, self.loaded, total, self.started.elapsed()));
@@ -181,7 +221,7 @@ impl<'a, 'm> Loader<'a, 'm> {
         let weight = match self.threads.install(|| self.source.quantized(name, shape, exact))? {
             Some(stored) => {
                 on_cpu()?;
-                self.count();
+                self.count(name);
                 if let Some(type_name) = stored.converted_from {
                     let what = format!("stored as {type_name}, kept in {}", stored.weight.type_name());
                     self.kept.changed.entry(what).or_default().push(name.to_owned());

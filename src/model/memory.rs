@@ -3,6 +3,7 @@
 
 use super::decoder::Decoder;
 use super::lora::Projection;
+use crate::ops::attention::score_bytes;
 use crate::ops::cross_entropy::logits_bytes;
 use crate::ops::linear::Linear;
 use crate::ops::matmul::slab_bytes;
@@ -136,6 +137,16 @@ impl Decoder {
             backward: 4 * tokens * (before + after + 3 * mlp),
             loss: 4 * trained * 2 * hidden + logits_bytes(batch.trained, self.config.vocab_size),
         }
+    }
+
+    /// What a pass takes, roughly, where a refusal would end the process: copies of operands, each thread's scores of a block
+    /// of queries with all `keys`, logits of the `trained` tokens, and what products need besides. Results of operators are
+    /// not in it; they are asked for one by one.
+    pub(super) fn unfailing_bytes(&self, tokens: usize, keys: usize, trained: usize) -> u64 {
+        let Widths { hidden, mlp, .. } = self.widths();
+        let scores = self.num_threads() as u64 * 2 * score_bytes(keys);
+        let logits = 2 * logits_bytes(trained, self.config.vocab_size);
+        4 * tokens as u64 * (hidden + 2 * mlp) + scores + logits + self.workspace_bytes()
     }
 
     /// Multiply-adds of a forward pass: what its time grows with.

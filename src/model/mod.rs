@@ -1,6 +1,7 @@
 //! The decoder: configuration of the families, weights, layers, KV cache, forward and backward.
 
 mod config;
+mod config_fields;
 mod decoder;
 mod device;
 mod files;
@@ -10,10 +11,12 @@ mod layer;
 mod loader;
 mod lora;
 mod memory;
-mod mmap;
+mod recognise;
 mod rope_scaling;
 mod source;
+mod surplus;
 mod training;
+mod weight_file;
 mod weights;
 
 #[cfg(test)]
@@ -33,4 +36,5 @@ pub(crate) use kv_cache::KvCache;
 pub(crate) use loader::Quantize;
 pub(crate) use lora::{LoraStack, LoraWeights, Projection, Site};
 pub(crate) use memory::BatchSize;
+pub(crate) use recognise::model_name;
 pub(crate) use training::{LoraGradients, PackedBatch};

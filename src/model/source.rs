@@ -1,8 +1,10 @@
 //! What a decoder's weights are taken from: safetensors files or a GGUF file, under the names of Hugging Face models.
 
+use super::weight_file::WeightFile;
 use crate::error::{Code, Error, Result};
 use crate::ops::linear::Weight;
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// The stored tensors of a model.
 pub(super) trait WeightSource: Send + Sync {
@@ -12,14 +14,19 @@ pub(super) trait WeightSource: Send + Sync {
     /// The number of stored tensors.
     fn len(&self) -> usize;
 
-    /// Bytes of all files.
-    fn byte_len(&self) -> u64;
+    /// The names of all stored tensors.
+    fn names(&self) -> Vec<String>;
 
-    /// SHA-256 over the files in the order of their names; for a single file, the hash of that file.
-    fn sha256(&self) -> String;
+    /// The files, in the order of their names.
+    fn files(&self) -> Vec<Arc<WeightFile>>;
 
     /// The values of the tensor `name` of exactly `shape`; refuses NaN and infinity.
     fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>>;
+
+    /// Whether two tensors of `shape` have the same values.
+    fn same(&self, one: &str, other: &str, shape: &[usize]) -> Result<bool> {
+        Ok(self.values(one, shape)? == self.values(other, shape)?)
+    }
 
     /// The matrix `name` of exactly `shape`, if it is stored quantized.
     fn quantized(&self, _name: &str, _shape: [usize; 2], _exact: bool) -> Result<Option<Stored>> {

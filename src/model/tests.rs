@@ -200,6 +200,77 @@ fn weights_that_contradict_the_config_are_refused_with_both_shapes() {
     refusal(dir.path(), Code::Unsupported, &["`mamba` is not supported", "llama, qwen2, qwen3"]);
 }
 
+/// A copy of a fixture with other tensors.
+fn with_tensors(name: &str, change: impl FnOnce(&mut std::collections::HashMap<String, Tensor>)) -> tempfile::TempDir {
+    let dir = copy(name);
+    let path = dir.path().join("model.safetensors");
+    let mut tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+    change(&mut tensors);
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+    dir
+}
+
+fn ones(shape: &[usize]) -> Tensor {
+    Tensor::ones(shape, DType::F32, &Device::Cpu).unwrap()
+}
+
+#[test]
+fn tensors_that_the_config_does_not_ask_for_are_refused_or_noted() {
+    for name in [
+        "model.layers.0.self_attn.q_proj.bias",
+        "model.layers.1.self_attn.q_norm.weight",
+        "model.layers.0.mlp.down_proj.weight_scale",
+        "model.norm.bias",
+        "lm_head.bias",
+    ] {
+        let dir = with_tensors("llama2", |tensors| drop(tensors.insert(name.to_owned(), ones(&[8]))));
+        refusal(dir.path(), Code::ModelFormat, &["model.safetensors", name, "is no part of a llama model"]);
+    }
+    let dir = copy("llama2");
+    edit_config(dir.path(), |c| c["num_hidden_layers"] = 1.into());
+    refusal(dir.path(), Code::ModelFormat, &["model.layers.1.", "belongs to layer 1, and `num_hidden_layers` is 1"]);
+
+    let dir = with_tensors("llama2", |tensors| {
+        tensors.insert("model.layers.0.self_attn.rotary_emb.inv_freq".to_owned(), ones(&[4]));
+        tensors.insert("score.weight".to_owned(), ones(&[2]));
+    });
+    let notes = load(dir.path()).unwrap().notes();
+    assert!(matches!(&*notes, [note] if note.ends_with("were not used: score.weight")), "{notes:?}");
+}
+
+#[test]
+fn a_head_that_the_config_ties_must_be_the_embedding() {
+    let tied = |change: fn(&Tensor) -> Tensor| {
+        let dir = with_tensors("llama2", |tensors| {
+            let head = change(&tensors["model.embed_tokens.weight"]);
+            tensors.insert("lm_head.weight".to_owned(), head);
+        });
+        edit_config(dir.path(), |c| c["tie_word_embeddings"] = true.into());
+        dir
+    };
+    assert_eq!(load(tied(Clone::clone).path()).unwrap().notes(), [""; 0]);
+    let other = tied(|embedding| embedding.affine(1.0, 0.25).unwrap());
+    refusal(other.path(), Code::ModelFormat, &["lm_head.weight is stored and differs from model.embed_tokens.weight"]);
+}
+
+#[test]
+fn a_single_file_counts_whatever_index_lies_beside_it() {
+    let dir = copy("llama2");
+    let stale = r#"{"weight_map": {"lm_head.weight": "model-00001-of-00002.safetensors"}}"#;
+    std::fs::write(dir.path().join("model.safetensors.index.json"), stale).unwrap();
+    assert!(load(dir.path()).is_ok());
+}
+
+#[test]
+fn what_git_lfs_leaves_is_called_by_its_name() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1340\n";
+    for file in ["model.safetensors", "config.json"] {
+        let dir = copy("llama2");
+        std::fs::write(dir.path().join(file), pointer).unwrap();
+        refusal(dir.path(), Code::Io, &[file, "git-lfs pointer", "git lfs pull"]);
+    }
+}
+
 #[test]
 fn a_weight_that_is_not_a_number_is_refused() {
     let dir = copy("llama2");
@@ -217,6 +288,7 @@ fn a_weight_that_is_not_a_number_is_refused() {
 #[test]
 fn a_hostile_shard_index_cannot_leave_the_directory() {
     let dir = copy("llama2");
+    std::fs::rename(dir.path().join("model.safetensors"), dir.path().join("part.safetensors")).unwrap();
     std::fs::write(
         dir.path().join("model.safetensors.index.json"),
         r#"{"weight_map": {"lm_head.weight": "../../etc/passwd"}}"#,

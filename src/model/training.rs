@@ -4,6 +4,7 @@ use super::decoder::Decoder;
 use super::layer::{Activations, Pass};
 use super::lora::{LoraStack, Site};
 use crate::error::{Code, Error, Result};
+use crate::memory;
 use crate::ops::attention::Span;
 use crate::ops::buffers::recycle;
 use crate::ops::cross_entropy::loss_sum;
@@ -83,8 +84,14 @@ impl LoraGradients {
 }
 
 impl Decoder {
+    fn probe(&self, batch: &PackedBatch) -> Result<()> {
+        let longest = batch.spans.iter().map(|span| span.keys).max().unwrap_or(0);
+        memory::probe(self.unfailing_bytes(batch.num_tokens(), longest, batch.num_trained()))
+    }
+
     /// Σ loss over the trained tokens of the batch, nats.
     pub(crate) fn loss(&self, batch: &PackedBatch, lora: &LoraStack) -> Result<f64> {
+        self.probe(batch)?;
         self.run(|| {
             let rotation = self.rotation(&batch.positions)?;
             let (rows, targets) = self.trained_rows(batch)?;
@@ -115,6 +122,7 @@ impl Decoder {
         dropout: Option<Dropout>,
         checkpoint: bool,
     ) -> Result<(f64, LoraGradients)> {
+        self.probe(batch)?;
         self.run(|| {
             let rotation = self.rotation(&batch.positions)?;
             let (rows, targets) = self.trained_rows(batch)?;

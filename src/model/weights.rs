@@ -1,20 +1,28 @@
 //! Tensors of a model directory: one `model.safetensors`, or shards named by `model.safetensors.index.json`.
 //!
-//! Files are mapped, headers are checked before anything is allocated, and a tensor is converted when it is asked for.
+//! Headers are checked before anything is allocated; a tensor is read, and converted piece by piece, when it is asked for.
 
 use super::config::read_json;
-use super::mmap::{self, map, release};
+use super::recognise::{no_weights, recognised};
 use super::source::{WeightSource, check_finite};
+use super::weight_file::WeightFile;
 use crate::error::{Code, Error, Result};
+use crate::ops::buffers::zeros;
 use half::{bf16, f16};
-use memmap2::Mmap;
 use rayon::prelude::*;
-use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
-use sha2::{Digest, Sha256};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The mapped weight files of a model.
+/// What the safetensors format itself allows for a header.
+const LARGEST_HEADER: u64 = 100_000_000;
+/// Values that are read and converted at a time: they stay in a core's cache.
+const PIECE: usize = 1 << 16;
+
+const SINGLE: &str = "model.safetensors";
+
+/// The weight files of a model.
 pub(crate) struct Weights {
     shards: Vec<Shard>,
     /// Tensor name → shard.
@@ -22,10 +30,9 @@ pub(crate) struct Weights {
 }
 
 struct Shard {
-    path: PathBuf,
-    bytes: Mmap,
+    file: Arc<WeightFile>,
     /// Where tensor data begins.
-    data: usize,
+    data: u64,
     metadata: Metadata,
 }
 
@@ -42,8 +49,8 @@ impl Weights {
                         Code::ModelFormat,
                         format!(
                             "tensor {name} is in both {} and {}",
-                            shards[other].path.display(),
-                            shard.path.display()
+                            shards[other].file.path().display(),
+                            shard.file.path().display()
                         ),
                     )
                     .with("tensor", name));
@@ -51,6 +58,11 @@ impl Weights {
             }
         }
         Ok(Weights { shards, place })
+    }
+
+    fn find(&self, name: &str) -> Option<(&Shard, &TensorInfo)> {
+        let shard = self.shards.get(*self.place.get(name)?)?;
+        Some((shard, shard.metadata.info(name)?))
     }
 }
 
@@ -63,40 +75,55 @@ impl WeightSource for Weights {
         self.place.len()
     }
 
-    fn byte_len(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.bytes.len() as u64).sum()
+    fn names(&self) -> Vec<String> {
+        self.place.keys().cloned().collect()
     }
 
-    fn sha256(&self) -> String {
-        let mut hash = Sha256::new();
-        for shard in &self.shards {
-            mmap::hash(&shard.bytes, &mut hash);
-        }
-        format!("{:x}", hash.finalize())
+    fn files(&self) -> Vec<Arc<WeightFile>> {
+        self.shards.iter().map(|shard| shard.file.clone()).collect()
     }
 
     fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let Some(&index) = self.place.get(name) else {
+        let Some((shard, info)) = self.find(name) else {
             return Err(Error::new(Code::ModelFormat, format!("tensor {name} is missing; expected shape {shape:?}"))
                 .with("tensor", name)
                 .with("expected_shape", shape)
-                .with("path", self.shards.first().map(|shard| shard.path.display().to_string())));
+                .with("path", self.shards.first().map(|shard| shard.file.path().display().to_string())));
         };
-        let shard = &self.shards[index];
-        let info = shard.metadata.info(name).ok_or_else(|| Error::new(Code::Internal, "tensor without metadata"))?;
         shard.check_shape(name, info, shape)?;
         let values = shard.to_f32(name, info)?;
-        // What is kept is the converted copy; two of a large model would not fit.
-        release(&shard.bytes, shard.data + info.data_offsets.0..shard.data + info.data_offsets.1);
-        check_finite(name, &values)
-            .map_err(|err| err.context(shard.path.display()).with("path", shard.path.display().to_string()))?;
+        check_finite(name, &values).map_err(|err| {
+            err.context(shard.file.path().display()).with("path", shard.file.path().display().to_string())
+        })?;
         Ok(values)
+    }
+
+    /// Piece by piece: two embeddings of a large model would not fit.
+    fn same(&self, one: &str, other: &str, shape: &[usize]) -> Result<bool> {
+        let (Some((a, of_a)), Some((b, of_b))) = (self.find(one), self.find(other)) else { return Ok(false) };
+        if of_a.dtype != of_b.dtype || of_a.shape != of_b.shape {
+            b.check_shape(other, of_b, shape)?;
+            return Ok(self.values(one, shape)? == self.values(other, shape)?);
+        }
+        let len = (of_a.data_offsets.1 - of_a.data_offsets.0) as u64;
+        let (from_a, from_b) = (a.data + of_a.data_offsets.0 as u64, b.data + of_b.data_offsets.0 as u64);
+        for at in (0..len).step_by(PIECE) {
+            let part = (len - at).min(PIECE as u64);
+            if a.file.read(from_a + at, part)? != b.file.read(from_b + at, part)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
 /// File names below `dir`, sorted.
 fn weight_files(dir: &Path) -> Result<BTreeSet<PathBuf>> {
     let index = dir.join("model.safetensors.index.json");
+    // As transformers decides: an index that was left beside a single file says nothing about it.
+    if dir.join(SINGLE).exists() {
+        return Ok(BTreeSet::from([SINGLE.into()]));
+    }
     if index.exists() {
         let value = read_json(&index)?;
         let bad = |message: &str| {
@@ -115,35 +142,43 @@ fn weight_files(dir: &Path) -> Result<BTreeSet<PathBuf>> {
         }
         return if files.is_empty() { Err(bad("`weight_map` is empty")) } else { Ok(files) };
     }
-    if dir.join("model.safetensors").exists() {
-        return Ok(BTreeSet::from(["model.safetensors".into()]));
-    }
-    let older = dir.join("pytorch_model.bin").exists() || dir.join("pytorch_model.bin.index.json").exists();
-    let hint = if older { "; it has pytorch_model.bin, convert it with transformers' save_pretrained" } else { "" };
-    Err(Error::new(
-        Code::ModelFormat,
-        format!("{} has no model.safetensors and no index of shards{hint}", dir.display()),
-    )
-    .with("path", dir.display().to_string()))
+    Err(no_weights(dir))
 }
 
 impl Shard {
     fn open(path: PathBuf) -> Result<Self> {
-        let bytes = map(&path)?;
-        let (header, metadata) = SafeTensors::read_metadata(&bytes).map_err(|err| {
+        let file = Arc::new(WeightFile::open(&path)?);
+        let size = file.len();
+        let bad = |why: String| {
             Error::new(
                 Code::ModelFormat,
-                format!("{} ({} bytes) is not a whole safetensors file: {err}", path.display(), bytes.len()),
+                format!("{} ({size} bytes) is not a whole safetensors file: {why}", path.display()),
             )
             .with("path", path.display().to_string())
-            .with("bytes", bytes.len())
-        })?;
-        Ok(Shard { data: header + 8, path, bytes, metadata })
+            .with("bytes", size)
+        };
+        if size < 8 {
+            return Err(bad("it is too short for a header".to_owned()));
+        }
+        let mut prefix = [0u8; 8];
+        file.read_into(0, &mut prefix)?;
+        let header = u64::from_le_bytes(prefix);
+        if header > LARGEST_HEADER || header > size - 8 {
+            let what = recognised(&prefix)
+                .map_or_else(|| format!("it claims a header of {header} bytes"), |what| format!("it is {what}"));
+            return Err(bad(what));
+        }
+        let metadata: Metadata = serde_json::from_slice(&file.read(8, header)?).map_err(|err| bad(err.to_string()))?;
+        let (claimed, found) = (metadata.data_len() as u64, size - 8 - header);
+        if claimed != found {
+            return Err(bad(format!("its header describes {claimed} bytes of tensors, and it has {found}")));
+        }
+        Ok(Shard { data: 8 + header, file, metadata })
     }
 
     fn bad(&self, message: String) -> Error {
-        Error::new(Code::ModelFormat, format!("{}: {message}", self.path.display()))
-            .with("path", self.path.display().to_string())
+        Error::new(Code::ModelFormat, format!("{}: {message}", self.file.path().display()))
+            .with("path", self.file.path().display().to_string())
     }
 
     fn check_shape(&self, name: &str, info: &TensorInfo, shape: &[usize]) -> Result<()> {
@@ -158,31 +193,34 @@ impl Shard {
     }
 
     fn to_f32(&self, name: &str, info: &TensorInfo) -> Result<Vec<f32>> {
-        let (start, end) = info.data_offsets;
-        let bytes = self
-            .bytes
-            .get(self.data + start..self.data + end)
-            .ok_or_else(|| self.bad(format!("tensor {name} lies outside the file")))?;
         match info.dtype {
-            Dtype::F32 => Ok(convert(bytes, f32::from_le_bytes)),
-            Dtype::F16 => Ok(convert(bytes, |b| f16::from_le_bytes(b).to_f32())),
-            Dtype::BF16 => Ok(convert(bytes, |b| bf16::from_le_bytes(b).to_f32())),
+            Dtype::F32 => self.convert(info, f32::from_le_bytes),
+            Dtype::F16 => self.convert(info, |b| f16::from_le_bytes(b).to_f32()),
+            Dtype::BF16 => self.convert(info, |b| bf16::from_le_bytes(b).to_f32()),
             other => Err(Error::new(
                 Code::Unsupported,
-                format!("{}: tensor {name} is stored as {other:?}; supported are F32, F16, BF16", self.path.display()),
+                format!(
+                    "{}: tensor {name} is stored as {other:?}; supported are F32, F16, BF16",
+                    self.file.path().display()
+                ),
             )
             .with("tensor", name)),
         }
     }
-}
 
-fn convert<const N: usize>(bytes: &[u8], one: impl Fn([u8; N]) -> f32 + Sync) -> Vec<f32> {
-    let mut out = vec![0.0f32; bytes.len() / N];
-    let chunk = 1 << 16;
-    out.par_chunks_mut(chunk).zip(bytes.par_chunks(chunk * N)).for_each(|(out, bytes)| {
-        for (out, b) in out.iter_mut().zip(bytes.as_chunks::<N>().0) {
-            *out = one(*b);
-        }
-    });
-    out
+    fn convert<const N: usize>(&self, info: &TensorInfo, one: impl Fn([u8; N]) -> f32 + Sync) -> Result<Vec<f32>> {
+        let (start, end) = info.data_offsets;
+        let mut out = zeros((end - start) / N)?;
+        let start = self.data + start as u64;
+        out.par_chunks_mut(PIECE).enumerate().try_for_each_init(
+            || vec![0u8; PIECE * N],
+            |bytes, (index, out)| {
+                let bytes = &mut bytes[..out.len() * N];
+                self.file.read_into(start + (index * PIECE * N) as u64, bytes)?;
+                out.iter_mut().zip(bytes.as_chunks::<N>().0).for_each(|(out, b)| *out = one(*b));
+                Ok::<_, Error>(())
+            },
+        )?;
+        Ok(out)
+    }
 }

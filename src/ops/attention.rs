@@ -61,6 +61,11 @@ impl Span {
     }
 }
 
+/// Bytes of the scores of a block of queries with `keys` keys.
+pub(crate) fn score_bytes(keys: usize) -> u64 {
+    (BLOCK * keys * size_of::<f32>()) as u64
+}
+
 /// `q [tokens, queries · dim]`, `k, v [keys, keys · dim]` → `[tokens, queries · dim]`. The spans cover every row.
 pub(crate) fn forward(heads: Heads, spans: &[Span], q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
     if !host::applies(q) {
@@ -70,7 +75,7 @@ pub(crate) fn forward(heads: Heads, spans: &[Span], q: &Tensor, k: &Tensor, v: &
     let (qv, kv, vv) = (View::of(q)?, View::of(k)?, View::of(v)?);
     let operands = Operands { heads, q: &qv, k: &kv, v: &vv };
     debug_assert_eq!(spans.iter().map(|span| span.queries).sum::<usize>(), tokens, "spans cover every row");
-    let mut out = buffers::take(tokens * heads.queries * heads.dim);
+    let mut out = buffers::take(tokens * heads.queries * heads.dim)?;
     let columns = Columns::of(&mut out, heads.queries * heads.dim);
     let tasks: Vec<(Span, usize)> = pairs(spans, heads.queries);
     tasks.into_par_iter().for_each(|(span, head)| {
@@ -105,8 +110,8 @@ pub(crate) fn backward(
     let operands = Operands { heads, q: &qv, k: &kv, v: &vv };
     let (query_width, key_width, dim) = (heads.queries * heads.dim, heads.keys * heads.dim, heads.dim);
     debug_assert_eq!(spans.iter().map(|span| span.keys).sum::<usize>(), key_tokens, "spans cover every row");
-    let mut dq = buffers::take(tokens * query_width);
-    let (mut dk, mut dv) = (buffers::take(key_tokens * key_width), buffers::take(key_tokens * key_width));
+    let mut dq = buffers::take(tokens * query_width)?;
+    let (mut dk, mut dv) = (buffers::take(key_tokens * key_width)?, buffers::take(key_tokens * key_width)?);
     let dq_columns = Columns::of(&mut dq, query_width);
     let (dk_columns, dv_columns) = (Columns::of(&mut dk, key_width), Columns::of(&mut dv, key_width));
     // One task per key head, which alone adds to its dk and dv: deterministic, and no two tasks meet.

@@ -2,7 +2,10 @@
 //! costs a training step on the CPU a tenth of its time.
 
 use super::host;
+use crate::error::Result;
+use crate::memory;
 use candle_core::Tensor;
+use std::alloc::{Layout, alloc_zeroed};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -68,17 +71,32 @@ impl Drop for Hold {
 ///
 /// The smallest idle one that is large enough and at most half as large again; if there is none, one is made and as much
 /// of idle ones is freed, so that a change of shapes does not add up.
-pub(super) fn take(len: usize) -> Vec<f32> {
+pub(super) fn take(len: usize) -> Result<Vec<f32>> {
     let reused = if len < LARGE { None } else { with_current(|pool| reuse(&mut pool.idle(), len)).flatten() };
-    match reused {
-        None => vec![0.0; len],
-        Some(mut buffer) => {
-            if cfg!(debug_assertions) {
-                buffer.fill(f32::NAN);
-            }
-            buffer.resize(len, 0.0);
-            buffer
+    let Some(mut buffer) = reused else { return zeros(len) };
+    if cfg!(debug_assertions) {
+        buffer.fill(f32::NAN);
+    }
+    buffer.resize(len, 0.0);
+    Ok(buffer)
+}
+
+/// `vec![0.0; len]`, with an error where that would end the process. The pages are cleared as they are first touched, by
+/// whichever thread that is.
+pub(crate) fn zeros(len: usize) -> Result<Vec<f32>> {
+    let layout = match Layout::array::<f32>(len) {
+        Ok(layout) if layout.size() > 0 => layout,
+        Ok(_) => return Ok(Vec::new()),
+        Err(_) => return Err(memory::exhausted(u64::MAX)),
+    };
+    // SAFETY: the layout is not empty. What is allocated with the layout of an array of `len` floats may become a vector of
+    // that length and capacity, and zero bytes are the float 0.
+    unsafe {
+        let data = alloc_zeroed(layout).cast::<f32>();
+        if data.is_null() {
+            return Err(memory::exhausted(layout.size() as u64));
         }
+        Ok(Vec::from_raw_parts(data, len, len))
     }
 }
 
@@ -139,13 +157,13 @@ mod tests {
     #[test]
     fn a_buffer_comes_back_while_someone_holds_the_pool() {
         let buffers = Buffers::default();
-        let large = || host::tensor(take(2 * LARGE), 2, LARGE).unwrap();
+        let large = || host::tensor(take(2 * LARGE).unwrap(), 2, LARGE).unwrap();
         buffers.during(|| recycle([large()]));
         assert_eq!(idle(&buffers), NONE);
         let (hold, second) = (buffers.hold(), buffers.hold());
         buffers.during(|| recycle([large(), normal(3, 1)]));
         assert_eq!(idle(&buffers), [2 * LARGE]);
-        let again = buffers.during(|| take(2 * LARGE - 5));
+        let again = buffers.during(|| take(2 * LARGE - 5)).unwrap();
         assert_eq!((again.len(), again.capacity(), idle(&buffers)), (2 * LARGE - 5, 2 * LARGE, vec![]));
         buffers.during(|| recycle([large()]));
         drop(hold);
@@ -161,16 +179,24 @@ mod tests {
         buffers.during(|| {
             let tensor = |units: usize| host::tensor(vec![0.0; units * LARGE], units, LARGE).unwrap();
             recycle([tensor(2), tensor(3), tensor(10)]);
-            assert_eq!(take(5 * LARGE).capacity(), 5 * LARGE);
+            assert_eq!(take(5 * LARGE).unwrap().capacity(), 5 * LARGE);
             assert_eq!(idle(&buffers), [2 * LARGE, 3 * LARGE]);
-            take(4 * LARGE);
+            take(4 * LARGE).unwrap();
             assert_eq!(idle(&buffers), NONE);
         });
     }
 
     #[test]
+    fn what_no_machine_has_is_an_error() {
+        for len in [1 << 60, usize::MAX] {
+            assert_eq!(take(len).unwrap_err().code(), crate::error::Code::OutOfMemory);
+        }
+        assert_eq!((zeros(0).unwrap(), zeros(3).unwrap()), (vec![], vec![0.0; 3]));
+    }
+
+    #[test]
     fn without_a_pool_memory_is_simply_freed() {
         recycle([normal((2, LARGE), 1)]);
-        assert_eq!(take(2 * LARGE).len(), 2 * LARGE);
+        assert_eq!(take(2 * LARGE).unwrap().len(), 2 * LARGE);
     }
 }

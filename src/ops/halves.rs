@@ -41,7 +41,7 @@ impl Halves {
     pub(crate) fn into_pair(self) -> Result<(Tensor, Tensor)> {
         let (rows, cols) = self.0.dims2()?;
         let mut high = host::into_vec(self.0)?;
-        let mut low = take(high.len());
+        let mut low = take(high.len())?;
         high.par_chunks_mut(CHUNK).zip(low.par_chunks_mut(CHUNK)).for_each(|(high, low)| {
             vectorized(
                 #[inline(always)]

@@ -9,6 +9,7 @@ use super::ggml::{self, Plain};
 use super::host::{self, Columns, View};
 use super::widened::{self, Rows};
 use crate::error::{Code, Error, Result};
+use crate::memory;
 use candle_core::Tensor;
 use candle_core::quantized::k_quants::{BlockQ4K, BlockQ6K, BlockQ8K, GgmlType, QK_K};
 use rayon::prelude::*;
@@ -47,8 +48,8 @@ impl KWeight {
             kind,
             exact,
             blocks: match kind {
-                KType::Q4K => Box::new(Matrix::<BlockQ4K>::quantize(outputs, inputs, values)),
-                KType::Q6K => Box::new(Matrix::<BlockQ6K>::quantize(outputs, inputs, values)),
+                KType::Q4K => Box::new(Matrix::<BlockQ4K>::quantize(outputs, inputs, values)?),
+                KType::Q6K => Box::new(Matrix::<BlockQ6K>::quantize(outputs, inputs, values)?),
             },
         })
     }
@@ -90,8 +91,8 @@ impl KWeight {
         // Integers would hide what is not a number.
         let in_integers = !self.exact && rows <= FEW && view.iter().all(|v| v.is_finite());
         let y = match in_integers {
-            true => self.blocks.integer_product(&view, rows),
-            false => widened::product(&*self.blocks, &view, rows),
+            true => self.blocks.integer_product(&view, rows)?,
+            false => widened::product(&*self.blocks, &view, rows)?,
         };
         host::tensor(y, rows, outputs)
     }
@@ -100,7 +101,7 @@ impl KWeight {
     pub(crate) fn backward(&self, dy: &Tensor) -> Result<Tensor> {
         let (outputs, inputs) = self.shape();
         let rows = widened::check(dy, outputs)?;
-        host::tensor(widened::transposed_product(&*self.blocks, &View::of(dy)?, rows), rows, inputs)
+        host::tensor(widened::transposed_product(&*self.blocks, &View::of(dy)?, rows)?, rows, inputs)
     }
 
     /// Rows of the weight, widened: the lookup of an embedding.
@@ -120,7 +121,7 @@ fn check_width(inputs: usize) -> Result<()> {
 
 trait Blocks: Rows + Send + std::fmt::Debug {
     /// `x [rows, inputs]` times the transpose, with activations quantized to 8 bits.
-    fn integer_product(&self, x: &[f32], rows: usize) -> Vec<f32>;
+    fn integer_product(&self, x: &[f32], rows: usize) -> Result<Vec<f32>>;
 
     /// Bytes held.
     fn bytes(&self) -> usize;
@@ -134,18 +135,20 @@ struct Matrix<T> {
 }
 
 impl<T: Plain> Matrix<T> {
-    fn quantize(outputs: usize, inputs: usize, values: &[f32]) -> Self {
-        let mut blocks = vec![T::zeros(); outputs * (inputs / QK_K)];
+    fn quantize(outputs: usize, inputs: usize, values: &[f32]) -> Result<Self> {
+        let count = outputs * (inputs / QK_K);
+        let mut blocks = memory::reserved(count)?;
+        blocks.resize(count, T::zeros());
         blocks
             .par_chunks_mut(inputs / QK_K)
             .zip(values.par_chunks(inputs))
             .for_each(|(out, row)| T::from_float(row, out));
-        Matrix { outputs, inputs, blocks }
+        Ok(Matrix { outputs, inputs, blocks })
     }
 
     fn from_rows<'a>([outputs, inputs]: [usize; 2], row: impl Fn(usize) -> Result<&'a [u8]>) -> Result<Self> {
         check_width(inputs)?;
-        let mut blocks = Vec::with_capacity(outputs * (inputs / QK_K));
+        let mut blocks = memory::reserved(outputs * (inputs / QK_K))?;
         for index in 0..outputs {
             let found: Vec<T> = ggml::blocks(row(index)?);
             if found.len() != inputs / QK_K {
@@ -174,11 +177,11 @@ impl<T: Plain> Rows for Matrix<T> {
 }
 
 impl<T: Plain + GgmlType<VecDotType = BlockQ8K>> Blocks for Matrix<T> {
-    fn integer_product(&self, x: &[f32], rows: usize) -> Vec<f32> {
+    fn integer_product(&self, x: &[f32], rows: usize) -> Result<Vec<f32>> {
         let (width, n) = (self.inputs / QK_K, self.inputs);
         let mut activations = vec![BlockQ8K::zeros(); rows * width];
         activations.par_chunks_mut(width).zip(x.par_chunks(n)).for_each(|(out, row)| BlockQ8K::from_float(row, out));
-        let mut y = buffers::take(rows * self.outputs);
+        let mut y = buffers::take(rows * self.outputs)?;
         let out = Columns::of(&mut y, self.outputs);
         (0..self.outputs.div_ceil(TASK)).into_par_iter().for_each(|task| {
             let end = self.outputs.min((task + 1) * TASK);
@@ -196,7 +199,7 @@ impl<T: Plain + GgmlType<VecDotType = BlockQ8K>> Blocks for Matrix<T> {
                 }
             }
         });
-        y
+        Ok(y)
     }
 
     fn bytes(&self) -> usize {

@@ -126,7 +126,7 @@ fn dropped(x: &Tensor, dropout: Option<Dropout>) -> Result<Tensor> {
     let xv = View::of(x)?;
     let xs: &[f32] = &xv;
     let chunk = 1 << 14;
-    let mut out = vec![0.0f32; rows * cols];
+    let mut out = super::buffers::zeros(rows * cols)?;
     out.par_chunks_mut(chunk).zip(xs.par_chunks(chunk)).enumerate().for_each(|(task, (out, x))| {
         vectorized(
             #[inline(always)]

@@ -143,7 +143,7 @@ pub(crate) fn product(form: Form, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     }
     let (av, bv) = (View::of(a)?, View::of(b)?);
     let (lhs, rhs) = form.operands(&av, ad, &bv, bd);
-    let mut out = buffers::take(rows * cols);
+    let mut out = buffers::take(rows * cols)?;
     gemm(&mut out, cols, false, lhs, rhs, 1.0, all_threads());
     host::tensor(out, rows, cols)
 }

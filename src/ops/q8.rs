@@ -7,6 +7,8 @@
 use super::buffers;
 use super::simd::vectorized;
 use super::widened::Rows;
+use crate::error::Result;
+use crate::memory;
 use half::f16;
 use rayon::prelude::*;
 
@@ -46,7 +48,7 @@ const ZERO: Tile = Tile { q: [[[0; 4]; TILE]; BLOCK / 4], scale: [f16::ZERO; TIL
 
 impl Packed {
     /// Quantizes a matrix whose row `i` is written by `row(i, buffer)`.
-    pub(super) fn quantize(outputs: usize, inputs: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+    pub(super) fn quantize(outputs: usize, inputs: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Result<Self> {
         Self::build(outputs, inputs, |index, lane, tiles| {
             let mut values = vec![0.0f32; tiles.len() * BLOCK];
             row(index, &mut values[..inputs]);
@@ -62,7 +64,7 @@ impl Packed {
     }
 
     /// The integers and scales of a matrix whose row `i` GGML stored as the bytes `row(i)`.
-    pub(super) fn from_rows<'a>(outputs: usize, inputs: usize, row: impl Fn(usize) -> &'a [u8] + Sync) -> Self {
+    pub(super) fn from_rows<'a>(outputs: usize, inputs: usize, row: impl Fn(usize) -> &'a [u8] + Sync) -> Result<Self> {
         Self::build(outputs, inputs, |index, lane, tiles| {
             for (tile, block) in tiles.iter_mut().zip(row(index).as_chunks::<STORED_BLOCK>().0) {
                 tile.put(lane, f16::from_le_bytes([block[0], block[1]]), &std::array::from_fn(|i| block[2 + i] as i8));
@@ -71,13 +73,15 @@ impl Packed {
     }
 
     /// `fill(row, lane, tiles)` sets the lane of a row of tiles.
-    fn build(outputs: usize, inputs: usize, fill: impl Fn(usize, usize, &mut [Tile]) + Sync) -> Self {
+    fn build(outputs: usize, inputs: usize, fill: impl Fn(usize, usize, &mut [Tile]) + Sync) -> Result<Self> {
         let blocks = inputs.div_ceil(BLOCK);
-        let mut tiles = vec![ZERO; outputs.div_ceil(TILE) * blocks];
+        let count = outputs.div_ceil(TILE) * blocks;
+        let mut tiles = memory::reserved(count)?;
+        tiles.resize(count, ZERO);
         tiles.par_chunks_mut(blocks).enumerate().for_each(|(index, tiles)| {
             (0..TILE.min(outputs - index * TILE)).for_each(|lane| fill(index * TILE + lane, lane, tiles));
         });
-        Packed { outputs, inputs, blocks, tiles }
+        Ok(Packed { outputs, inputs, blocks, tiles })
     }
 
     /// Bytes held.
@@ -86,7 +90,7 @@ impl Packed {
     }
 
     /// The same numbers with rows and columns exchanged, quantized again along the other side.
-    pub(super) fn transposed(&self) -> Self {
+    pub(super) fn transposed(&self) -> Result<Self> {
         Packed::quantize(self.inputs, self.outputs, |column, out| {
             let (block, i) = (column / BLOCK, column % BLOCK);
             for (output, value) in out.iter_mut().enumerate() {
@@ -98,9 +102,9 @@ impl Packed {
     }
 
     /// `x [rows, inputs]` times the transpose, `[rows, outputs]`, in integers.
-    pub(super) fn product_i8(&self, kernel: super::q8_kernel::Kernel, x: &[f32], rows: usize) -> Vec<f32> {
+    pub(super) fn product_i8(&self, kernel: super::q8_kernel::Kernel, x: &[f32], rows: usize) -> Result<Vec<f32>> {
         let activations = kernel.quantize(x, rows, self.inputs, self.blocks);
-        let mut y = buffers::take(rows * self.outputs);
+        let mut y = buffers::take(rows * self.outputs)?;
         let out = super::host::Columns::of(&mut y, self.outputs);
         let row_tasks = rows.div_ceil(TASK_ROWS);
         let tile_rows = self.tiles.len() / self.blocks;
@@ -113,7 +117,7 @@ impl Packed {
                 out.write(row, tile_row * TILE, width, &values[..width]);
             });
         });
-        y
+        Ok(y)
     }
 }
 

@@ -27,7 +27,7 @@ impl Q8Weight {
         let view = View::of(weight)?;
         let values: &[f32] = &view;
         let packed =
-            Packed::quantize(outputs, inputs, |row, out| out.copy_from_slice(&values[row * inputs..][..inputs]));
+            Packed::quantize(outputs, inputs, |row, out| out.copy_from_slice(&values[row * inputs..][..inputs]))?;
         Ok(Self::with(packed, exact))
     }
 
@@ -43,7 +43,7 @@ impl Q8Weight {
             let message = format!("a row of {inputs} weights has {} bytes; expected {expected:?}", row.len());
             return Err(Error::new(Code::Internal, message));
         }
-        Ok(Self::with(Packed::from_rows(outputs, inputs, |index| rows[index]), exact))
+        Ok(Self::with(Packed::from_rows(outputs, inputs, |index| rows[index])?, exact))
     }
 
     fn with(packed: Packed, exact: bool) -> Self {
@@ -73,8 +73,8 @@ impl Q8Weight {
         let rows = widened::check(x, inputs)?;
         let view = View::of(x)?;
         let y = match self.kernel {
-            Some(kernel) => self.packed.product_i8(kernel, &view, rows),
-            None => widened::product(&self.packed, &view, rows),
+            Some(kernel) => self.packed.product_i8(kernel, &view, rows)?,
+            None => widened::product(&self.packed, &view, rows)?,
         };
         host::tensor(y, rows, outputs)
     }
@@ -85,8 +85,10 @@ impl Q8Weight {
         let rows = widened::check(dy, outputs)?;
         let view = View::of(dy)?;
         let dx = match self.kernel {
-            Some(kernel) => self.transposed.get_or_init(|| self.packed.transposed()).product_i8(kernel, &view, rows),
-            None => widened::transposed_product(&self.packed, &view, rows),
+            Some(kernel) => {
+                self.transposed.get_or_try_init(|| self.packed.transposed())?.product_i8(kernel, &view, rows)?
+            }
+            None => widened::transposed_product(&self.packed, &view, rows)?,
         };
         host::tensor(dx, rows, inputs)
     }

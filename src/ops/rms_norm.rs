@@ -15,7 +15,7 @@ pub(crate) fn forward(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     let (rows, n) = x.dims2()?;
     let (xv, w) = (View::of(x)?, View::of(weight)?);
     let (xs, w): (&[f32], &[f32]) = (&xv, &w);
-    let mut y = buffers::take(rows * n);
+    let mut y = buffers::take(rows * n)?;
     let chunk = host::rows_per_task(n) * n;
     y.par_chunks_mut(chunk).zip(xs.par_chunks(chunk)).for_each(|(y, x)| {
         for (y, x) in y.chunks_exact_mut(n).zip(x.chunks_exact(n)) {
@@ -47,7 +47,7 @@ pub(crate) fn backward(x: &Tensor, weight: &Tensor, eps: f64, dy: &Tensor) -> Re
     }
     let (xv, wv, dyv) = (View::of(x)?, View::of(weight)?, View::of(dy)?);
     let (xs, w, dys): (&[f32], &[f32], &[f32]) = (&xv, &wv, &dyv);
-    let mut dx = buffers::take(rows * n);
+    let mut dx = buffers::take(rows * n)?;
     let chunk = host::rows_per_task(n) * n;
     dx.par_chunks_mut(chunk).zip(xs.par_chunks(chunk)).zip(dys.par_chunks(chunk)).for_each(|((dx, x), dy)| {
         for ((dx, x), dy) in dx.chunks_exact_mut(n).zip(x.chunks_exact(n)).zip(dy.chunks_exact(n)) {

@@ -69,7 +69,7 @@ pub(crate) fn forward(activation: Activation, gate: &Tensor, up: &Tensor) -> Res
     }
     let (rows, n) = gate.dims2()?;
     let (gv, uv) = (View::of(gate)?, View::of(up)?);
-    let mut y = buffers::take(rows * n);
+    let mut y = buffers::take(rows * n)?;
     let chunk = 1 << 14;
     y.par_chunks_mut(chunk).zip(gv.par_chunks(chunk)).zip(uv.par_chunks(chunk)).for_each(|((y, g), u)| {
         vectorized(

@@ -20,31 +20,31 @@ pub(super) trait Rows: Sync {
 }
 
 /// `x [rows, inputs]` times the transpose, `[rows, outputs]`.
-pub(super) fn product<W: Rows + ?Sized>(matrix: &W, x: &[f32], rows: usize) -> Vec<f32> {
+pub(super) fn product<W: Rows + ?Sized>(matrix: &W, x: &[f32], rows: usize) -> Result<Vec<f32>> {
     let (outputs, inputs) = matrix.shape();
-    let mut y = buffers::take(rows * outputs);
+    let mut y = buffers::take(rows * outputs)?;
     each_group(matrix, |first, count, weights| {
         let (x, w) = (Mat::new(x, rows, inputs), Mat::new(weights, count, inputs));
         gemm(&mut y[first..], outputs, false, x, w.t(), 1.0, all_threads());
-    });
-    y
+    })?;
+    Ok(y)
 }
 
 /// `dy [rows, outputs]` times the matrix, `[rows, inputs]`.
-pub(super) fn transposed_product<W: Rows + ?Sized>(matrix: &W, dy: &[f32], rows: usize) -> Vec<f32> {
+pub(super) fn transposed_product<W: Rows + ?Sized>(matrix: &W, dy: &[f32], rows: usize) -> Result<Vec<f32>> {
     let (outputs, inputs) = matrix.shape();
-    let mut dx = buffers::take(rows * inputs);
+    let mut dx = buffers::take(rows * inputs)?;
     each_group(matrix, |first, count, weights| {
         let dy = Mat::strided(&dy[first.min(dy.len())..], rows, count, outputs);
         gemm(&mut dx, inputs, first > 0, dy, Mat::new(weights, count, inputs), 1.0, all_threads());
-    });
-    dx
+    })?;
+    Ok(dx)
 }
 
 /// The rows of `ids`, widened: the lookup of an embedding.
 pub(super) fn gather<W: Rows + ?Sized>(matrix: &W, ids: &[u32]) -> Result<Tensor> {
     let (outputs, inputs) = matrix.shape();
-    let mut out = buffers::take(ids.len() * inputs);
+    let mut out = buffers::take(ids.len() * inputs)?;
     for (&id, out) in ids.iter().zip(out.chunks_mut(inputs)) {
         if id as usize >= outputs {
             return Err(Error::new(Code::Internal, format!("row {id} of a weight of {outputs} rows")));
@@ -68,13 +68,14 @@ pub(super) fn group_bytes((outputs, inputs): (usize, usize)) -> u64 {
 }
 
 /// Calls `work(first row, rows, widened rows)` for one group of rows after the other.
-fn each_group<W: Rows + ?Sized>(matrix: &W, mut work: impl FnMut(usize, usize, &[f32])) {
+fn each_group<W: Rows + ?Sized>(matrix: &W, mut work: impl FnMut(usize, usize, &[f32])) -> Result<()> {
     let (outputs, inputs) = matrix.shape();
-    let mut buffer = buffers::take(GROUP.min(outputs) * inputs);
+    let mut buffer = buffers::take(GROUP.min(outputs) * inputs)?;
     for first in (0..outputs).step_by(GROUP) {
         let count = GROUP.min(outputs - first);
         let buffer = &mut buffer[..count * inputs];
         buffer.par_chunks_mut(inputs).enumerate().for_each(|(i, out)| matrix.row(first + i, out));
         work(first, count, buffer);
     }
+    Ok(())
 }

@@ -61,7 +61,7 @@ pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cance
     };
     claims.truncate(options.max_conclusions);
     let conclusions = measure(session, &fields, options, &generation, claims, cancel)?;
-    Ok(envelope(session, text, conclusions, document, &generation))
+    envelope(session, text, conclusions, document, &generation)
 }
 
 fn generate(session: &mut Session, fields: &Fields, options: &ReportOptions, cancel: &Cancel) -> Result<Generation> {
@@ -71,6 +71,8 @@ fn generate(session: &mut Session, fields: &Fields, options: &ReportOptions, can
         (ReportMode::Schema, Some(host)) => Some(schema::with_fields(host, fields)?),
     };
     let generate = GenerateOptions { json_schema, ..options.generate.clone() };
+    // What every report ends with; better refused before the text is written.
+    session.model().sha256()?;
     let generation = session.generate(&fields.text(), &generate, cancel, &mut |_| Control::Continue)?;
     if generation.finish_reason == FinishReason::Cancelled {
         cancel.check()?;
@@ -212,7 +214,7 @@ fn envelope(
     conclusions: Vec<Value>,
     document: Option<Value>,
     generation: &Generation,
-) -> Value {
+) -> Result<Value> {
     let model = session.model();
     let adapters = session.attached().iter().map(|attached| {
         json!({ "name": attached.adapter.name(), "version": attached.adapter.version(), "scale": attached.scale })
@@ -221,7 +223,7 @@ fn envelope(
         "schema": "tailora.report/1",
         "report": report,
         "conclusions": conclusions,
-        "model": { "name": model.name(), "sha256": model.sha256() },
+        "model": { "name": model.name(), "sha256": model.sha256()? },
         "adapters": adapters.collect::<Vec<_>>(),
         "generation": {
             "seed": generation.seed,
@@ -233,7 +235,7 @@ fn envelope(
     if let Some(document) = document {
         envelope["document"] = document;
     }
-    envelope
+    Ok(envelope)
 }
 
 #[cfg(test)]

@@ -187,7 +187,7 @@ fn the_envelope_says_what_made_the_report() {
     session.attach(&adapter(&model), 0.75).unwrap();
     let report =
         write(&mut session, SHORT_CASE, json!({ "influence": false, "generate": { "max_tokens": 20, "seed": 4 } }));
-    assert_eq!(report["model"], json!({ "name": model.name(), "sha256": model.sha256() }));
+    assert_eq!(report["model"], json!({ "name": model.name(), "sha256": model.sha256().unwrap() }));
     let attached = adapter(&model);
     assert_eq!(report["adapters"], json!([{ "name": attached.name(), "version": attached.version(), "scale": 0.75 }]));
     assert_eq!(report["generation"]["seed"], 4);

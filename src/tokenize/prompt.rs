@@ -105,6 +105,11 @@ impl PromptFormat {
         &self.tokenizer
     }
 
+    /// The model's chat template.
+    pub fn template(&self) -> Option<&ChatTemplate> {
+        self.template.as_ref()
+    }
+
     /// Whether the model has a chat template.
     pub fn has_template(&self) -> bool {
         self.template.is_some()

@@ -46,7 +46,7 @@ fn fifty_steps_equal_peft() {
         let curve: Curve = serde_json::from_str(&text).unwrap();
         let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", quantize: None, exact: false, threads: 2 };
         let decoder = Decoder::load(&fixtures.join("models").join(&curve.base), &plan, &mut Monitor::none()).unwrap();
-        let initial = Adapter::load(&dir.join("initial"), AdapterBase::from(&decoder)).unwrap();
+        let initial = Adapter::load(&dir.join("initial"), AdapterBase::try_from(&decoder).unwrap()).unwrap();
         let options = TrainOptions {
             learning_rate: curve.learning_rate,
             warmup_steps: curve.warmup_steps,

@@ -48,7 +48,7 @@ impl MemoryEstimate {
     /// For the passes of `workload`.
     pub(super) fn of(model: &LanguageModel, workload: &Workload, options: &TrainOptions) -> Result<Self> {
         let decoder = model.decoder();
-        let adapter = Adapter::new_for_training(&options.lora_config(), model.adapter_base(), options.seed)?;
+        let adapter = Adapter::new_for_training(&options.lora_config(), model.adapter_base()?, options.seed)?;
         let pass = |checkpoint: bool| {
             let training = workload.training.iter().map(|&batch| decoder.training_memory(batch, checkpoint));
             let largest = training.max_by_key(|pass| pass.peak()).unwrap_or_default();

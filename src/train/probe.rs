@@ -36,7 +36,7 @@ pub(super) fn pace(
 ) -> Result<Pace> {
     let decoder = model.decoder();
     let _buffers = decoder.hold_buffers();
-    let adapter = Adapter::new_for_training(&options.lora_config(), model.adapter_base(), options.seed)?;
+    let adapter = Adapter::new_for_training(&options.lora_config(), model.adapter_base()?, options.seed)?;
     let mut optimizer = Optimizer::new(options, &adapter)?;
     let lora = optimizer.stack();
     let work = decoder.multiply_adds(size).max(1.0);

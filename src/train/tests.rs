@@ -161,7 +161,7 @@ fn a_run_directory_holds_config_metrics_events_and_a_loadable_adapter() {
     let options = TrainOptions { output_dir: Some(target.clone()), name: "hr_review".into(), ..options() };
     let outcome = run(&options, 20, &mut Monitor::none()).unwrap();
     let path = PathBuf::from(outcome.summary["adapter_path"].as_str().unwrap());
-    let loaded = model().load_adapter(&path).unwrap();
+    let loaded = model().load_adapter(&path, &crate::adapter::AdapterOptions::default()).unwrap();
     assert_eq!(loaded.sha256(), outcome.adapter.sha256());
     assert_eq!((loaded.name(), loaded.version()), ("hr_review", outcome.adapter.version()));
     let metrics = std::fs::read_to_string(target.join("metrics.jsonl")).unwrap();

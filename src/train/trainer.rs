@@ -154,7 +154,7 @@ impl<'a> Run<'a> {
         files: Option<RunDir>,
     ) -> Result<Self> {
         let options = job.options;
-        let initial = Adapter::new_for_training(&options.lora_config(), job.model.adapter_base(), options.seed)?;
+        let initial = Adapter::new_for_training(&options.lora_config(), job.model.adapter_base()?, options.seed)?;
         let rows_per_step = options.batch_size * options.gradient_accumulation_steps;
         Ok(Run {
             optimizer: Optimizer::new(options, &initial)?,

@@ -86,7 +86,7 @@ fn array(cursor: &mut Cursor<'_>, key: &str) -> Result<Value> {
         );
     };
     let least = len.saturating_mul(each);
-    if least > cursor.left() as u64 {
+    if least > cursor.left() {
         let left = cursor.left();
         let message = format!("metadata `{key}` has {len} elements, at least {least} bytes; the file has {left} left");
         return Err(bad(message).with("key", key));
@@ -143,7 +143,7 @@ impl Gguf {
         match self.metadata.get(key) {
             None => Ok(None),
             Some(Value::Array { kind: TEXT, len, start }) => {
-                let mut cursor = Cursor::starting(&self.bytes, *start);
+                let mut cursor = Cursor::starting(&self.header, *start);
                 (0..*len).map(|_| cursor.text(key)).collect::<Result<_>>().map(Some)
             }
             Some(other) => Err(self.wrong(key, other, "an array of texts")),
@@ -155,7 +155,7 @@ impl Gguf {
         match self.metadata.get(key) {
             None => Ok(None),
             Some(found @ Value::Array { kind, len, start }) if *kind != TEXT => {
-                let mut cursor = Cursor::starting(&self.bytes, *start);
+                let mut cursor = Cursor::starting(&self.header, *start);
                 let one = |_| match scalar(&mut cursor, *kind, key)? {
                     Value::Whole(n) => Ok(n as f64),
                     Value::Real(x) => Ok(x),

@@ -1,7 +1,7 @@
 //! GGUF, the container of llama.cpp: a header of metadata and tensor descriptions, then the tensors.
 //!
-//! Nothing a header says is believed before it was held against the length of the file; arrays stay in the mapped file
-//! until someone asks for them. Source: `docs/gguf.md` of ggml.
+//! Nothing a header says is believed before it was held against the length of the file; arrays stay as they are in the
+//! header until someone asks for them. Source: `docs/gguf.md` of ggml.
 
 mod config;
 mod cursor;
@@ -17,25 +17,30 @@ pub(crate) mod writer;
 
 pub(super) use tensors::GgufWeights;
 
-use super::mmap::map;
+use super::weight_file::WeightFile;
 use crate::error::{Code, Error, Result};
 use crate::ops::ggml;
 use candle_core::quantized::GgmlDType;
 use cursor::Cursor;
-use memmap2::Mmap;
 use metadata::Value;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 const MAGIC: &[u8] = b"GGUF";
+/// Bytes of the file that are tried as its header first; a large vocabulary takes more.
+const FIRST_READ: u64 = 1 << 20;
+/// Far above any real one.
+const LARGEST_HEADER: u64 = 1 << 28;
 const DEFAULT_ALIGNMENT: u64 = 32;
 /// Far above any real one; tensors are aligned to it.
 const LARGEST_ALIGNMENT: u64 = 1 << 20;
 
 /// An opened GGUF file.
 pub(crate) struct Gguf {
-    path: PathBuf,
-    bytes: Mmap,
+    file: Arc<WeightFile>,
+    /// The file up to its tensors, and perhaps some of those.
+    header: Vec<u8>,
     metadata: HashMap<String, Value>,
     tensors: HashMap<String, TensorInfo>,
 }
@@ -47,41 +52,50 @@ struct TensorInfo {
     shape: Vec<usize>,
     dtype: GgmlDType,
     /// Where its bytes begin in the file, and how many a row has.
-    start: usize,
+    start: u64,
     row_bytes: usize,
 }
 
 impl Gguf {
     /// Opens and checks a file.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let bytes = map(path)?;
+        let file = Arc::new(WeightFile::open(path)?);
         let at_path = |err: Error| err.context(path.display()).with("path", path.display().to_string());
-        let (metadata, tensors) = read_header(&bytes).map_err(at_path)?;
-        Ok(Gguf { path: path.to_path_buf(), bytes, metadata, tensors })
+        let mut at_hand = FIRST_READ;
+        loop {
+            let header = file.read(0, file.len().min(at_hand))?;
+            let mut cursor = Cursor::new(&header, file.len());
+            match read_header(&mut cursor) {
+                Ok((metadata, tensors)) => return Ok(Gguf { file, header, metadata, tensors }),
+                Err(_) if cursor.is_short() && at_hand < LARGEST_HEADER => at_hand *= 4,
+                Err(_) if cursor.is_short() => {
+                    return Err(at_path(bad(format!("the header has more than {LARGEST_HEADER} bytes"))));
+                }
+                Err(err) => return Err(at_path(err)),
+            }
+        }
     }
 
-    /// Whether a file says that it is one.
-    pub(crate) fn is_one(path: &Path) -> bool {
-        use std::io::Read;
-        let mut magic = [0u8; 4];
-        std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *MAGIC
+    /// Whether a file that begins so says that it is one.
+    pub(super) fn begins_with(beginning: &[u8]) -> bool {
+        beginning.starts_with(MAGIC)
     }
 
     /// The file.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     /// An error about this file.
     pub(crate) fn error(&self, code: Code, message: impl std::fmt::Display) -> Error {
-        Error::new(code, format!("{}: {message}", self.path.display())).with("path", self.path.display().to_string())
+        Error::new(code, format!("{}: {message}", self.path().display()))
+            .with("path", self.path().display().to_string())
     }
 }
 
-fn read_header(bytes: &[u8]) -> Result<(HashMap<String, Value>, HashMap<String, TensorInfo>)> {
-    let mut cursor = Cursor::new(bytes);
+fn read_header(cursor: &mut Cursor<'_>) -> Result<(HashMap<String, Value>, HashMap<String, TensorInfo>)> {
     if cursor.take(4, "the magic number").ok() != Some(MAGIC) {
-        return Err(bad(format!("not a GGUF file: it does not begin with `GGUF` ({} bytes)", bytes.len())));
+        return Err(bad(format!("not a GGUF file: it does not begin with `GGUF` ({} bytes)", cursor.file_len())));
     }
     match cursor.u32("the version")? {
         2 | 3 => {}
@@ -94,25 +108,25 @@ fn read_header(bytes: &[u8]) -> Result<(HashMap<String, Value>, HashMap<String, 
     let entry_count = cursor.u64("the number of metadata entries")?;
     // A tensor has a name, a number of dimensions, a type and an offset; an entry a key, a type and a value.
     let least = u128::from(tensor_count) * 24 + u128::from(entry_count) * 13;
-    if least > cursor.left() as u128 {
+    if least > u128::from(cursor.left()) {
         return Err(bad(format!(
             "the header declares {tensor_count} tensors and {entry_count} metadata entries, which need at least {least} \
              bytes; the file has {} left",
             cursor.left()
         )));
     }
-    let metadata = metadata::read(&mut cursor, entry_count)?;
+    let metadata = metadata::read(cursor, entry_count)?;
     let alignment = match metadata.get("general.alignment") {
         None => DEFAULT_ALIGNMENT,
         Some(Value::Whole(n)) if n.count_ones() == 1 && (1..=i128::from(LARGEST_ALIGNMENT)).contains(n) => *n as u64,
         Some(other) => return Err(bad(format!("`general.alignment` is {other}; expected a power of two"))),
     };
-    let stated = (0..tensor_count).map(|_| Stated::read(&mut cursor)).collect::<Result<Vec<_>>>()?;
+    let stated = (0..tensor_count).map(|_| Stated::read(cursor)).collect::<Result<Vec<_>>>()?;
     let data = (cursor.at() as u64).next_multiple_of(alignment);
     let mut tensors = HashMap::with_capacity(stated.len());
     for tensor in stated {
         let name = tensor.name.clone();
-        let info = tensor.check(data, alignment, bytes.len())?;
+        let info = tensor.check(data, alignment, cursor.file_len())?;
         if tensors.insert(name.clone(), info).is_some() {
             return Err(bad(format!("tensor {name} is there twice")).with("tensor", name));
         }
@@ -140,7 +154,7 @@ impl Stated {
         Ok(Stated { name, dimensions, type_id: cursor.u32("a tensor's type")?, offset: cursor.u64("an offset")? })
     }
 
-    fn check(self, data: u64, alignment: u64, file: usize) -> Result<TensorInfo> {
+    fn check(self, data: u64, alignment: u64, file: u64) -> Result<TensorInfo> {
         let Stated { name, dimensions, type_id, offset } = self;
         let refuse = |err: Error| err.with("tensor", &name).with("found_shape", &dimensions);
         let Some(dtype) = ggml_type(type_id) else {
@@ -164,8 +178,8 @@ impl Stated {
                 type_name(type_id)
             ))));
         };
-        let start = data.checked_add(offset).and_then(|start| usize::try_from(start).ok());
-        let end = start.and_then(|start| start.checked_add(len)).filter(|&end| end <= file);
+        let start = data.checked_add(offset);
+        let end = start.and_then(|start| start.checked_add(len as u64)).filter(|&end| end <= file);
         match start.zip(end) {
             Some((start, _)) if offset.is_multiple_of(alignment) => Ok(TensorInfo { shape, dtype, start, row_bytes }),
             _ => Err(refuse(bad(format!(

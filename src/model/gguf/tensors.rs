@@ -3,8 +3,9 @@
 use super::{Gguf, TensorInfo};
 use crate::error::{Code, Error, Result};
 use crate::model::config::DecoderConfig;
-use crate::model::mmap;
 use crate::model::source::{Stored, WeightSource, check_finite};
+use crate::model::weight_file::WeightFile;
+use crate::ops::buffers::zeros;
 use crate::ops::ggml;
 use crate::ops::k_quant::{KType, KWeight};
 use crate::ops::linear::Weight;
@@ -12,8 +13,10 @@ use crate::ops::quantized::Q8Weight;
 use candle_core::quantized::GgmlDType;
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
+
+/// Values that are read and widened at a time.
+const PIECE: usize = 1 << 16;
 
 /// Paths inside a layer: Hugging Face's and GGUF's.
 const LAYER_PATHS: [(&str, &str); 11] = [
@@ -52,15 +55,16 @@ impl Gguf {
     /// The values of the tensor `name` of exactly `shape`.
     pub(super) fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let info = self.info(name, shape)?;
-        let mut values = vec![0.0f32; shape.iter().product()];
+        let mut values = zeros(shape.iter().product())?;
         let width = shape.last().copied().unwrap_or(1);
-        values
-            .par_chunks_mut(width)
-            .enumerate()
-            .try_for_each(|(row, out)| ggml::widen(info.dtype, self.row(info, row)?, out))?;
-        self.release(info);
-        check_finite(name, &values)
-            .map_err(|err| err.context(self.path.display()).with("path", self.path.display().to_string()))?;
+        let (rows, row_bytes) = (PIECE / width + 1, info.row_bytes);
+        values.par_chunks_mut(rows * width).enumerate().try_for_each_init(Vec::new, |bytes, (index, out)| {
+            bytes.resize(out.len() / width * row_bytes, 0);
+            self.file.read_into(info.start + (index * rows * row_bytes) as u64, bytes)?;
+            let rows = out.chunks_exact_mut(width).zip(bytes.chunks_exact(row_bytes));
+            rows.into_iter().try_for_each(|(out, bytes)| ggml::widen(info.dtype, bytes, out))
+        })?;
+        check_finite(name, &values).map_err(|err| self.named(err))?;
         Ok(values)
     }
 
@@ -74,10 +78,8 @@ impl Gguf {
         Err(err.with("found_shape", &info.shape).with("expected_shape", shape))
     }
 
-    /// What was read is kept in another form; the file's pages need not be held as well.
-    fn release(&self, info: &TensorInfo) {
-        let rows: usize = info.shape.iter().rev().skip(1).product();
-        mmap::release(&self.bytes, info.start..info.start + rows * info.row_bytes);
+    fn named(&self, err: Error) -> Error {
+        err.context(self.path().display()).with("path", self.path().display().to_string())
     }
 
     fn missing(&self, name: &str, shape: &[usize]) -> Error {
@@ -85,10 +87,10 @@ impl Gguf {
         self.error(Code::ModelFormat, format!("tensor {name} is missing{shape}")).with("tensor", name)
     }
 
-    fn row(&self, info: &TensorInfo, row: usize) -> Result<&[u8]> {
-        let start = info.start + row * info.row_bytes;
-        let bytes = self.bytes.get(start..start + info.row_bytes);
-        bytes.ok_or_else(|| self.error(Code::Internal, format!("row {row} of a tensor lies outside the file")))
+    /// All bytes of a tensor.
+    fn stored(&self, info: &TensorInfo) -> Result<Vec<u8>> {
+        let rows: usize = info.shape.iter().rev().skip(1).product();
+        self.file.read(info.start, (rows * info.row_bytes) as u64)
     }
 }
 
@@ -136,6 +138,28 @@ fn stored_name(name: &str) -> String {
     found.unwrap_or_else(|| name.to_owned())
 }
 
+/// Hugging Face's name of a tensor; GGUF's where there is none.
+fn name_of_stored(name: &str) -> String {
+    match name {
+        "token_embd.weight" => return "model.embed_tokens.weight".to_owned(),
+        "output.weight" => return "lm_head.weight".to_owned(),
+        "output_norm.weight" => return "model.norm.weight".to_owned(),
+        _ => {}
+    }
+    let found = name.strip_prefix("blk.").and_then(|rest| {
+        let (layer, rest) = rest.split_once('.')?;
+        let path = match rest.rsplit_once('.') {
+            Some((stored, kind)) => match LAYER_PATHS.iter().find(|(_, known)| *known == stored) {
+                Some((path, _)) => format!("{path}.{kind}"),
+                None => rest.to_owned(),
+            },
+            None => rest.to_owned(),
+        };
+        Some(format!("model.layers.{layer}.{path}"))
+    });
+    found.unwrap_or_else(|| name.to_owned())
+}
+
 impl WeightSource for GgufWeights {
     fn contains(&self, name: &str) -> bool {
         self.gguf.has(&stored_name(name))
@@ -145,22 +169,24 @@ impl WeightSource for GgufWeights {
         self.gguf.tensors.len()
     }
 
-    fn byte_len(&self) -> u64 {
-        self.gguf.bytes.len() as u64
+    fn names(&self) -> Vec<String> {
+        self.gguf.tensors.keys().map(|name| name_of_stored(name)).collect()
     }
 
-    fn sha256(&self) -> String {
-        let mut hash = Sha256::new();
-        mmap::hash(&self.gguf.bytes, &mut hash);
-        format!("{:x}", hash.finalize())
+    fn files(&self) -> Vec<Arc<WeightFile>> {
+        vec![self.gguf.file.clone()]
     }
 
     fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let values = self.gguf.values(&stored_name(name), shape)?;
         let Some(order) = self.order(name) else { return Ok(values) };
         let width = if shape.len() > 1 { shape[shape.len() - 1] } else { 1 };
-        let rows = values.len() / width;
-        Ok((0..rows).flat_map(|row| &values[order(row) * width..][..width]).copied().collect())
+        let mut ordered = zeros(values.len())?;
+        ordered
+            .par_chunks_mut(width)
+            .enumerate()
+            .for_each(|(row, out)| out.copy_from_slice(&values[order(row) * width..][..width]));
+        Ok(ordered)
     }
 
     fn quantized(&self, name: &str, shape: [usize; 2], exact: bool) -> Result<Option<Stored>> {
@@ -170,25 +196,25 @@ impl WeightSource for GgufWeights {
         if info.dtype.block_size() == 1 {
             return Ok(None);
         }
-        let order = self.order(name);
-        let row = |index: usize| gguf.row(info, order.as_ref().map_or(index, |order| order(index)));
-        let k_quant = |kind| Ok::<_, Error>(Weight::K(Arc::new(KWeight::from_rows(kind, shape, row, exact)?)));
-        match info.dtype {
-            // Scales may be infinite or not a number; the values say so.
-            GgmlDType::Q8_0 | GgmlDType::Q4K | GgmlDType::Q6K => check_rows(&stored, info, shape, row)
-                .map_err(|err| err.context(gguf.path.display()).with("path", gguf.path.display().to_string()))?,
-            _ => {
-                let values = Tensor::from_vec(self.values(name, &shape)?, &shape, &Device::Cpu)?;
-                let weight = Weight::Q8(Arc::new(Q8Weight::new(&values, exact)?));
-                return Ok(Some(Stored { weight, converted_from: Some(format!("{:?}", info.dtype).to_lowercase()) }));
-            }
+        if !matches!(info.dtype, GgmlDType::Q8_0 | GgmlDType::Q4K | GgmlDType::Q6K) {
+            let values = Tensor::from_vec(self.values(name, &shape)?, &shape, &Device::Cpu)?;
+            let weight = Weight::Q8(Arc::new(Q8Weight::new(&values, exact)?));
+            return Ok(Some(Stored { weight, converted_from: Some(format!("{:?}", info.dtype).to_lowercase()) }));
         }
+        let (order, bytes) = (self.order(name), gguf.stored(info)?);
+        let row = |index: usize| {
+            let row = order.as_ref().map_or(index, |order| order(index));
+            let bytes = bytes.get(row * info.row_bytes..(row + 1) * info.row_bytes);
+            bytes.ok_or_else(|| gguf.error(Code::Internal, format!("row {row} of {stored} is not one of its rows")))
+        };
+        // Scales may be infinite or not a number; the values say so.
+        check_rows(&stored, info, shape, row).map_err(|err| gguf.named(err))?;
+        let k_quant = |kind| Ok::<_, Error>(Weight::K(Arc::new(KWeight::from_rows(kind, shape, row, exact)?)));
         let weight = match info.dtype {
             GgmlDType::Q8_0 => Weight::Q8(Arc::new(Q8Weight::from_rows(shape, row, exact)?)),
             GgmlDType::Q4K => k_quant(KType::Q4K)?,
             _ => k_quant(KType::Q6K)?,
         };
-        gguf.release(info);
         Ok(Some(Stored { weight, converted_from: None }))
     }
 }

@@ -41,8 +41,8 @@ impl Writer {
         if config["rope_scaling"]["rope_type"] == "llama3" || config["rope_parameters"]["rope_type"] == "llama3" {
             let plain = serde_json::json!({"rope_theta": config["rope_theta"].as_f64().unwrap_or(0.0)
                 .max(config["rope_parameters"]["rope_theta"].as_f64().unwrap_or(0.0))});
-            let plain = RopeScaling::from_config(&plain, head_dim, 512).unwrap();
-            let scaled = RopeScaling::from_config(&config, head_dim, 512).unwrap();
+            let plain = RopeScaling::from_config(&plain, head_dim, 512, &mut Vec::new()).unwrap();
+            let scaled = RopeScaling::from_config(&config, head_dim, 512, &mut Vec::new()).unwrap();
             let factors: Vec<f32> = plain.inv_freq.iter().zip(&scaled.inv_freq).map(|(p, s)| p / s).collect();
             writer.put("rope_freqs.weight", &Tensor::new(factors, &Device::Cpu).unwrap(), &|_, _| GgmlDType::F32);
         }

@@ -33,15 +33,17 @@ public sealed class Adapter : IDisposable
     /// <summary>Loads an adapter in PEFT's format.</summary>
     /// <param name="model">The base model that it belongs to.</param>
     /// <param name="path">The directory with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</param>
+    /// <param name="options">How it is loaded.</param>
     /// <exception cref="AdapterMismatchException">The adapter belongs to another base model.</exception>
     /// <exception cref="TailoraException">Missing or damaged files.</exception>
-    public static unsafe Adapter Load(LanguageModel model, string path)
+    public static unsafe Adapter Load(LanguageModel model, string path, AdapterOptions? options = null)
     {
         Argument.NotNull(model, nameof(model));
         Argument.NotNull(path, nameof(path));
         fixed (byte* where = Utf8Text.Terminated(path, nameof(path)))
+        fixed (byte* how = Json.Write(options, OptionsJson.Default.AdapterOptions))
         {
-            int status = NativeMethods.tailora_adapter_load(model.Handle, where, null, out AdapterHandle adapter, out ErrorHandle error);
+            int status = NativeMethods.tailora_adapter_load(model.Handle, where, how, out AdapterHandle adapter, out ErrorHandle error);
             Failure.Check(status, error);
             return new Adapter(adapter);
         }

@@ -16,6 +16,7 @@ public class OptionsTests
         { "model", typeof(ModelOptions) },
         { "dataset", typeof(DatasetOptions) },
         { "train", typeof(TrainingOptions) },
+        { "adapter", typeof(AdapterOptions) },
         { "evaluate", typeof(EvaluateOptions) },
         { "session", typeof(SessionOptions) },
         { "generate", typeof(GenerateOptions) },

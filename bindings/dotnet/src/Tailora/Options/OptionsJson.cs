@@ -11,6 +11,7 @@ namespace Tailora;
 [JsonSerializable(typeof(ModelOptions))]
 [JsonSerializable(typeof(DatasetOptions))]
 [JsonSerializable(typeof(TrainingOptions))]
+[JsonSerializable(typeof(AdapterOptions))]
 [JsonSerializable(typeof(EvaluateOptions))]
 [JsonSerializable(typeof(SessionOptions))]
 [JsonSerializable(typeof(GenerateOptions))]
