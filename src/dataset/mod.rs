@@ -11,12 +11,14 @@ mod doctor;
 mod encoding;
 mod examples;
 mod file;
+mod invisible;
 mod options;
 mod problems;
 mod records;
 mod scan;
 
 pub(crate) use examples::Examples;
+pub(crate) use invisible::{is_invisible, visible};
 pub use options::{DatasetOptions, EmptyRows, Encoding, LongRows};
 
 use crate::control::Monitor;

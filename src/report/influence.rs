@@ -51,7 +51,7 @@ impl<'a> Influence<'a> {
         cancel: &Cancel,
     ) -> Result<f64> {
         if self.without[field].is_none() {
-            let prompt = session.prompt_ids(&self.fields.text_without(field), self.options)?;
+            let prompt = session.prompt_ids(&self.fields.text_without(field..field + 1), self.options)?;
             self.without[field] = Some(session.score(&prompt, &self.completion, cancel)?);
         }
         let without = self.without[field].as_deref().unwrap_or_default();

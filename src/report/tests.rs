@@ -160,7 +160,8 @@ fn measured_by_hand(model: &LanguageModel, report: &Value, generate: Value) {
         tokens.iter().map(|&i| f64::from(scores[i])).sum::<f64>()
     };
     let with_all = total(CASE);
-    let mut drops: Vec<f64> = (0..fields.len()).map(|field| with_all - total(&fields.text_without(field))).collect();
+    let mut drops: Vec<f64> =
+        (0..fields.len()).map(|field| with_all - total(&fields.text_without(field..field + 1))).collect();
     for source in first["sources"].as_array().unwrap() {
         let field = fields.position(source["field"].as_str().unwrap()).unwrap();
         assert!((source["influence"].as_f64().unwrap() - drops[field]).abs() < 1e-5);
