@@ -1,7 +1,9 @@
 //! What fuzzers run, and what `tests/corpus` is replayed through: one function per kind of input that a host does not
 //! write itself. Each takes any bytes, and fails on a defect only: a panic, or an error of the code `Internal`.
 
+mod csv;
 mod options;
+mod report_input;
 
 use crate::error::{Code, Result};
 
@@ -9,7 +11,7 @@ use crate::error::{Code, Result};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All kinds.
-pub const TARGETS: &[Target] = &[("options", options::run)];
+pub const TARGETS: &[Target] = &[("csv", csv::run), ("options", options::run), ("report_input", report_input::run)];
 
 /// Runs the target of that name.
 ///

@@ -11,7 +11,7 @@ mod punctuation;
 mod table;
 
 use crate::error::{Code, Error, Result};
-use punctuation::{is_colon, is_edge, is_separator};
+use punctuation::{is_edge, is_mark, is_separator};
 use serde::de::IgnoredAny;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -120,11 +120,11 @@ fn check_name(Field { name, written, .. }: &Field) -> Result<()> {
             start_of(name)
         )));
     }
-    let forbidden = |&c: &char| is_separator(c) || is_colon(c) || c == '"' || c.is_control();
+    let forbidden = |&c: &char| is_separator(c) || is_mark(c) || c == '"' || c.is_control();
     if let Some(c) = name.chars().find(forbidden) {
         return Err(bad(format!(
-            "the field `{name}` has {c:?} in its name; expected a name without commas, semicolons, colons, bars, quotes \
-             or control characters, which part fields: rename it"
+            "the field `{name}` has {c:?} in its name; expected a name without commas, semicolons, colons, equals \
+             signs, bars, quotes or control characters, which part fields: rename it"
         ))
         .with("field", name));
     }

@@ -41,7 +41,7 @@ pub(super) enum Mark {
 
 impl Mark {
     pub(super) fn of_line(text: &str) -> Mark {
-        let first = text.chars().find(|&c| Mark::Colon.is(c) || Mark::Equals.is(c));
+        let first = text.chars().find(|&c| is_mark(c));
         if first.is_some_and(|c| Mark::Equals.is(c)) { Mark::Equals } else { Mark::Colon }
     }
 
@@ -51,6 +51,11 @@ impl Mark {
             Mark::Equals => matches!(c, '=' | '＝'),
         }
     }
+}
+
+/// Ends a name in some line.
+pub(super) fn is_mark(c: char) -> bool {
+    Mark::Colon.is(c) || Mark::Equals.is(c)
 }
 
 /// Whether a colon between these texts is part of an address (`https://…`).

@@ -1,7 +1,7 @@
 //! Tables: a header row and a row of values, or a column of names and one of values, copied from a spreadsheet (tabs) or
 //! from a page of a wiki (bars).
 
-use super::punctuation::{Mark, is_edge};
+use super::punctuation::{is_edge, is_mark};
 use super::{Field, MAX_FIELDS, bad, line};
 use crate::dataset::visible;
 use crate::error::Result;
@@ -14,7 +14,7 @@ pub(super) fn fields(text: &str) -> Result<Option<Vec<Field>>> {
         Some(first) if first.contains(['|', '｜']) => barred(text),
         _ => return Ok(None),
     };
-    let is_name = |cell: &String| !cell.is_empty() && !cell.contains(|c| Mark::Colon.is(c) || Mark::Equals.is(c));
+    let is_name = |cell: &String| !cell.is_empty() && !cell.contains(is_mark);
     let [header, rest @ ..] = rows.as_slice() else { return Ok(None) };
     let pairs = |row: &Vec<String>| row.len() <= 2 && row.first().is_some_and(is_name);
     if rest.len() >= 2 && header.len() == 2 && rows.iter().all(pairs) {

@@ -72,7 +72,7 @@ fn a_part_without_a_name_goes_on_with_the_value() {
     expect("备注:", &[("备注", "")]);
     expect("入职:2020-01-01  10:30,级别:A|B", &[("入职", "2020-01-01  10:30"), ("级别", "A|B")]);
     expect("主页:见,https://a.b/c:d,绩效:A", &[("主页", "见,https://a.b/c:d"), ("绩效", "A")]);
-    expect("公式:a=b,时间=10:30", &[("公式", "a=b,时间=10:30")]);
+    expect("公式:a=b,时间:10:30", &[("公式", "a=b"), ("时间", "10:30")]);
 }
 
 #[test]
@@ -184,6 +184,8 @@ fn what_has_no_fields_is_refused_with_a_reason() {
         (r#"{"a:b":1}"#, "`a:b` has ':' in its name"),
         (r#"{"绩效：年":1}"#, "in its name"),
         (r#"{"a|b":1}"#, "in its name"),
+        (r#"{"a=b":1}"#, "in its name"),
+        ("公式:a=b,时间=10:30", "`时间=10` has '=' in its name"),
         (r#"{"a\"b":1}"#, "in its name"),
         (r#"{"a\u0007b":1}"#, "in its name"),
         ("\"岗位:P7,绩效:A\"", "in its name"),
