@@ -49,7 +49,7 @@ pub(super) fn found_in(field: &str) -> Vec<(Kind, String)> {
     if field.contains('#') && matches(&SPREADSHEET_ERROR, field) {
         note(Kind::SpreadsheetError, "contains the error value of a spreadsheet; mend the formula and export again");
     }
-    if field.contains(['E', 'e']) && matches(&SCIENTIFIC, field) {
+    if (field.contains("E+") || field.contains("e+")) && matches(&SCIENTIFIC, field) {
         note(
             Kind::ScientificNumber,
             "contains a number such as 1.2E+17, to which a spreadsheet may have shortened a longer one",

@@ -12,7 +12,8 @@ pub(super) fn found_in(field: &str) -> Vec<(Kind, String)> {
     if has_id_number(field) {
         found.push(personal(Kind::IdNumber, "an identity number"));
     }
-    if matches(&PHONE, field) {
+    let digits = field.bytes().filter(u8::is_ascii_digit).count();
+    if digits >= 11 && matches(&PHONE, field) {
         found.push(personal(Kind::PhoneNumber, "a phone number"));
     }
     if field.contains('@') && matches(&EMAIL, field) {

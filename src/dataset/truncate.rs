@@ -21,7 +21,7 @@ pub(crate) struct Truncated {
     pub tokens: usize,
     /// Characters that the middle of the input lost.
     pub input_characters: usize,
-    /// Tokens that the end of the output lost, without the end of turn.
+    /// Tokens that the end of the output lost, the end of turn among them.
     pub output_tokens: usize,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn truncate(
         return Ok(None);
     }
     ids.extend(kept);
-    let output_tokens = answer.len().saturating_sub(kept.len());
+    let output_tokens = completion.len() - kept.len();
     let (row, line, tokens) = (row.number, row.line, example.ids.len());
     Ok(Some((Example { ids, prompt_len }, Truncated { row, line, tokens, input_characters, output_tokens })))
 }
