@@ -604,7 +604,7 @@ tailora_status tailora_adapter_free(tailora_adapter *adapter);
 
 /**
  * Opens a CSV with the columns `input` and `output` (names are options; further columns are allowed): RFC 4180, UTF-8
- * with or without BOM, or GB18030, which is detected and reported.
+ * with or without BOM, UTF-16, or GB18030, which is detected and reported. A first line `sep=;` is honoured.
  *
  * `path`: the file. `options_json`: see `tailora_options_schema("dataset")`, among them `system`, the role prompt;
  * NULL for defaults. `progress` (may be NULL) is called on this thread with `user` and `TAILORA_PHASE_PREPARE`.
@@ -622,7 +622,7 @@ tailora_status tailora_dataset_open_csv(const char *path,
                                         tailora_error **err);
 
 /**
- * What was read, a JSON object: `path`, `encoding`, `rows`, `columns`, and what is worth a look before training.
+ * What was read, a JSON object: `path`, `encoding`, `delimiter`, `rows`, `columns`, and what is worth a look before training.
  *
  * Ownership: the caller frees `*info_json` with `tailora_string_free`. Threads: any.
  * Errors: `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
@@ -631,7 +631,8 @@ tailora_status tailora_dataset_info(const tailora_dataset *dataset, char **info_
 
 /**
  * A row exactly as a model will see it in training, a JSON object: the text through the chat template, its tokens, and
- * which of them are trained.
+ * which of them are trained. If the dataset cuts long rows, it is shown cut to the dataset's `max_length` (1024 tokens by
+ * default), and `truncated` says what is not there.
  *
  * `row`: its number as errors and findings give it: counted from 1, without the header line.
  * Ownership: the caller frees `*preview_json` with `tailora_string_free`. Threads: any.
@@ -762,11 +763,17 @@ tailora_status tailora_session_generate(tailora_session *session,
                                         tailora_error **err);
 
 /**
- * Writes a report on one input line of fields (`岗位:P7高级架构师,绩效:A/A-`, or a JSON object of fields): a JSON object
+ * Writes a report on one case, given by its fields: a JSON object
  * with `report`, `conclusions` (each with `confidence`, `confidence_kind` and `sources` out of the input's fields),
  * `model`, `adapters` and `generation`. It always parses and validates.
  *
- * `input`: `input_len` bytes of UTF-8. `options_json`: see `tailora_options_schema("report")`; NULL for defaults.
+ * `input`: `input_len` bytes of UTF-8, at most 1 MiB and 256 fields. A line `岗位:P7高级架构师,绩效:A/A-`: fields end at a comma,
+ * semicolon, `、`, `|`, tab, line break or white space as wide as two blanks (also full-width) before the next `name:`; a
+ * value in double quotes, its own doubled, holds any of these. Or a JSON object whose values are texts, numbers (kept
+ * digit by digit), true or false. Or a table copied from a spreadsheet: a row of names and a row of values, or a column
+ * of each. Objects and tables are put to the model as a line, in quotes where a value could be taken for a field. Names
+ * are unique, without commas, colons or quotes; characters that nobody sees do not count in them.
+ * `options_json`: see `tailora_options_schema("report")`; NULL for defaults.
  * `cancel` may be NULL.
  * Ownership: the caller frees `*report_json` with `tailora_string_free`. Threads: one call on a session at a time.
  * Errors: as for `tailora_session_generate`, and `TAILORA_ERR_CANCELLED`: half a report is none.

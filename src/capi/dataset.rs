@@ -11,7 +11,7 @@ use crate::dataset::Dataset;
 use std::ffi::{c_char, c_void};
 
 /// Opens a CSV with the columns `input` and `output` (names are options; further columns are allowed): RFC 4180, UTF-8
-/// with or without BOM, or GB18030, which is detected and reported.
+/// with or without BOM, UTF-16, or GB18030, which is detected and reported. A first line `sep=;` is honoured.
 ///
 /// `path`: the file. `options_json`: see `tailora_options_schema("dataset")`, among them `system`, the role prompt;
 /// NULL for defaults. `progress` (may be NULL) is called on this thread with `user` and `TAILORA_PHASE_PREPARE`.
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn tailora_dataset_open_csv(
     }
 }
 
-/// What was read, a JSON object: `path`, `encoding`, `rows`, `columns`, and what is worth a look before training.
+/// What was read, a JSON object: `path`, `encoding`, `delimiter`, `rows`, `columns`, and what is worth a look before training.
 ///
 /// Ownership: the caller frees `*info_json` with `tailora_string_free`. Threads: any.
 /// Errors: `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
@@ -65,7 +65,8 @@ pub unsafe extern "C" fn tailora_dataset_info(
 }
 
 /// A row exactly as a model will see it in training, a JSON object: the text through the chat template, its tokens, and
-/// which of them are trained.
+/// which of them are trained. If the dataset cuts long rows, it is shown cut to the dataset's `max_length` (1024 tokens by
+/// default), and `truncated` says what is not there.
 ///
 /// `row`: its number as errors and findings give it: counted from 1, without the header line.
 /// Ownership: the caller frees `*preview_json` with `tailora_string_free`. Threads: any.
@@ -85,7 +86,11 @@ pub unsafe extern "C" fn tailora_dataset_preview(
             required(preview_json, "preview_json")?;
             let (dataset, model) = (handle::get(dataset)?, handle::get(model)?);
             let row = usize::try_from(row).unwrap_or(usize::MAX);
-            give(preview_json, worker::run(move || Ok(dataset.preview(model.format(), row)?.to_string()))?)
+            let preview = worker::run(move || {
+                let context = model.decoder().config().max_position_embeddings;
+                Ok(dataset.preview(model.format(), context, row)?.to_string())
+            })?;
+            give(preview_json, preview)
         })
     }
 }

@@ -128,11 +128,17 @@ pub unsafe extern "C" fn tailora_session_generate(
     }
 }
 
-/// Writes a report on one input line of fields (`岗位:P7高级架构师,绩效:A/A-`, or a JSON object of fields): a JSON object
+/// Writes a report on one case, given by its fields: a JSON object
 /// with `report`, `conclusions` (each with `confidence`, `confidence_kind` and `sources` out of the input's fields),
 /// `model`, `adapters` and `generation`. It always parses and validates.
 ///
-/// `input`: `input_len` bytes of UTF-8. `options_json`: see `tailora_options_schema("report")`; NULL for defaults.
+/// `input`: `input_len` bytes of UTF-8, at most 1 MiB and 256 fields. A line `岗位:P7高级架构师,绩效:A/A-`: fields end at a comma,
+/// semicolon, `、`, `|`, tab, line break or white space as wide as two blanks (also full-width) before the next `name:`; a
+/// value in double quotes, its own doubled, holds any of these. Or a JSON object whose values are texts, numbers (kept
+/// digit by digit), true or false. Or a table copied from a spreadsheet: a row of names and a row of values, or a column
+/// of each. Objects and tables are put to the model as a line, in quotes where a value could be taken for a field. Names
+/// are unique, without commas, colons or quotes; characters that nobody sees do not count in them.
+/// `options_json`: see `tailora_options_schema("report")`; NULL for defaults.
 /// `cancel` may be NULL.
 /// Ownership: the caller frees `*report_json` with `tailora_string_free`. Threads: one call on a session at a time.
 /// Errors: as for `tailora_session_generate`, and `TAILORA_ERR_CANCELLED`: half a report is none.

@@ -1,29 +1,24 @@
-//! What is doubtful in a file that can be used: repeated and contradictory rows, personal data, signs of damage.
+//! What is doubtful in a file that can be used: repeated and contradictory rows, signs of damage, personal data.
 //!
 //! Findings never hold the data they are about, so that they can be logged.
 
 use super::encoding::Text;
 use super::file::CHUNK;
 use super::records::Table;
+use super::{Row, damage, personal};
 use crate::control::Monitor;
 use crate::error::Result;
-use fancy_regex::Regex;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::LazyLock;
+use std::collections::{BTreeMap, HashMap};
 
 /// So many findings of each kind are listed; all are counted.
 const LISTED: usize = 20;
-/// Characters of a field from which it is called very long.
-const VERY_LONG: usize = 8000;
-
 /// The kinds of finding, by their names in the JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
-    /// The file is GB18030, which was concluded from its bytes.
+    /// The file's encoding was concluded from its bytes.
     Encoding,
     /// A column name is there twice (not one of ours).
     DuplicateHeader,
@@ -37,6 +32,22 @@ pub(super) enum Kind {
     VeryLong,
     /// U+FFFD: text was lost before this file was written.
     ReplacementCharacter,
+    /// `????`: text was lost before this file was written.
+    QuestionMarks,
+    /// `锟斤拷`, `Ã¤`, `浣犲ソ`: text that was read in the wrong encoding before this file was written.
+    Mojibake,
+    /// Characters of the private use areas: rare but for text in the wrong encoding.
+    PrivateUse,
+    /// Control characters other than tabs and line ends.
+    ControlCharacter,
+    /// Zero-width characters, byte order marks, bidi controls, soft hyphens.
+    InvisibleCharacter,
+    /// `#NAME?`, `#REF!`: a formula that failed in a spreadsheet.
+    SpreadsheetError,
+    /// `1.10105E+17`: a long number that a spreadsheet shortened.
+    ScientificNumber,
+    /// `_x000D_`, `&nbsp;`, `\u4f60`: a character as some program's escape.
+    Escape,
     /// A Chinese mobile number.
     PhoneNumber,
     /// A Chinese resident identity number whose check digit is right.
@@ -65,7 +76,7 @@ impl Finding {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     listed: Vec<Finding>,
-    counts: std::collections::BTreeMap<Kind, usize>,
+    counts: BTreeMap<Kind, usize>,
 }
 
 impl Findings {
@@ -95,17 +106,16 @@ impl Findings {
 /// Looks through all rows.
 pub(super) fn examine(table: &Table, text: &Text<'_>, monitor: &Monitor) -> Result<Findings> {
     let mut findings = Findings::default();
-    if text.encoding == "gb18030" {
-        let message = "not UTF-8, read as GB18030; look at a few rows, and save as UTF-8 if they are garbled";
+    if text.guessed {
+        let name = text.encoding.to_uppercase();
+        let message = format!("not UTF-8, read as {name}; look at a few rows, and save as UTF-8 if they are garbled");
         findings.push(Finding::new(Kind::Encoding, 0, 1, "", message));
     }
-    for finding in table.findings.listed.iter().cloned() {
-        findings.push(finding);
-    }
+    findings.listed.extend(table.findings.listed.iter().cloned());
     for (&kind, &count) in &table.findings.counts {
-        findings.counts.insert(kind, count);
+        *findings.counts.entry(kind).or_default() += count;
     }
-    let mut answers: HashMap<&str, Vec<(&str, usize)>> = HashMap::new();
+    let mut answers = Answers::default();
     let mut looked_at = 0;
     for row in &table.rows {
         looked_at += row.input.len() + row.output.len();
@@ -114,123 +124,37 @@ pub(super) fn examine(table: &Table, text: &Text<'_>, monitor: &Monitor) -> Resu
             looked_at = 0;
         }
         for (column, field) in [(&table.input_column, &row.input), (&table.output_column, &row.output)] {
-            for (kind, message) in look(field) {
+            for (kind, message) in damage::found_in(field).into_iter().chain(personal::found_in(field)) {
                 findings.push(Finding::new(kind, row.number, row.line, column, message));
             }
         }
-        match answers.entry(row.input.trim()) {
-            Entry::Vacant(entry) => {
-                entry.insert(vec![(row.output.trim(), row.number)]);
-            }
-            Entry::Occupied(mut entry) => {
-                let output = row.output.trim();
-                let (kind, message) = match entry.get().iter().find(|(known, _)| *known == output) {
-                    Some((_, first)) => (Kind::DuplicateRow, format!("the same input and output as row {first}")),
-                    None => {
-                        let first = entry.get().first().map_or(0, |&(_, number)| number);
-                        entry.get_mut().push((output, row.number));
-                        (Kind::ConflictingOutput, format!("the same input as row {first}, but another output"))
-                    }
-                };
-                findings.push(Finding::new(kind, row.number, row.line, &table.output_column, message));
-            }
+        if let Some((kind, message)) = answers.add(row) {
+            findings.push(Finding::new(kind, row.number, row.line, &table.output_column, message));
         }
     }
     findings.listed.sort_by_key(|finding| (finding.kind, finding.row));
     Ok(findings)
 }
 
-/// What is doubtful in one field.
-fn look(field: &str) -> Vec<(Kind, String)> {
-    let mut found = Vec::new();
-    if field.len() > VERY_LONG {
-        let characters = field.chars().count();
-        if characters > VERY_LONG {
-            found.push((Kind::VeryLong, format!("the field has {characters} characters")));
-        }
-    }
-    if field.contains(char::REPLACEMENT_CHARACTER) {
-        let message = "contains U+FFFD: characters were lost before this file was written";
-        found.push((Kind::ReplacementCharacter, message.to_owned()));
-    }
-    let personal =
-        |kind, what: &str| (kind, format!("contains {what}; remove or replace personal data before training"));
-    if has_id_number(field) {
-        found.push(personal(Kind::IdNumber, "an identity number"));
-    }
-    if matches(&PHONE, field) {
-        found.push(personal(Kind::PhoneNumber, "a phone number"));
-    }
-    if field.contains('@') && matches(&EMAIL, field) {
-        found.push(personal(Kind::Email, "an e-mail address"));
-    }
-    found
+/// The rows seen so far, by what they ask and answer.
+#[derive(Default)]
+struct Answers<'a> {
+    first_with_input: HashMap<&'a str, usize>,
+    first_with_both: HashMap<(&'a str, &'a str), usize>,
 }
 
-type Pattern = LazyLock<Option<Regex>>;
-
-static PHONE: Pattern =
-    LazyLock::new(|| Regex::new(r"(?<![0-9])(?:\+?86[- ]?)?1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4}(?![0-9])").ok());
-static EMAIL: Pattern =
-    LazyLock::new(|| Regex::new(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}").ok());
-
-fn matches(pattern: &Pattern, field: &str) -> bool {
-    pattern.as_ref().is_some_and(|regex| regex.is_match(field).unwrap_or(false))
-}
-
-/// Looks for 18 characters of GB 11643: a date of birth in the middle, and a right check digit at the end.
-fn has_id_number(field: &str) -> bool {
-    const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let is_alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = field.as_bytes();
-    bytes.windows(18).enumerate().any(|(at, window)| {
-        let (digits, check) = window.split_at(17);
-        if !digits.iter().all(u8::is_ascii_digit) || is_alphanumeric(bytes.get(at + 18)) {
-            return false;
+impl<'a> Answers<'a> {
+    /// What a row has in common with an earlier one.
+    fn add(&mut self, row: &'a Row) -> Option<(Kind, String)> {
+        let (input, output) = (row.input.trim(), row.output.trim());
+        let same = *self.first_with_both.entry((input, output)).or_insert(row.number);
+        let first = *self.first_with_input.entry(input).or_insert(row.number);
+        if same != row.number {
+            Some((Kind::DuplicateRow, format!("the same input and output as row {same}")))
+        } else if first != row.number {
+            Some((Kind::ConflictingOutput, format!("the same input as row {first}, but another output")))
+        } else {
+            None
         }
-        if at > 0 && is_alphanumeric(bytes.get(at - 1)) {
-            return false;
-        }
-        let number = |range: std::ops::Range<usize>| digits[range].iter().fold(0, |n, b| n * 10 + u32::from(b - b'0'));
-        let sum: u32 = digits.iter().zip(WEIGHTS).map(|(b, weight)| u32::from(b - b'0') * weight).sum();
-        let expected = b"10X98765432"[(sum % 11) as usize];
-        (1800..2100).contains(&number(6..10))
-            && (1..=12).contains(&number(10..12))
-            && (1..=31).contains(&number(12..14))
-            && check[0].to_ascii_uppercase() == expected
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_patterns_are_regular_expressions() {
-        assert!(PHONE.is_some() && EMAIL.is_some());
-    }
-
-    #[test]
-    fn personal_data_is_found_and_look_alikes_are_not() {
-        for (field, kinds) in [
-            ("电话13812345678。", &[Kind::PhoneNumber][..]),
-            ("+86 138-1234-5678", &[Kind::PhoneNumber]),
-            ("138 1234 5678", &[Kind::PhoneNumber]),
-            ("订单号213812345678", &[]),
-            ("12345678901", &[]),
-            ("身份证11010519491231002X", &[Kind::IdNumber]),
-            ("11010519491231002x", &[Kind::IdNumber]),
-            ("110105194912310021", &[]),
-            ("11010519491331002X", &[]),
-            ("mail: Zhang.San+hr@example.com.cn!", &[Kind::Email]),
-            ("a@b, 50 @ 3", &[]),
-            ("工号10023；评分A", &[]),
-            ("坏\u{fffd}字", &[Kind::ReplacementCharacter]),
-        ] {
-            let found: Vec<Kind> = look(field).into_iter().map(|(kind, _)| kind).collect();
-            assert_eq!(found, kinds, "{field}");
-        }
-        assert_eq!(look(&"长".repeat(VERY_LONG + 1))[0].0, Kind::VeryLong);
-        assert!(look(&"长".repeat(VERY_LONG)).is_empty());
     }
 }

@@ -1,8 +1,9 @@
-//! Bytes to text: UTF-8, else GB18030, never a mixture, never a guess without a word.
+//! Bytes to text: UTF-8, UTF-16, else GB18030, never a mixture, never a guess without a word.
 
 use super::options::Encoding;
 use super::problems::Problem;
-use super::scan;
+use super::utf16::Utf16;
+use super::{legacy, scan, separator};
 use crate::error::{Code, Error, Result};
 use encoding_rs::GB18030;
 use std::borrow::Cow;
@@ -15,13 +16,17 @@ const GB18030_BOM: &[u8] = b"\x84\x31\x95\x33";
 #[derive(Debug)]
 pub(super) struct Text<'a> {
     pub content: Cow<'a, str>,
-    /// `utf-8`, `utf-8 with bom` or `gb18030`.
+    /// `utf-8`, `utf-16le` or `utf-16be` (`with bom`), or `gb18030`.
     pub encoding: &'static str,
+    /// The encoding was concluded from the bytes.
+    pub guessed: bool,
 }
 
 /// Decodes strictly; what cannot be decoded is an error with its row, column and byte offset.
 pub(super) fn decode(bytes: &[u8], wanted: Encoding, delimiter: u8) -> Result<Text<'_>> {
-    refuse_wide(bytes)?;
+    if let Some(kind) = wide(bytes, wanted)? {
+        return utf16(bytes, kind, delimiter);
+    }
     let (body, bom) = match bytes.strip_prefix(UTF8_BOM) {
         Some(body) => (body, true),
         None => (bytes, false),
@@ -35,7 +40,7 @@ pub(super) fn decode(bytes: &[u8], wanted: Encoding, delimiter: u8) -> Result<Te
             "the file begins with a UTF-8 byte order mark, but option `encoding` is gb18030; use auto",
         )),
         (Encoding::Gb18030, _) => file.gb18030(),
-        (_, Ok(text)) => Ok(Text { content: Cow::Borrowed(text), encoding: utf8_name }),
+        (_, Ok(text)) => Ok(Text { content: Cow::Borrowed(text), encoding: utf8_name, guessed: false }),
         (Encoding::Utf8, Err(err)) => {
             Err(file.error(err.valid_up_to(), "is not UTF-8; save the file as UTF-8 or use encoding auto"))
         }
@@ -44,28 +49,52 @@ pub(super) fn decode(bytes: &[u8], wanted: Encoding, delimiter: u8) -> Result<Te
             if bom || tally.surely_utf8 > 0 {
                 return Err(file.mixture(&tally, err.valid_up_to(), bom));
             }
-            if !tally.plausible_gb18030() {
-                let what =
-                    "is neither UTF-8 nor, by its looks, GB18030; save the file as UTF-8, or force encoding gb18030";
-                return Err(file.error(err.valid_up_to(), what));
+            match legacy::likely(body) {
+                "gb18030" => file.gb18030(),
+                other => {
+                    let what = format!(
+                        "is neither UTF-8 nor, by its looks, GB18030, but {other} perhaps; save the file as UTF-8, or \
+                         force encoding gb18030"
+                    );
+                    Err(file.error(err.valid_up_to(), &what).with("encoding", other))
+                }
             }
-            file.gb18030()
         }
     }
 }
 
-/// UTF-16 and UTF-32 are what spreadsheets call "Unicode text".
-fn refuse_wide(bytes: &[u8]) -> Result<()> {
-    let name = match bytes {
-        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => "UTF-32",
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "UTF-16",
-        _ => return Ok(()),
+/// UTF-16, if the file is that and may be. UTF-32 is read by nobody.
+fn wide(bytes: &[u8], wanted: Encoding) -> Result<Option<Utf16>> {
+    let (name, kind) = match (bytes, Utf16::of(bytes)) {
+        ([0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..], _) => ("UTF-32", None),
+        (_, None) => return Ok(None),
+        (_, kind) => ("UTF-16", kind),
     };
-    Err(Error::new(
-        Code::CsvFormat,
-        format!("the file is {name}; expected UTF-8 or GB18030 (save it as \"CSV UTF-8\")"),
-    )
-    .with("encoding", name))
+    if kind.is_some() && wanted == Encoding::Auto {
+        return Ok(kind);
+    }
+    let instead = if kind.is_some() { "use encoding auto" } else { "save it as \"CSV UTF-8\"" };
+    Err(Error::new(Code::CsvFormat, format!("the file is {name}; expected UTF-8 or GB18030: {instead}"))
+        .with("encoding", name))
+}
+
+fn utf16(bytes: &[u8], kind: Utf16, delimiter: u8) -> Result<Text<'_>> {
+    match kind.decode(bytes) {
+        Ok(text) => Ok(Text { content: Cow::Owned(text), encoding: kind.name(), guessed: !kind.bom }),
+        Err(before) => {
+            let place = place(before.as_bytes(), delimiter, before.len());
+            let message = "has half a character of UTF-16 here; the file is damaged, save it as UTF-8".to_owned();
+            let column = Some(format!("#{}", place.field + 1));
+            Err(Problem { row: place.row, line: place.line, column, message }.into_error())
+        }
+    }
+}
+
+/// The place of a byte in what may begin with a `sep=` line.
+fn place(text: &[u8], delimiter: u8, offset: usize) -> scan::Place {
+    let (delimiter, skipped) = separator::line(text).unwrap_or((delimiter, 0));
+    let place = scan::locate(&text[skipped..], delimiter, offset.saturating_sub(skipped));
+    scan::Place { line: place.line + usize::from(skipped > 0), ..place }
 }
 
 struct Bytes<'a> {
@@ -79,7 +108,7 @@ impl<'a> Bytes<'a> {
     fn gb18030(&self) -> Result<Text<'a>> {
         let body = self.body.strip_prefix(GB18030_BOM).unwrap_or(self.body);
         match GB18030.decode_without_bom_handling_and_without_replacement(body) {
-            Some(content) => Ok(Text { content, encoding: "gb18030" }),
+            Some(content) => Ok(Text { content, encoding: "gb18030", guessed: true }),
             None => {
                 let mut offset = self.body.len() - body.len();
                 for line in body.split_inclusive(|&b| b == b'\n') {
@@ -106,10 +135,15 @@ impl<'a> Bytes<'a> {
     }
 
     fn error(&self, offset: usize, what: &str) -> Error {
-        let place = scan::locate(self.body, self.delimiter, offset);
-        let header = self.body.split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
-        let column =
-            header.split(|&b| b == self.delimiter).nth(place.field).and_then(|name| std::str::from_utf8(name).ok());
+        let before = &self.body[..offset.min(self.body.len())];
+        // A delimiter may also be half a character of GB18030.
+        let place = match GB18030.decode_without_bom_handling_and_without_replacement(before) {
+            Some(text) if std::str::from_utf8(before).is_err() => place(text.as_bytes(), self.delimiter, text.len()),
+            _ => place(self.body, self.delimiter, offset),
+        };
+        let (delimiter, skipped) = separator::line(self.body).unwrap_or((self.delimiter, 0));
+        let header = self.body[skipped..].split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
+        let column = header.split(|&b| b == delimiter).nth(place.field).and_then(|name| std::str::from_utf8(name).ok());
         let column = column.map(|name| name.trim_matches('"').to_owned()).or(Some(format!("#{}", place.field + 1)));
         let message = match self.body.get(offset) {
             Some(byte) => format!("byte 0x{byte:02X} at offset {} {what}", self.skipped + offset),
@@ -131,10 +165,6 @@ struct Tally {
     surely_utf8: usize,
     /// Offset of the first such text.
     first_utf8: usize,
-    /// Two-byte characters of GB18030, and how many of them have an ASCII letter or sign as second byte: few in
-    /// Chinese text, all in the Western encodings, where an accented letter stands before a plain one.
-    pairs: usize,
-    pairs_with_ascii: usize,
 }
 
 impl Tally {
@@ -156,31 +186,11 @@ impl Tally {
                         tally.first_not_utf8_is_gb18030 = valid_gb18030(line).is_ok() && !has_chinese(before, 1);
                     }
                     tally.not_utf8 += 1;
-                    tally.count_pairs(line);
                 }
             }
             offset += line.len();
         }
         tally
-    }
-
-    fn count_pairs(&mut self, line: &[u8]) {
-        let mut rest = line;
-        while let [first, tail @ ..] = rest {
-            rest = match tail {
-                _ if first.is_ascii() => tail,
-                [second, after @ ..] => {
-                    self.pairs += 1;
-                    self.pairs_with_ascii += usize::from(second.is_ascii() && !second.is_ascii_digit());
-                    after
-                }
-                [] => tail,
-            };
-        }
-    }
-
-    fn plausible_gb18030(&self) -> bool {
-        self.pairs_with_ascii * 2 <= self.pairs
     }
 }
 

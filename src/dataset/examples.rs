@@ -1,6 +1,7 @@
 //! Rows as a model sees them.
 
 use super::options::LongRows;
+use super::truncate::{Truncated, truncate};
 use super::{Dataset, Row};
 use crate::control::{Monitor, Phase, Progress};
 use crate::error::{Code, Error, Result};
@@ -9,8 +10,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::Instant;
 
-/// So many rows are named in an error.
+/// So many rows are named in an error or a summary.
 const LISTED: usize = 20;
+/// Tokens that a preview shows at most if the dataset says nothing: what training allows if it is told nothing.
+const PREVIEW_LENGTH: usize = 1024;
 /// Rows between two progress events.
 const REPORT_EVERY: usize = 64;
 
@@ -23,6 +26,8 @@ pub(crate) struct Examples {
     pub row_numbers: Vec<usize>,
     /// Rows that were left out because they do not fit (`long_rows: "skip"`).
     pub skipped: Vec<TooLong>,
+    /// Rows among `rows` that were cut to fit (`long_rows: "truncate"`).
+    pub truncated: Vec<Truncated>,
 }
 
 /// A row that has more tokens than fit.
@@ -37,10 +42,20 @@ pub(crate) struct TooLong {
 }
 
 impl Examples {
+    /// The first of the rows that were cut, for a summary.
+    pub fn listed_cuts(&self) -> &[Truncated] {
+        &self.truncated[..self.truncated.len().min(LISTED)]
+    }
+
     /// Tokens of all rows, and how many of them are trained.
     pub fn tokens(&self) -> (usize, usize) {
         let total = self.rows.iter().map(|row| row.ids.len()).sum();
         (total, self.rows.iter().map(|row| row.ids.len() - row.prompt_len).sum())
+    }
+
+    fn push(&mut self, row: &Row, example: Example) {
+        self.rows.push(example);
+        self.row_numbers.push(row.number);
     }
 
     /// Tokens of the longest row.
@@ -50,47 +65,54 @@ impl Examples {
 }
 
 impl Dataset {
-    /// Tokenizes all rows. Nothing is ever cut: a row of more than `max_length` tokens is an error or left out, as the
-    /// dataset's `long_rows` says.
+    /// Tokenizes all rows. A row of more than `max_length` tokens, or of more than the dataset allows, is an error, left
+    /// out or cut, as the dataset's `long_rows` says.
     ///
     /// # Errors
     /// `Code::ContextLength` with `row`, `line`, `tokens`, `max_length`, and up to 20 in `rows`.
     pub(crate) fn examples(&self, format: &PromptFormat, max_length: usize, monitor: &mut Monitor) -> Result<Examples> {
         let begun = Instant::now();
         let total = self.rows.len() as u64;
-        let mut examples =
-            Examples { rows: Vec::with_capacity(self.rows.len()), row_numbers: Vec::new(), skipped: Vec::new() };
+        let max_length = self.options.max_length.map_or(max_length, |own| own.min(max_length));
+        let mut examples = Examples {
+            rows: Vec::with_capacity(self.rows.len()),
+            row_numbers: Vec::new(),
+            skipped: Vec::new(),
+            truncated: Vec::new(),
+        };
         for (index, row) in self.rows.iter().enumerate() {
             monitor.check()?;
             if index % REPORT_EVERY == 0 {
                 monitor.report(&Progress::new(Phase::Prepare, index as u64, total, begun.elapsed()));
             }
-            let example = self.example(format, row)?;
-            match example.ids.len() {
-                tokens if tokens > max_length => {
-                    examples.skipped.push(TooLong { row: row.number, line: row.line, tokens });
+            match self.fitted(format, row, max_length)? {
+                Fitted::Whole(example) => examples.push(row, example),
+                Fitted::Cut(example, cut) => {
+                    examples.push(row, example);
+                    examples.truncated.push(cut);
                 }
-                _ => {
-                    examples.rows.push(example);
-                    examples.row_numbers.push(row.number);
+                Fitted::TooLong(example) => {
+                    let tokens = example.ids.len();
+                    examples.skipped.push(TooLong { row: row.number, line: row.line, tokens });
                 }
             }
         }
         monitor.report(&Progress::new(Phase::Prepare, total, total, begun.elapsed()));
         monitor.check()?;
-        let refused = self.options.long_rows == LongRows::Error || examples.rows.is_empty();
+        let refused = self.options.long_rows != LongRows::Skip || examples.rows.is_empty();
         match examples.skipped.first() {
-            Some(first) if refused => Err(too_long(first, &examples.skipped, max_length)),
+            Some(first) if refused => Err(too_long(first, &examples.skipped, max_length, self.options.long_rows)),
             _ => Ok(examples),
         }
     }
 
-    /// Row `number` exactly as the model sees it: `text` with its control tokens, and each of `tokens` with `id`,
-    /// `text` and whether it is `trained`.
+    /// Row `number` exactly as a model with this context sees it: `text` with its control tokens, and each of `tokens`
+    /// with `id`, `text` and whether it is `trained`. A row that is `too_long` for the dataset's `max_length` is shown cut
+    /// if the dataset cuts rows, and `truncated` says what was cut.
     ///
     /// # Errors
     /// `Code::InvalidArgument` if there is no such row.
-    pub(crate) fn preview(&self, format: &PromptFormat, number: usize) -> Result<Value> {
+    pub(crate) fn preview(&self, format: &PromptFormat, context: usize, number: usize) -> Result<Value> {
         let found = self.rows.binary_search_by_key(&number, |row| row.number).ok().and_then(|at| self.rows.get(at));
         let Some(row) = found else {
             let last = self.rows.last().map_or(0, |row| row.number);
@@ -100,7 +122,12 @@ impl Dataset {
             )
             .with("row", number));
         };
-        let example = self.example(format, row)?;
+        let max_length = self.options.max_length.unwrap_or(PREVIEW_LENGTH).min(context);
+        let (example, cut, too_long) = match self.fitted(format, row, max_length)? {
+            Fitted::Whole(example) => (example, None, false),
+            Fitted::Cut(example, cut) => (example, Some(cut), true),
+            Fitted::TooLong(example) => (example, None, true),
+        };
         let tokenizer = format.tokenizer();
         let text_of = |id: u32| match tokenizer.is_special(id) {
             true => tokenizer.id_to_token(id).unwrap_or_default(),
@@ -123,29 +150,59 @@ impl Dataset {
             "completion": tokenizer.decode(completion, false),
             "prompt_tokens": prompt.len(),
             "completion_tokens": completion.len(),
+            "max_length": max_length,
+            "too_long": too_long,
+            "truncated": cut,
             "tokens": tokens,
         }))
     }
 
-    fn example(&self, format: &PromptFormat, row: &Row) -> Result<Example> {
-        format.example(self.system(), &row.input, &row.output).map_err(|err| {
+    /// A row as tokens, cut if it must and may be.
+    fn fitted(&self, format: &PromptFormat, row: &Row, max_length: usize) -> Result<Fitted> {
+        let located = |err: Error| {
             err.context(format!("row {} (line {})", row.number, row.line))
                 .with("row", row.number)
                 .with("line", row.line)
-        })
+        };
+        let example = format.example(self.system(), &row.input, &row.output).map_err(located)?;
+        if example.ids.len() <= max_length {
+            return Ok(Fitted::Whole(example));
+        }
+        let cut = match self.options.long_rows {
+            LongRows::Truncate => truncate(format, self.system(), row, &example, max_length).map_err(located)?,
+            LongRows::Error | LongRows::Skip => None,
+        };
+        Ok(cut.map_or(Fitted::TooLong(example), |(example, cut)| Fitted::Cut(example, cut)))
     }
 }
 
-fn too_long(first: &TooLong, all: &[TooLong], max_length: usize) -> Error {
+/// A row against a number of tokens.
+enum Fitted {
+    Whole(Example),
+    Cut(Example, Truncated),
+    TooLong(Example),
+}
+
+fn too_long(first: &TooLong, all: &[TooLong], max_length: usize, asked: LongRows) -> Error {
     let more = match all.len() {
         1 => String::new(),
         count => format!(" (and {} more rows)", count - 1),
+    };
+    let remedy = match asked {
+        LongRows::Truncate => {
+            "it cannot be cut either, since the role prompt leaves less than a quarter of that to the input or the output: \
+             shorten the role prompt, or raise `max_length` if the model's context allows"
+        }
+        LongRows::Error | LongRows::Skip => {
+            "shorten it, raise `max_length` if the model's context allows, or set the dataset's `long_rows` to \"skip\" or \
+             \"truncate\""
+        }
     };
     Error::new(
         Code::ContextLength,
         format!(
             "row {} (line {}) has {} tokens with the role prompt and the chat template; expected at most {max_length}{more}: \
-             shorten it, raise `max_length` if the model's context allows, or set the dataset's `long_rows` to \"skip\"",
+             {remedy}",
             first.row, first.line, first.tokens
         ),
     )

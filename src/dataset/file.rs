@@ -2,6 +2,7 @@
 
 use crate::control::Monitor;
 use crate::error::{Code, Error, IoContext, Result};
+use crate::files::open_regular;
 use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::path::Path;
@@ -19,17 +20,22 @@ pub(super) struct File {
 /// Reads a regular file.
 pub(super) fn read(path: &Path, monitor: &Monitor) -> Result<File> {
     let about = path.display().to_string();
-    let metadata = std::fs::metadata(path).at("read", path)?;
-    if !metadata.is_file() {
-        let what = if metadata.is_dir() { "a directory" } else { "not a regular file" };
-        return Err(Error::new(Code::Io, format!("{about} is {what}; expected a CSV file")).with("path", about));
+    let file = open_regular(path)?;
+    let size = file.metadata().at("read", path)?.len();
+    let too_large = |size: u64| {
+        let message = format!("{about} has {size} bytes or more; expected at most {LARGEST_FILE}");
+        Error::new(Code::CsvFormat, message).with("path", &about)
+    };
+    if size > LARGEST_FILE {
+        return Err(too_large(size));
     }
-    if metadata.len() > LARGEST_FILE {
-        let message = format!("{about} has {} bytes; expected at most {LARGEST_FILE}", metadata.len());
-        return Err(Error::new(Code::CsvFormat, message).with("path", about));
-    }
-    let mut file = std::fs::File::open(path).at("open", path)?.take(LARGEST_FILE);
+    let mut file = file.take(LARGEST_FILE + 1);
     let (mut bytes, mut hash, mut chunk) = (Vec::new(), Sha256::new(), vec![0; CHUNK]);
+    let no_memory = |_| {
+        Error::new(Code::OutOfMemory, format!("{about} has {size} bytes, for which there is no memory"))
+            .with("bytes", size)
+    };
+    bytes.try_reserve(usize::try_from(size).unwrap_or(usize::MAX)).map_err(no_memory)?;
     loop {
         monitor.check()?;
         let count = match file.read(&mut chunk) {
@@ -40,7 +46,11 @@ pub(super) fn read(path: &Path, monitor: &Monitor) -> Result<File> {
             break;
         }
         hash.update(&chunk[..count]);
+        bytes.try_reserve(count).map_err(no_memory)?;
         bytes.extend_from_slice(&chunk[..count]);
+    }
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(too_large(bytes.len() as u64));
     }
     if bytes.is_empty() {
         return Err(

@@ -5,18 +5,28 @@
 //!
 //! A place in the file has two numbers, and every error and finding has both: `row` counts the records after the
 //! header from 1 (blank lines are not records), `line` is the line of the file where the record begins, as a text
-//! editor counts; the header is on line 1. They differ once a field contains line breaks.
+//! editor counts; the header is on line 1, or on 2 after a line `sep=;`. They differ once a field contains line breaks.
 
+mod blanks;
+mod damage;
 mod doctor;
 mod encoding;
 mod examples;
 mod file;
+mod header;
+mod invisible;
+mod legacy;
 mod options;
+mod personal;
 mod problems;
 mod records;
 mod scan;
+mod separator;
+mod truncate;
+mod utf16;
 
 pub(crate) use examples::Examples;
+pub(crate) use invisible::{is_invisible, visible};
 pub use options::{DatasetOptions, EmptyRows, Encoding, LongRows};
 
 use crate::control::Monitor;
@@ -46,6 +56,7 @@ pub struct Dataset {
     rows: Vec<Row>,
     columns: Vec<String>,
     encoding: &'static str,
+    delimiter: char,
     bytes: usize,
     sha256: String,
     findings: doctor::Findings,
@@ -59,9 +70,19 @@ impl Dataset {
     /// the first problem and up to 20 in `problems`; `Code::Cancelled` (looked for every 64 KiB).
     pub fn open_csv(path: &Path, options: &DatasetOptions, monitor: &mut Monitor) -> Result<Dataset> {
         options.validate()?;
+        Dataset::read(path, file::read(path, monitor)?, options, monitor)
+    }
+
+    /// Reads bytes as if they were a CSV at `path`.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn of_bytes(path: &Path, bytes: Vec<u8>, options: &DatasetOptions) -> Result<Dataset> {
+        options.validate()?;
+        Dataset::read(path, file::File { sha256: String::new(), bytes }, options, &mut Monitor::none())
+    }
+
+    fn read(path: &Path, file: file::File, options: &DatasetOptions, monitor: &mut Monitor) -> Result<Dataset> {
         let located = |err: crate::error::Error| err.with("path", path.display().to_string());
-        let file = file::read(path, monitor)?;
-        let delimiter = options.delimiter_byte()?;
+        let delimiter = separator::of_option(&options.delimiter)?;
         let text = encoding::decode(&file.bytes, options.encoding, delimiter).map_err(located)?;
         let table = records::parse(&text, options, monitor).map_err(located)?;
         let findings = doctor::examine(&table, &text, monitor)?;
@@ -71,6 +92,7 @@ impl Dataset {
             rows: table.rows,
             columns: table.columns,
             encoding: text.encoding,
+            delimiter: char::from(table.delimiter),
             bytes: file.bytes.len(),
             sha256: file.sha256,
             findings,
@@ -97,7 +119,7 @@ impl Dataset {
         &self.sha256
     }
 
-    /// What the file is and what is doubtful in it: `path`, `bytes`, `sha256`, `encoding`, `rows`, `columns`,
+    /// What the file is and what is doubtful in it: `path`, `bytes`, `sha256`, `encoding`, `delimiter`, `rows`, `columns`,
     /// `input_column`, `output_column`, `system`, `finding_counts` (by kind) and `findings` (the first of each kind:
     /// `kind`, `row`, `line`, `column`, `message`).
     pub fn info(&self) -> Value {
@@ -106,6 +128,7 @@ impl Dataset {
             "bytes": self.bytes,
             "sha256": self.sha256,
             "encoding": self.encoding,
+            "delimiter": self.delimiter,
             "rows": self.rows.len(),
             "columns": self.columns,
             "input_column": self.options.input_column,
@@ -117,5 +140,9 @@ impl Dataset {
     }
 }
 
+#[cfg(test)]
+mod long_row_tests;
+#[cfg(test)]
+mod real_file_tests;
 #[cfg(test)]
 mod tests;

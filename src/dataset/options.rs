@@ -1,5 +1,6 @@
 //! What a host says about a CSV.
 
+use super::separator;
 use crate::error::Result;
 use crate::options::{Options, invalid};
 use schemars::JsonSchema;
@@ -15,22 +16,24 @@ pub struct DatasetOptions {
     pub output_column: String,
     /// Role prompt that goes before every input, as the system turn of the model's chat template.
     pub system: Option<String>,
-    /// `auto`: UTF-8 if the file is that (with or without BOM), else GB18030.
+    /// `auto`: UTF-8 if the file is that (with or without BOM), UTF-16, else GB18030.
     pub encoding: Encoding,
-    /// The character between fields, one byte: `,`, `;` or a tab.
+    /// The character between fields: `,`, `;`, `|` or a tab, for example. A first line `sep=;` in the file stands instead, and so does the tab in UTF-16.
     pub delimiter: String,
     /// Read only the first rows, at most this many.
     pub max_rows: Option<usize>,
     /// What to do with rows whose input or output is empty.
     pub empty_rows: EmptyRows,
-    /// What to do with rows that have more tokens than fit. Nothing is ever cut.
+    /// What to do with rows that have more tokens than fit: `error`, `skip`, or `truncate`, which cuts the middle of the input and then the end of the output.
     pub long_rows: LongRows,
+    /// Tokens per row at most, where training or evaluation allow more. Previews go by it too; null there means 1024.
+    pub max_length: Option<usize>,
 }
 
 /// The encoding of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum Encoding {
-    /// UTF-8 if the whole file is valid, else GB18030.
+    /// UTF-8 if the whole file is valid, UTF-16 if it begins so, else GB18030 if it looks so.
     #[default]
     #[serde(rename = "auto")]
     Auto,
@@ -62,6 +65,9 @@ pub enum LongRows {
     Error,
     /// They are left out and reported.
     Skip,
+    /// They are cut and reported: first the middle of the input, down to a quarter of the tokens that fit, then the end of
+    /// the output, which is then trained without the token that ends an answer.
+    Truncate,
 }
 
 impl Default for DatasetOptions {
@@ -75,17 +81,7 @@ impl Default for DatasetOptions {
             max_rows: None,
             empty_rows: EmptyRows::Error,
             long_rows: LongRows::Error,
-        }
-    }
-}
-
-impl DatasetOptions {
-    /// The delimiter as the byte it is in every supported encoding. Bytes that are part of GB18030 characters (letters,
-    /// digits, `|`, …) and those with a meaning of their own are refused.
-    pub(super) fn delimiter_byte(&self) -> Result<u8> {
-        match self.delimiter.as_bytes() {
-            &[byte @ (b'\t' | b' ' | b'!' | b'#'..=b'/' | b':'..=b'?')] => Ok(byte),
-            _ => Err(invalid("delimiter", format!("{:?}", self.delimiter), "one of `,`, `;`, `:` or a tab")),
+            max_length: None,
         }
     }
 }
@@ -94,7 +90,7 @@ impl Options for DatasetOptions {
     const NAME: &'static str = "dataset";
 
     fn validate(&self) -> Result<()> {
-        self.delimiter_byte()?;
+        separator::of_option(&self.delimiter)?;
         for (option, name) in [("input_column", &self.input_column), ("output_column", &self.output_column)] {
             if name.trim().is_empty() {
                 return Err(invalid(option, "empty", "the name of a column"));
@@ -106,6 +102,9 @@ impl Options for DatasetOptions {
                 format!("`{}`, as `input_column` is", self.output_column),
                 "another column",
             ));
+        }
+        if let Some(length) = self.max_length.filter(|&length| length < 8) {
+            return Err(invalid("max_length", length, "a number ≥ 8, or null"));
         }
         if self.max_rows == Some(0) {
             return Err(invalid("max_rows", 0, "a number ≥ 1, or null for all"));

@@ -1,12 +1,15 @@
 //! Records to rows: the header, the two columns, and all that may be wrong with them.
 
 use super::Row;
+use super::blanks::without_blanks_around_quotes;
 use super::doctor::{Finding, Findings, Kind};
 use super::encoding::Text;
 use super::file::CHUNK;
+use super::header::{self, Header};
 use super::options::{DatasetOptions, EmptyRows};
 use super::problems::{Problem, Problems};
 use super::scan::{self, Place, QuoteFault};
+use super::separator;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use csv::{ReaderBuilder, StringRecord};
@@ -21,41 +24,48 @@ pub(super) struct Table {
     pub columns: Vec<String>,
     pub input_column: String,
     pub output_column: String,
+    pub delimiter: u8,
     pub findings: Findings,
 }
 
 /// Reads all records. Problems are collected: the error tells all of them.
 pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &Monitor) -> Result<Table> {
-    let content = text.content.as_ref();
-    let delimiter = options.delimiter_byte()?;
+    // Control-Z ends a text file of DOS.
+    let content = text.content.trim_end_matches('\u{1A}');
+    let (delimiter, before_header) = delimiter(content, text, options)?;
+    let first_line = 1 + usize::from(before_header > 0);
+    let content = &content[before_header..];
     if content.trim().is_empty() {
         return Err(Error::new(Code::CsvFormat, "the file is blank; expected a header and rows"));
     }
     if let Some(offset) = content.bytes().position(|byte| byte == 0) {
-        return Err(nul(content, delimiter, offset));
+        return Err(nul(content, delimiter, offset, first_line));
     }
     monitor.check()?;
+    let content = without_blanks_around_quotes(content, delimiter);
+    let content = content.as_ref();
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(content.as_bytes());
-    let mut lines = Lines { content: content.as_bytes(), at: 0, line: 1 };
+    let mut lines = Lines { content: content.as_bytes(), at: 0, line: first_line };
     let mut record = StringRecord::new();
     if !read(&mut reader, &mut record)? {
         return Err(Error::new(Code::CsvFormat, "the file has no header"));
     }
-    let columns: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
+    let columns: Vec<String> = record.iter().map(header::clean).collect();
     if let Some(fault) = scan::quote_fault(content.as_bytes(), delimiter) {
-        return Err(quote_error(fault, &columns));
+        return Err(quote_error(fault, &columns, first_line));
     }
     let mut table = Table {
         rows: Vec::new(),
-        input_column: options.input_column.trim().to_owned(),
-        output_column: options.output_column.trim().to_owned(),
+        input_column: header::clean(&options.input_column),
+        output_column: header::clean(&options.output_column),
+        delimiter,
         columns,
         findings: Findings::default(),
     };
-    let input = table.column(&table.input_column, delimiter)?;
-    let output = table.column(&table.output_column, delimiter)?;
-    table.note_header();
+    let header = Header { columns: &table.columns, delimiter, line: first_line };
+    let (input, output) = header.positions(&table.input_column, &table.output_column)?;
+    header.note(&mut table.findings);
     let mut problems = Problems::default();
     let (mut number, mut checked) = (0, 0);
     while options.max_rows.is_none_or(|limit| number < limit) {
@@ -81,52 +91,6 @@ pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &Monitor
 }
 
 impl Table {
-    /// The index of a column; the error names those present and the nearest.
-    fn column(&self, name: &str, delimiter: u8) -> Result<usize> {
-        let mut found = self.columns.iter().enumerate().filter(|(_, column)| *column == name).map(|(index, _)| index);
-        match (found.next(), found.next()) {
-            (Some(index), None) => Ok(index),
-            (Some(first), Some(second)) => Err(header_problem(
-                name,
-                format!("is there twice (columns {} and {}); rename one", first + 1, second + 1),
-            )),
-            (None, _) => {
-                let known = self.columns.iter().filter(|column| !column.is_empty());
-                let nearest = known
-                    .map(|column| (strsim::jaro_winkler(&column.to_lowercase(), &name.to_lowercase()), column))
-                    .filter(|(likeness, _)| *likeness > 0.6)
-                    .max_by(|a, b| a.0.total_cmp(&b.0))
-                    .map(|(_, column)| column.clone());
-                let hint = match (&nearest, self.columns.as_slice()) {
-                    (_, [only])
-                        if [',', ';', '\t', '|']
-                            .iter()
-                            .any(|&c| u32::from(c) != u32::from(delimiter) && only.contains(c)) =>
-                    {
-                        "; the header is a single column, is the delimiter another one (option `delimiter`)?".to_owned()
-                    }
-                    (Some(nearest), _) => {
-                        format!("; did you mean `{nearest}`? (options `input_column`, `output_column`)")
-                    }
-                    (None, _) => "; name the column with the options `input_column` and `output_column`".to_owned(),
-                };
-                let shown: Vec<String> = self.columns.iter().take(50).map(|column| format!("`{column}`")).collect();
-                let message = format!("is missing; the file has {}{hint}", shown.join(", "));
-                Err(header_problem(name, message).with("columns", &self.columns).with("nearest", nearest))
-            }
-        }
-    }
-
-    /// Doubtful names in the header that do not concern our two columns.
-    fn note_header(&mut self) {
-        for (index, name) in self.columns.iter().enumerate() {
-            if self.columns[..index].contains(name) {
-                let message = format!("column {} has the same name as one before it", index + 1);
-                self.findings.push(Finding::new(Kind::DuplicateHeader, 0, 1, name, message));
-            }
-        }
-    }
-
     fn add(
         &mut self,
         record: &StringRecord,
@@ -175,8 +139,15 @@ fn ragged(found: usize, expected: usize) -> String {
     format!("has {found} fields; expected {expected}, as the header has ({why})")
 }
 
-fn header_problem(column: &str, message: String) -> Error {
-    Problem { row: 0, line: 1, column: Some(column.to_owned()), message }.into_error()
+/// The delimiter, and the bytes of the line that says so.
+fn delimiter(content: &str, text: &Text<'_>, options: &DatasetOptions) -> Result<(u8, usize)> {
+    let wanted = separator::of_option(&options.delimiter)?;
+    if let Some(found) = separator::line(content.as_bytes()) {
+        return Ok(found);
+    }
+    let header = content.lines().next().unwrap_or_default();
+    let tabbed = text.encoding.starts_with("utf-16") && header.contains('\t') && !header.contains(char::from(wanted));
+    Ok((if tabbed { b'\t' } else { wanted }, 0))
 }
 
 fn read(reader: &mut csv::Reader<&[u8]>, record: &mut StringRecord) -> Result<bool> {
@@ -193,28 +164,30 @@ fn name_of(columns: &[String], field: usize) -> Option<String> {
     }
 }
 
-fn nul(content: &str, delimiter: u8, offset: usize) -> Error {
+fn nul(content: &str, delimiter: u8, offset: usize, first_line: usize) -> Error {
     let place = scan::locate(content.as_bytes(), delimiter, offset);
     let header = content.lines().next().unwrap_or_default();
     let columns: Vec<String> =
         header.split(char::from(delimiter)).map(|name| name.trim_matches('"').to_owned()).collect();
     let message = "contains a NUL byte; the file is damaged, or UTF-16 without a byte order mark".to_owned();
-    Problem { row: place.row, line: place.line, column: name_of(&columns, place.field), message }.into_error()
+    let line = place.line + first_line - 1;
+    Problem { row: place.row, line, column: name_of(&columns, place.field), message }.into_error()
 }
 
-fn quote_error(fault: QuoteFault, columns: &[String]) -> Error {
+fn quote_error(fault: QuoteFault, columns: &[String], first_line: usize) -> Error {
     let (opened, message) = match fault {
         QuoteFault::Unclosed { opened } => (opened, "the quote opened here is never closed".to_owned()),
         QuoteFault::TextAfter { opened, closed } => {
             let message = format!(
                 "the quote opened here is closed on line {} but the field goes on; double the quotes inside a quoted \
                  field, or close it before",
-                closed.line
+                closed.line + first_line - 1
             );
             (opened, message)
         }
     };
-    Problem { row: opened.row, line: opened.line, column: name_of(columns, opened.field), message }.into_error()
+    let line = opened.line + first_line - 1;
+    Problem { row: opened.row, line, column: name_of(columns, opened.field), message }.into_error()
 }
 
 /// Counts lines up to the records that the reader is about to read.

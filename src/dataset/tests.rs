@@ -8,29 +8,29 @@ use crate::tokenize::test_support::{assets, format, repository};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-fn open_with(bytes: &[u8], options: &DatasetOptions) -> Result<Dataset> {
+pub(super) fn open_with(bytes: &[u8], options: &DatasetOptions) -> Result<Dataset> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("rows.csv");
     std::fs::write(&path, bytes).unwrap();
     Dataset::open_csv(&path, options, &mut Monitor::none())
 }
 
-fn open(bytes: impl AsRef<[u8]>) -> Result<Dataset> {
+pub(super) fn open(bytes: impl AsRef<[u8]>) -> Result<Dataset> {
     open_with(bytes.as_ref(), &DatasetOptions::default())
 }
 
-fn refusal(bytes: impl AsRef<[u8]>) -> Error {
+pub(super) fn refusal(bytes: impl AsRef<[u8]>) -> Error {
     let err = open(bytes.as_ref()).unwrap_err();
     assert_eq!(err.code(), Code::CsvFormat, "{err}");
     assert!(err.details().contains_key("path"));
     err
 }
 
-fn gb18030(text: &str) -> Vec<u8> {
+pub(super) fn gb18030(text: &str) -> Vec<u8> {
     encoding_rs::GB18030.encode(text).0.into_owned()
 }
 
-fn pairs(dataset: &Dataset) -> Vec<(usize, usize, &str, &str)> {
+pub(super) fn pairs(dataset: &Dataset) -> Vec<(usize, usize, &str, &str)> {
     dataset.rows().iter().map(|row| (row.number, row.line, row.input.as_str(), row.output.as_str())).collect()
 }
 
@@ -120,10 +120,7 @@ fn damaged_encodings_name_the_place() {
         let offset = details["byte_offset"].as_u64().unwrap() as usize;
         assert!(!bytes[offset].is_ascii(), "{err}");
     }
-    for (bytes, name) in [(&b"\xFF\xFEi\0n\0"[..], "UTF-16"), (b"\xFE\xFF\0i", "UTF-16"), (b"\xFF\xFE\0\0i", "UTF-32")]
-    {
-        assert!(refusal(bytes).message().contains(name));
-    }
+    assert!(refusal(b"\xFF\xFE\0\0i").message().contains("UTF-32"));
 }
 
 /// Each: the text, the message, the row, the line, the column ("" for none).
@@ -192,7 +189,7 @@ fn paths_that_are_no_csv_file() {
     assert!(missing.message().contains("none.csv"), "{missing}");
     let folder = open(dir.path());
     assert_eq!(folder.code(), Code::Io);
-    assert!(folder.message().contains("is a directory; expected a CSV file"), "{folder}");
+    assert!(folder.message().contains("is a directory; expected a regular file"), "{folder}");
 }
 
 #[test]
@@ -207,7 +204,7 @@ fn options_are_checked() {
     for bad in [
         r#"{"delimiter":""}"#,
         r#"{"delimiter":",,"}"#,
-        r#"{"delimiter":"|"}"#,
+        r#"{"delimiter":"a"}"#,
         r#"{"delimiter":"\""}"#,
         r#"{"delimiter":"；"}"#,
         r#"{"input_column":" "}"#,
@@ -364,7 +361,7 @@ fn the_sample_becomes_examples_and_shows_its_rows() {
     assert!(examples.longest() <= tokens && 0 < trained && trained < tokens);
 
     let row = &dataset.rows()[6];
-    let preview = dataset.preview(&format, row.number).unwrap();
+    let preview = dataset.preview(&format, 4096, row.number).unwrap();
     assert_eq!(preview["input"], row.input.as_str());
     let text = preview["text"].as_str().unwrap();
     assert!(text.contains("<|im_start|>") && text.contains("你是助手") && text.ends_with("<|im_end|>"), "{text}");
@@ -375,7 +372,7 @@ fn the_sample_becomes_examples_and_shows_its_rows() {
     assert_eq!(trained.iter().filter(|&&t| t).count() as u64, preview["completion_tokens"].as_u64().unwrap());
     assert_eq!(tokens.last().unwrap()["text"], "<|im_end|>");
     assert_eq!(preview["completion"].as_str().unwrap(), format!("{}<|im_end|>", row.output));
-    let err = dataset.preview(&format, 99_999).unwrap_err();
+    let err = dataset.preview(&format, 4096, 99_999).unwrap_err();
     assert_eq!(err.code(), Code::InvalidArgument);
 
     let stop = &mut |_: &Progress| Control::Stop;

@@ -7,9 +7,11 @@ mod calls;
 #[path = "../../tests/child/mod.rs"]
 mod child;
 mod config;
+mod csv;
 mod gguf;
 mod models;
 mod options;
+mod report_input;
 mod safetensors;
 
 use crate::error::{Code, Result};
@@ -22,8 +24,10 @@ pub const TARGETS: &[Target] = &[
     ("adapter", adapter::run),
     ("calls", calls::run),
     ("config", config::run),
+    ("csv", csv::run),
     ("gguf", gguf::run),
     ("options", options::run),
+    ("report_input", report_input::run),
     ("safetensors", safetensors::run),
 ];
 

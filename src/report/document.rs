@@ -66,7 +66,7 @@ fn strings(text: &str) -> Vec<StringValue> {
 }
 
 /// The index of the quote that ends the string whose content begins at `at`.
-fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     while at < bytes.len() && bytes[at] != b'"' {
         at += if bytes[at] == b'\\' { 2 } else { 1 };
     }

@@ -9,7 +9,7 @@
 
 mod conclusions;
 mod document;
-mod fields;
+pub(crate) mod fields;
 mod influence;
 mod options;
 mod schema;
@@ -41,7 +41,7 @@ struct Claim {
     fields: Vec<usize>,
 }
 
-/// Writes the report on one case, `input` being a line of fields or a JSON object of fields.
+/// Writes the report on one case, `input` being a line of fields, a JSON object of fields, or a table of one case.
 ///
 /// # Errors
 /// `Code::InvalidArgument` for an input without fields or with a field twice, `Code::ContextLength` for one that does
@@ -151,14 +151,17 @@ fn measure(
         return Ok(Vec::new());
     }
     let mut influence = match options.influence {
-        true => Some(Influence::new(session, fields, &options.generate, generation, cancel)?),
+        true => {
+            let end = claims.iter().map(|claim| claim.range.end).max().unwrap_or(0);
+            Some(Influence::new(session, fields, &options.generate, generation, end, cancel)?)
+        }
         false => None,
     };
     let mut conclusions = Vec::with_capacity(claims.len());
     for claim in claims {
         let sources = match influence.as_mut() {
             None => claim.fields.iter().map(|&field| (field, None)).collect(),
-            Some(influence) => sources(session, &claim, options.mode(), fields, influence, cancel)?,
+            Some(influence) => sources(session, &claim, options.mode(), influence, cancel)?,
         };
         let sources = sources.into_iter().filter_map(|(field, influence): (usize, Option<f64>)| {
             let field = fields.iter().nth(field)?;
@@ -181,15 +184,20 @@ fn sources(
     session: &mut Session,
     claim: &Claim,
     mode: ReportMode,
-    fields: &Fields,
     influence: &mut Influence,
     cancel: &Cancel,
 ) -> Result<Vec<(usize, Option<f64>)>> {
     let search = mode == ReportMode::Text || claim.fields.is_empty();
-    let candidates: Vec<usize> = if search { (0..fields.len()).collect() } else { claim.fields.clone() };
+    let mut candidates = claim.fields.clone();
+    if search {
+        candidates.extend(influence.candidates(session, &claim.range, cancel)?);
+        candidates.sort_unstable();
+        candidates.dedup();
+    }
     let mut measured = Vec::with_capacity(candidates.len());
-    for field in candidates {
-        measured.push((field, influence.of(session, field, &claim.range, cancel)?));
+    // From the last: what comes before a field is then still in the cache.
+    for &field in candidates.iter().rev() {
+        measured.push((field, influence.of(session, field..field + 1, &claim.range, cancel)?));
     }
     measured.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let kept = measured.into_iter().enumerate().filter(|(rank, (field, _))| *rank == 0 || claim.fields.contains(field));

@@ -160,7 +160,8 @@ fn measured_by_hand(model: &LanguageModel, report: &Value, generate: Value) {
         tokens.iter().map(|&i| f64::from(scores[i])).sum::<f64>()
     };
     let with_all = total(CASE);
-    let mut drops: Vec<f64> = (0..fields.len()).map(|field| with_all - total(&fields.text_without(field))).collect();
+    let mut drops: Vec<f64> =
+        (0..fields.len()).map(|field| with_all - total(&fields.text_without(field..field + 1))).collect();
     for source in first["sources"].as_array().unwrap() {
         let field = fields.position(source["field"].as_str().unwrap()).unwrap();
         assert!((source["influence"].as_f64().unwrap() - drops[field]).abs() < 1e-5);
@@ -242,4 +243,62 @@ fn trained_models_of_another_family_report_too() {
     let err = report_on(&mut session, case, json!({ "mode": "schema" })).unwrap_err();
     assert_eq!(err.code(), Code::Schema);
     assert!(err.message().contains("vocabulary"), "{err}");
+}
+
+/// The field that matters most is found among many without reading the report once per field, and what is said of it is
+/// what leaving it out alone says.
+#[test]
+fn the_sources_among_many_fields_are_found_in_few_readings() {
+    let model = tiny_model();
+    let mut session = session(&model);
+    let case: String = (0..140).map(|index| format!("指标{index}:{}分,", index * 7 % 100)).collect();
+    let fields = Fields::parse(&case).unwrap();
+    let generate: GenerateOptions = crate::options::from_value(json!({ "max_tokens": 40 })).unwrap();
+    let cancel = Cancel::new();
+    let generation = session.generate(&fields.text(), &generate, &cancel, &mut |_| Control::Continue).unwrap();
+    let range = 0..generation.text.len();
+    let begun = std::time::Instant::now();
+    let mut influence = Influence::new(&mut session, &fields, &generate, &generation, range.end, &cancel).unwrap();
+    let candidates = influence.candidates(&mut session, &range, &cancel).unwrap();
+    let mut found: Vec<(f64, usize)> = candidates
+        .iter()
+        .map(|&field| (influence.of(&mut session, field..field + 1, &range, &cancel).unwrap(), field))
+        .collect();
+    let (few, readings) = (begun.elapsed(), influence.readings());
+    assert!(readings <= 1 + 13 + 2 * 11, "{readings} readings");
+    let begun = std::time::Instant::now();
+    let mut each = Influence::new(&mut session, &fields, &generate, &generation, range.end, &cancel).unwrap();
+    let mut all: Vec<(f64, usize)> = (0..fields.len())
+        .map(|field| (each.of(&mut session, field..field + 1, &range, &cancel).unwrap(), field))
+        .collect();
+    println!("140 fields: {few:?} in {readings} readings, {:?} in {}", begun.elapsed(), each.readings());
+    for (value, field) in &found {
+        assert_eq!(*value, all[*field].0, "a field's influence is that of leaving it out alone");
+    }
+    let best = |scores: &mut Vec<(f64, usize)>| {
+        scores.sort_by(|a, b| b.0.total_cmp(&a.0));
+        scores[0]
+    };
+    let (found, all) = (best(&mut found), best(&mut all));
+    println!("found {found:?}, best {all:?}");
+    assert!(found.0 > 0.0 && found.0 >= all.0 / 2.0, "{found:?} {all:?}");
+
+    cancel.request();
+    let err = Influence::new(&mut session, &fields, &generate, &generation, range.end, &cancel).err().unwrap();
+    assert_eq!(err.code(), Code::Cancelled);
+}
+
+/// A value cannot cite a field that it names.
+#[test]
+fn a_value_that_reads_like_a_field_is_none() {
+    let model = random_model();
+    let mut session = session(&model);
+    let input = json!({ "self": "careful,rating:A/A-", "role": "engineer" }).to_string();
+    for seed in 0..4 {
+        let generate = json!({ "temperature": 1.5, "seed": seed, "max_tokens": 160 });
+        let report = write(&mut session, &input, json!({ "mode": "schema", "influence": false, "generate": generate }));
+        for source in report["conclusions"].as_array().unwrap().iter().flat_map(|c| c["sources"].as_array().unwrap()) {
+            assert!(source["field"] == "self" || source["field"] == "role", "{source}");
+        }
+    }
 }

@@ -63,6 +63,8 @@ pub fn estimate(
     Ok(json!({
         "rows": examples.as_ref().map(|examples| examples.rows.len()),
         "skipped_rows": examples.as_ref().map(|examples| examples.skipped.len()),
+        "truncated_rows": examples.as_ref().map(|examples| examples.truncated.len()),
+        "truncated": examples.as_ref().map(Examples::listed_cuts),
         "longest_row": examples.as_ref().map(Examples::longest),
         "steps": examples.as_ref().map(|_| workload.steps),
         "tokens": examples.as_ref().map(|_| workload.tokens()),

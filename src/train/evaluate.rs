@@ -50,7 +50,7 @@ impl Options for EvaluateOptions {
 /// How well a model predicts the outputs of a dataset, without adapters (`base`) and with all of `adapters` attached at
 /// once (`adapter`), each at its scale (1 is the adapter as trained).
 ///
-/// The value has `rows`, `skipped_rows`, `tokens` (those of the answers), and `loss` (mean per answer token, nats) and
+/// The value has `rows`, `skipped_rows`, `truncated_rows`, `tokens` (those of the answers), and `loss` (mean per answer token, nats) and
 /// `perplexity` of each; `adapter` is null without adapters. With `training`, the rows that the adapters were trained on,
 /// `memorisation` says how much of the answers to the dataset's inputs is copied from them. To say something about new
 /// cases, the rows must not have been trained on.
@@ -112,6 +112,7 @@ pub fn evaluate(
     Ok(json!({
         "rows": rows.len(),
         "skipped_rows": examples.skipped.len(),
+        "truncated_rows": examples.truncated.len(),
         "tokens": base.tokens,
         "base": figures(base.mean()),
         "adapter": adapted.map(|loss| figures(loss.mean())),

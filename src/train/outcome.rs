@@ -48,6 +48,8 @@ impl<'a> Ending<'a> {
             "stop_reason": reason.name(),
             "rows": examples.rows.len(),
             "skipped_rows": examples.skipped.len(),
+            "truncated_rows": examples.truncated.len(),
+            "truncated": examples.listed_cuts(),
             "dataset_tokens": examples.tokens().0,
             "dataset_trained_tokens": examples.tokens().1,
             "longest_row": examples.longest(),

@@ -14,10 +14,10 @@ public sealed record DatasetOptions
     /// <summary>Role prompt that goes before every input, as the system turn of the model's chat template.</summary>
     public string? System { get; init; }
 
-    /// <summary>The file's encoding: <c>auto</c> (the default: UTF-8 if the file is that, else GB18030), <c>utf-8</c> or <c>gb18030</c>.</summary>
+    /// <summary>The file's encoding: <c>auto</c> (the default: UTF-8 if the file is that, UTF-16, else GB18030), <c>utf-8</c> or <c>gb18030</c>.</summary>
     public string? Encoding { get; init; }
 
-    /// <summary>The character between fields: <c>,</c> (the default), <c>;</c> or a tab.</summary>
+    /// <summary>The character between fields: <c>,</c> (the default), <c>;</c>, <c>|</c> or a tab. A first line <c>sep=;</c> in the file stands instead.</summary>
     public string? Delimiter { get; init; }
 
     /// <summary>Read only the first rows, at most this many.</summary>
@@ -26,8 +26,11 @@ public sealed record DatasetOptions
     /// <summary>What to do with rows whose input or output is empty.</summary>
     public RowPolicy? EmptyRows { get; init; }
 
-    /// <summary>What to do with rows that have more tokens than fit. Nothing is ever cut.</summary>
-    public RowPolicy? LongRows { get; init; }
+    /// <summary>What to do with rows that have more tokens than fit.</summary>
+    public LongRowPolicy? LongRows { get; init; }
+
+    /// <summary>Tokens per row at most, where training or evaluation allow more; previews go by it too.</summary>
+    public long? MaxLength { get; init; }
 }
 
 /// <summary>What to do with rows that training cannot use.</summary>
@@ -39,4 +42,18 @@ public enum RowPolicy
 
     /// <summary>The rows are left out, and reported.</summary>
     Skip,
+}
+
+/// <summary>What to do with rows that have more tokens than fit.</summary>
+[JsonConverter(typeof(SnakeCaseEnumConverter<LongRowPolicy>))]
+public enum LongRowPolicy
+{
+    /// <summary>Training is refused, naming the rows.</summary>
+    Error,
+
+    /// <summary>The rows are left out, and reported.</summary>
+    Skip,
+
+    /// <summary>The rows are cut, and reported: the middle of the input first, then the end of the output.</summary>
+    Truncate,
 }

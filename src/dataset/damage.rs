@@ -1,0 +1,251 @@
+//! Signs that a field was damaged before the file was written: by a wrong encoding, a spreadsheet, an export.
+
+use super::doctor::Kind;
+use super::invisible::{is_invisible, is_joiner};
+use encoding_rs::{GB18030, WINDOWS_1252};
+use fancy_regex::Regex;
+use std::sync::LazyLock;
+
+/// Characters of a field from which it is called very long.
+const VERY_LONG: usize = 8000;
+
+/// What is doubtful in a field, in words.
+pub(super) fn found_in(field: &str) -> Vec<(Kind, String)> {
+    let mut found = Vec::new();
+    let mut note = |kind: Kind, message: &str| found.push((kind, message.to_owned()));
+    if field.len() > VERY_LONG {
+        let characters = field.chars().count();
+        if characters > VERY_LONG {
+            note(Kind::VeryLong, &format!("the field has {characters} characters"));
+        }
+    }
+    if field.contains(char::REPLACEMENT_CHARACTER) {
+        note(Kind::ReplacementCharacter, "contains U+FFFD: characters were lost before this file was written");
+    }
+    if field.contains('?') && matches(&QUESTION_MARKS, field) {
+        note(
+            Kind::QuestionMarks,
+            "contains question marks in a row: characters may have been lost before this file was written",
+        );
+    }
+    if !field.is_ascii() && is_mojibake(field) {
+        note(
+            Kind::Mojibake,
+            "looks like text that was read in a wrong encoding before this file was written; export it again",
+        );
+    }
+    if field.contains(is_private) {
+        note(Kind::PrivateUse, "contains characters of a private use area, which have no meaning outside their font");
+    }
+    if field.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
+        note(Kind::ControlCharacter, "contains control characters");
+    }
+    if field.contains(|c| is_invisible(c) && !is_joiner(c)) {
+        note(
+            Kind::InvisibleCharacter,
+            "contains characters that nobody sees (zero-width ones, or such that change the direction)",
+        );
+    }
+    if field.contains('#') && matches(&SPREADSHEET_ERROR, field) {
+        note(Kind::SpreadsheetError, "contains the error value of a spreadsheet; mend the formula and export again");
+    }
+    if (field.contains("E+") || field.contains("e+")) && matches(&SCIENTIFIC, field) {
+        note(
+            Kind::ScientificNumber,
+            "contains a number such as 1.2E+17, to which a spreadsheet may have shortened a longer one",
+        );
+    }
+    if field.contains(['_', '&', '\\']) && matches(&ESCAPE, field) {
+        note(Kind::Escape, "contains an escape such as _x000D_, &nbsp; or \\u4f60; export the text itself");
+    }
+    found
+}
+
+type Pattern = LazyLock<Option<Regex>>;
+
+macro_rules! pattern {
+    ($regex:expr) => {
+        LazyLock::new(|| Regex::new($regex).ok())
+    };
+}
+
+static QUESTION_MARKS: Pattern = pattern!(r"\?{4}|\?{2,}[^?!]*[^?!\s][^?!]*\?{2,}");
+/// Those of Excel in English, and in a few other languages; `####` fills a cell that is too narrow.
+static SPREADSHEET_ERROR: Pattern = pattern!(
+    r"#(?:N/A|NV\b|DIV/0!|NAME\?|NULL!|NUM!|REF!|VALUE!|SPILL!|CALC!|BUSY!|FIELD!|BLOCKED!|CONNECT!|UNKNOWN!|GETTING_DATA|BEZUG!|WERT!|ZAHL!|VALEUR!|NOM\?|¡REF!|¡VALOR!|¿NOMBRE\?)|\A\s*#{3,}\s*\z"
+);
+static SCIENTIFIC: Pattern = pattern!(r"(?<![0-9A-Za-z.])[0-9](?:\.[0-9]+)?[Ee]\+[0-9]{2,3}(?![0-9A-Za-z])");
+static ESCAPE: Pattern =
+    pattern!(r"_x[0-9A-Fa-f]{4}_|\\u[0-9A-Fa-f]{4}|&(?:#[0-9]{2,6}|#x[0-9A-Fa-f]{2,6}|nbsp|amp|lt|gt|quot|apos);");
+
+fn matches(pattern: &Pattern, field: &str) -> bool {
+    pattern.as_ref().is_some_and(|regex| regex.is_match(field).unwrap_or(false))
+}
+
+fn is_private(c: char) -> bool {
+    matches!(c, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{FFFFD}' | '\u{100000}'..='\u{10FFFD}')
+}
+
+/// What programs fill memory with, and what U+FFFD becomes.
+const LITERAL: &[&str] = &["锟斤", "烫烫烫", "屯屯屯"];
+
+/// Undoes the mistakes that are made most: if the bytes that a run of characters has in the wrong encoding are text in the
+/// right one, it was made.
+fn is_mojibake(field: &str) -> bool {
+    if LITERAL.iter().any(|literal| field.contains(literal)) {
+        return true;
+    }
+    let mut run = Vec::new();
+    for c in field.chars() {
+        match western_byte(c) {
+            Some(byte) => run.push(byte),
+            None if is_western_mistake(&std::mem::take(&mut run)) => return true,
+            None => {}
+        }
+    }
+    is_western_mistake(&run) || is_chinese_mistake(field)
+}
+
+/// The byte of a character beyond ASCII in windows-1252, or in Latin-1 where that has none.
+fn western_byte(c: char) -> Option<u8> {
+    match c {
+        '\u{80}'..='\u{FF}' => Some(c as u8),
+        '\u{152}'..='\u{192}' | '\u{2C6}' | '\u{2DC}' | '\u{2013}'..='\u{203A}' | '€' | '™' => {
+            let mut buffer = [0; 4];
+            let (bytes, _, unmapped) = WINDOWS_1252.encode(c.encode_utf8(&mut buffer));
+            (!unmapped).then(|| bytes[0])
+        }
+        _ => None,
+    }
+}
+
+/// UTF-8 or GBK, read as windows-1252.
+fn is_western_mistake(run: &[u8]) -> bool {
+    let is_lead = |text: &str| matches!(text.as_bytes(), [0xC2 | 0xC3 | 0xCE..=0xD1 | 0xE2..=0xF4, ..]);
+    run.utf8_chunks().any(|chunk| chunk.valid().char_indices().any(|(at, _)| is_lead(&chunk.valid()[at..])))
+        || (run.len() >= 4 && run.len().is_multiple_of(2) && run.chunks_exact(2).all(|pair| is_common(pair)))
+}
+
+/// UTF-8, read as GBK: two common characters in a row come out, which true text gives by chance hardly ever.
+fn is_chinese_mistake(field: &str) -> bool {
+    field.split(|c: char| c.is_ascii()).filter(|run| run.chars().nth(1).is_some()).any(|run| {
+        let (bytes, _, _) = GB18030.encode(run);
+        bytes.utf8_chunks().any(|chunk| {
+            let mut in_a_row = 0;
+            chunk.valid().chars().any(|c| {
+                let mut buffer = [0; 4];
+                let is_text = matches!(c, '\u{3000}'..='\u{303F}' | '\u{4E00}'..='\u{9FFF}' | '\u{FF00}'..='\u{FFFD}')
+                    && (c == char::REPLACEMENT_CHARACTER || is_common(&GB18030.encode(c.encode_utf8(&mut buffer)).0));
+                in_a_row = if is_text { in_a_row + 1 } else { 0 };
+                in_a_row == 2
+            })
+        })
+    })
+}
+
+/// The commonest characters of Chinese, and its punctuation, in GB 2312.
+fn is_common(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xA1 | 0xA3 | 0xB0..=0xD7, 0xA1..=0xFF])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(field: &str) -> Vec<Kind> {
+        found_in(field).into_iter().map(|(kind, _)| kind).collect()
+    }
+
+    #[test]
+    fn the_patterns_are_regular_expressions() {
+        assert!([&QUESTION_MARKS, &SPREADSHEET_ERROR, &SCIENTIFIC, &ESCAPE].iter().all(|pattern| pattern.is_some()));
+    }
+
+    #[test]
+    fn damage_is_found() {
+        for (kind, fields) in [
+            (Kind::ReplacementCharacter, &["坏\u{fffd}字"][..]),
+            (Kind::QuestionMarks, &["????", "??:P7,??:A", "????????", "该员工??突出??"]),
+            (
+                Kind::Mojibake,
+                &[
+                    "锟斤拷",
+                    "烫烫烫烫",
+                    "Ã¤",
+                    "FÃ¼hrung",
+                    "â€œgutâ€\u{9d}",
+                    "itâ€™s",
+                    "Â\u{a0}5",
+                    "ï»¿a",
+                    "ä½ å¥½",
+                    "ä½\u{a0}å¥½",
+                    "浣犲ソ",
+                    "鏄熸湡涓€",
+                    "缁╂晥",
+                    "ÄãºÃ",
+                    "¼¼ÊõÄÜÁ¦",
+                    "ï¿½",
+                    "ÐŸÑ€Ð¸Ð²ÐµÑ‚",
+                    "ã\u{81}“ã‚“",
+                ],
+            ),
+            (Kind::PrivateUse, &["\u{e5e5}", "\u{f0000}"]),
+            (Kind::ControlCharacter, &["a\u{1}", "\u{7f}", "a\u{85}b\u{9f}", "\u{1a}"]),
+            (Kind::InvisibleCharacter, &["绩\u{200b}效", "\u{feff}A", "\u{202e}A", "soft\u{ad}hyphen"]),
+            (
+                Kind::SpreadsheetError,
+                &["#NAME?", "#REF!", "#N/A", "绩效:#N/A,潜力:高", "#DIV/0!", "#VALUE!", "#####", " ### ", "#BEZUG!"],
+            ),
+            (Kind::ScientificNumber, &["1.10105E+17", "工号:1.1E+17", "4E+10"]),
+            (Kind::Escape, &["_x000D_", "a_x000d_b", "&nbsp;", "A&amp;B", "\\u4f60\\u597d", "&#20320;"]),
+        ] {
+            for field in fields {
+                assert!(kinds(field).contains(&kind), "{field}: {:?}", kinds(field));
+            }
+        }
+        assert_eq!(kinds(&"长".repeat(VERY_LONG + 1)), [Kind::VeryLong]);
+    }
+
+    #[test]
+    fn good_text_is_left_alone() {
+        for field in [
+            &"长".repeat(VERY_LONG),
+            "真的吗??",
+            "what?! really???",
+            "C# 和 #1 号",
+            "#5 of 10!",
+            "Café, Übergröße, naïve, señor",
+            "5×”",
+            "A–B “x” ‘y’…",
+            "岗位：P7高级架构师；绩效：A/A-",
+            "联通",
+            "该员工技术能力突出，绩效稳定。",
+            "👨‍👩‍👧 ❤️",
+            "E+1",
+            "1e3",
+            "x_xx",
+            "a & b; AT&T",
+            "C:\\users",
+            "Ärger „Öl“",
+            "ПРИВЕТ",
+            "こんにちは",
+            "안녕하세요",
+            "NÃO",
+            "São Paulo",
+            "À la carte",
+            "100 °C",
+            "¿Qué? ¡Sí!",
+        ] {
+            assert_eq!(kinds(field), [], "{field}");
+        }
+    }
+
+    /// 1,000 real texts: none looks damaged by an encoding.
+    #[test]
+    fn real_chinese_text_is_not_mojibake() {
+        let Some(path) = crate::tokenize::test_support::assets("data/alpaca-zh/alpaca_zh_demo.json") else { return };
+        let text = std::fs::read_to_string(path).unwrap();
+        let wrong: Vec<&str> = text.lines().filter(|line| is_mojibake(line)).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+}

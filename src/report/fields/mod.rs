@@ -1,0 +1,143 @@
+//! The fields of one case, in the forms in which people have them: a line as the CSV has it, a JSON object, or a table
+//! copied from a spreadsheet or a wiki.
+//!
+//! A line of fields is read by the model as it was written. The other forms are put to it as such a line, in which a
+//! value that could be taken for a field stands in quotes. Names lose characters that nobody sees; in values only those at
+//! the ends go, since emoji and some scripts need them.
+
+mod line;
+mod object;
+mod punctuation;
+mod table;
+
+use crate::error::{Code, Error, Result};
+use punctuation::{is_edge, is_mark, is_separator};
+use serde::de::IgnoredAny;
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// Bounds the grammar that is compiled for a case; a talent file has a few dozen.
+const MAX_FIELDS: usize = 256;
+
+/// A longer "name" is prose with a colon in it.
+const MAX_NAME_CHARS: usize = 64;
+
+/// No context holds more.
+const MAX_INPUT: usize = 1 << 20;
+
+/// One named fact about the case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// The field as the model reads it, with the separator that follows it.
+    written: String,
+}
+
+/// The fields in the order of the input; at least one, names unique.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fields(Vec<Field>);
+
+impl Fields {
+    /// Reads a JSON object if `input` begins like one, else a table if it has the rows of one, else a line of fields.
+    pub(crate) fn parse(input: &str) -> Result<Self> {
+        if input.len() > MAX_INPUT {
+            return Err(bad(format!("the input has {} bytes; expected at most {MAX_INPUT}", input.len())));
+        }
+        let input = input.replace("\r\n", "\n").replace('\r', "\n");
+        let text = input.trim_matches(is_edge);
+        if text.is_empty() {
+            return Err(bad("the input is empty; expected fields such as `岗位:工程师,绩效:A`"));
+        }
+        if text.starts_with('[') && serde_json::from_str::<IgnoredAny>(text).is_ok() {
+            return Err(bad(
+                "the input is a JSON array; expected a JSON object of fields, such as {\"岗位\": \"工程师\"}: a report is \
+                 about one case",
+            ));
+        }
+        let fields = match text.starts_with('{') {
+            true => object::fields(text)?,
+            false => table::fields(text)?.map_or_else(|| line::fields(text), Ok)?,
+        };
+        check(&fields)?;
+        Ok(Fields(fields))
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Field> {
+        self.0.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|field| field.name == name)
+    }
+
+    /// The text that the model reads.
+    pub(crate) fn text(&self) -> String {
+        self.text_without(0..0)
+    }
+
+    /// The same without some fields.
+    pub(crate) fn text_without(&self, left_out: Range<usize>) -> String {
+        let kept = self.0.iter().enumerate().filter(|(index, _)| !left_out.contains(index));
+        let text: String = kept.map(|(_, field)| field.written.as_str()).collect();
+        text.trim_end_matches(|c| is_separator(c) || c.is_whitespace()).to_owned()
+    }
+}
+
+fn check(fields: &[Field]) -> Result<()> {
+    if fields.is_empty() {
+        return Err(bad("the input has no field; expected `name:value` pairs such as `岗位:工程师,绩效:A`"));
+    }
+    if fields.len() > MAX_FIELDS {
+        return Err(bad(format!("the input has {} fields; expected at most {MAX_FIELDS}", fields.len())));
+    }
+    let mut seen = HashSet::new();
+    for field in fields {
+        check_name(field)?;
+        if !seen.insert(field.name.as_str()) {
+            return Err(bad(format!(
+                "the field `{}` is given twice; a source could not say which one it means",
+                field.name
+            ))
+            .with("field", &field.name));
+        }
+    }
+    Ok(())
+}
+
+fn check_name(Field { name, written, .. }: &Field) -> Result<()> {
+    let chars = name.chars().count();
+    if chars == 0 {
+        return Err(bad(format!("a field has no name before the colon in `{}`", start_of(written))));
+    }
+    if chars > MAX_NAME_CHARS {
+        return Err(bad(format!(
+            "a field's name has {chars} characters, `{}…`; expected at most {MAX_NAME_CHARS}",
+            start_of(name)
+        )));
+    }
+    let forbidden = |&c: &char| is_separator(c) || is_mark(c) || c == '"' || c.is_control();
+    if let Some(c) = name.chars().find(forbidden) {
+        return Err(bad(format!(
+            "the field `{name}` has {c:?} in its name; expected a name without commas, semicolons, colons, equals \
+             signs, bars, quotes or control characters, which part fields: rename it"
+        ))
+        .with("field", name));
+    }
+    Ok(())
+}
+
+fn bad(message: impl Into<String>) -> Error {
+    Error::new(Code::InvalidArgument, message)
+}
+
+fn start_of(text: &str) -> String {
+    text.trim().chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests;
