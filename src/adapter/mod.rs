@@ -18,6 +18,7 @@ pub(crate) use base::AdapterBase;
 pub(crate) use config::LoraConfig;
 pub(crate) use manifest::AdapterManifest;
 pub use patterns::PatternMap;
+pub(crate) use save::FILES as ADAPTER_FILES;
 pub use targets::TargetModules;
 
 use crate::error::{Code, Error, Result};

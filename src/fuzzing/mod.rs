@@ -1,6 +1,7 @@
 //! What fuzzers run, and what `tests/corpus` is replayed through: one function per kind of input that a host does not
 //! write itself. Each takes any bytes, and fails on a defect only: a panic, or an error of the code `Internal`.
 
+mod checkpoint;
 mod options;
 
 use crate::error::{Code, Result};
@@ -9,7 +10,7 @@ use crate::error::{Code, Result};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All kinds.
-pub const TARGETS: &[Target] = &[("options", options::run)];
+pub const TARGETS: &[Target] = &[("checkpoint", checkpoint::run), ("options", options::run)];
 
 /// Runs the target of that name.
 ///
