@@ -134,7 +134,7 @@ fn check_whose(path: &Path) -> Result<()> {
     let names = names_in(path)?;
     let marked = read_marker(path).is_some();
     // A run of ours leaves other people's files alone, but these it would replace.
-    let matters = |name: &OsString| !marked || name == CONFIG || checkpoint::is_name(name);
+    let matters = |name: &OsString| !marked || name == CONFIG || name == LOCK || checkpoint::is_name(name);
     let foreign: Vec<OsString> = names.iter().filter(|name| matters(name) && !is_ours(path, name)).cloned().collect();
     // Runs of before there were markers left a config first of all.
     let begun = |name: &OsString| name == LOCK || temporary::is_temporary(name);
