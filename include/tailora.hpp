@@ -295,7 +295,8 @@ struct Trained {
     Adapter adapter;
     /// Losses, steps, speed, why it ended: JSON.
     std::string summary;
-    /// The host asked to stop: the adapter is the best until then.
+    /// Training ended before its end, since the host asked to stop or an error came (the summary's `stop_reason` and `error`
+    /// say which): the adapter is the best until then.
     bool stopped;
 };
 

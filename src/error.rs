@@ -19,7 +19,7 @@ pub enum Code {
     InvalidArgument = -1,
     /// A handle that was never given out, was freed, or is of another type.
     InvalidHandle = -2,
-    /// An exclusive object (session, stream) is in use by another thread.
+    /// An exclusive object (session, stream) is in use by another thread, or a run directory by another run.
     Busy = -3,
     /// An exclusive object was left half-changed by an internal error; free it.
     Poisoned = -4,

@@ -1,30 +1,73 @@
 //! Files that are either whole or not there: written beside their place, synced, then renamed. And reading, of regular
 //! files only, and never more than was expected.
 
+pub(crate) mod temporary;
+
 use crate::error::{Code, Error, IoContext, Result};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
-/// Writes `path` through `fill`; a failure at any byte leaves what was there before.
+/// Writes `path` through `fill`; a failure at any byte leaves what was there before. A file that was there keeps its
+/// permissions, a new one has those of the host's umask.
 pub(crate) fn write_atomic(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> std::io::Result<()>) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temp = tempfile::Builder::new().prefix(".tailora-").tempfile_in(folder).at("create a file in", folder)?;
+    let folder = folder_of(path);
+    let temp = temporary::file_in(folder)?;
     let mut writer = BufWriter::with_capacity(1 << 16, temp.as_file());
     fill(&mut writer).and_then(|()| writer.flush()).at("write", path)?;
     drop(writer);
+    #[cfg(unix)]
+    if let Ok(old) = std::fs::symlink_metadata(path)
+        && old.is_file()
+    {
+        // File systems without permissions refuse.
+        let _ = temp.as_file().set_permissions(old.permissions());
+    }
     temp.as_file().sync_all().at("sync", path)?;
     temp.persist(path).map_err(|err| err.error).at("rename into", path)?;
     sync_folder(folder)
 }
 
-/// Makes a rename durable. Windows has no such call and needs none.
+/// The folder that a path is in; a bare name is in the working directory.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes a rename durable. Windows has no such call and needs none; nor have some file systems, and a folder that may be
+/// written to but not read cannot be opened for it.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     #[cfg(unix)]
-    File::open(folder).and_then(|dir| dir.sync_all()).at("sync", folder)?;
+    {
+        use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+        match File::open(folder).and_then(|dir| dir.sync_all()) {
+            Err(err) if !matches!(err.kind(), InvalidInput | PermissionDenied | Unsupported) => {
+                return Err(err).at("sync", folder);
+            }
+            _ => {}
+        }
+    }
     #[cfg(not(unix))]
     let _ = folder;
     Ok(())
+}
+
+/// What file managers and file systems put into folders that are otherwise empty.
+const LITTER: &[&str] = &[".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"];
+
+/// Names of what a folder holds, litter aside, in order; no more than a few hundred.
+pub(crate) fn names_in(folder: &Path) -> Result<Vec<OsString>> {
+    let entries = std::fs::read_dir(folder).at("read", folder)?.take(500).map(|entry| Ok(entry?.file_name()));
+    let mut names = entries.collect::<std::io::Result<Vec<_>>>().at("read", folder)?;
+    names.retain(|name| !LITTER.iter().any(|litter| name == litter));
+    names.sort();
+    Ok(names)
+}
+
+/// The first few names, for people.
+pub(crate) fn listed(names: &[OsString]) -> String {
+    let shown: Vec<String> = names.iter().take(3).map(|name| name.to_string_lossy().into_owned()).collect();
+    shown.join(", ") + if names.len() > shown.len() { ", …" } else { "" }
 }
 
 /// Opens a regular file for reading. Anything else (a named pipe, a socket, a device) might never end, or never begin: a
@@ -112,6 +155,7 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
+
     #[test]
     fn what_is_read_has_no_mark_and_a_limit() {
         let dir = tempfile::tempdir().unwrap();
@@ -137,6 +181,25 @@ mod tests {
         for path in [&*pipe, &socket, &link, Path::new("/dev/zero"), Path::new("/dev/null")] {
             let err = read_bytes(path, 1 << 20).unwrap_err();
             assert!(err.message().contains("expected a regular file"), "{err}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_those_of_the_umask_or_of_the_file_before() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |name: &str| dir.path().join(name).metadata().unwrap().permissions().mode() & 0o777;
+        std::fs::write(dir.path().join("plain"), "").unwrap();
+        write_atomic(&dir.path().join("new"), |w| w.write_all(b"1")).unwrap();
+        assert_eq!(mode("new"), mode("plain"), "as any other file of this process");
+        for old in [0o600, 0o640, 0o666, 0o444] {
+            let path = dir.path().join("old");
+            std::fs::write(&path, "0").unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(old)).unwrap();
+            write_atomic(&path, |w| w.write_all(b"1")).unwrap();
+            assert_eq!((mode("old"), std::fs::read(&path).unwrap()), (old, b"1".to_vec()));
+            std::fs::remove_file(&path).unwrap();
         }
     }
 }

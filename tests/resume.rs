@@ -84,6 +84,11 @@ fn kill_and_resume(folds: usize, kills: u32, random: &mut u64) {
             killed += 1;
         }
         assert_eq!(hash(&run).as_ref(), Some(&expected), "{folds} folds, run {runs} after {killed} kills");
+        for folder in [run.clone(), run.join("adapters")] {
+            let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+            let left: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with(".tailora-")).collect();
+            assert!(left.is_empty(), "killed runs left {left:?}");
+        }
     }
     println!("{folds} folds: {killed} kills over {runs} runs, each of which ended in {expected}");
 }

@@ -22,7 +22,7 @@
 static const char EMPLOYEE[] = "岗位:P7高级架构师,绩效:A/A-,潜力:高,技术深度:9/10,跨团队协作:6/10";
 
 /* The bundled model is tiny and wants larger steps than the defaults, which suit models of a billion parameters. */
-static const char TRAIN_OPTIONS[] = "{\"learning_rate\": 0.01, \"num_train_epochs\": 6}";
+static const char TRAIN_OPTIONS[] = "{\"learning_rate\": 0.01}";
 
 /* Runs a call; on an error prints it and goes to `done`, where everything is freed. */
 #define TRY(call)                                                                                  \

@@ -11,7 +11,7 @@
 static const std::string employee = "岗位:P7高级架构师,绩效:A/A-,潜力:高,技术深度:9/10,跨团队协作:6/10";
 
 // The bundled model is tiny and wants larger steps than the defaults, which suit models of a billion parameters.
-static const char train_options[] = R"({"learning_rate": 0.01, "num_train_epochs": 6})";
+static const char train_options[] = R"({"learning_rate": 0.01})";
 
 static bool print_progress(const tailora::Progress &event) {
     if (event.phase == TAILORA_PHASE_TRAIN && event.step % 10 == 0) {

@@ -20,6 +20,7 @@ pub(crate) use config::LoraConfig;
 pub(crate) use manifest::AdapterManifest;
 pub use options::AdapterOptions;
 pub use patterns::PatternMap;
+pub(crate) use save::FILES as ADAPTER_FILES;
 pub use targets::TargetModules;
 
 use crate::error::{Code, Error, Result};

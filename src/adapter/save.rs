@@ -1,15 +1,20 @@
-//! Writing a PEFT folder: built under another name, synced, then renamed, so that it is there whole or not at all.
+//! Writing a PEFT folder. A new one is built under another name, synced, then renamed, so that it is there whole or not
+//! at all. An empty one that is there already is the host's, with its permissions: it is filled, the config last, without
+//! which a folder is no adapter.
 
 use super::load::{FILE_NAME, Factor, tensor_name};
 use super::{Adapter, config, manifest, values};
 use crate::error::{Code, Error, IoContext, Result};
-use crate::files::write_atomic;
+use crate::files::{folder_of, listed, names_in, sync_folder, temporary, write_atomic};
 use candle_core::Tensor;
 use safetensors::tensor::{Dtype, View};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
+
+/// The files of an adapter's folder, in the order in which they are written.
+pub(crate) const FILES: [&str; 3] = [FILE_NAME, manifest::FILE_NAME, config::FILE_NAME];
 
 impl Adapter {
     /// Writes `dir` with `adapter_config.json`, `adapter_model.safetensors` (as PEFT reads them) and `tailora.json`.
@@ -19,30 +24,30 @@ impl Adapter {
     /// # Errors
     /// `Io`: `dir` has something in it, cannot be created, or the disk is full.
     pub fn save(&self, dir: &Path) -> Result<()> {
-        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent).at("create", parent)?;
-        refuse_to_overwrite(dir)?;
-        let temp = tempfile::Builder::new().prefix(".tailora-").tempdir_in(parent).at("create a folder in", parent)?;
-        make_readable(temp.path())?;
-        self.write_into(temp.path())?;
-        if dir.exists() {
-            std::fs::remove_dir(dir).at("replace", dir)?;
+        if is_there_and_empty(dir)? {
+            return self.write_into(dir).inspect_err(|_| {
+                for name in FILES {
+                    let _ = std::fs::remove_file(dir.join(name));
+                }
+            });
         }
-        std::fs::rename(temp.path(), dir).at("rename into", dir)?;
-        let _ = temp.keep();
-        crate::files::sync_folder(parent)
+        let parent = folder_of(dir);
+        std::fs::create_dir_all(parent).at("create", parent)?;
+        let folder = temporary::Folder::new_in(parent)?;
+        self.write_into(folder.path())?;
+        folder.persist(dir)?;
+        sync_folder(parent)
     }
 
     fn write_into(&self, dir: &Path) -> Result<()> {
-        let pretty = |value: &serde_json::Value| format!("{value:#}\n");
+        let pretty = |value: &serde_json::Value| format!("{value:#}\n").into_bytes();
         let manifest = serde_json::to_value(self.manifest())
             .map_err(|err| Error::new(Code::Internal, format!("the manifest cannot be written as JSON: {err}")))?;
-        let tensors = self.serialize()?;
-        write_atomic(&dir.join(FILE_NAME), |file| file.write_all(&tensors))?;
-        write_atomic(&dir.join(config::FILE_NAME), |file| {
-            file.write_all(pretty(&self.config().to_value()).as_bytes())
-        })?;
-        write_atomic(&dir.join(manifest::FILE_NAME), |file| file.write_all(pretty(&manifest).as_bytes()))
+        let contents = [self.serialize()?, pretty(&manifest), pretty(&self.config().to_value())];
+        FILES
+            .iter()
+            .zip(contents)
+            .try_for_each(|(name, content)| write_atomic(&dir.join(name), |file| file.write_all(&content)))
     }
 
     fn serialize(&self) -> Result<Vec<u8>> {
@@ -86,31 +91,29 @@ impl View for Stored {
     }
 }
 
-fn refuse_to_overwrite(dir: &Path) -> Result<()> {
-    if !dir.exists() {
-        return Ok(());
+/// Whether `dir` is an empty folder, rather than not there at all.
+///
+/// # Errors
+/// `Io` for anything else.
+fn is_there_and_empty(dir: &Path) -> Result<bool> {
+    let refuse = |what: String| {
+        Error::new(Code::Io, format!("{} {what}; adapters are never overwritten, choose a new folder", dir.display()))
+            .with("path", dir.display().to_string())
+    };
+    match std::fs::symlink_metadata(dir) {
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(err) => return Err(err).at("look at", dir),
+        Ok(found) if found.is_symlink() && !dir.exists() => {
+            return Err(refuse("is a link to what is not there".to_owned()));
+        }
+        Ok(_) if !dir.is_dir() => return Err(refuse("is a file".to_owned())),
+        Ok(_) => {}
     }
-    let occupied = !dir.is_dir() || std::fs::read_dir(dir).at("read", dir)?.next().is_some();
-    if occupied {
-        return Err(Error::new(
-            Code::Io,
-            format!("{} is already there; adapters are never overwritten, choose a new folder", dir.display()),
-        )
-        .with("path", dir.display().to_string()));
+    match names_in(dir)? {
+        names if names.is_empty() => Ok(true),
+        names => Err(refuse(format!("has something in it already ({})", listed(&names)))
+            .with("found", names.iter().map(|name| name.to_string_lossy()).take(20).collect::<Vec<_>>())),
     }
-    Ok(())
-}
-
-/// Temporary folders are made for their owner only; an adapter is as readable as any other new folder.
-fn make_readable(dir: &Path) -> Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).at("set permissions of", dir)?;
-    }
-    #[cfg(not(unix))]
-    let _ = dir;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -118,6 +121,58 @@ mod tests {
     use super::super::LoraConfig;
     use super::super::tests::{base, trained};
     use super::*;
+
+    #[test]
+    fn only_a_new_or_an_empty_folder_is_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let adapter = trained(&LoraConfig { r: 2, ..Default::default() }, &base("qwen2"), 3);
+        std::fs::create_dir_all(at("model")).unwrap();
+        std::fs::write(at("model/config.json"), "{}").unwrap();
+        std::fs::write(at("file"), "text").unwrap();
+        let mut refused = vec![("model", "config.json"), ("file", "is a file")];
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(at("none"), at("dangling")).unwrap();
+            refused.push(("dangling", "is a link"));
+        }
+        for (name, words) in refused {
+            let err = adapter.save(&at(name)).unwrap_err();
+            assert!(err.code() == Code::Io && err.message().contains(words), "{name}: {err}");
+        }
+        assert_eq!(std::fs::read(at("model/config.json")).unwrap(), b"{}");
+        assert_eq!(std::fs::read_dir(at("model")).unwrap().count(), 1);
+
+        std::fs::create_dir(at("littered")).unwrap();
+        std::fs::write(at("littered/.DS_Store"), "").unwrap();
+        for name in ["new/deep/adapter", "littered"] {
+            adapter.save(&at(name)).unwrap();
+            let loaded = Adapter::load(&at(name), base("qwen2")).unwrap();
+            assert_eq!(loaded.sha256(), adapter.sha256());
+        }
+        let err = adapter.save(&at("littered")).unwrap_err();
+        assert!(err.message().contains("adapter_config.json"), "{err}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folders_and_files_have_the_permissions_that_the_host_gives_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |name: &str| dir.path().join(name).metadata().unwrap().permissions().mode() & 0o7777;
+        std::fs::create_dir(dir.path().join("plain")).unwrap();
+        std::fs::write(dir.path().join("plain/file"), "").unwrap();
+        std::fs::create_dir(dir.path().join("private")).unwrap();
+        std::fs::set_permissions(dir.path().join("private"), PermissionsExt::from_mode(0o700)).unwrap();
+        let adapter = trained(&LoraConfig { r: 2, ..Default::default() }, &base("qwen2"), 3);
+        for (name, expected) in [("new", mode("plain")), ("private", 0o700)] {
+            adapter.save(&dir.path().join(name)).unwrap();
+            assert_eq!(mode(name), expected, "{name}");
+            for file in FILES {
+                assert_eq!(mode(&format!("{name}/{file}")), mode("plain/file"), "{name}/{file}");
+            }
+        }
+    }
 
     /// Runs in a child process whose files may not grow beyond a few KiB: the same error path as a full disk.
     #[cfg(unix)]
@@ -137,7 +192,9 @@ mod tests {
             "{text}\n{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "something was left behind");
+        let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["empty"], "something was left behind");
+        assert_eq!(std::fs::read_dir(dir.path().join("empty")).unwrap().count(), 0, "something was left behind");
     }
 
     #[cfg(unix)]
@@ -146,8 +203,11 @@ mod tests {
     fn saves_until_the_limit() {
         let Some(dir) = std::env::var_os("TAILORA_TEST_SAVE_INTO") else { return };
         let adapter = trained(&LoraConfig { r: 16, ..Default::default() }, &base("qwen2"), 3);
-        let err = adapter.save(&Path::new(&dir).join("adapter")).unwrap_err();
-        assert_eq!(err.code(), Code::Io, "{err}");
-        assert!(err.message().contains("cannot write") && err.message().contains("adapter_model.safetensors"), "{err}");
+        std::fs::create_dir(Path::new(&dir).join("empty")).unwrap();
+        for name in ["adapter", "empty"] {
+            let err = adapter.save(&Path::new(&dir).join(name)).unwrap_err();
+            assert_eq!(err.code(), Code::Io, "{err}");
+            assert!(err.message().contains("cannot write") && err.message().contains(FILE_NAME), "{err}");
+        }
     }
 }

@@ -13,7 +13,8 @@ pub type tailora_status = i32;
 pub const TAILORA_OK: i32 = 0;
 /// A stream has no more text; `tailora_stream_summary` says why it ended.
 pub const TAILORA_DONE: i32 = 1;
-/// The host asked to stop, and what was ready by then was given out: the outputs are valid.
+/// The work ended before its end, and what was ready by then was given out: the outputs are valid. The host asked to stop,
+/// or, in training alone, an error came after the first step; the summary says which.
 pub const TAILORA_STOPPED: i32 = 2;
 /// The call did what was asked, and something of before is still running: a log sink that was replaced.
 pub const TAILORA_PENDING: i32 = 3;
@@ -21,7 +22,7 @@ pub const TAILORA_PENDING: i32 = 3;
 pub const TAILORA_ERR_INVALID_ARGUMENT: i32 = -1;
 /// A handle that is NULL, was never given out, was freed, or is of another type.
 pub const TAILORA_ERR_INVALID_HANDLE: i32 = -2;
-/// An exclusive object (session, stream) is in use by another call.
+/// An exclusive object (session, stream) is in use by another call, or a run directory by another run.
 pub const TAILORA_ERR_BUSY: i32 = -3;
 /// An exclusive object was left half-changed by an internal error; free it.
 pub const TAILORA_ERR_POISONED: i32 = -4;

@@ -3,6 +3,7 @@
 
 mod adapter;
 mod calls;
+mod checkpoint;
 #[cfg(test)]
 #[path = "../../tests/child/mod.rs"]
 mod child;
@@ -23,6 +24,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("adapter", adapter::run),
     ("calls", calls::run),
+    ("checkpoint", checkpoint::run),
     ("config", config::run),
     ("csv", csv::run),
     ("gguf", gguf::run),

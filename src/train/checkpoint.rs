@@ -3,17 +3,20 @@
 //! Row order and dropout are functions of the seed and the step, so there is no generator to save. Tensors have the names
 //! of PEFT and of `torch.optim.AdamW`; the rest is JSON in the safetensors metadata.
 
-use crate::error::{Code, Error, IoContext, Result};
-use crate::files::write_atomic;
+use crate::error::{Code, Error, Result};
+use crate::files::{open_regular, read_bytes, write_atomic};
 use candle_core::{Device, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::io::Write;
+use std::ffi::OsStr;
+use std::io::{Read, Write};
 use std::path::Path;
 
 /// Key of the JSON in the file's metadata.
 const STATE: &str = "tailora.checkpoint/1";
+/// A header has some hundred bytes per tensor.
+const MAX_HEADER: u64 = 64 << 20;
 
 /// What is written and read: named tensors and counters.
 pub(super) struct Checkpoint {
@@ -23,6 +26,31 @@ pub(super) struct Checkpoint {
 
 /// The checkpoint's file in the run directory; folds have files of their own.
 pub(super) const NAME: &str = "checkpoint.safetensors";
+
+/// The file of the fold 0, 1, …
+pub(super) fn name_of_fold(index: usize) -> String {
+    format!("checkpoint-fold-{}.safetensors", index + 1)
+}
+
+/// Whether a run would write a checkpoint of that name.
+pub(super) fn is_name(name: &OsStr) -> bool {
+    let fold = name.to_str().and_then(|name| name.strip_prefix("checkpoint-fold-")?.strip_suffix(".safetensors"));
+    name == NAME || fold.is_some_and(|number| number.parse::<usize>().is_ok())
+}
+
+/// Whether a file begins as a checkpoint does; the rest of it is not read.
+pub(super) fn is_one(path: &Path) -> bool {
+    let header = || {
+        let mut file = open_regular(path).ok()?;
+        let mut length = [0; 8];
+        file.read_exact(&mut length).ok()?;
+        let length = u64::from_le_bytes(length);
+        let mut header = Vec::new();
+        file.take(length.min(MAX_HEADER)).read_to_end(&mut header).ok()?;
+        serde_json::from_slice::<Value>(&header).ok()
+    };
+    header().is_some_and(|header| header["__metadata__"][STATE].is_string())
+}
 
 impl Checkpoint {
     /// Replaces the checkpoint at `path`; the old one stays whole until the new one is.
@@ -43,22 +71,27 @@ impl Checkpoint {
         write_atomic(path, |file| file.write_all(&bytes))
     }
 
-    /// Reads a checkpoint; `None` if there is none.
-    pub(super) fn read(path: &Path, device: &Device) -> Result<Option<Self>> {
+    /// Reads a checkpoint of at most `limit` bytes; `None` if there is none.
+    pub(super) fn read(path: &Path, limit: u64, device: &Device) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
         }
-        let bytes = std::fs::read(path).at("read", path)?;
+        let bytes = read_bytes(path, limit)?;
         let bad = |what: String| {
             Error::new(Code::Training, format!("{} is not a checkpoint of this library: {what}", path.display()))
                 .with("path", path.display().to_string())
         };
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|err| bad(err.to_string()))?;
+        Self::parse(&bytes, device).map(Some).map_err(bad)
+    }
+
+    /// Reads the bytes of a checkpoint's file; the error is what is wrong with them.
+    pub(super) fn parse(bytes: &[u8], device: &Device) -> Result<Self, String> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|err| err.to_string())?;
         let state = metadata.metadata().as_ref().and_then(|map| map.get(STATE));
-        let state = state.ok_or_else(|| bad(format!("its metadata lacks {STATE}")))?;
-        let state = serde_json::from_str(state).map_err(|err| bad(err.to_string()))?;
-        let tensors = candle_core::safetensors::load_buffer(&bytes, device).map_err(|err| bad(err.to_string()))?;
-        Ok(Some(Checkpoint { state, tensors }))
+        let state = state.ok_or_else(|| format!("its metadata lacks {STATE}"))?;
+        let state = serde_json::from_str(state).map_err(|err| err.to_string())?;
+        let tensors = candle_core::safetensors::load_buffer(bytes, device).map_err(|err| err.to_string())?;
+        Ok(Checkpoint { state, tensors })
     }
 
     /// Takes a tensor out, of the shape of `like`.
@@ -90,19 +123,27 @@ mod tests {
     fn what_is_written_is_read_and_damage_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join(NAME);
-        assert!(Checkpoint::read(&file, &Device::Cpu).unwrap().is_none());
+        assert!(Checkpoint::read(&file, 1 << 20, &Device::Cpu).unwrap().is_none());
         let a = Tensor::new(&[[1f32, 2.0], [3.0, 4.5]], &Device::Cpu).unwrap();
         let written = Checkpoint { state: json!({"steps": 7}), tensors: HashMap::from([("a".to_owned(), a.clone())]) };
         written.write(&file).unwrap();
-        let mut read = Checkpoint::read(&file, &Device::Cpu).unwrap().unwrap();
+        let mut read = Checkpoint::read(&file, 1 << 20, &Device::Cpu).unwrap().unwrap();
         assert_eq!(read.state["steps"], 7);
         let err = read.take("b", &a).unwrap_err();
         assert!(err.message().contains("tensor b is missing; expected [2, 2]"), "{err}");
         assert_eq!(read.take("a", &a).unwrap().to_vec2::<f32>().unwrap(), a.to_vec2::<f32>().unwrap());
 
+        assert!(is_one(&file) && is_name(OsStr::new(&name_of_fold(3))) && !is_name(OsStr::new("checkpoint.pt")));
+        let err = Checkpoint::read(&file, 100, &Device::Cpu).err().unwrap();
+        assert!(err.message().contains("at most 100"), "{err}");
+        let err = Checkpoint::read(dir.path(), 100, &Device::Cpu).err().unwrap();
+        assert!(err.message().contains("regular file"), "{err}");
+
         let whole = std::fs::read(&file).unwrap();
         std::fs::write(&file, &whole[..whole.len() - 3]).unwrap();
-        let err = Checkpoint::read(&file, &Device::Cpu).err().unwrap();
+        let err = Checkpoint::read(&file, 1 << 20, &Device::Cpu).err().unwrap();
         assert!(err.message().contains("is not a checkpoint"), "{err}");
+        std::fs::write(&file, b"\xff\xff\xff\xff\xff\xff\xff\x7f{}").unwrap();
+        assert!(!is_one(&file) && !is_one(dir.path()) && !is_one(&dir.path().join("none")));
     }
 }

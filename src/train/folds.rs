@@ -5,14 +5,17 @@
 //! votes on when to stop and every row is learnt from, for k runs more. Each run has a checkpoint of its own; the runs that
 //! a checkpoint says are over are not repeated on resuming.
 
+use super::convergence::still_falling;
 use super::data::fold_rows;
+use super::done::{Done, StopReason};
 use super::early_stopping::Snapshot;
 use super::evaluation::Evaluation;
 use super::options::TrainOptions;
 use super::outcome::Ending;
 use super::plan::{Job, Part, Plan};
+use super::run::Run;
 use super::run_dir::RunDir;
-use super::trainer::{Done, Run, StopReason, TrainOutcome};
+use super::trainer::TrainOutcome;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use serde_json::{Value, json};
@@ -70,16 +73,17 @@ pub(super) fn train(
         run.between(seen.steps(), (folds - index) as u64 * plan.until);
         let reason = seen.run(&mut run, monitor)?;
         seen.add(&mut run, reason);
-        if reason == StopReason::Cancelled {
-            return seen.give_up(run, monitor);
+        if reason.is_premature() {
+            return seen.give_up(run, reason, monitor);
         }
         files = run.files.take();
     }
     let best = seen.best_step();
     let mut run = Run::new(*job, Part::Refit, all, Vec::new(), Plan { until: best.step, ..plan }, files)?;
     run.between(seen.steps(), 0);
-    if seen.run(&mut run, monitor)? == StopReason::Cancelled {
-        return seen.give_up(run, monitor);
+    let reason = seen.run(&mut run, monitor)?;
+    if reason.is_premature() {
+        return seen.give_up(run, reason, monitor);
     }
     seen.finish(run, &best, monitor)
 }
@@ -93,13 +97,18 @@ struct BestStep {
 }
 
 impl CrossValidation {
-    /// Runs a part to its end. Cancelled before its first step, it is cancelled; before the first step of all, an error.
+    /// Runs a part to its end. What ends it before its first step ends the training; before the first step of all, it is
+    /// an error.
     fn run(&self, run: &mut Run<'_>, monitor: &mut Monitor<'_>) -> Result<StopReason> {
-        run.resume_if_asked()?;
-        match run.execute(monitor) {
-            Err(err) if err.code() == Code::Cancelled && self.best.is_some() => Ok(StopReason::Cancelled),
-            ended => ended,
-        }
+        let ended = run.resume_if_asked().and_then(|()| run.execute(monitor));
+        ended.or_else(|err| if self.has_something_to_give(&err) { Ok(run.give_up(err)) } else { Err(err) })
+    }
+
+    /// Whether a fold before has weights that are worth more than the error.
+    fn has_something_to_give(&self, err: &Error) -> bool {
+        self.best
+            .as_ref()
+            .is_some_and(|(_, best)| err.code() == Code::Cancelled || best.validation_loss.is_some_and(f64::is_finite))
     }
 
     /// Optimizer steps of the folds so far.
@@ -167,13 +176,13 @@ impl CrossValidation {
         self.folds.iter().map(fold).collect()
     }
 
-    /// Cancelled: the adapter of the best fold, which has not seen all rows.
-    fn give_up(mut self, run: Run<'_>, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
+    /// Cancelled or failed: the adapter of the best fold, which has not seen all rows.
+    fn give_up(mut self, run: Run<'_>, reason: StopReason, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
         let folds = self.json();
         let Some((_, best)) = self.best.take() else {
             return Err(Error::new(Code::Cancelled, "cancelled by the host"));
         };
-        let mut ending = Ending::of(run, StopReason::Cancelled, best);
+        let mut ending = Ending::of(run, reason, best);
         ending.summary["folds"] = folds;
         ending.summary["refit"] = json!(false);
         ending.write(monitor)
@@ -181,7 +190,7 @@ impl CrossValidation {
 
     fn finish(mut self, mut run: Run<'_>, best: &BestStep, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
         for (step, figures) in self.curve().iter().map(|at| (at.step, [("loss", at.loss)])) {
-            run.log("validation", step, &figures)?;
+            run.log("validation", step, &figures);
         }
         let base = self.mean(|fold| fold.done.base_validation_loss);
         for fold in &self.folds {
@@ -191,6 +200,10 @@ impl CrossValidation {
         let (weights, folds) = (run.take_best(), self.json());
         let mut ending = Ending::of(run, StopReason::Completed, weights);
         ending.evaluation = base.map(|base| Evaluation { rows, base, adapter: best.loss });
+        if self.folds.iter().all(|fold| fold.reason == StopReason::Completed) {
+            let curve: Vec<(u64, f64)> = self.curve().iter().map(|at| (at.step, at.loss)).collect();
+            ending.notes.extend(still_falling(base, &curve));
+        }
         ending.summary["validation_rows"] = json!(rows);
         ending.summary["base_validation_loss"] = json!(base);
         ending.summary["validation_loss"] = json!(best.loss);
@@ -200,7 +213,7 @@ impl CrossValidation {
             let Fold { train_rows, validation_rows, .. } = &self.folds[index];
             let note = "answered by the adapter of the best fold on the rows it did not see; the adapter given out has seen all";
             let probe = job.probe(snapshot.stack(), validation_rows, train_rows, Some(note));
-            ending.probe(&probe, monitor)?;
+            ending.probe(&probe, monitor);
         }
         ending.write(monitor)
     }

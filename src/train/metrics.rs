@@ -1,30 +1,23 @@
 //! `metrics.jsonl`: one JSON object per line and event, for scripts that do not read TensorBoard files.
 
-use crate::error::{IoContext, Result};
+use super::append::AppendFile;
+use crate::error::Result;
 use serde_json::Value;
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// An open metrics file; a line is written by one call, so a killed run ends in a whole line.
+/// An open metrics file.
 #[derive(Debug)]
-pub(crate) struct MetricsWriter {
-    file: File,
-    path: PathBuf,
-}
+pub(crate) struct MetricsWriter(AppendFile);
 
 impl MetricsWriter {
     /// Opens `path` to append: a resumed run goes on in the same file.
     pub(crate) fn append(path: &Path) -> Result<Self> {
-        let file = File::options().create(true).append(true).open(path).at("open", path)?;
-        Ok(MetricsWriter { file, path: path.to_owned() })
+        AppendFile::open(path).map(MetricsWriter)
     }
 
     /// Adds a line. Numbers that JSON lacks (NaN, infinity) become null when the caller builds `line`.
     pub(crate) fn write(&mut self, line: &Value) -> Result<()> {
-        let mut text = line.to_string();
-        text.push('\n');
-        self.file.write_all(text.as_bytes()).at("write", &self.path)
+        self.0.add(format!("{line}\n").as_bytes())
     }
 }
 

@@ -29,9 +29,9 @@ pub enum SchedulerType {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainOptions {
-    /// The adapter's name, as in `hr_review`: 1 to 64 letters, digits, `_`, `-` or `.`.
+    /// The adapter's name, as in `hr_review`: 1 to 64 letters, digits, `_`, `-` or `.`, at most 192 bytes of UTF-8.
     pub name: String,
-    /// Run directory for the config, metrics, TensorBoard events and adapter versions; null writes nothing.
+    /// Run directory for the config, metrics, TensorBoard events and adapter versions: a new or empty folder, or that of an earlier run; null writes nothing.
     pub output_dir: Option<PathBuf>,
 
     /// Linear layers to adapt: `all-linear`, a list of names such as `["q_proj", "v_proj"]`, or a regular expression over full names.
@@ -214,7 +214,9 @@ impl Options for TrainOptions {
                 return Err(invalid(name, found, &range_text(min, max)));
             }
         }
-        if self.output_dir.is_none() {
+        if let Some(dir) = &self.output_dir {
+            check_output_dir(dir)?;
+        } else {
             if self.checkpoint_steps > 0 {
                 return Err(invalid("checkpoint_steps", self.checkpoint_steps, "0, or `output_dir` to be set too"));
             }
@@ -261,14 +263,29 @@ fn range_text(min: f64, max: f64) -> String {
 fn check_name(name: &str) -> Result<()> {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     let length = name.chars().count();
-    if (1..=64).contains(&length) && name.chars().all(plain) && !name.starts_with('.') && !name.ends_with('.') {
+    // File systems take 255 bytes, of which the version has its part.
+    if (1..=64).contains(&length)
+        && name.len() <= 192
+        && name.chars().all(plain)
+        && !name.starts_with('.')
+        && !name.ends_with('.')
+    {
         return Ok(());
     }
     Err(invalid(
         "name",
         format_args!("{name:?}"),
-        "1 to 64 letters, digits, `_`, `-` or `.`, with no `.` at either end, since it names a folder",
+        "1 to 64 letters, digits, `_`, `-` or `.`, at most 192 bytes of UTF-8, with no `.` at either end, since it names a folder",
     ))
+}
+
+/// An empty path would be the working directory.
+fn check_output_dir(dir: &Path) -> Result<()> {
+    let text = dir.to_string_lossy();
+    if text.trim().is_empty() || text.contains('\0') {
+        return Err(invalid("output_dir", format_args!("{text:?}"), "the path of a folder, or null to write nothing"));
+    }
+    Ok(())
 }
 
 impl TrainOptions {
@@ -372,6 +389,10 @@ mod tests {
             ("name", json!("a/b")),
             ("name", json!("..")),
             ("name", json!("")),
+            ("name", json!("𠮷".repeat(64))),
+            ("output_dir", json!("")),
+            ("output_dir", json!(" \t")),
+            ("output_dir", json!("a\0b")),
             ("rank_pattern", json!({"q_proj": 0})),
             ("alpha_pattern", json!({"q_proj": -1})),
         ] {
@@ -381,7 +402,9 @@ mod tests {
         }
         assert!(parse::<TrainOptions>(Some(r#"{"rank_pattern": {"q_proj(": 2}}"#)).is_err());
         assert!(parse::<TrainOptions>(Some(r#"{"seed": -1}"#)).is_err());
-        assert_eq!(parse::<TrainOptions>(Some(r#"{"name": "人才评价"}"#)).unwrap().name, "人才评价");
+        for name in ["人才评价", &"评".repeat(64), &"𠮷".repeat(48)] {
+            assert_eq!(parse::<TrainOptions>(Some(&json!({ "name": name }).to_string())).unwrap().name, name);
+        }
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! What a training came to: the adapter as a named version, and the summary.
 
+use super::convergence::still_falling;
+use super::done::StopReason;
 use super::early_stopping::Snapshot;
 use super::evaluation::Evaluation;
+use super::failure::{self, caught};
 use super::memorisation::{Probe, memorisation};
+use super::notes::Notes;
 use super::plan::Job;
+use super::run::Run;
 use super::run_dir::{Provenance, named_version};
-use super::trainer::{Run, StopReason, TrainOutcome};
+use super::trainer::TrainOutcome;
 use crate::control::{Monitor, Phase};
 use crate::error::{Code, Result};
 use crate::memory;
@@ -17,17 +22,22 @@ pub(super) fn of_run(mut run: Run<'_>, reason: StopReason, monitor: &mut Monitor
     let (trained, held_out) = (run.train_rows.clone(), run.validation_rows.clone());
     let (job, lora) = (run.job, best.stack());
     let losses = run.done.base_validation_loss.zip(best.validation_loss);
+    let curve: Vec<(u64, f64)> = run.done.validation_losses().collect();
+    let base = run.done.base_validation_loss;
     let mut ending = Ending::of(run, reason, best);
+    if reason == StopReason::Completed {
+        ending.notes.extend(still_falling(base, &curve));
+    }
     ending.evaluation = losses.map(|(base, adapter)| Evaluation { rows: held_out.len(), base, adapter });
-    // A host that asked to stop does not wait for this.
-    if reason != StopReason::Cancelled {
+    // A host that asked to stop does not wait for this, and after an error it would hardly succeed.
+    if !reason.is_premature() {
         let (asked, note) = match held_out.is_empty() {
             true => {
                 (&trained, Some("no row was held out: the inputs are training inputs, whose outputs were to be learnt"))
             }
             false => (&held_out, None),
         };
-        ending.probe(&job.probe(lora, asked, &trained, note), monitor)?;
+        ending.probe(&job.probe(lora, asked, &trained, note), monitor);
     }
     ending.write(monitor)
 }
@@ -38,6 +48,7 @@ pub(super) struct Ending<'a> {
     best: Snapshot,
     pub(super) evaluation: Option<Evaluation>,
     pub(super) summary: Value,
+    pub(super) notes: Notes,
 }
 
 impl<'a> Ending<'a> {
@@ -46,6 +57,7 @@ impl<'a> Ending<'a> {
         let (done, examples) = (&run.done, run.job.examples);
         let summary = json!({
             "stop_reason": reason.name(),
+            "error": run.failure.as_ref().map(failure::json),
             "rows": examples.rows.len(),
             "skipped_rows": examples.skipped.len(),
             "truncated_rows": examples.truncated.len(),
@@ -72,27 +84,39 @@ impl<'a> Ending<'a> {
             "gradient_checkpointing": run.job.checkpointing,
             "memory": run.job.memory.json(run.job.checkpointing),
         });
-        Ending { run, best, evaluation: None, summary }
+        let mut notes = Notes::default();
+        if let Some(err) = &run.failure {
+            notes.say(format!(
+                "training ended early with an error, and the adapter is the best until then, of step {}: {err}",
+                best.step
+            ));
+        }
+        Ending { run, best, evaluation: None, summary, notes }
     }
 
     /// Puts the memorisation figure into the summary. Training is over, so a host that asks to stop now gets the adapter
     /// without the figure.
-    pub(super) fn probe(&mut self, probe: &Probe<'_>, monitor: &mut Monitor<'_>) -> Result<()> {
+    pub(super) fn probe(&mut self, probe: &Probe<'_>, monitor: &mut Monitor<'_>) {
         monitor.report(&self.run.event(Phase::Validate));
         let Job { model, options, .. } = self.run.job;
-        match memorisation(model, options.memorisation_samples, probe, monitor) {
-            Err(err) if err.code() == Code::Cancelled => Ok(()),
-            found => found.map(|found| self.summary["memorisation"] = found),
+        match caught(|| memorisation(model, options.memorisation_samples, probe, monitor)) {
+            Ok(found) => self.summary["memorisation"] = found,
+            Err(err) if err.code() == Code::Cancelled => {}
+            Err(err) => self.notes.failed("memorisation was not measured", err),
         }
     }
 
-    /// The best weights as a named version, saved if there is a run directory.
+    /// The best weights as a named version, saved if there is a run directory and the disk takes them.
     pub(super) fn write(self, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
-        let Ending { run, best, evaluation, mut summary } = self;
+        let Ending { run, best, evaluation, mut summary, mut notes } = self;
+        if let Some(files) = &run.files {
+            notes.extend(files.notes.clone());
+        }
         let adapter = run.initial.with_weights(best.weights)?;
         summary["evaluation"] = json!(evaluation.map(Evaluation::json));
         summary["memory"]["process_peak_bytes"] = json!(memory::resident().map(|resident| resident.peak));
         summary["seconds"] = json!(run.job.started.elapsed().as_secs_f64());
+        summary["notes"] = json!(notes.sentences());
         let provenance = Provenance {
             rows: run.job.dataset.rows().len(),
             csv_sha256: Some(run.job.dataset.sha256().to_owned()),
@@ -103,10 +127,17 @@ impl<'a> Ending<'a> {
             None => (None, named_version(name, &adapter, &provenance)),
             Some(files) => {
                 monitor.report(&run.event(Phase::Save));
-                let (path, adapter) = files.save_adapter(name, &adapter, &provenance)?;
-                (Some(path), adapter)
+                match caught(|| files.save_adapter(name, &adapter, &provenance)) {
+                    Ok((path, adapter)) => (Some(path), adapter),
+                    Err(err) => {
+                        let what = "the adapter is in memory only, since it could not be saved in the run directory";
+                        notes.failed(what, err);
+                        (None, named_version(name, &adapter, &provenance))
+                    }
+                }
             }
         };
+        summary["notes"] = json!(notes.sentences());
         summary["name"] = json!(adapter.name());
         summary["version"] = json!(adapter.version());
         summary["adapter_path"] = json!(path.map(|path| path.display().to_string()));

@@ -1,10 +1,12 @@
 //! What of a run goes into its checkpoint, and how a run goes on from one.
 
 use super::checkpoint::{self, Checkpoint};
+use super::done::Done;
 use super::early_stopping::Snapshot;
+use super::failure::caught;
 use super::memory_options::GradientCheckpointing;
 use super::plan::Part;
-use super::trainer::{Done, Run};
+use super::run::Run;
 use crate::error::{Code, Error, Result};
 use crate::model::LoraWeights;
 use serde::{Deserialize, Serialize};
@@ -28,10 +30,34 @@ struct Best {
     validation_loss: Option<u64>,
 }
 
+impl State {
+    /// Refuses counters that no run of `until` steps has: what follows computes with them.
+    fn check(&self, until: u64) -> Result<()> {
+        let steps = self.done.steps;
+        let best = self.best.as_ref().map_or(0, |best| best.step);
+        let waited = u64::from(self.validations_without_progress);
+        if steps <= until && self.optimizer_steps.max(best).max(waited) <= steps && self.done.is_plausible() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::Training,
+            format!("the checkpoint is damaged: its counters are not those of a run of {until} steps ({steps} done)"),
+        ))
+    }
+}
+
 impl Run<'_> {
-    /// Writes the run's state, replacing the checkpoint before.
-    pub(super) fn write_checkpoint(&self) -> Result<()> {
-        let Some(path) = self.checkpoint_path() else { return Ok(()) };
+    /// Writes the run's state, replacing the checkpoint before. If that fails, the one before is still there, and the run
+    /// goes on.
+    pub(super) fn write_checkpoint(&mut self) {
+        let Some(path) = self.checkpoint_path() else { return };
+        let written = caught(|| self.checkpoint()?.write(&path));
+        if let (Err(err), Some(files)) = (written, self.files.as_mut()) {
+            files.notes.failed("a checkpoint was not written, and resuming would go on from the one before", err);
+        }
+    }
+
+    pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
         let (validations_without_progress, best) = self.stopping.state();
         let mut tensors: std::collections::HashMap<_, _> =
             self.optimizer.tensors().map(|(name, tensor)| (name, tensor.clone())).collect();
@@ -50,7 +76,7 @@ impl Run<'_> {
         };
         let state = serde_json::to_value(state)
             .map_err(|err| Error::new(Code::Internal, format!("the run's state cannot be written: {err}")))?;
-        Checkpoint { state, tensors }.write(&path)
+        Ok(Checkpoint { state, tensors })
     }
 
     /// Goes on from the run directory's checkpoint; without one, the run begins at its beginning.
@@ -59,19 +85,29 @@ impl Run<'_> {
     /// `Training` if the checkpoint is damaged, or of another run: other options, rows or base model.
     pub(super) fn resume(&mut self) -> Result<()> {
         let Some(path) = self.checkpoint_path() else { return Ok(()) };
-        let Some(mut checkpoint) = Checkpoint::read(&path, self.job.model.decoder().device())? else { return Ok(()) };
-        let refuse = |what: String| {
-            Error::new(Code::Training, format!("{}: {what}", path.display())).with("path", path.display().to_string())
-        };
-        let state: State = serde_json::from_value(checkpoint.state.clone())
-            .map_err(|err| refuse(format!("the run's state cannot be read: {err}")))?;
-        if state.identity != self.identity() {
-            return Err(refuse(
+        // Weights, two moments and the best weights, each in its own bytes, and room for names and counters.
+        let limit = 4 * 4 * self.initial.num_parameters() as u64 + (64 << 20);
+        match Checkpoint::read(&path, limit, self.job.model.decoder().device())? {
+            None => Ok(()),
+            Some(checkpoint) => self
+                .restore(checkpoint, &self.identity())
+                .map_err(|err| err.context(path.display()).with("path", path.display().to_string())),
+        }
+    }
+
+    /// Goes on from a checkpoint of the run with that identity.
+    pub(super) fn restore(&mut self, mut checkpoint: Checkpoint, identity: &str) -> Result<()> {
+        let state: State = serde_json::from_value(checkpoint.state.clone()).map_err(|err| {
+            Error::new(Code::Training, format!("the run's state cannot be read from the checkpoint: {err}"))
+        })?;
+        if state.identity != identity {
+            return Err(Error::new(
+                Code::Training,
                 "the checkpoint is of another run (other options, rows, base model or thread count); remove it, or take \
-                 another output_dir"
-                    .to_owned(),
+                 another output_dir",
             ));
         }
+        state.check(self.plan.until)?;
         self.optimizer.restore(state.optimizer_steps, &mut checkpoint)?;
         let mut best = None;
         if let Some(Best { step, validation_loss }) = state.best {
@@ -90,14 +126,14 @@ impl Run<'_> {
 
     fn checkpoint_path(&self) -> Option<PathBuf> {
         let name = match self.part {
-            Part::Fold(index) => format!("checkpoint-fold-{}.safetensors", index + 1),
+            Part::Fold(index) => checkpoint::name_of_fold(index),
             Part::Whole | Part::Refit => checkpoint::NAME.to_owned(),
         };
-        self.job.options.output_dir.as_deref().map(|run| run.join(name))
+        self.files.as_ref().map(|files| files.path().join(name))
     }
 
     /// Options that change no bit of the result (paths, names, cadences of writing) are left out.
-    fn identity(&self) -> String {
+    pub(super) fn identity(&self) -> String {
         let mut options = self.job.options.clone();
         options.output_dir = None;
         options.resume_from_checkpoint = false;

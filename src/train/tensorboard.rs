@@ -5,35 +5,31 @@
 //! (<https://github.com/tensorflow/tensorboard/blob/master/tensorboard/compat/proto/event.proto>, `summary.proto`;
 //! framing: <https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details>.)
 
+use super::append::AppendFile;
 use crate::error::{IoContext, Result};
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// An open event file; every scalar is on disk when the call returns, so a killed run keeps its curve.
+/// An open event file.
 #[derive(Debug)]
-pub(crate) struct EventWriter {
-    file: File,
-    path: PathBuf,
-}
+pub(crate) struct EventWriter(AppendFile);
 
 impl EventWriter {
     /// Starts a new file in `dir`. TensorBoard shows all event files of a folder as one run, in the order of their names.
     pub(crate) fn create(dir: &Path) -> Result<Self> {
         let started = wall_time();
         let mut attempt = 0u32;
-        let (file, path) = loop {
+        let file = loop {
             // TensorFlow: events.out.tfevents.<seconds>.<host>.<pid>.<count>; the host's name is nobody's business.
             let name = format!("events.out.tfevents.{:010}.tailora.{}.{attempt}", started as u64, std::process::id());
             let path = dir.join(name);
-            match File::create_new(&path) {
-                Ok(file) => break (file, path),
+            match AppendFile::create_new(&path) {
+                Ok(file) => break file,
                 Err(err) if err.kind() == std::io::ErrorKind::AlreadyExists && attempt < 10_000 => attempt += 1,
                 Err(err) => return Err(err).at("create", &path),
             }
         };
-        let mut writer = EventWriter { file, path };
+        let mut writer = EventWriter(file);
         let mut event = Message::default();
         event.double(1, started).bytes(3, b"brain.Event:2");
         writer.write(&event)?;
@@ -50,7 +46,7 @@ impl EventWriter {
     }
 
     fn write(&mut self, event: &Message) -> Result<()> {
-        self.file.write_all(&record(&event.0)).at("write", &self.path)
+        self.0.add(&record(&event.0))
     }
 }
 
@@ -146,10 +142,11 @@ mod tests {
     fn a_second_file_gets_its_own_name() {
         let dir = tempfile::tempdir().unwrap();
         let (mut one, two) = (EventWriter::create(dir.path()).unwrap(), EventWriter::create(dir.path()).unwrap());
-        assert_ne!(one.path, two.path);
         one.scalar("train/loss", 3, 1.5).unwrap();
-        let (one, two) = (std::fs::read(&one.path).unwrap(), std::fs::read(&two.path).unwrap());
-        assert!(one.len() > two.len());
+        drop((one, two));
+        let sizes = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        let sizes: std::collections::BTreeSet<u64> = sizes.collect();
+        assert_eq!(sizes.len(), 2, "two files of different sizes: {sizes:?}");
         assert!(EventWriter::create(&dir.path().join("none")).is_err());
     }
 

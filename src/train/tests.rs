@@ -25,7 +25,7 @@ pub(super) fn csv(dir: &Path, rows: usize) -> PathBuf {
 }
 
 /// One run, with rows held out for good and nothing generated after it.
-fn options() -> TrainOptions {
+pub(super) fn options() -> TrainOptions {
     TrainOptions {
         r: 4,
         learning_rate: 1e-2,

@@ -153,6 +153,27 @@ static void estimates_and_evaluations(void) {
     CHECK(tailora_live_handles() == 0);
 }
 
+/* A run writes to no folder of others. */
+static void run_directories(void) {
+    tailora_model *model = load_model();
+    tailora_dataset *dataset = open_dataset();
+    tailora_adapter *adapter = NULL;
+    char options[4096], *json = NULL;
+
+    CHECK_STATUS(tailora_train(model, dataset, "{\"output_dir\":\"\"}", NULL, NULL, NULL, &adapter, NULL, NULL),
+                 TAILORA_ERR_INVALID_OPTIONS);
+    CHECK(snprintf(options, sizeof options, "{\"max_steps\":3,\"output_dir\":\"%s\"}", model_path) < (int)sizeof options);
+    CHECK_STATUS(tailora_train(model, dataset, options, NULL, NULL, NULL, &adapter, NULL, NULL), TAILORA_ERR_IO);
+    CHECK(adapter == NULL);
+    MUST(tailora_train(model, dataset, TRAIN, NULL, NULL, NULL, &adapter, &json, &err));
+    expect_in(json, "\"notes\":[");
+    CHECK_STATUS(tailora_adapter_save(adapter, model_path, NULL, NULL), TAILORA_ERR_IO);
+    tailora_adapter_free(adapter);
+    tailora_dataset_free(dataset);
+    tailora_model_free(model);
+    CHECK(tailora_live_handles() == 0);
+}
+
 /* The second handle of a function is checked like the first. */
 static void other_handles(void) {
     test_handles valid = {0};
@@ -388,6 +409,7 @@ int main(int argc, char **argv) {
         threads();
         training();
         estimates_and_evaluations();
+    run_directories();
     }
     return check_result("jobs");
 }

@@ -59,7 +59,7 @@ async Task<Adapter> Train(LanguageModel model, Dataset dataset)
     try
     {
         // The bundled model is tiny and wants larger steps than the defaults, which suit models of a billion parameters.
-        var options = new TrainingOptions { LearningRate = 0.01, NumTrainEpochs = 6 };
+        var options = new TrainingOptions { LearningRate = 0.01 };
         TrainingResult result = await model.TrainAsync(dataset, options, new ProgressLine(), stop.Token);
         return result.Adapter;
     }

@@ -1,4 +1,5 @@
 using System;
+using System.Text.Json;
 using System.Threading;
 using System.Threading.Tasks;
 using Tailora.Native;
@@ -16,7 +17,7 @@ public sealed partial class LanguageModel
     /// <param name="progress">Receives events on the training thread; what it throws stops the training and is thrown here.</param>
     /// <param name="cancellationToken">Stops the training at the next micro-batch.</param>
     /// <returns>The adapter, and a summary with losses, steps, tokens, times and why training ended.</returns>
-    /// <exception cref="TrainingException">Training cannot start, or had to be given up.</exception>
+    /// <exception cref="TrainingException">Training cannot start, or had to be given up; after the first step it has the best adapter so far.</exception>
     /// <exception cref="TrainingCanceledException">Cancelled after the first step; it has the best adapter so far.</exception>
     /// <exception cref="OperationCanceledException">Cancelled before the first step.</exception>
     public Task<TrainingResult> TrainAsync(
@@ -47,7 +48,21 @@ public sealed partial class LanguageModel
             string json = summary.Take();
             relay.Check(status, error, adapter, token);
             var result = new TrainingResult(new Adapter(adapter), Json.Parse(json));
-            return status == NativeMethods.TAILORA_STOPPED ? throw new TrainingCanceledException(result, token) : result;
+            if (status != NativeMethods.TAILORA_STOPPED)
+            {
+                return result;
+            }
+
+            throw result.Summary.TryGetProperty("error", out JsonElement failure) && failure.ValueKind == JsonValueKind.Object
+                ? Failed(result, failure)
+                : new TrainingCanceledException(result, token);
         }
+    }
+
+    private static TrainingException Failed(TrainingResult result, JsonElement failure)
+    {
+        var code = (TailoraErrorCode)failure.GetProperty("code").GetInt32();
+        string message = failure.GetProperty("message").GetString() ?? "";
+        return new TrainingException(code, message, failure.GetProperty("details")) { Result = result };
     }
 }

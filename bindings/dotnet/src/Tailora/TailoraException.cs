@@ -90,6 +90,12 @@ public sealed class TrainingException : TailoraException
         : base(code, message, details, innerException)
     {
     }
+
+    /// <summary>
+    /// What was learnt before the error came: the best adapter until then, and the summary. <c>null</c> when it came before the first
+    /// step. Dispose the adapter when it is not wanted.
+    /// </summary>
+    public TrainingResult? Result { get; init; }
 }
 
 /// <summary>The native library is missing, is no Tailora library, or is of another version than this binding.</summary>

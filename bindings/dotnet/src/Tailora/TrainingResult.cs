@@ -1,4 +1,6 @@
 using System;
+using System.Collections.Generic;
+using System.Linq;
 using System.Text.Json;
 using System.Threading;
 
@@ -7,7 +9,15 @@ namespace Tailora;
 /// <summary>What a training run gave.</summary>
 /// <param name="Adapter">The trained adapter; the caller disposes it.</param>
 /// <param name="Summary">Losses, steps, tokens, times, and why training ended; a JSON object.</param>
-public sealed record TrainingResult(Adapter Adapter, JsonElement Summary);
+public sealed record TrainingResult(Adapter Adapter, JsonElement Summary)
+{
+    /// <summary>
+    /// Sentences on what the caller should know, such as files that could not be written, or a validation loss that was still falling.
+    /// </summary>
+    public IReadOnlyList<string> Notes { get; } = Summary.TryGetProperty("notes", out JsonElement notes)
+        ? [.. notes.EnumerateArray().Select(note => note.GetString() ?? "")]
+        : [];
+}
 
 /// <summary>Training that was cancelled after its first step: what it had learnt by then is not lost.</summary>
 public sealed class TrainingCanceledException : OperationCanceledException

@@ -9,10 +9,13 @@ namespace Tailora;
 /// </summary>
 public sealed record TrainingOptions
 {
-    /// <summary>The adapter's name, as in <c>hr_review</c>.</summary>
+    /// <summary>The adapter's name, as in <c>hr_review</c>; at most 64 letters and 192 bytes of UTF-8.</summary>
     public string? Name { get; init; }
 
-    /// <summary>Run directory for the configuration, metrics, TensorBoard events and adapter versions; without one nothing is written.</summary>
+    /// <summary>
+    /// Run directory for the configuration, metrics, TensorBoard events and adapter versions: a new or empty folder, or that of an
+    /// earlier run. Without one nothing is written.
+    /// </summary>
     public string? OutputDir { get; init; }
 
     /// <summary>Linear layers to adapt; all of them by default.</summary>
