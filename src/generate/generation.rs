@@ -58,6 +58,18 @@ pub struct Generation {
 }
 
 impl Generation {
+    /// Stopped by the host before it began.
+    pub(crate) fn cancelled(prompt_tokens: usize, seed: u64) -> Self {
+        Generation {
+            text: String::new(),
+            tokens: Vec::new(),
+            finish_reason: FinishReason::Cancelled,
+            prompt_tokens,
+            completion_tokens: 0,
+            seed,
+        }
+    }
+
     /// For hosts: everything but the tokens, and those on request.
     pub fn to_json(&self, with_tokens: bool) -> Value {
         let mut value = json!({

@@ -3,7 +3,7 @@
 //! A [`Session`] reads a prompt into its [`context`], a [`Stream`] draws one token after the other: logits → grammar
 //! mask ([`constraint`]) → [`sampler`] → text ([`output`], [`stop`]).
 
-mod constraint;
+pub(crate) mod constraint;
 mod context;
 mod generation;
 mod options;
@@ -19,8 +19,6 @@ pub use options::GenerateOptions;
 pub use session::{Attached, Session, SessionOptions};
 pub use stream::Stream;
 
-#[cfg(test)]
-mod constraint_tests;
 #[cfg(test)]
 pub(crate) mod test_support;
 #[cfg(test)]

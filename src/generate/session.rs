@@ -15,7 +15,6 @@ use crate::model::LoraStack;
 use crate::options::{Options, invalid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// What a session is made with.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -121,10 +120,15 @@ impl Session {
         cancel: &Cancel,
         on_text: &mut dyn FnMut(&str) -> Control,
     ) -> Result<Generation> {
+        options.validate()?;
         let ids = self.prompt_ids(prompt, options)?;
+        let constraint = match self.constraint(options, cancel) {
+            Err(err) if err.code() == Code::Cancelled => return Ok(Generation::cancelled(ids.len(), options.seed)),
+            other => other?,
+        };
         let empty = self.context.fresh();
         let context = std::mem::replace(&mut self.context, empty);
-        let mut stream = self.open(context, ids, options)?;
+        let mut stream = self.open(context, ids, options, constraint)?;
         while let Some(piece) = stream.next(cancel)? {
             if on_text(&piece) == Control::Stop {
                 stream.cancel();
@@ -137,10 +141,12 @@ impl Session {
 
     /// Opens a text that is generated as it is asked for. The stream stays what it is, whatever becomes of the session.
     pub fn stream(&mut self, prompt: &str, options: &GenerateOptions) -> Result<Stream> {
+        options.validate()?;
         let ids = self.prompt_ids(prompt, options)?;
+        let constraint = self.constraint(options, &Cancel::new())?;
         let reusable = self.context.shared_prefix(&ids) > 0;
         let context = if reusable { self.context.duplicate()? } else { self.context.fresh() };
-        self.open(context, ids, options)
+        self.open(context, ids, options, constraint)
     }
 
     /// The tokens of a prompt, as the model will see it.
@@ -166,9 +172,13 @@ impl Session {
         Ok(scores)
     }
 
-    fn open(&self, context: Context, prompt: Vec<u32>, options: &GenerateOptions) -> Result<Stream> {
-        options.validate()?;
-        let constraint = options.json_schema.as_ref().map(|schema| self.compile(schema)).transpose()?;
+    fn open(
+        &self,
+        context: Context,
+        prompt: Vec<u32>,
+        options: &GenerateOptions,
+        constraint: Option<Constraint>,
+    ) -> Result<Stream> {
         let output = match constraint {
             None => Output::text(self.model.format().tokenizer(), &options.stop),
             Some(_) => Output::document(),
@@ -176,10 +186,11 @@ impl Session {
         Stream::open(context, prompt, options, &self.end_tokens(), output, constraint)
     }
 
-    fn compile(&self, schema: &Value) -> Result<Constraint> {
+    fn constraint(&self, options: &GenerateOptions, cancel: &Cancel) -> Result<Option<Constraint>> {
+        let Some(schema) = &options.json_schema else { return Ok(None) };
         let vocab_size = self.model.decoder().config().vocab_size;
         let build = || SchemaCompiler::new(self.model.format().tokenizer(), vocab_size, &self.end_tokens());
-        self.model.keep(build)?.compile(schema)
+        self.model.keep(build)?.compile(schema, cancel).map(Some)
     }
 
     /// Tokens that end a text: those of the model's configuration, and what its chat template writes after an answer.

@@ -9,9 +9,6 @@ use super::sampler::{Sampler, check_numbers, log_probability};
 use crate::control::Cancel;
 use crate::error::{Code, Error, Result};
 
-/// How fast a document's way out is assumed to grow per token while the limit is far; near it, every token is checked.
-const GROWTH_PER_TOKEN: usize = 8;
-
 /// A text being generated. Independent of the session that opened it: the session may be used, changed or dropped.
 pub struct Stream {
     context: Context,
@@ -37,13 +34,9 @@ enum Next {
     After(u32),
 }
 
-/// A JSON document in the making, and how close its end must be watched.
+/// A JSON document in the making.
 struct Document {
     constraint: Constraint,
-    /// A jump of the way out that is to be expected at once: a few times the shortest document.
-    jump: usize,
-    /// No check before this many tokens.
-    next_check: usize,
 }
 
 impl Stream {
@@ -129,7 +122,7 @@ impl Stream {
         if self.output.count() >= self.budget {
             let complete = match self.document.as_mut() {
                 None => true,
-                Some(document) => document.constraint.way_out(0)?.is_some(),
+                Some(document) => document.constraint.way_out(0).is_some(),
             };
             return if complete { self.finish(FinishReason::Length) } else { Err(unfinished(self.budget)) };
         }
@@ -213,36 +206,25 @@ impl Document {
     fn new(constraint: Constraint, budget: usize) -> Result<Self> {
         let mut start = constraint.clone();
         let forced = start.take_forced()?.len();
-        let rest = start.way_out(budget.saturating_sub(forced))?;
-        let shortest = match rest {
-            Some(rest) if forced + rest.len() <= budget => forced + rest.len(),
-            _ => return Err(unfinished(budget)),
-        };
-        Ok(Document { constraint, jump: 4 * shortest + 16, next_check: 0 })
+        let ends = budget.checked_sub(forced).and_then(|left| start.way_out(left)).is_some();
+        if ends { Ok(Document { constraint }) } else { Err(unfinished(budget)) }
     }
 
     /// Takes `id`, unless the document could then not be ended within `budget`; `count` tokens were generated before.
     fn commit(&mut self, id: u32, count: usize, budget: usize) -> Result<Advance> {
-        if count < self.next_check {
+        // What is forced is part of every way out, so it takes no more tokens than bytes of that.
+        if self.constraint.surely_ends_after(id, budget.saturating_sub(count + 1)) {
             return Ok(Advance::Tokens(self.take(id)?));
         }
         let before = self.constraint.clone();
         let tokens = self.take(id)?;
-        let left = budget.saturating_sub(count + tokens.len());
-        let way_out = self.constraint.way_out(left)?;
-        match way_out {
-            Some(way_out) if count + tokens.len() + way_out.len() <= budget => {
-                let spare = left - way_out.len();
-                self.next_check = count + 1 + spare.saturating_sub(self.jump) / GROWTH_PER_TOKEN;
-                Ok(Advance::Tokens(tokens))
-            }
-            _ => {
-                let limit = budget.saturating_sub(count);
-                let way_out = before.way_out(limit)?.filter(|tokens| tokens.len() <= limit);
-                self.constraint = before;
-                Ok(Advance::End(way_out.ok_or_else(|| unfinished(budget))?))
-            }
+        let left = budget.checked_sub(count + tokens.len());
+        if left.and_then(|left| self.constraint.way_out(left)).is_some() {
+            return Ok(Advance::Tokens(tokens));
         }
+        self.constraint = before;
+        let way_out = self.constraint.way_out(budget.saturating_sub(count));
+        Ok(Advance::End(way_out.ok_or_else(|| unfinished(budget))?))
     }
 
     fn take(&mut self, id: u32) -> Result<Vec<u32>> {

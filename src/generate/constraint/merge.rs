@@ -1,0 +1,352 @@
+//! Places that speak of one value and leave no alternatives, merged type by type.
+
+use super::holds::item_steps;
+use super::keywords::{NOT_ENUM, NOT_PATTERN};
+use super::number::{Decimal, NumberShape};
+use super::shape::{ArrayShape, FreeMembers, Member, ObjectShape, Places, Reader, Shape};
+use super::source::{Loc, count, shortened};
+use super::text::{self, TextShape};
+use crate::error::Result;
+use serde_json::{Value, json};
+
+const TYPES: [&str; 7] = ["null", "boolean", "integer", "fraction", "string", "array", "object"];
+
+/// Patterns of one object's names; each doubles the kinds of names.
+const MOST_NAME_PATTERNS: usize = 4;
+
+/// Values that the items of a list without repetition are taken from; each doubles the states.
+const MOST_DISTINCT: usize = 10;
+
+/// `prefixItems` and `contains` are written out.
+const MOST_WRITTEN_OUT: usize = 1_000;
+
+impl Reader<'_> {
+    pub(super) fn merged(&mut self, places: &[Loc]) -> Result<Vec<Shape>> {
+        let mut types = TYPES.to_vec();
+        for &place in places {
+            let schema = self.source.schema(place);
+            if *schema == false {
+                return Ok(Vec::new());
+            }
+            let given: Vec<&str> = match schema.get("type") {
+                None => continue,
+                Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+                Some(name) => name.as_str().into_iter().collect(),
+            };
+            types.retain(|name| given.contains(name) || (given.contains(&"number") && matches!(*name, "integer" | "fraction")));
+        }
+        let mut shapes = Vec::new();
+        let plain: Vec<Value> = match (types.contains(&"null"), types.contains(&"boolean")) {
+            (true, true) => vec![Value::Null, json!(true), json!(false)],
+            (true, false) => vec![Value::Null],
+            (false, true) => vec![json!(true), json!(false)],
+            (false, false) => Vec::new(),
+        };
+        let excluded = self.excluded(places);
+        let plain: Vec<String> = plain.iter().filter(|value| !excluded.contains(value)).map(Value::to_string).collect();
+        if !plain.is_empty() {
+            shapes.push(Shape::Literals(plain));
+        }
+        if types.contains(&"integer") || types.contains(&"fraction") {
+            shapes.push(Shape::Number(self.number(places, !types.contains(&"fraction"), !types.contains(&"integer"), &excluded)?));
+        }
+        if types.contains(&"string") {
+            shapes.extend(self.text(places, &excluded)?.map(Shape::Text));
+        }
+        for (name, empty) in [("array", "[]"), ("object", "{}")] {
+            if !types.contains(&name) {
+                continue;
+            }
+            if let Some(value) = excluded.iter().find(|value| if name == "array" { value.is_array() } else { value.is_object() }) {
+                let place = places.first().copied().unwrap_or(0);
+                let why = format!("excludes {}; no grammar holds that one {name} is not another (write a `type` beside it)", shortened(&value.to_string()));
+                if value.to_string() != empty {
+                    return Err(self.source.refuse(place, "not", why));
+                }
+            }
+            // The empty one may be excluded: one that has something in it is meant.
+            let least = usize::from(excluded.iter().any(|value| value.to_string() == empty));
+            match name {
+                "array" => shapes.extend(self.arrays(places, least)?.into_iter().map(Shape::Array)),
+                _ => shapes.extend(self.object(places, least)?.map(Shape::Object)),
+            }
+        }
+        Ok(shapes)
+    }
+
+    /// Values that our own keyword excludes.
+    fn excluded(&self, places: &[Loc]) -> Vec<Value> {
+        let schemas = places.iter().map(|&place| self.source.schema(place));
+        schemas.flat_map(|schema| schema.get(NOT_ENUM).and_then(Value::as_array).cloned().unwrap_or_default()).collect()
+    }
+
+    fn number(&mut self, places: &[Loc], integer: bool, fractional: bool, excluded: &[Value]) -> Result<NumberShape> {
+        let mut shape = NumberShape { integer, fractional, ..Default::default() };
+        for &place in places {
+            let schema = self.source.schema(place);
+            let bound = |keyword: &str| schema.get(keyword).and_then(Value::as_number).and_then(Decimal::of);
+            let strict = |keyword: &str| schema.get(keyword) == Some(&Value::Bool(true));
+            if let Some(bound) = bound("minimum") {
+                shape.at_least(bound, !strict("exclusiveMinimum"));
+            }
+            if let Some(bound) = bound("maximum") {
+                shape.at_most(bound, !strict("exclusiveMaximum"));
+            }
+            if let Some(bound) = bound("exclusiveMinimum") {
+                shape.at_least(bound, false);
+            }
+            if let Some(bound) = bound("exclusiveMaximum") {
+                shape.at_most(bound, false);
+            }
+            shape.multiples.extend(bound("multipleOf").filter(|multiple| !shape.multiples.contains(multiple)));
+        }
+        shape.excluded = excluded.iter().filter_map(Value::as_number).filter_map(Decimal::of).collect();
+        Ok(shape)
+    }
+
+    /// `None`: there is no such string.
+    fn text(&mut self, places: &[Loc], excluded: &[Value]) -> Result<Option<TextShape>> {
+        let mut shape = TextShape::default();
+        for &place in places {
+            let schema = self.source.schema(place);
+            shape.min = shape.min.max(schema.get("minLength").and_then(count).unwrap_or(0));
+            shape.max = smaller(shape.max, schema.get("maxLength").and_then(count));
+            if let Some(pattern) = schema.get("pattern").and_then(Value::as_str) {
+                shape.patterns.push(self.source.pattern(place, "pattern", pattern)?);
+            }
+            for pattern in schema.get(NOT_PATTERN).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+                shape.not_patterns.push(self.source.pattern(place, "pattern", pattern)?);
+            }
+            if let Some(name) = schema.get("format").and_then(Value::as_str) {
+                match text::format(name) {
+                    Some("") => {}
+                    Some(expression) => shape.formats.push(expression),
+                    None => {
+                        let nearest = text::nearest_format(name);
+                        let why = format!("is {}, which is unknown; did you mean `{nearest}`?", Self::about(name));
+                        return Err(self.source.refuse(place, "format", why).with("nearest", nearest));
+                    }
+                }
+            }
+        }
+        shape.excluded = excluded.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        Ok(Some(shape).filter(|shape| shape.max.is_none_or(|most| shape.min <= most)))
+    }
+
+    /// Several where `contains` can be met at several places.
+    fn arrays(&mut self, places: &[Loc], least: usize) -> Result<Vec<ArrayShape>> {
+        let (mut min, mut max) = (least, None);
+        let (mut written, mut unique) = (0, None);
+        let mut wanted: Option<(Loc, usize)> = None;
+        let mut beyond = Vec::new();
+        for &place in places {
+            let schema = self.source.schema(place);
+            let limit = |keyword: &str| schema.get(keyword).and_then(count);
+            min = min.max(limit("minItems").unwrap_or(0));
+            max = smaller(max, limit("maxItems"));
+            let list = |keyword: &str| schema.get(keyword).and_then(Value::as_array).map_or(0, Vec::len);
+            written = written.max(list("prefixItems")).max(list("items"));
+            if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
+                unique = Some(place);
+            }
+            if schema.get("contains").is_some() {
+                let needed = limit("minContains").unwrap_or(1);
+                let child = self.source.child(place, &["contains"])?;
+                if let Some(most) = limit("maxContains") {
+                    if most < needed {
+                        return Ok(Vec::new());
+                    }
+                    beyond.push(self.source.negation(child, place, "maxContains")?);
+                }
+                if needed > 0 && wanted.replace((child, needed)).is_some() {
+                    return Err(self.source.refuse(place, "contains", "cannot be enforced beside another `contains`"));
+                }
+            }
+        }
+        let place = places.first().copied().unwrap_or(0);
+        if written > MOST_WRITTEN_OUT || wanted.is_some_and(|(_, needed)| needed > MOST_WRITTEN_OUT) {
+            return Err(self.source.refuse(place, "contains", format!("or `prefixItems` makes more than {MOST_WRITTEN_OUT} items of their own")));
+        }
+        let mut shapes = Vec::new();
+        // What must be contained stands together, after each number of the items that have places of their own.
+        for before in 0..=if wanted.is_some() { written } else { 0 } {
+            let (child, needed) = wanted.unwrap_or((0, 0));
+            let mut shape = ArrayShape { min: min.max(if needed > 0 { before + needed } else { 0 }), max, ..Default::default() };
+            for index in 0..written.max(before + needed) {
+                let mut item = self.item(places, index)?;
+                let inside = needed > 0 && (before..before + needed).contains(&index);
+                item.extend(if inside { vec![child] } else { beyond.clone() });
+                shape.first.push(ordered(item));
+            }
+            let mut rest = self.item(places, usize::MAX)?;
+            rest.extend(beyond.iter().copied());
+            let closed = rest.iter().any(|&place| *self.source.schema(place) == false);
+            shape.rest = (!closed).then(|| ordered(rest));
+            if let Some(place) = unique {
+                self.without_repetition(&mut shape, place)?;
+            }
+            shapes.push(shape);
+        }
+        shapes.retain(|shape| shape.max.is_none_or(|most| shape.min <= most));
+        Ok(shapes)
+    }
+
+    fn item(&mut self, places: &[Loc], index: usize) -> Result<Places> {
+        let mut item = Vec::new();
+        for &place in places {
+            let steps = item_steps(&self.source.schema(place), index);
+            if !steps.is_empty() {
+                item.push(self.source.child(place, &steps.iter().map(String::as_str).collect::<Vec<_>>())?);
+            }
+        }
+        Ok(item)
+    }
+
+    fn without_repetition(&mut self, shape: &mut ArrayShape, place: Loc) -> Result<()> {
+        let most = smaller(shape.max, shape.rest.is_none().then_some(shape.first.len()));
+        if most.is_some_and(|most| most <= 1) {
+            return Ok(());
+        }
+        let values = match (&shape.rest, shape.first.is_empty()) {
+            (Some(rest), true) => {
+                let shapes = self.shapes(rest)?;
+                let literals = |shape: &Shape| if let Shape::Literals(texts) = shape { Some(texts.clone()) } else { None };
+                shapes.iter().map(literals).collect::<Option<Vec<_>>>().map(|lists| lists.concat())
+            }
+            _ => None,
+        };
+        let mut values = values.filter(|values| !values.is_empty()).ok_or_else(|| {
+            self.source.refuse(place, "uniqueItems", "cannot be enforced unless `items` is an `enum`, and nothing else stands in the list")
+        })?;
+        let mut known = Vec::<Value>::new();
+        values.retain(|text| {
+            let value = serde_json::from_str(text).unwrap_or_default();
+            let new = !known.iter().any(|other| super::number::equal(other, &value));
+            known.push(value);
+            new
+        });
+        if values.len() > MOST_DISTINCT {
+            let why = format!("cannot be enforced for {} different values; expected at most {MOST_DISTINCT}", values.len());
+            return Err(self.source.refuse(place, "uniqueItems", why));
+        }
+        shape.max = Some(most.unwrap_or(values.len()).min(values.len()));
+        shape.distinct = Some(values);
+        Ok(())
+    }
+
+    /// `None`: there is no such object.
+    fn object(&mut self, places: &[Loc], least: usize) -> Result<Option<ObjectShape>> {
+        let mut shape = ObjectShape { min: least, ..Default::default() };
+        let mut names: Vec<String> = Vec::new();
+        let mut required: Vec<String> = Vec::new();
+        let mut rules = Vec::new();
+        for &place in places {
+            let schema = self.source.schema(place);
+            shape.min = shape.min.max(schema.get("minProperties").and_then(count).unwrap_or(0));
+            shape.max = smaller(shape.max, schema.get("maxProperties").and_then(count));
+            names.extend(schema.get("properties").and_then(Value::as_object).into_iter().flat_map(|map| map.keys().cloned()));
+            required.extend(schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+            if schema.get("propertyNames").is_some() {
+                rules.push(self.source.child(place, &["propertyNames"])?);
+            }
+        }
+        let kinds = self.kinds_of_names(places, &rules, &mut names)?;
+        names.extend(required.iter().cloned());
+        let mut known = std::collections::HashSet::new();
+        let required: std::collections::HashSet<String> = required.into_iter().collect();
+        for name in names {
+            if !known.insert(name.clone()) {
+                continue;
+            }
+            shape.taken.push(name.clone());
+            let mut member = Vec::new();
+            let mut possible = true;
+            for &place in places {
+                member.extend(self.source.property_places(place, &name, None)?);
+            }
+            for &rule in &rules {
+                possible = possible && self.source.holds(&Value::from(name.as_str()), rule)?;
+            }
+            possible = possible && !member.iter().any(|&place| *self.source.schema(place) == false);
+            let is_required = required.contains(&name);
+            match possible {
+                true => shape.named.push(Member { name, places: ordered(member), required: is_required }),
+                false if is_required => return Ok(None),
+                false => {}
+            }
+        }
+        shape.free = kinds;
+        if !shape.free.is_empty() && shape.min > shape.named.len() + 1 {
+            let place = places.first().copied().unwrap_or(0);
+            let why = format!("is {}, and only {} names are given; no grammar holds that free names differ (name them, or write at most {})", shape.min, shape.named.len(), shape.named.len() + 1);
+            return Err(self.source.refuse(place, "minProperties", why));
+        }
+        Ok(Some(shape).filter(|shape| shape.max.is_none_or(|most| shape.min <= most)))
+    }
+
+    /// The kinds of members beyond the named ones: by which patterns their names match. Names that a rule lists are named.
+    fn kinds_of_names(&mut self, places: &[Loc], rules: &[Loc], names: &mut Vec<String>) -> Result<Vec<FreeMembers>> {
+        let mut patterns: Vec<(Loc, String)> = Vec::new();
+        for &place in places {
+            let schema = self.source.schema(place);
+            let given = schema.get("patternProperties").and_then(Value::as_object);
+            patterns.extend(given.into_iter().flat_map(|map| map.keys().map(|pattern| (place, pattern.clone()))));
+        }
+        if let Some((place, _)) = patterns.get(MOST_NAME_PATTERNS) {
+            let why = format!("cannot be enforced for more than {MOST_NAME_PATTERNS} patterns of one object's names");
+            return Err(self.source.refuse(*place, "patternProperties", why));
+        }
+        let mut ruled = vec![TextShape::default()];
+        if !rules.is_empty() {
+            let mut rules = rules.to_vec();
+            rules.push(self.source.make(rules[0], json!({ "type": "string" }))?);
+            ruled.clear();
+            for shape in self.shapes(&ordered(rules))?.iter() {
+                match shape {
+                    Shape::Text(text) => ruled.push(text.clone()),
+                    Shape::Literals(texts) => names.extend(texts.iter().filter_map(|text| serde_json::from_str::<String>(text).ok())),
+                    _ => {}
+                }
+            }
+        }
+        let mut kinds = Vec::new();
+        for chosen in 0..1u32 << patterns.len() {
+            let has = |index: usize| chosen >> index & 1 == 1;
+            let mut members = Vec::new();
+            for (_, (place, pattern)) in patterns.iter().enumerate().filter(|(index, _)| has(*index)) {
+                members.push(self.source.child(*place, &["patternProperties", pattern])?);
+            }
+            for &place in places {
+                let named_here = patterns.iter().enumerate().any(|(index, (at, _))| *at == place && has(index));
+                if !named_here && self.source.schema(place).get("additionalProperties").is_some() {
+                    members.push(self.source.child(place, &["additionalProperties"])?);
+                }
+            }
+            if members.iter().any(|&place| *self.source.schema(place) == false) {
+                continue;
+            }
+            for rule in &ruled {
+                let mut names = rule.clone();
+                for (index, (place, pattern)) in patterns.iter().enumerate() {
+                    let pattern = self.source.pattern(*place, "patternProperties", pattern)?;
+                    if has(index) { names.patterns.push(pattern) } else { names.not_patterns.push(pattern) }
+                }
+                kinds.push(FreeMembers { names, places: ordered(members.clone()) });
+            }
+        }
+        Ok(kinds)
+    }
+}
+
+fn ordered(mut places: Places) -> Places {
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+fn smaller(a: Option<usize>, b: Option<usize>) -> Option<usize> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

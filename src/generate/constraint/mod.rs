@@ -1,0 +1,202 @@
+//! Output that is a valid document of a JSON Schema, by llguidance's token masks.
+//!
+//! ```text
+//! schema → source, keywords   places that are checked and found
+//!        → shape, merge       what documents look like, type by type
+//!          (negation, holds; number, text, pattern)
+//!        → grammar            rules of bytes
+//!        → engine             llguidance, for masks
+//!        → way_out, automaton how a document ends soonest
+//! ```
+//!
+//! A token limit must not break the promise, so a constraint also knows the shortest way to end its document from
+//! anywhere. The generator takes it while it still fits.
+
+mod automaton;
+mod engine;
+mod grammar;
+mod holds;
+mod keywords;
+mod merge;
+mod negation;
+mod number;
+mod pattern;
+mod shape;
+mod source;
+mod text;
+mod way_out;
+
+pub(crate) use source::check_size;
+
+use super::vocabulary::{first_line, token_env};
+use crate::control::Cancel;
+use crate::error::{Code, Error, Result};
+use crate::own_stack::on_own_stack;
+use crate::tokenize::Tokenizer;
+use llguidance::api::StopReason;
+use llguidance::toktrie::{InferenceCapabilities, SimpleVob, TokEnv};
+use llguidance::{Matcher, ParserFactory};
+use serde_json::Value;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use way_out::{Paths, WayOut};
+
+/// Compiles JSON Schemas for one model. Holds the model's token trie: build it once per model.
+pub(crate) struct SchemaCompiler {
+    factory: ParserFactory,
+    tokens: Arc<TokenBytes>,
+}
+
+/// What of the vocabulary decides how many tokens a text takes at most.
+struct TokenBytes {
+    /// Every byte is a token, so a text takes no more tokens than it has bytes.
+    all_single: bool,
+    longest: usize,
+}
+
+impl SchemaCompiler {
+    pub(crate) fn new(tokenizer: &Tokenizer, vocab_size: usize, eos_token_ids: &[u32]) -> Result<Self> {
+        SchemaCompiler::of(token_env(tokenizer, vocab_size, eos_token_ids)?)
+    }
+
+    pub(crate) fn of(env: TokEnv) -> Result<Self> {
+        let capabilities = InferenceCapabilities {
+            ff_tokens: llguidance::toktrie::TokenizerEnv::tokenize_is_canonical(&*env),
+            ..Default::default()
+        };
+        let slices = llguidance::earley::SlicedBiasComputer::json_slices();
+        let mut factory = ParserFactory::new(&env, capabilities, &slices)
+            .map_err(|err| Error::new(Code::Internal, format!("cannot set up the grammar engine: {err}")))?;
+        factory.quiet().limits_mut().verbose_errors = false;
+        let trie = env.tok_trie();
+        let words = (0..trie.vocab_size() as u32).map(|id| trie.token(id));
+        let mut single = [false; 256];
+        words.clone().filter(|word| word.len() == 1).for_each(|word| single[usize::from(word[0])] = true);
+        // No document has control characters, nor the bytes that UTF-8 never uses.
+        let all_single = (0x20..=0xF4).filter(|byte| !matches!(byte, 0x7F | 0xC0 | 0xC1)).all(|byte: usize| single[byte]);
+        let longest = words.map(<[u8]>::len).max().unwrap_or(1);
+        Ok(SchemaCompiler { factory, tokens: Arc::new(TokenBytes { all_single, longest }) })
+    }
+
+    /// Compiles a schema. What it uses of JSON Schema and no grammar can hold is an error, never ignored. Works on a
+    /// stack of its own, within bounds.
+    pub(crate) fn compile(&self, schema: &Value, cancel: &Cancel) -> Result<Constraint> {
+        check_size(schema)?;
+        on_own_stack(|| {
+            let compiled = llguidance::panic_utils::catch_unwind(AssertUnwindSafe(|| Ok(self.compiled(schema, cancel))));
+            compiled.unwrap_or_else(|err| Err(too_complex(&first_line(&err))))
+        })?
+    }
+
+    fn compiled(&self, schema: &Value, cancel: &Cancel) -> Result<Constraint> {
+        let source = source::Source::new(source::unwrapped(schema), cancel);
+        let mut builder = grammar::Builder::new(shape::Reader::new(source));
+        let grammar = builder.build()?;
+        cancel.check()?;
+        let places: Vec<_> = grammar.patterns.iter().map(|pattern| (pattern.place, pattern.keyword)).collect();
+        let paths = Paths::new(grammar).map_err(|pattern| {
+            let (place, keyword) = places[pattern];
+            builder.reader.source.refuse(place, keyword, "is too dear to follow to its end; expected a simpler one")
+        })?;
+        let paths = Arc::new(paths);
+        if paths.costs().of(paths.grammar().start) == way_out::NEVER {
+            return Err(Error::new(
+                Code::Schema,
+                "the JSON Schema allows no document at all: what it requires contradicts itself, or never ends",
+            ));
+        }
+        cancel.check()?;
+        let init = engine::grammar_init(paths.grammar(), paths.costs())?;
+        cancel.check()?;
+        let parser = self.factory.create_parser_from_init_default(init).map_err(|err| too_complex(&first_line(&err)))?;
+        Ok(Constraint {
+            matcher: Matcher::new(Ok(parser)),
+            env: self.factory.tok_env().clone(),
+            tokens: self.tokens.clone(),
+            way_out: WayOut::new(paths),
+        })
+    }
+}
+
+fn too_complex(reason: &str) -> Error {
+    Error::new(Code::Schema, format!("the JSON Schema cannot be compiled: {reason}; expected a smaller or simpler one"))
+}
+
+/// One document in the making.
+#[derive(Clone)]
+pub(crate) struct Constraint {
+    matcher: Matcher,
+    env: TokEnv,
+    tokens: Arc<TokenBytes>,
+    way_out: WayOut,
+}
+
+impl Constraint {
+    /// The tokens that may come next.
+    pub(crate) fn mask(&mut self) -> Result<SimpleVob> {
+        self.matcher.compute_mask().map_err(|err| failed(&err))
+    }
+
+    /// Text that the schema leaves no choice about, as tokens; they are taken.
+    pub(crate) fn take_forced(&mut self) -> Result<Vec<u32>> {
+        let forced = self.matcher.consume_ff_tokens();
+        if self.matcher.is_error() {
+            return Err(failed(&self.matcher.get_error().unwrap_or_default()));
+        }
+        self.follow(&forced)?;
+        Ok(forced)
+    }
+
+    /// Takes an allowed token, and returns the tokens that it forces, which are taken too.
+    pub(crate) fn commit(&mut self, token: u32) -> Result<Vec<u32>> {
+        self.matcher.consume_token(token).map_err(|err| failed(&err))?;
+        self.follow(&[token])?;
+        if self.matcher.is_stopped() { Ok(Vec::new()) } else { self.take_forced() }
+    }
+
+    /// Whether nothing can follow.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.matcher.is_stopped()
+    }
+
+    /// The bytes that a token adds to the document.
+    pub(crate) fn bytes(&self, token: u32) -> Vec<u8> {
+        self.env.tok_trie().decode_raw(&[token])
+    }
+
+    /// At most `limit` tokens that end the document from here. `None`: its shortest end takes more.
+    pub(crate) fn way_out(&self, limit: usize) -> Option<Vec<u32>> {
+        let text = self.way_out.text(limit.saturating_mul(self.tokens.longest))?;
+        let trie = self.env.tok_trie();
+        let tokens = trie.greedy_tokenize(&text);
+        // A vocabulary may lack a byte; the trie then leaves it out.
+        (tokens.len() <= limit && trie.decode_raw(&tokens) == text).then_some(tokens)
+    }
+
+    /// Whether it is certain, without trying, that the document can be ended within `limit` tokens after `token`.
+    pub(crate) fn surely_ends_after(&self, token: u32, limit: usize) -> bool {
+        let mut ahead = self.way_out.clone();
+        self.tokens.all_single && ahead.push(&self.bytes(token)) && ahead.bytes_left().is_some_and(|bytes| bytes <= limit)
+    }
+
+    fn follow(&mut self, tokens: &[u32]) -> Result<()> {
+        let bytes = self.env.tok_trie().decode_raw(tokens);
+        if self.way_out.push(&bytes) {
+            return Ok(());
+        }
+        Err(Error::new(Code::Internal, "the grammar engine took a text that the JSON Schema does not allow"))
+    }
+}
+
+fn failed(err: &impl ToString) -> Error {
+    let reason = first_line(err);
+    let text = if reason == StopReason::NoExtensionBias.to_string() {
+        "no token can go on with the document: the model's vocabulary lacks a character that the JSON Schema needs".to_string()
+    } else {
+        format!("the JSON Schema is too complex to be followed: {reason}")
+    };
+    Error::new(Code::Schema, text)
+}
+
+#[cfg(test)]
+mod tests;

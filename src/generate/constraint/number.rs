@@ -1,0 +1,531 @@
+//! Numbers of a schema, exactly: bounds are decimals as they are written, never doubles, and become expressions over the
+//! digits of a document.
+//!
+//! Numbers that a model writes are plain (no exponent), short enough that a double holds them, and never `-0`.
+
+use llguidance::derivre::RegexAst;
+use serde_json::{Number, Value};
+use std::cmp::Ordering;
+
+/// Digits of a number that are enough: a double holds no more.
+const USUAL_DIGITS: usize = 15;
+
+/// Digits that a bound may force on a number.
+const MOST_DIGITS: usize = 40;
+
+/// A `multipleOf` whose digits come to more has too many remainders to keep track of.
+pub(super) const MOST_REMAINDERS: u32 = 2_000;
+
+/// Multiples between two bounds that are simply listed.
+const MOST_LISTED: u128 = 1_000;
+
+/// A number as text has it: no leading zeros in `whole`, no trailing ones in `fraction`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Decimal {
+    negative: bool,
+    whole: String,
+    fraction: String,
+}
+
+impl Decimal {
+    /// `None` for exponents that no double has.
+    pub(super) fn of(number: &Number) -> Option<Decimal> {
+        let text = number.to_string();
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, "0"));
+        let exponent: i32 = exponent.parse().ok().filter(|exponent: &i32| exponent.abs() <= 400)?;
+        let (negative, mantissa) = mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let mut digits = format!("{whole}{fraction}");
+        let mut point = whole.len() as i32 + exponent;
+        if point < 0 {
+            digits.insert_str(0, &"0".repeat(-point as usize));
+            point = 0;
+        }
+        while digits.len() < point as usize {
+            digits.push('0');
+        }
+        let (whole, fraction) = digits.split_at(point as usize);
+        Some(Decimal::new(negative, whole, fraction))
+    }
+
+    fn new(negative: bool, whole: &str, fraction: &str) -> Decimal {
+        let whole = whole.trim_start_matches('0');
+        let whole = if whole.is_empty() { "0" } else { whole }.to_string();
+        let fraction = fraction.trim_end_matches('0').to_string();
+        let negative = negative && !(whole == "0" && fraction.is_empty());
+        Decimal { negative, whole, fraction }
+    }
+
+    fn zero() -> Decimal {
+        Decimal::new(false, "0", "")
+    }
+
+    fn is_zero(&self) -> bool {
+        self.whole == "0" && self.fraction.is_empty()
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.fraction.is_empty()
+    }
+
+    fn magnitude(&self) -> Decimal {
+        Decimal { negative: false, ..self.clone() }
+    }
+
+    fn digits(&self) -> usize {
+        self.whole.len() + self.fraction.len()
+    }
+
+    /// All digits as one number, and how many of them are after the point.
+    fn scaled(&self) -> Option<(u128, u32)> {
+        if self.digits() > 30 {
+            return None;
+        }
+        Some((format!("{}{}", self.whole, self.fraction).parse().ok()?, self.fraction.len() as u32))
+    }
+
+    /// Whether this is a whole multiple of `of`. `None` if the numbers are too long to tell.
+    pub(super) fn is_multiple(&self, of: &Decimal) -> Option<bool> {
+        let ((value, scale), (of, of_scale)) = (self.scaled()?, of.scaled()?);
+        let most = scale.max(of_scale);
+        let value = value.checked_mul(10u128.checked_pow(most - scale)?)?;
+        let of = of.checked_mul(10u128.checked_pow(most - of_scale)?)?;
+        Some(of != 0 && value % of == 0)
+    }
+}
+
+impl Ord for Decimal {
+    fn cmp(&self, other: &Decimal) -> Ordering {
+        let magnitude = |a: &Decimal, b: &Decimal| {
+            a.whole.len().cmp(&b.whole.len()).then_with(|| a.whole.cmp(&b.whole)).then_with(|| a.fraction.cmp(&b.fraction))
+        };
+        match (self.negative, other.negative) {
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+            (false, false) => magnitude(self, other),
+            (true, true) => magnitude(other, self),
+        }
+    }
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Decimal) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Equal as JSON Schema has it: 1 is 1.0.
+pub(super) fn equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => match (Decimal::of(a), Decimal::of(b)) {
+            (Some(a), Some(b)) => a == b,
+            _ => a == b,
+        },
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| equal(a, b)))
+        }
+        _ => a == b,
+    }
+}
+
+/// A bound, and whether it is itself allowed.
+pub(super) type Bound = Option<(Decimal, bool)>;
+
+/// Which numbers: a subset of all, or of the whole ones.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct NumberShape {
+    /// Whole numbers only.
+    pub(super) integer: bool,
+    /// No whole numbers (what is left of `number` without `integer`).
+    pub(super) fractional: bool,
+    pub(super) least: Bound,
+    pub(super) most: Bound,
+    pub(super) multiples: Vec<Decimal>,
+    pub(super) excluded: Vec<Decimal>,
+}
+
+impl NumberShape {
+    pub(super) fn at_least(&mut self, bound: Decimal, inclusive: bool) {
+        let tighter = self.least.as_ref().is_none_or(|(old, old_inclusive)| match bound.cmp(old) {
+            Ordering::Equal => *old_inclusive && !inclusive,
+            order => order == Ordering::Greater,
+        });
+        if tighter {
+            self.least = Some((bound, inclusive));
+        }
+    }
+
+    pub(super) fn at_most(&mut self, bound: Decimal, inclusive: bool) {
+        let tighter = self.most.as_ref().is_none_or(|(old, old_inclusive)| match bound.cmp(old) {
+            Ordering::Equal => *old_inclusive && !inclusive,
+            order => order == Ordering::Less,
+        });
+        if tighter {
+            self.most = Some((bound, inclusive));
+        }
+    }
+
+    /// Whether no number satisfies both. `false` may also mean that it is not known.
+    pub(super) fn is_disjoint(&self, other: &NumberShape) -> bool {
+        let apart = |most: &Bound, least: &Bound| match (most, least) {
+            (Some((most, a)), Some((least, b))) => most < least || (most == least && !(*a && *b)),
+            _ => false,
+        };
+        (self.integer && other.fractional)
+            || (self.fractional && other.integer)
+            || apart(&self.most, &other.least)
+            || apart(&other.most, &self.least)
+    }
+
+    /// The numbers as an expression; the first of `digits` that leaves any is to be taken.
+    pub(super) fn regexes(&self) -> Result<Vec<RegexAst>, (&'static str, String)> {
+        if let Some(listed) = self.listed() {
+            return Ok(vec![listed]);
+        }
+        let (mut least, mut most) = (self.least.clone(), self.most.clone());
+        if self.integer {
+            (least, most) = (least.map(up_to_whole), most.map(down_to_whole));
+        }
+        let long = |bound: &Bound| bound.as_ref().is_some_and(|(bound, _)| bound.whole.len() > MOST_DIGITS);
+        // A bound beyond all digits that are ever written bounds nothing, or everything.
+        if long(&least) && least.as_ref().is_some_and(|(bound, _)| !bound.negative) {
+            return Err(("minimum", format!("leaves only numbers of more than {MOST_DIGITS} digits")));
+        }
+        if long(&most) && most.as_ref().is_some_and(|(bound, _)| bound.negative) {
+            return Err(("maximum", format!("leaves only numbers of more than {MOST_DIGITS} digits")));
+        }
+        least = least.filter(|(bound, _)| bound.whole.len() <= MOST_DIGITS);
+        most = most.filter(|(bound, _)| bound.whole.len() <= MOST_DIGITS);
+        let needed = [&least, &most].into_iter().flatten().map(|(bound, _)| bound.digits().min(MOST_DIGITS)).max();
+        let mut widths = vec![USUAL_DIGITS];
+        widths.extend(needed.filter(|needed| *needed >= USUAL_DIGITS).map(|needed| needed + 1));
+        widths.into_iter().map(|digits| self.with_digits(&least, &most, digits)).collect()
+    }
+
+    fn with_digits(&self, least: &Bound, most: &Bound, digits: usize) -> Result<RegexAst, (&'static str, String)> {
+        let zero = Some((Decimal::zero(), true));
+        let mut choices = Vec::new();
+        // From 0 up.
+        if most.as_ref().is_none_or(|(bound, inclusive)| !bound.negative && (*inclusive || !bound.is_zero())) {
+            let least = least.clone().filter(|(bound, _)| !bound.negative).or(zero);
+            choices.push(self.magnitudes(&least, most, digits)?);
+        }
+        // Below 0.
+        if least.as_ref().is_none_or(|(bound, _)| bound.negative) {
+            let nearest = most.clone().filter(|(bound, _)| bound.negative).map(|(bound, inclusive)| (bound.magnitude(), inclusive));
+            let nearest = nearest.or(Some((Decimal::zero(), false)));
+            let farthest = least.clone().map(|(bound, inclusive)| (bound.magnitude(), inclusive));
+            let magnitude = self.magnitudes(&nearest, &farthest, digits)?;
+            choices.push(RegexAst::Concat(vec![RegexAst::Literal("-".to_string()), magnitude]));
+        }
+        let any = RegexAst::Or(choices);
+        if self.excluded.is_empty() {
+            return Ok(any);
+        }
+        let excluded = self.excluded.iter().map(|number| RegexAst::Regex(every_form(number))).collect();
+        Ok(RegexAst::And(vec![any, RegexAst::Not(Box::new(RegexAst::Or(excluded)))]))
+    }
+
+    /// Unsigned numbers between two bounds.
+    fn magnitudes(&self, least: &Bound, most: &Bound, digits: usize) -> Result<RegexAst, (&'static str, String)> {
+        let mut all = vec![RegexAst::Regex(plain(digits, self.integer))];
+        if let Some((bound, inclusive)) = least {
+            let (bound, inclusive) = rounded(bound, *inclusive, true);
+            all.push(RegexAst::Regex(from(&bound, inclusive)));
+        }
+        if let Some((bound, inclusive)) = most {
+            let (bound, inclusive) = rounded(bound, *inclusive, false);
+            all.push(RegexAst::Regex(up_to(&bound, inclusive)));
+        }
+        if self.fractional {
+            all.push(RegexAst::Regex(r"[0-9]+\.[0-9]*[1-9][0-9]*".to_string()));
+        }
+        for multiple in &self.multiples {
+            all.push(multiples(multiple)?);
+        }
+        Ok(RegexAst::And(all))
+    }
+
+    /// Few multiples between two bounds, as literals.
+    fn listed(&self) -> Option<RegexAst> {
+        let [multiple] = self.multiples.as_slice() else { return None };
+        let (least, most) = (self.least.as_ref()?, self.most.as_ref()?);
+        let (step, scale) = multiple.scaled()?;
+        let bound = |decimal: &Decimal| -> Option<i128> {
+            let (value, its_scale) = decimal.scaled()?;
+            let scale = scale.checked_sub(its_scale)?;
+            let value = i128::try_from(value.checked_mul(10u128.checked_pow(scale)?)?).ok()?;
+            Some(if decimal.negative { -value } else { value })
+        };
+        let (low, high) = (bound(&least.0)?, bound(&most.0)?);
+        let step = i128::try_from(step).ok().filter(|step| *step > 0)?;
+        let (first, last) = (-(-low).div_euclid(step), high.div_euclid(step));
+        if first > last || (last - first) as u128 > MOST_LISTED {
+            return None;
+        }
+        let written = |value: i128| {
+            let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale as usize + 1);
+            let (whole, fraction) = digits.split_at(digits.len() - scale as usize);
+            Decimal::new(value < 0, whole, fraction)
+        };
+        let right = |number: &Decimal| {
+            (least.1 || *number != least.0)
+                && (most.1 || *number != most.0)
+                && !self.excluded.contains(number)
+                && !(self.integer && !number.is_whole())
+                && !(self.fractional && number.is_whole())
+        };
+        let numbers = (first..=last).map(|count| written(count * step)).filter(right);
+        Some(RegexAst::Or(numbers.map(|number| RegexAst::Literal(number.to_string())).collect()))
+    }
+}
+
+impl std::fmt::Display for Decimal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = if self.negative { "-" } else { "" };
+        let point = if self.fraction.is_empty() { "" } else { "." };
+        write!(f, "{sign}{}{point}{}", self.whole, self.fraction)
+    }
+}
+
+/// Plain numbers without a sign, of at most so many digits.
+fn plain(digits: usize, integer: bool) -> String {
+    let whole = |most: usize| if most <= 1 { "[0-9]".to_string() } else { format!("(0|[1-9][0-9]{{0,{}}})", most - 1) };
+    let mut choices = vec![whole(digits)];
+    if !integer {
+        choices.extend((1..digits).map(|before| {
+            let exactly = if before == 1 { "[0-9]".to_string() } else { format!("[1-9][0-9]{{{}}}", before - 1) };
+            format!(r"{exactly}\.[0-9]{{1,{}}}", digits - before)
+        }));
+    }
+    choices.join("|")
+}
+
+/// A bound with no more digits after the point than are written; rounded to the inside.
+fn rounded(bound: &Decimal, inclusive: bool, up: bool) -> (Decimal, bool) {
+    if bound.fraction.len() <= MOST_DIGITS {
+        return (bound.clone(), inclusive);
+    }
+    let kept = &bound.fraction[..USUAL_DIGITS];
+    if !up {
+        return (Decimal::new(false, &bound.whole, kept), true);
+    }
+    (increased(&bound.whole, kept), true)
+}
+
+/// The next number of as many digits.
+fn increased(whole: &str, fraction: &str) -> Decimal {
+    let mut digits: Vec<u8> = format!("0{whole}{fraction}").into_bytes();
+    for digit in digits.iter_mut().rev() {
+        if *digit < b'9' {
+            *digit += 1;
+            break;
+        }
+        *digit = b'0';
+    }
+    let digits: String = digits.into_iter().map(char::from).collect();
+    let (whole, fraction) = digits.split_at(digits.len() - fraction.len());
+    Decimal::new(false, whole, fraction)
+}
+
+fn up_to_whole((bound, inclusive): (Decimal, bool)) -> (Decimal, bool) {
+    match bound.is_whole() {
+        true => (bound, inclusive),
+        false if bound.negative => (Decimal::new(true, &bound.whole, ""), true),
+        false => (increased(&bound.whole, ""), true),
+    }
+}
+
+fn down_to_whole((bound, inclusive): (Decimal, bool)) -> (Decimal, bool) {
+    match bound.is_whole() {
+        true => (bound, inclusive),
+        false if bound.negative => {
+            let next = increased(&bound.whole, "");
+            (Decimal::new(true, &next.whole, ""), true)
+        }
+        false => (Decimal::new(false, &bound.whole, ""), true),
+    }
+}
+
+const REST: &str = r"(\.[0-9]+)?";
+
+/// Unsigned numbers of at least `bound`, in digits.
+fn from(bound: &Decimal, inclusive: bool) -> String {
+    let Decimal { whole, fraction, .. } = bound;
+    let least = if whole == "0" { 1 } else { whole.len() };
+    let mut choices = vec![format!("[1-9][0-9]{{{least},}}{REST}")];
+    choices.extend(differing(whole, '9').map(|(same, digits, left)| format!("{same}{digits}[0-9]{{{left}}}{REST}")));
+    choices.extend(differing(fraction, '9').map(|(same, digits, _)| format!(r"{whole}\.{same}{digits}[0-9]*")));
+    let more = "[0-9]*[1-9][0-9]*";
+    choices.push(match (fraction.is_empty(), inclusive) {
+        (true, true) => format!("{whole}{REST}"),
+        (true, false) => format!(r"{whole}\.{more}"),
+        (false, true) => format!(r"{whole}\.{fraction}[0-9]*"),
+        (false, false) => format!(r"{whole}\.{fraction}{more}"),
+    });
+    choices.join("|")
+}
+
+/// Unsigned numbers of at most `bound`, in digits.
+fn up_to(bound: &Decimal, inclusive: bool) -> String {
+    let Decimal { whole, fraction, .. } = bound;
+    let mut choices = Vec::new();
+    if whole.len() > 1 {
+        choices.push(format!("(0|[1-9][0-9]{{0,{}}}){REST}", whole.len() - 2));
+    }
+    let lower = differing(whole, '0').map(|(same, digits, left)| {
+        // No leading zero.
+        let digits = if same.is_empty() && left > 0 { digits.replace("[0-", "[1-") } else { digits };
+        format!("{same}{digits}[0-9]{{{left}}}{REST}")
+    });
+    choices.extend(lower.filter(|choice| !choice.starts_with("[1-0]")));
+    if !fraction.is_empty() {
+        choices.push(whole.to_string());
+        choices.extend((1..fraction.len()).map(|end| format!(r"{whole}\.{}", &fraction[..end])));
+        choices.extend(differing(fraction, '0').map(|(same, digits, _)| format!(r"{whole}\.{same}{digits}[0-9]*")));
+    }
+    if inclusive {
+        choices.push(if fraction.is_empty() { format!(r"{whole}(\.0+)?") } else { format!(r"{whole}\.{fraction}0*") });
+    }
+    if choices.is_empty() { r"[^\s\S]".to_string() } else { choices.join("|") }
+}
+
+/// For each digit that can go towards `end`: the digits before it, the ones it can be, and how many follow.
+fn differing(digits: &str, end: char) -> impl Iterator<Item = (&str, String, usize)> {
+    digits.char_indices().filter(move |(_, digit)| *digit != end).map(move |(at, digit)| {
+        let (from, to) = match end {
+            '9' => ((digit as u8 + 1) as char, '9'),
+            _ => ('0', (digit as u8 - 1) as char),
+        };
+        (&digits[..at], format!("[{from}-{to}]"), digits.len() - at - 1)
+    })
+}
+
+/// Every way to write a number without an exponent.
+fn every_form(number: &Decimal) -> String {
+    let sign = if number.negative { "-" } else { "" };
+    match number.fraction.is_empty() {
+        true => format!(r"{sign}{}(\.0+)?", number.whole),
+        false => format!(r"{sign}{}\.{}0*", number.whole, number.fraction),
+    }
+}
+
+/// Unsigned multiples of a number.
+fn multiples(of: &Decimal) -> Result<RegexAst, (&'static str, String)> {
+    let dear = || {
+        let expected = format!("expected one of which at most {MOST_REMAINDERS} fit a power of ten, or bounds that leave few multiples");
+        ("multipleOf", format!("is {of}, which takes too many remainders to keep track of; {expected}"))
+    };
+    let (digits, scale) = of.scaled().ok_or_else(dear)?;
+    let zeros = digits.to_string().bytes().rev().take_while(|digit| *digit == b'0').count() as u32;
+    let core = u32::try_from(digits / 10u128.pow(zeros)).ok().filter(|core| *core <= MOST_REMAINDERS).ok_or_else(dear)?;
+    if scale > 0 {
+        // No trailing zeros here: `zeros` is 0.
+        let few = RegexAst::Regex(format!(r"[0-9]+(\.[0-9]{{1,{scale}}})?"));
+        return match core {
+            1 => Ok(few),
+            _ if scale > 6 => Err(dear()),
+            _ => Ok(RegexAst::And(vec![few, RegexAst::MultipleOf(core, scale)])),
+        };
+    }
+    let core = if core == 1 { RegexAst::Regex("[0-9]+".to_string()) } else { RegexAst::MultipleOf(core, 0) };
+    let zero = RegexAst::Literal("0".to_string());
+    Ok(RegexAst::Or(vec![zero, RegexAst::Concat(vec![core, RegexAst::Literal("0".repeat(zeros as usize))])]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use llguidance::derivre::RegexBuilder;
+    use serde_json::json;
+
+    fn decimal(value: Value) -> Decimal {
+        Decimal::of(value.as_number().unwrap()).unwrap()
+    }
+
+    fn matches(shape: &NumberShape, text: &str) -> bool {
+        shape.regexes().unwrap().into_iter().any(|ast| {
+            let mut builder = RegexBuilder::new();
+            let expression = builder.mk(&ast).unwrap();
+            builder.to_regex(expression).is_match(text)
+        })
+    }
+
+    #[test]
+    fn a_decimal_is_the_number_that_is_written() {
+        for (value, text) in [
+            (json!(0), "0"),
+            (json!(-0.0), "0"),
+            (json!(1e22), "10000000000000000000000"),
+            (json!(-1.5e-7), "-0.00000015"),
+            (json!(i64::MIN), "-9223372036854775808"),
+            (json!(u64::MAX), "18446744073709551615"),
+            (json!(100.250), "100.25"),
+        ] {
+            assert_eq!(decimal(value).to_string(), text);
+        }
+        assert!(decimal(json!(-2)) < decimal(json!(-1.5)));
+        assert!(decimal(json!(9.99)) < decimal(json!(10)));
+        assert!(equal(&json!([1, { "a": 1.0 }]), &json!([1.0, { "a": 1 }])));
+        assert!(!equal(&json!(9007199254740993u64), &json!(9007199254740992u64)));
+    }
+
+    #[test]
+    fn bounds_hold_for_every_number() {
+        let numbers = ["-20", "-10.5", "-10", "-9.99", "-1", "-0.5", "0", "0.0", "0.05", "0.1", "0.5", "1", "1.5", "9.99", "10", "10.0", "10.01", "12", "99", "100", "100.5", "1234"];
+        let bounds = [json!(-10), json!(-9.99), json!(-0.5), json!(0), json!(0.05), json!(0.5), json!(1), json!(10), json!(10.01), json!(99), json!(100.5)];
+        for least in &bounds {
+            for most in &bounds {
+                for (at_least, at_most) in [(true, true), (false, true), (true, false)] {
+                    let mut shape = NumberShape::default();
+                    shape.at_least(decimal(least.clone()), at_least);
+                    shape.at_most(decimal(most.clone()), at_most);
+                    for text in numbers {
+                        let number: f64 = text.parse().unwrap();
+                        let (low, high) = (least.as_f64().unwrap(), most.as_f64().unwrap());
+                        let right = (number > low || at_least && number == low) && (number < high || at_most && number == high);
+                        assert_eq!(matches(&shape, text), right, "{text} in {least}..{most} {at_least} {at_most}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_of_64_bits_are_exact() {
+        let mut shape = NumberShape { integer: true, ..Default::default() };
+        shape.at_least(decimal(json!(1234567890123456788i64)), false);
+        shape.at_most(decimal(json!(1234567890123456790i64)), false);
+        assert!(matches(&shape, "1234567890123456789"));
+        for other in ["1234567890123456788", "1234567890123456790", "1", "123456789012345678"] {
+            assert!(!matches(&shape, other), "{other}");
+        }
+        for bound in [i64::MIN, -i64::MAX, i64::MAX] {
+            let mut shape = NumberShape { integer: true, ..Default::default() };
+            shape.at_least(decimal(json!(bound)), true);
+            shape.at_most(decimal(json!(bound)), true);
+            assert!(matches(&shape, &bound.to_string()) && !matches(&shape, "0"));
+        }
+    }
+
+    #[test]
+    fn multiples_hold_for_every_number() {
+        for (of, right, wrong) in [
+            (json!(7), vec!["0", "7", "-14", "700"], vec!["1", "-8", "7.5"]),
+            (json!(0.5), vec!["0", "0.5", "2", "-3.5"], vec!["0.25", "0.7"]),
+            (json!(0.01), vec!["0.01", "12.34", "5"], vec!["0.001"]),
+            (json!(1000000), vec!["0", "3000000", "-1000000"], vec!["300000", "1"]),
+        ] {
+            let shape = NumberShape { multiples: vec![decimal(of.clone())], ..Default::default() };
+            right.iter().for_each(|text| assert!(matches(&shape, text), "{text} of {of}"));
+            wrong.iter().for_each(|text| assert!(!matches(&shape, text), "{text} of {of}"));
+        }
+        let mut dear = NumberShape { multiples: vec![decimal(json!(999983))], ..Default::default() };
+        assert_eq!(dear.regexes().unwrap_err().0, "multipleOf");
+        dear.at_least(decimal(json!(-1000000)), true);
+        dear.at_most(decimal(json!(2000000)), true);
+        assert!(["-999983", "0", "1999966"].iter().all(|text| matches(&dear, text)));
+        assert!(!matches(&dear, "1000000"));
+    }
+}

@@ -1,0 +1,367 @@
+//! A host's schema as a set of places that are read one by one: what a `$ref` leads to, whether a keyword is one and has
+//! the right value, and how much work the whole may cost. No walk here is recursive.
+
+use super::keywords::{KEYWORDS, Kind, REFUSED, is_annotation, nearest};
+use crate::control::Cancel;
+use crate::error::{Code, Error, Result};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// A document may be this large.
+const MAX_BYTES: usize = 1 << 20;
+
+/// As deep as JSON text may nest for serde_json.
+const MAX_DEPTH: usize = 128;
+
+/// Values of a schema.
+const MAX_NODES: usize = 500_000;
+
+/// Steps that reading a schema may take; about a second.
+const MAX_WORK: u64 = 2_000_000;
+
+/// Between two looks at the request to stop.
+const WORK_PER_CHECK: u64 = 1024;
+
+/// A place in the schema, or one that we made of places.
+pub(super) type Loc = usize;
+
+/// The schema at a place. Cheap to clone, so that a place can be read while others are added.
+#[derive(Clone)]
+pub(super) enum Subschema<'a> {
+    Given(&'a Value),
+    Made(Rc<Value>),
+}
+
+impl std::ops::Deref for Subschema<'_> {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        match self {
+            Subschema::Given(value) => value,
+            Subschema::Made(value) => value,
+        }
+    }
+}
+
+struct Place<'a> {
+    pointer: String,
+    schema: Subschema<'a>,
+}
+
+pub(super) struct Source<'a> {
+    root: &'a Value,
+    places: Vec<Place<'a>>,
+    known: HashMap<String, Loc>,
+    /// `$anchor` and `$id` → pointer; looked for when a `$ref` is not a pointer.
+    names: Option<HashMap<String, String>>,
+    work: u64,
+    cancel: &'a Cancel,
+}
+
+/// Refuses what must not be walked: too deep, too many values, too large. Does not recurse.
+pub(crate) fn check_size(schema: &Value) -> Result<()> {
+    let refused = |what: String, expected: String| {
+        Err(Error::new(Code::Schema, format!("the JSON Schema {what}; expected {expected}")))
+    };
+    let mut waiting = vec![(schema, 0)];
+    let (mut nodes, mut bytes) = (0, 0);
+    while let Some((value, depth)) = waiting.pop() {
+        nodes += 1;
+        match value {
+            _ if depth > MAX_DEPTH => {
+                return refused(format!("is nested deeper than {MAX_DEPTH} levels"), "a flatter one (`$defs` and `$ref`)".into());
+            }
+            Value::Object(entries) => {
+                bytes += entries.keys().map(|name| name.len() + 4).sum::<usize>();
+                waiting.extend(entries.values().map(|child| (child, depth + 1)));
+            }
+            Value::Array(items) => waiting.extend(items.iter().map(|child| (child, depth + 1))),
+            Value::String(text) => bytes += text.len() + 2,
+            _ => bytes += 4,
+        }
+        if bytes > MAX_BYTES || nodes > MAX_NODES {
+            return refused("is too large".into(), format!("at most {MAX_BYTES} bytes and {MAX_NODES} values"));
+        }
+    }
+    Ok(())
+}
+
+/// The schema inside the wrapper that chat APIs put around one: `{"name", "strict", "schema"}`, alone or as
+/// `{"type": "json_schema", "json_schema": …}`.
+pub(super) fn unwrapped(schema: &Value) -> &Value {
+    let inner = match schema.get("json_schema") {
+        Some(inner) if schema["type"] == "json_schema" => inner,
+        _ => schema,
+    };
+    let wraps = |keywords: &serde_json::Map<String, Value>| {
+        let known = ["name", "description", "strict", "schema"];
+        keywords.get("schema").is_some_and(Value::is_object) && keywords.keys().all(|name| known.contains(&name.as_str()))
+    };
+    match inner {
+        Value::Object(keywords) if wraps(keywords) => &keywords["schema"],
+        _ => inner,
+    }
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(root: &'a Value, cancel: &'a Cancel) -> Self {
+        Source { root, places: Vec::new(), known: HashMap::new(), names: None, work: 0, cancel }
+    }
+
+    pub(super) fn root(&mut self) -> Result<Loc> {
+        self.given("#".to_string(), self.root)
+    }
+
+    pub(super) fn schema(&self, loc: Loc) -> Subschema<'a> {
+        self.places[loc].schema.clone()
+    }
+
+    /// Where a place is, as a JSON pointer in a URI fragment.
+    pub(super) fn pointer(&self, loc: Loc) -> &str {
+        &self.places[loc].pointer
+    }
+
+    /// Counts work that `keyword` of a place makes.
+    pub(super) fn spend(&mut self, steps: usize, loc: Loc, keyword: &str) -> Result<()> {
+        let before = self.work / WORK_PER_CHECK;
+        self.work += steps as u64;
+        if self.work > MAX_WORK {
+            return Err(self.refuse(loc, keyword, "makes the JSON Schema too dear to compile; expected fewer alternatives"));
+        }
+        if self.work / WORK_PER_CHECK != before {
+            self.cancel.check()?;
+        }
+        Ok(())
+    }
+
+    /// An error about a keyword of a place.
+    pub(super) fn refuse(&self, loc: Loc, keyword: &str, why: impl std::fmt::Display) -> Error {
+        let path = if keyword.is_empty() { self.pointer(loc).to_string() } else { step(self.pointer(loc), keyword) };
+        let name = if keyword.is_empty() { "the JSON Schema".to_string() } else { format!("`{keyword}`") };
+        Error::new(Code::Schema, format!("{name} {why} (at {path})")).with("path", path).with("keyword", keyword)
+    }
+
+    /// The subschema under a keyword; `steps` lead from there to it.
+    pub(super) fn child(&mut self, parent: Loc, steps: &[&str]) -> Result<Loc> {
+        let pointer = steps.iter().fold(self.pointer(parent).to_string(), |pointer, part| step(&pointer, part));
+        match self.schema(parent) {
+            Subschema::Given(value) => match descend(value, steps) {
+                Some(child) => self.given(pointer, child),
+                None => Err(self.refuse(parent, steps.first().unwrap_or(&""), "leads to no schema")),
+            },
+            Subschema::Made(value) => {
+                let child = descend(&value, steps).cloned();
+                let child = child.ok_or_else(|| self.refuse(parent, "", "leads to no schema"))?;
+                self.made(&pointer, child)
+            }
+        }
+    }
+
+    /// A place of our own, made of what stands at another.
+    pub(super) fn make(&mut self, of: Loc, schema: Value) -> Result<Loc> {
+        let pointer = self.pointer(of).to_string();
+        self.made(&pointer, schema)
+    }
+
+    fn made(&mut self, pointer: &str, schema: Value) -> Result<Loc> {
+        // Equal ones are one place, or recursion would make new ones for ever.
+        let key = format!("{pointer}\0{schema}");
+        if let Some(&loc) = self.known.get(&key) {
+            return Ok(loc);
+        }
+        let loc = self.places.len();
+        self.places.push(Place { pointer: pointer.to_string(), schema: Subschema::Made(Rc::new(schema)) });
+        self.known.insert(key, loc);
+        self.spend(32, loc, "")?;
+        Ok(loc)
+    }
+
+    fn given(&mut self, pointer: String, schema: &'a Value) -> Result<Loc> {
+        if let Some(&loc) = self.known.get(&pointer) {
+            return Ok(loc);
+        }
+        let loc = self.places.len();
+        self.known.insert(pointer.clone(), loc);
+        self.places.push(Place { pointer, schema: Subschema::Given(schema) });
+        self.spend(1, loc, "")?;
+        self.check(loc)?;
+        Ok(loc)
+    }
+
+    /// What the `$ref` of a place leads to.
+    pub(super) fn referred(&mut self, loc: Loc) -> Result<Loc> {
+        let schema = self.schema(loc);
+        let reference = schema["$ref"].as_str().unwrap_or_default();
+        let nowhere = "leads to nothing in this JSON Schema; nothing is fetched, expected `#`, `#/$defs/…` or an `$anchor`";
+        let missing = |source: &Self| source.refuse(loc, "$ref", format!("{:?} {nowhere}", shortened(reference)));
+        let (base, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        let start = if base.is_empty() {
+            "#".to_string()
+        } else {
+            match self.named(base) {
+                Some(pointer) => pointer,
+                None => return Err(missing(self)),
+            }
+        };
+        let decoded = percent_decoded(fragment);
+        let pointer = match decoded.as_deref() {
+            Some("") => Some(start),
+            Some(path) if path.starts_with('/') => Some(start + path),
+            Some(anchor) => self.named(&format!("#{anchor}")),
+            None => None,
+        };
+        let Some(pointer) = pointer else { return Err(missing(self)) };
+        let parts: Vec<String> = pointer.trim_start_matches('#').split('/').skip(1).map(unescaped).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        match descend(self.root, &parts) {
+            Some(target) => {
+                let pointer = parts.iter().fold("#".to_string(), |pointer, part| step(&pointer, part));
+                self.given(pointer, target)
+            }
+            None => Err(missing(self)),
+        }
+    }
+
+    /// The pointer of the place that calls itself `name`: `#anchor`, or an `$id` as it is written.
+    fn named(&mut self, name: &str) -> Option<String> {
+        let root = self.root;
+        let names = self.names.get_or_insert_with(|| {
+            let mut names = HashMap::new();
+            let mut waiting = vec![(root, "#".to_string())];
+            while let Some((value, pointer)) = waiting.pop() {
+                match value {
+                    Value::Object(keywords) => {
+                        for (keyword, child) in keywords {
+                            match (keyword.as_str(), child.as_str()) {
+                                ("$anchor" | "$dynamicAnchor", Some(name)) => names.insert(format!("#{name}"), pointer.clone()),
+                                ("$id" | "id", Some(name)) if name.starts_with('#') => names.insert(name.to_string(), pointer.clone()),
+                                ("$id" | "id", Some(name)) => {
+                                    names.insert(name.trim_end_matches('#').to_string(), pointer.clone())
+                                }
+                                _ => None,
+                            };
+                            waiting.push((child, step(&pointer, keyword)));
+                        }
+                    }
+                    Value::Array(items) => {
+                        waiting.extend(items.iter().enumerate().map(|(i, item)| (item, step(&pointer, &i.to_string()))));
+                    }
+                    _ => {}
+                }
+            }
+            names
+        });
+        names.get(name).cloned()
+    }
+
+    /// Every keyword of a place is known and has a value of its kind.
+    fn check(&self, loc: Loc) -> Result<()> {
+        let schema = self.schema(loc);
+        let Value::Object(keywords) = &*schema else {
+            if schema.is_boolean() && loc > 0 {
+                return Ok(());
+            }
+            return Err(self.refuse(loc, "", "must be a JSON object"));
+        };
+        for (keyword, value) in keywords {
+            if let Some((_, kind)) = KEYWORDS.iter().find(|(known, _)| known == keyword) {
+                if let Err(expected) = kind.check(value) {
+                    let found = shortened(&value.to_string());
+                    return Err(self.refuse(loc, keyword, format!("is {found}; expected {expected}")));
+                }
+            } else if let Some((_, instead)) = REFUSED.iter().find(|(refused, _)| refused == keyword) {
+                return Err(self.refuse(loc, keyword, format!("cannot be enforced; {instead}")));
+            } else if !is_annotation(keyword) {
+                let name = nearest(keyword);
+                let why = format!("is no keyword of JSON Schema; did you mean `{name}`? (names of your own begin with `x-`)");
+                return Err(self.refuse(loc, &shortened(keyword), why).with("nearest", name));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Kind {
+    fn check(self, value: &Value) -> Result<(), &'static str> {
+        let is_schema = |value: &Value| value.is_object() || value.is_boolean();
+        let is_names = |value: &Value| value.as_array().is_some_and(|names| names.iter().all(Value::is_string));
+        let all = |test: &dyn Fn(&Value) -> bool| value.as_object().is_some_and(|entries| entries.values().all(test));
+        let schemas = |least: usize| value.as_array().is_some_and(|list| list.len() >= least && list.iter().all(is_schema));
+        let (right, expected) = match self {
+            Kind::Schema => (is_schema(value), "a schema: an object, true or false"),
+            Kind::SchemaOrList => (is_schema(value) || schemas(0), "a schema or a list of schemas"),
+            Kind::Schemas => (schemas(1), "a list of at least one schema"),
+            Kind::SchemaMap => (all(&is_schema), "an object of schemas"),
+            Kind::Dependencies => (all(&|value| is_schema(value) || is_names(value)), "an object of schemas or lists of names"),
+            Kind::NameMap => (all(&is_names), "an object of lists of names"),
+            Kind::Names => (is_names(value), "a list of names"),
+            Kind::Count => (count(value).is_some(), "a whole number of at least 0"),
+            Kind::Number => (value.is_number(), "a number"),
+            Kind::Positive => (value.as_f64().is_some_and(|value| value > 0.0), "a number above 0"),
+            Kind::NumberOrFlag => (value.is_number() || value.is_boolean(), "a number"),
+            Kind::Flag => (value.is_boolean(), "true or false"),
+            Kind::Text => (value.is_string(), "a text"),
+            Kind::Types => {
+                let known = ["null", "boolean", "integer", "number", "string", "array", "object"];
+                let one = |value: &Value| value.as_str().is_some_and(|name| known.contains(&name));
+                let several = value.as_array().is_some_and(|names| !names.is_empty() && names.iter().all(one));
+                (one(value) || several, "null, boolean, integer, number, string, array or object, or a list of these")
+            }
+            Kind::Values => (value.as_array().is_some_and(|list| !list.is_empty()), "a list of at least one value"),
+            Kind::Anything => (true, ""),
+        };
+        if right { Ok(()) } else { Err(expected) }
+    }
+}
+
+/// A count; `3.0` is one too.
+pub(super) fn count(value: &Value) -> Option<usize> {
+    let float = || value.as_f64().filter(|v| *v >= 0.0 && v.fract() == 0.0).map(|v| v.min(usize::MAX as f64) as usize);
+    value.as_u64().map(|value| value as usize).or_else(float)
+}
+
+fn descend<'v>(value: &'v Value, steps: &[&str]) -> Option<&'v Value> {
+    steps.iter().try_fold(value, |value, step| match value {
+        Value::Object(entries) => entries.get(*step),
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+fn step(pointer: &str, part: &str) -> String {
+    format!("{pointer}/{}", part.replace('~', "~0").replace('/', "~1"))
+}
+
+fn unescaped(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}
+
+/// `None` if what is left is no UTF-8. A `%` without two hex digits after it stands for itself.
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match hex {
+            Some(decoded) if byte == b'%' => {
+                bytes.push(decoded);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// For messages.
+pub(super) fn shortened(text: &str) -> String {
+    const MOST: usize = 80;
+    match text.char_indices().nth(MOST) {
+        None => text.to_string(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
