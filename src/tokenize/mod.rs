@@ -7,6 +7,7 @@ mod config;
 mod control_tokens;
 mod detokenize;
 mod gguf;
+mod jinja;
 mod prompt;
 mod stream;
 mod template;
