@@ -18,7 +18,7 @@ pub trait Options: DeserializeOwned + JsonSchema + Default {
 
 /// Parses `json`; `None` or blank text gives the defaults.
 pub fn parse<T: Options>(json: Option<&str>) -> Result<T> {
-    match json.map(str::trim).filter(|text| !text.is_empty()) {
+    match json.map(|text| text.trim_start_matches('\u{feff}').trim()).filter(|text| !text.is_empty()) {
         None => Ok(T::default()),
         Some(text) => {
             let value: Value = serde_json::from_str(text).map_err(|err| {

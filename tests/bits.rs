@@ -9,8 +9,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use tailora::{
-    Cancel, Control, Dataset, DatasetOptions, GenerateOptions, GradientCheckpointing, LanguageModel,
-    ModelOptions, Monitor, Session, SessionOptions, TrainOptions,
+    Cancel, Control, Dataset, DatasetOptions, GenerateOptions, GradientCheckpointing, LanguageModel, ModelOptions,
+    Monitor, Session, SessionOptions, TrainOptions,
 };
 
 const HIDDEN: usize = 256;
@@ -66,9 +66,9 @@ fn write_model(dir: &Path) {
             (name, shape, bytes)
         })
         .collect();
-    let views = data.iter().map(|(name, shape, bytes)| {
-        (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
-    });
+    let views = data
+        .iter()
+        .map(|(name, shape, bytes)| (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
     safetensors::serialize_to_file(views, None, &dir.join("model.safetensors")).unwrap();
 }
 
@@ -119,7 +119,8 @@ fn bits() {
         }
     }
     let assets = root().join("../shared/assets/gguf");
-    for file in ["stories260K-f32", "stories260K-f16", "stories260K-q8_0", "stories260K-q4_0", "tinystories-656k-q8_0"] {
+    for file in ["stories260K-f32", "stories260K-f16", "stories260K-q8_0", "stories260K-q4_0", "tinystories-656k-q8_0"]
+    {
         let path = assets.join(file).with_extension("gguf");
         match path.is_file() {
             true => println!("{file} greedy {}", greedy(&load(&path, None), "Once upon a time")),

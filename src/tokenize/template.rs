@@ -5,7 +5,7 @@
 
 use super::Tokenizer;
 use super::config::{TokenizerConfig, read_object};
-use super::jinja::{Fault, Template, Value, unix_lines};
+use super::jinja::{Fault, Template, unix_lines};
 use crate::error::{Code, Error, Result};
 use crate::files;
 use crate::model::ModelFiles;
@@ -109,6 +109,11 @@ impl ChatTemplate {
         ChatTemplate { date, ..self }
     }
 
+    /// What `strftime_now` says.
+    pub fn date(&self) -> Date {
+        self.date
+    }
+
     /// Whether the day makes a difference.
     pub fn tells_the_date(&self) -> bool {
         self.source.contains("strftime_now")
@@ -116,20 +121,17 @@ impl ChatTemplate {
 
     /// The text of a conversation; `add_generation_prompt` ends it where the assistant is to speak.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
-        let messages = serde_json::Value::from_iter(messages.iter().map(Message::json));
-        let rendered = on_own_stack(|| {
-            let special = self.special_tokens.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str())));
-            // Training teaches answers, not trains of thought, so templates that know thinking are told to leave it out.
-            let given = [
-                ("messages", Value::from(&messages)),
-                ("tools", Value::None),
-                ("documents", Value::None),
-                ("add_generation_prompt", Value::Bool(add_generation_prompt)),
-                ("enable_thinking", Value::Bool(false)),
-            ];
-            let variables = special.chain(given.map(|(name, value)| (name.to_owned(), value))).collect();
-            self.template.render(variables, self.date.at(0, 0, 0, 0))
-        })?;
+        // Training teaches answers, not trains of thought, so templates that know thinking are told to leave it out.
+        let given = json!({
+            "messages": messages.iter().map(Message::json).collect::<Vec<_>>(),
+            "tools": null,
+            "documents": null,
+            "add_generation_prompt": add_generation_prompt,
+            "enable_thinking": false,
+        });
+        let special = self.special_tokens.iter().map(|(name, text)| (name.clone(), json!(text)));
+        let variables = special.chain(given.as_object().cloned().unwrap_or_default()).collect();
+        let rendered = on_own_stack(|| self.template.render(&variables, self.date.at(0, 0, 0, 0)))?;
         rendered.map_err(|Fault { line, message, raised }| {
             let what = if raised { "refuses the conversation" } else { "cannot be rendered" };
             let place = if raised { String::new() } else { format!("line {line}: ") };

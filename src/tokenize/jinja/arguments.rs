@@ -10,7 +10,6 @@ pub(super) struct Args {
 }
 
 impl Args {
-
     /// The arguments in the order of their names; what is not given is `None`, what has no name here an error.
     pub fn bind<const N: usize>(mut self, names: [&str; N]) -> Result<[Option<Value>; N], Fault> {
         if self.positional.len() > N {
@@ -36,9 +35,7 @@ impl Args {
 pub(super) fn integer(value: Option<Value>, default: i64) -> Result<i64, Fault> {
     match value {
         None => Ok(default),
-        Some(value) => {
-            value.as_int().ok_or_else(|| Fault::of(format!("expected an integer, found {}", value.kind())))
-        }
+        Some(value) => value.as_int().ok_or_else(|| Fault::of(format!("expected an integer, found {}", value.kind()))),
     }
 }
 

@@ -6,16 +6,35 @@ use std::sync::Arc;
 pub(super) enum Statement {
     Text(String),
     Print(Expr),
-    Set { target: Target, value: Expr },
-    SetBlock { target: Target, filters: Vec<Filter>, body: Vec<Statement> },
-    If { branches: Vec<(Expr, Vec<Statement>)>, otherwise: Vec<Statement> },
+    Set {
+        target: Target,
+        value: Expr,
+    },
+    SetBlock {
+        target: Target,
+        filters: Vec<Filter>,
+        body: Vec<Statement>,
+    },
+    If {
+        branches: Vec<(Expr, Vec<Statement>)>,
+        otherwise: Vec<Statement>,
+    },
     For(Arc<For>),
-    With { bindings: Vec<(Target, Expr)>, body: Vec<Statement> },
+    With {
+        bindings: Vec<(Target, Expr)>,
+        body: Vec<Statement>,
+    },
     /// `{% generation %}` and `{% block %}`: marks that change nothing here.
     Scope(Vec<Statement>),
-    FilterBlock { filters: Vec<Filter>, body: Vec<Statement> },
+    FilterBlock {
+        filters: Vec<Filter>,
+        body: Vec<Statement>,
+    },
     Macro(Arc<Macro>),
-    CallBlock { call: Expr, body: Arc<Macro> },
+    CallBlock {
+        call: Expr,
+        body: Arc<Macro>,
+    },
     Break,
     Continue,
 }

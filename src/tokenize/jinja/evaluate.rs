@@ -21,7 +21,9 @@ impl Run {
             Kind::Int(number) => Ok(Value::Int(*number)),
             Kind::Float(number) => Ok(Value::Float(*number)),
             Kind::Text(text) => Ok(Value::Text(text.clone())),
-            Kind::Name(name) => Ok(frame.get(name).or_else(|| globals::named(name)).unwrap_or_else(|| Value::undefined(name))),
+            Kind::Name(name) => {
+                Ok(frame.get(name).or_else(|| globals::named(name)).unwrap_or_else(|| Value::undefined(name)))
+            }
             Kind::List { items, tuple } => {
                 let items = items.iter().map(|item| self.value(item, frame)).collect::<Result<_, _>>()?;
                 self.sequence(items, *tuple)
@@ -218,7 +220,8 @@ impl Run {
                 Callable::Cycler { .. } => Err(Fault::of("a cycler is no function; it has `next()`")),
             },
             Value::Loop(state) => {
-                let Some((over, frame)) = state.again.as_ref().and_then(|(over, at)| Some((over, at.upgrade()?))) else {
+                let Some((over, frame)) = state.again.as_ref().and_then(|(over, at)| Some((over, at.upgrade()?)))
+                else {
                     return Err(Fault::of("the loop is not `recursive`"));
                 };
                 let [items] = args.bind(["iterable"])?;

@@ -124,12 +124,8 @@ impl Parser {
     }
 
     fn product(&mut self) -> Parsed {
-        let operators = [
-            ("*", Binary::Multiply),
-            ("/", Binary::Divide),
-            ("//", Binary::FloorDivide),
-            ("%", Binary::Remainder),
-        ];
+        let operators =
+            [("*", Binary::Multiply), ("/", Binary::Divide), ("//", Binary::FloorDivide), ("%", Binary::Remainder)];
         self.binary(&operators, |parser| parser.binary(&[("**", Binary::Power)], |parser| parser.unary(true)))
     }
 

@@ -8,9 +8,33 @@ use super::{format, json, list_filters, text_methods};
 use std::sync::Arc;
 
 const NAMES: [&str; 27] = [
-    "abs", "capitalize", "center", "default", "d", "escape", "e", "float", "format", "indent", "int", "length", "count",
-    "lower", "replace", "round", "safe", "string", "striptags", "title", "tojson", "trim", "truncate", "upper",
-    "wordcount", "attr", "items",
+    "abs",
+    "capitalize",
+    "center",
+    "default",
+    "d",
+    "escape",
+    "e",
+    "float",
+    "format",
+    "indent",
+    "int",
+    "length",
+    "count",
+    "lower",
+    "replace",
+    "round",
+    "safe",
+    "string",
+    "striptags",
+    "title",
+    "tojson",
+    "trim",
+    "truncate",
+    "upper",
+    "wordcount",
+    "attr",
+    "items",
 ];
 
 pub(super) fn is_known(name: &str) -> bool {
@@ -20,7 +44,9 @@ pub(super) fn is_known(name: &str) -> bool {
 pub(super) fn apply(run: &Run, name: &str, value: Value, args: Args) -> Result<Value, Fault> {
     match name {
         "abs" => match (value.as_int(), value.as_float()) {
-            (Some(number), _) => number.checked_abs().map(Value::Int).ok_or_else(|| Fault::of("an integer is too large")),
+            (Some(number), _) => {
+                number.checked_abs().map(Value::Int).ok_or_else(|| Fault::of("an integer is too large"))
+            }
             (None, Some(number)) => Ok(Value::Float(number.abs())),
             _ => Err(Fault::of(format!("bad operand type for abs(): '{}'", value.defined()?.kind()))),
         },

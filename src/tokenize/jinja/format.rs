@@ -130,7 +130,8 @@ fn percent_value(run: &Run, kind: char, spec: &mut Spec, value: &Value) -> Resul
         }
         'd' | 'i' | 'u' => {
             let number = value.as_int().or(value.as_float().filter(|f| f.abs() < 9e18).map(|f| f as i64));
-            let number = number.ok_or_else(|| Fault::of(format!("%d format: a number is required, not {}", value.kind())))?;
+            let number =
+                number.ok_or_else(|| Fault::of(format!("%d format: a number is required, not {}", value.kind())))?;
             let least = spec.precision.take().unwrap_or(0).min(MOST_DIGITS);
             spec.number(run, number < 0, "", format!("{:0>least$}", number.unsigned_abs()))
         }
@@ -139,7 +140,8 @@ fn percent_value(run: &Run, kind: char, spec: &mut Spec, value: &Value) -> Resul
             spec.integer(run, number)
         }
         'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
-            let number = value.as_float().ok_or_else(|| Fault::of(format!("must be real number, not {}", value.kind())))?;
+            let number =
+                value.as_float().ok_or_else(|| Fault::of(format!("must be real number, not {}", value.kind())))?;
             spec.float(run, number)
         }
         other => Err(Fault::of(format!("unsupported format character '{other}'"))),
@@ -299,9 +301,8 @@ impl Spec {
         match (value, self.kind) {
             (Value::Text(text), None | Some('s')) => self.text(run, text),
             (Value::Int(number), None | Some('d' | 'x' | 'X' | 'o' | 'b')) => self.integer(run, *number),
-            (Value::Int(_) | Value::Float(_), Some('e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%')) | (Value::Float(_), None) => {
-                self.float(run, value.as_float().unwrap_or_default())
-            }
+            (Value::Int(_) | Value::Float(_), Some('e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%'))
+            | (Value::Float(_), None) => self.float(run, value.as_float().unwrap_or_default()),
             (Value::Bool(_) | Value::None | Value::List(_) | Value::Dict(_), None) => {
                 let text = value.to_text(run)?;
                 self.text(run, &text)

@@ -26,7 +26,9 @@ pub(super) fn tojson(run: &Run, value: &Value, args: Args) -> Result<Value, Faul
         Some(Value::Text(text)) => Some(text.to_string()),
         Some(width) => match width.as_int() {
             Some(width) if width <= WIDEST_INDENT => Some(" ".repeat(usize::try_from(width).unwrap_or(0))),
-            Some(width) => return Err(Fault::of(format!("tojson: an indent of {width}; expected at most {WIDEST_INDENT}"))),
+            Some(width) => {
+                return Err(Fault::of(format!("tojson: an indent of {width}; expected at most {WIDEST_INDENT}")));
+            }
             None => return Err(Fault::of("tojson: `indent` is no integer")),
         },
     };
@@ -85,7 +87,9 @@ impl Style {
             Value::Bool(flag) => if *flag { "true" } else { "false" }.into(),
             Value::Int(number) => number.to_string().into(),
             Value::Float(number) => float(*number).into(),
-            other => return Err(Fault::of(format!("keys must be str, int, float, bool or None, not {}", other.kind()))),
+            other => {
+                return Err(Fault::of(format!("keys must be str, int, float, bool or None, not {}", other.kind())));
+            }
         };
         self.string(run, &text, out)
     }

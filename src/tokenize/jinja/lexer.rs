@@ -37,7 +37,7 @@ pub(super) fn tokens(source: &str) -> Result<Vec<(Token, usize)>, Fault> {
 }
 
 /// Every line end as `\n`, whatever the file has.
-pub(crate) fn unix_lines(text: &str) -> Cow<'_, str> {
+pub(in crate::tokenize) fn unix_lines(text: &str) -> Cow<'_, str> {
     match text.contains('\r') {
         true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
         false => Cow::Borrowed(text),
@@ -225,7 +225,9 @@ impl<'a> Lexer<'a> {
         for (prefix, radix) in [("0x", 16), ("0X", 16), ("0o", 8), ("0O", 8), ("0b", 2), ("0B", 2)] {
             if let Some(rest) = self.rest.strip_prefix(prefix) {
                 let text = self.take(2 + digits(rest, radix))[2..].replace('_', "");
-                return i64::from_str_radix(&text, radix).map(Token::Int).map_err(|_| self.fault("a number is too large"));
+                return i64::from_str_radix(&text, radix)
+                    .map(Token::Int)
+                    .map_err(|_| self.fault("a number is too large"));
             }
         }
         let mut length = digits(self.rest, 10);

@@ -9,8 +9,25 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 const NAMES: [&str; 19] = [
-    "batch", "dictsort", "first", "groupby", "join", "last", "list", "map", "max", "min", "reject", "rejectattr",
-    "reverse", "select", "selectattr", "slice", "sort", "sum", "unique",
+    "batch",
+    "dictsort",
+    "first",
+    "groupby",
+    "join",
+    "last",
+    "list",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "reverse",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "sum",
+    "unique",
 ];
 
 pub(super) fn is_known(name: &str) -> bool {
@@ -74,13 +91,16 @@ pub(super) fn apply(run: &Run, name: &str, value: Value, args: Args) -> Result<V
                 let key = folded(run, of(run, &item)?, flag(cased.clone()))?;
                 let better = match &best {
                     None => true,
-                    Some((known, _)) => key.order(run, known)? == if name == "min" { Ordering::Less } else { Ordering::Greater },
+                    Some((known, _)) => {
+                        key.order(run, known)? == if name == "min" { Ordering::Less } else { Ordering::Greater }
+                    }
                 };
                 if better {
                     best = Some((key, item));
                 }
             }
-            Ok(best.map_or_else(|| Value::Undefined("No aggregated item, sequence was empty.".into()), |(_, item)| item))
+            Ok(best
+                .map_or_else(|| Value::Undefined("No aggregated item, sequence was empty.".into()), |(_, item)| item))
         }
         "sum" => {
             let [attribute, start] = args.bind(["attribute", "start"])?;
@@ -148,7 +168,8 @@ fn map(run: &Run, value: &Value, mut args: Args) -> Result<Value, Fault> {
             mapped.push(of(run, &item)?);
         }
     } else {
-        let name = text(Some(args.positional.remove(0)))?.ok_or_else(|| Fault::of("map requires the name of a filter"))?;
+        let name =
+            text(Some(args.positional.remove(0)))?.ok_or_else(|| Fault::of("map requires the name of a filter"))?;
         if !filters::is_known(&name) {
             return Err(Fault::of(format!("there is no filter `{name}`")));
         }
@@ -257,7 +278,9 @@ fn slices_of(run: &Run, items: &[Value], slices: usize, fill: Option<Value>) -> 
         let (part, after) = rest.split_at(each + usize::from(at < extra));
         rest = after;
         let mut part = part.to_vec();
-        if at >= extra && let Some(fill) = fill.as_ref().filter(|fill| !matches!(fill, Value::None)) {
+        if at >= extra
+            && let Some(fill) = fill.as_ref().filter(|fill| !matches!(fill, Value::None))
+        {
             part.push(fill.clone());
         }
         parts.push(run.list(part)?);

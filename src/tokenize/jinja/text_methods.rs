@@ -9,11 +9,49 @@ use super::value::Value;
 use std::sync::Arc;
 
 const NAMES: [&str; 43] = [
-    "capitalize", "casefold", "center", "count", "endswith", "expandtabs", "find", "format", "format_map", "index",
-    "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric", "isprintable",
-    "isspace", "istitle", "isupper", "join", "ljust", "lower", "lstrip", "partition", "removeprefix", "removesuffix",
-    "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith",
-    "strip", "swapcase", "title", "upper",
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "upper",
 ];
 
 pub(super) fn is_known(name: &str) -> bool {
@@ -158,7 +196,11 @@ fn search(run: &Run, of: &str, name: &str, args: Args) -> Result<Value, Fault> {
         let first = integer(start.clone(), 0)?;
         offset = if first < 0 { first.saturating_add(length as i64).max(0) } else { first };
         if offset > length as i64 {
-            return Ok(if name.ends_with("with") { Value::Bool(false) } else { Value::Int(if name == "count" { 0 } else { -1 }) });
+            return Ok(if name.ends_with("with") {
+                Value::Bool(false)
+            } else {
+                Value::Int(if name == "count" { 0 } else { -1 })
+            });
         }
         whole = operators::slice(run, &run.text(of)?, start, end, None)?;
         whole.as_text().map_or("", |text| text)
@@ -251,7 +293,9 @@ fn far_end<'t>(of: &'t str, rest: &'t str, to_beginning: bool) -> &'t str {
 }
 
 fn lines(run: &Run, of: &str, keep: bool) -> Result<Value, Fault> {
-    let is_end = |c: char| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let is_end = |c: char| {
+        matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+    };
     run.room_for(of.chars().filter(|c| is_end(*c)).count())?;
     let mut lines = Vec::new();
     let mut rest = of;
@@ -329,7 +373,8 @@ fn is_kind(of: &str, name: &str) -> bool {
         "isdecimal" | "isdigit" => all(|c| c.is_ascii_digit() || is_decimal(c)),
         "isnumeric" => all(char::is_numeric),
         "isidentifier" => {
-            of.starts_with(|c: char| c == '_' || c.is_alphabetic()) && of.chars().all(|c| c == '_' || c.is_alphanumeric())
+            of.starts_with(|c: char| c == '_' || c.is_alphabetic())
+                && of.chars().all(|c| c == '_' || c.is_alphanumeric())
         }
         "islower" => cased(char::is_lowercase, char::is_uppercase),
         "isupper" => cased(char::is_uppercase, char::is_lowercase),

@@ -9,7 +9,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 #[derive(Clone)]
-pub(in crate::tokenize) enum Value {
+pub(super) enum Value {
     /// What is not there, and why.
     Undefined(Arc<str>),
     None,
@@ -283,9 +283,10 @@ impl Value {
                     _ => self.as_float().zip(other.as_float()).and_then(|(a, b)| a.partial_cmp(&b)),
                 };
                 numbers.ok_or_else(|| {
-                    self.defined().and(other.defined()).err().unwrap_or_else(|| {
-                        Fault::of(format!("'{}' and '{}' have no order", self.kind(), other.kind()))
-                    })
+                    self.defined()
+                        .and(other.defined())
+                        .err()
+                        .unwrap_or_else(|| Fault::of(format!("'{}' and '{}' have no order", self.kind(), other.kind())))
                 })
             }
         }
