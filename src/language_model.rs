@@ -7,6 +7,7 @@ use crate::memory;
 use crate::model::{Decoder, DeviceChoice, LoadPlan, ModelFiles, Quantize, model_name};
 use crate::options::{Options, invalid};
 use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer};
+use jiff::civil::Date;
 use once_cell::sync::OnceCell;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ pub struct ModelOptions {
     pub threads: usize,
     /// Name in reports and adapter files; null takes that of the directory or GGUF file.
     pub name: Option<String>,
+    /// The day that a chat template tells the model, as `2026-11-27`; null is today. Trained adapters keep it.
+    pub date: Option<String>,
 }
 
 impl Default for ModelOptions {
@@ -44,6 +47,7 @@ impl Default for ModelOptions {
             exact: false,
             threads: 0,
             name: None,
+            date: None,
         }
     }
 }
@@ -60,11 +64,24 @@ impl Options for ModelOptions {
         if self.threads > 1024 {
             return Err(invalid("threads", self.threads, "at most 1024"));
         }
+        self.day()?;
         Ok(())
     }
 }
 
 impl ModelOptions {
+    fn day(&self) -> Result<Date> {
+        match self.date.as_deref() {
+            None => Ok(jiff::Zoned::now().date()),
+            // Only this form: the parser would take times and zones too.
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|date: &Date| date.to_string() == text)
+                .ok_or_else(|| invalid("date", format!("`{text}`"), "null or a day such as 2026-11-27")),
+        }
+    }
+
     fn quantization(&self) -> Result<Option<Quantize>> {
         match self.quantize.as_deref() {
             None => Ok(None),
@@ -88,6 +105,9 @@ struct Inner {
     path: PathBuf,
     decoder: Decoder,
     format: PromptFormat,
+    /// Of the tokenizer and the chat template.
+    notes: Vec<String>,
+    date: Date,
     quantize: Option<String>,
     /// What the layer above makes of a model once and keeps with it.
     kept: OnceCell<Arc<dyn Any + Send + Sync>>,
@@ -110,7 +130,8 @@ impl LanguageModel {
         memory::probe(tokenizer.saturating_mul(TOKENIZER_GROWTH))?;
         // The tokenizer first: it is small, and its errors come before minutes of loading.
         let tokenizer = Tokenizer::open(&files)?;
-        let template = ChatTemplate::open(&files, &tokenizer)?;
+        let date = options.day()?;
+        let template = ChatTemplate::open(&files, &tokenizer)?.map(|template| template.on(date));
         let plan = LoadPlan {
             device: DeviceChoice::parse(&options.device)?,
             dtype: &options.dtype,
@@ -120,13 +141,18 @@ impl LanguageModel {
         };
         let decoder = Decoder::open(&files, &plan, monitor)?;
         let config = decoder.config();
+        let mut notes = tokenizer.check_rows(config.vocab_size)?;
         let format = PromptFormat::new(tokenizer, template, &config.eos_token_ids, config.bos_token_id)?;
+        format.check_rows(config.vocab_size)?;
+        notes.extend(format.notes());
         let name = options.name.clone().unwrap_or_else(|| model_name(path));
         Ok(LanguageModel(Arc::new(Inner {
             name,
             path: path.to_path_buf(),
             decoder,
             format,
+            notes,
+            date,
             quantize: options.quantize.clone(),
             kept: OnceCell::new(),
         })))
@@ -215,7 +241,7 @@ impl LanguageModel {
 
     /// What there is to know about the model, for hosts.
     pub fn info(&self) -> Value {
-        let Inner { name, path, decoder, format, quantize, .. } = &*self.0;
+        let Inner { name, path, decoder, format, notes, date, quantize, .. } = &*self.0;
         let config = decoder.config();
         let (tensors, bytes) = decoder.stored();
         let kept = decoder.kept();
@@ -234,11 +260,12 @@ impl LanguageModel {
             "bos_token_id": config.bos_token_id,
             "eos_token_ids": config.eos_token_ids,
             "chat_template": format.has_template(),
+            "date": date.to_string(),
             "device": device_name(decoder),
             "dtype": decoder.dtype().as_str(),
             "quantize": quantize,
             "weight_types": kept.types,
-            "notes": decoder.notes(),
+            "notes": decoder.notes().into_iter().chain(notes.iter().cloned()).collect::<Vec<String>>(),
             "threads": decoder.num_threads(),
             "tensors": tensors,
             "bytes": bytes,

@@ -153,7 +153,7 @@ impl Session {
     pub(crate) fn prompt_ids(&self, prompt: &str, options: &GenerateOptions) -> Result<Vec<u32>> {
         let format = self.model.format();
         if options.raw {
-            return format.tokenizer().encode(prompt, true);
+            return format.raw(prompt);
         }
         format.prompt(options.system.as_deref().or(self.system.as_deref()), prompt)
     }

@@ -4,6 +4,7 @@ use crate::error::{Code, Error, Result};
 use crate::files;
 use serde_json::{Map, Value};
 use std::path::Path;
+use tokenizers::AddedToken;
 
 /// Real ones reach 1.2 MB (Gemma lists thousands of added tokens).
 const LARGEST_CONFIG: u64 = 64 << 20;
@@ -17,6 +18,8 @@ pub(super) struct TokenizerConfig {
     pub add_bos_token: Option<bool>,
     /// `chat_template` as it stands in the file.
     pub chat_template: Option<Value>,
+    /// `added_tokens_decoder`, by id.
+    pub added_tokens: Vec<(u64, AddedToken)>,
 }
 
 impl TokenizerConfig {
@@ -40,6 +43,9 @@ impl TokenizerConfig {
         }
         self.add_bos_token = self.add_bos_token.or(other.add_bos_token);
         self.chat_template = self.chat_template.or(other.chat_template);
+        if self.added_tokens.is_empty() {
+            self.added_tokens = other.added_tokens;
+        }
         self
     }
 
@@ -59,6 +65,11 @@ impl TokenizerConfig {
             }
         }
         self.add_bos_token = self.add_bos_token.or(object.get("add_bos_token").and_then(Value::as_bool));
+        if let Some(added) = object.get("added_tokens_decoder").and_then(Value::as_object) {
+            self.added_tokens =
+                added.iter().filter_map(|(id, token)| Some((id.parse().ok()?, added_token(token)?))).collect();
+            self.added_tokens.sort_by_key(|(id, _)| *id);
+        }
         self.chat_template = self.chat_template.take().or(object.remove("chat_template")).filter(|v| !v.is_null());
     }
 }
@@ -70,6 +81,20 @@ fn token_text(value: &Value) -> Option<&str> {
         Value::Object(token) => token.get("content").and_then(Value::as_str),
         _ => None,
     }
+}
+
+fn added_token(value: &Value) -> Option<AddedToken> {
+    let content = value.get("content").and_then(Value::as_str).filter(|content| !content.is_empty())?;
+    let is = |name: &str| value.get(name).and_then(Value::as_bool);
+    let special = is("special").unwrap_or(false);
+    let token = AddedToken::from(content, special);
+    Some(
+        token
+            .single_word(is("single_word").unwrap_or(false))
+            .lstrip(is("lstrip").unwrap_or(false))
+            .rstrip(is("rstrip").unwrap_or(false))
+            .normalized(is("normalized").unwrap_or(!special)),
+    )
 }
 
 /// Reads a JSON object; `None` when the file is not there.
@@ -112,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_named() {
-        for text in ["{", "[]", "\u{feff}x"] {
+        for text in ["{", "[]", "x"] {
             let dir = tempfile::tempdir().unwrap();
             std::fs::write(dir.path().join("tokenizer_config.json"), text).unwrap();
             let err = TokenizerConfig::load(dir.path()).unwrap_err();

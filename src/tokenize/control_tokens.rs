@@ -11,6 +11,12 @@ use crate::error::{Code, Error, Result};
 const OPEN: char = '\u{FDD0}';
 const CLOSE: char = '\u{FDD1}';
 
+/// Whether a template wrote the marks as escapes (`tojson(ensure_ascii=true)`, a list printed as such): then the control
+/// token between them stands in its text unmarked.
+pub(super) fn escapes_marks(text: &str) -> bool {
+    text.contains("\\ufdd0") || text.contains("\\uFDD0")
+}
+
 /// The texts that a tokenizer would turn into control tokens.
 #[derive(Debug, Clone)]
 pub(super) struct ControlTokens {

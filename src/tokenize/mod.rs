@@ -7,10 +7,13 @@ mod config;
 mod control_tokens;
 mod detokenize;
 mod gguf;
+mod jinja;
+mod probe;
 mod prompt;
 mod stream;
 mod template;
 mod tokenizer;
+mod vetting;
 
 pub(crate) use prompt::{Example, PromptFormat};
 pub(crate) use stream::StreamDecoder;

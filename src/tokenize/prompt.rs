@@ -1,8 +1,11 @@
 //! From a role prompt, an input and an output to the tokens that a model is trained on and asked with.
 
-use super::control_tokens::ControlTokens;
+use super::control_tokens::{ControlTokens, escapes_marks};
+use super::probe::Learnt;
 use super::{ChatTemplate, Message, Tokenizer};
 use crate::error::{Code, Error, Result};
+use jiff::civil::Date;
+use std::borrow::Cow;
 
 /// A training example: `ids[..prompt_len]` is given, `ids[prompt_len..]` is learnt (completion and end of turn).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +23,7 @@ pub(crate) struct PromptFormat {
     template: Option<ChatTemplate>,
     bos: Option<u32>,
     end_of_turn: u32,
-    /// What the template writes between the generation prompt and the answer (Llama 2: one space).
-    before_answer: String,
-    takes_system: bool,
+    learnt: Learnt,
     in_prompt: ControlTokens,
     in_answer: ControlTokens,
 }
@@ -30,8 +31,8 @@ pub(crate) struct PromptFormat {
 impl PromptFormat {
     /// `eos_token_ids` and `bos` are those of the model's configuration.
     ///
-    /// The end of turn is what the template writes after an answer if the model stops at it, else the tokenizer's
-    /// `eos_token` if the model stops at that, else the first of `eos_token_ids`.
+    /// The end of turn is what the template writes after an answer, else the tokenizer's `eos_token` if the model stops
+    /// at it, else the first of `eos_token_ids`. Generation ends there whatever the configuration says.
     ///
     /// # Errors
     /// `Code::Tokenizer` if no end of turn can be found, or the template cannot render one question.
@@ -41,23 +42,30 @@ impl PromptFormat {
         eos_token_ids: &[u32],
         bos: Option<u32>,
     ) -> Result<Self> {
-        let probe = template.as_ref().map(|template| Probe::new(template, &tokenizer)).transpose()?.unwrap_or_default();
+        let learnt = template.as_ref().map(|template| Learnt::new(template, &tokenizer)).transpose()?;
+        let mut learnt = learnt.unwrap_or_default();
         let eos_token = tokenizer.named_token("eos_token");
         let stops = |id: &u32| eos_token_ids.is_empty() || eos_token_ids.contains(id);
-        let end_of_turn =
-            probe.end_of_turn.filter(stops).or(eos_token.filter(stops)).or(eos_token_ids.first().copied());
-        let Some(end_of_turn) = end_of_turn else {
+        if let Some(written) = learnt.end_of_turn.filter(|id| !stops(id)) {
+            let token = tokenizer.id_to_token(written).unwrap_or_default();
+            learnt.notes.push(format!(
+                "the chat template ends a turn with {token:?} ({written}), which is not among the model's `eos_token_id` \
+                 {eos_token_ids:?}; it ends generation too, and training teaches it"
+            ));
+        }
+        let end_of_turn = learnt.end_of_turn.or(eos_token.filter(stops)).or(eos_token_ids.first().copied());
+        let Some(end_of_turn) = end_of_turn.filter(|id| tokenizer.piece(*id).is_some()) else {
             return Err(Error::new(
                 Code::Tokenizer,
-                "no end-of-turn token: config.json has no `eos_token_id` and tokenizer_config.json no `eos_token`",
+                "no end-of-turn token: config.json has no `eos_token_id` and tokenizer_config.json no `eos_token` that the \
+                 tokenizer knows",
             ));
         };
         let source = template.as_ref().map(ChatTemplate::source);
         Ok(PromptFormat {
             bos: tokenizer.leading_bos(bos)?,
             end_of_turn,
-            before_answer: probe.before_answer,
-            takes_system: probe.takes_system,
+            learnt,
             in_prompt: ControlTokens::new(&tokenizer, source)?,
             // Answers are the trainer's own; only true control tokens are kept out of them, `<think>` may be taught.
             in_answer: ControlTokens::new(&tokenizer, None)?,
@@ -70,15 +78,24 @@ impl PromptFormat {
     /// a template: `system`, a blank line, `user`, a line break. A template that knows no system role gets `system` at
     /// the beginning of the question.
     pub fn prompt(&self, system: Option<&str>, user: &str) -> Result<Vec<u32>> {
-        let (text, marked) = self.render(system, user)?;
-        let mut ids = match marked {
+        let (text, marked) = self.render(system.map(plain).as_deref(), &plain(user))?;
+        Ok(self.after_bos(match marked {
             true => self.in_prompt.encode_marked(&self.tokenizer, &text, false)?,
             false => self.tokenizer.encode(&text, false)?,
-        };
+        }))
+    }
+
+    /// The tokens of a prompt that was written by hand, control tokens and all: one BOS, and never an end, which some
+    /// tokenizers put after every text.
+    pub fn raw(&self, prompt: &str) -> Result<Vec<u32>> {
+        Ok(self.after_bos(self.tokenizer.encode(&plain(prompt), false)?))
+    }
+
+    fn after_bos(&self, mut ids: Vec<u32>) -> Vec<u32> {
         if let Some(bos) = self.bos.filter(|bos| ids.first() != Some(bos)) {
             ids.insert(0, bos);
         }
-        Ok(ids)
+        ids
     }
 
     /// The tokens of a question with its answer. The answer is encoded on its own, so that training continues exactly
@@ -86,7 +103,7 @@ impl PromptFormat {
     pub fn example(&self, system: Option<&str>, input: &str, output: &str) -> Result<Example> {
         let mut ids = self.prompt(system, input)?;
         let prompt_len = ids.len();
-        let answer = format!("{}{output}", self.before_answer);
+        let answer = format!("{}{}", self.learnt.before_answer, plain(output));
         ids.extend(match self.in_answer.mark(&self.tokenizer, &[&answer])?.as_deref() {
             Some([marked]) => self.in_answer.encode_marked(&self.tokenizer, marked, true)?,
             _ => self.tokenizer.encode_continuation(&answer)?,
@@ -115,6 +132,29 @@ impl PromptFormat {
         self.template.is_some()
     }
 
+    /// Refuses a model that has no row of embeddings for the tokens that every prompt or answer has.
+    pub fn check_rows(&self, rows: usize) -> Result<()> {
+        match self.bos.into_iter().chain([self.end_of_turn]).find(|id| *id as usize >= rows) {
+            None => Ok(()),
+            Some(id) => {
+                let token = self.tokenizer.id_to_token(id).unwrap_or_default();
+                let message =
+                    format!("the token {token:?} ({id}) begins or ends texts, and the model has {rows} rows only");
+                Err(Error::new(Code::Tokenizer, message).with("token_id", id).with("rows", rows))
+            }
+        }
+    }
+
+    /// What a host should know about the tokenizer's files and the template.
+    pub fn notes(&self) -> Vec<String> {
+        self.tokenizer.notes().iter().chain(&self.learnt.notes).cloned().collect()
+    }
+
+    /// The day that the template tells, if it tells one.
+    pub fn template_date(&self) -> Option<Date> {
+        self.template.as_ref().filter(|template| template.tells_the_date()).map(ChatTemplate::date)
+    }
+
     /// The prompt's text, and whether control tokens are marked in it.
     fn render(&self, system: Option<&str>, user: &str) -> Result<(String, bool)> {
         let system = system.filter(|text| !text.is_empty());
@@ -125,58 +165,34 @@ impl PromptFormat {
         let user = texts.pop().unwrap_or_default();
         let system = texts.pop();
         let text = match &self.template {
-            Some(template) => template.render(&self.conversation(system, user), true)?,
+            Some(template) => template.render(&self.conversation(system, user), true)? + &self.learnt.header,
             None => joined(system, &user) + "\n",
         };
+        if is_marked && escapes_marks(&text) {
+            return Err(Error::new(
+                Code::Tokenizer,
+                "the text contains a control token, and the chat template writes texts in a form in which it cannot be told \
+                 from its own; remove it",
+            ));
+        }
         Ok((text, is_marked))
     }
 
     fn conversation(&self, system: Option<String>, user: String) -> Vec<Message> {
+        let turn = |role: &str, content: String| Message::new(role, content).in_parts(self.learnt.in_parts);
         match system {
-            Some(system) if self.takes_system => vec![Message::new("system", system), Message::new("user", user)],
-            system => vec![Message::new("user", joined(system, &user))],
+            Some(system) if self.learnt.takes_system => vec![turn("system", system), turn("user", user)],
+            system => vec![turn("user", joined(system, &user))],
         }
     }
 }
 
-fn joined(system: Option<String>, user: &str) -> String {
+/// Line ends of any system as `\n`, as models were tuned on, and no byte-order mark.
+fn plain(text: &str) -> Cow<'_, str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) }
+}
+
+pub(super) fn joined(system: Option<String>, user: &str) -> String {
     system.map_or_else(|| user.to_owned(), |system| format!("{system}\n\n{user}"))
-}
-
-/// What is learnt about a template by rendering conversations whose words are known.
-#[derive(Debug)]
-struct Probe {
-    takes_system: bool,
-    before_answer: String,
-    end_of_turn: Option<u32>,
-}
-
-impl Default for Probe {
-    fn default() -> Self {
-        Probe { takes_system: true, before_answer: String::new(), end_of_turn: None }
-    }
-}
-
-impl Probe {
-    fn new(template: &ChatTemplate, tokenizer: &Tokenizer) -> Result<Self> {
-        const SYSTEM: &str = "Instruction0";
-        const USER: &str = "Question0";
-        const ANSWER: &str = "Answer0";
-        let user = Message::new("user", USER);
-        let prompt = template.render(std::slice::from_ref(&user), true)?;
-        // A refusal and a role that is left out without a word (Phi-3) are the same to us.
-        let takes_system = template
-            .render(&[Message::new("system", SYSTEM), user.clone()], true)
-            .is_ok_and(|text| text.contains(SYSTEM) && text.contains(USER));
-        let mut probe = Probe { takes_system, ..Probe::default() };
-        if let Ok(whole) = template.render(&[user, Message::new("assistant", ANSWER)], false)
-            && let Some((before, after)) = whole.rsplit_once(ANSWER)
-        {
-            let between = before.strip_prefix(prompt.as_str()).unwrap_or_default();
-            probe.before_answer = if between.trim().is_empty() { between.to_owned() } else { String::new() };
-            let ids = tokenizer.encode_continuation(after.trim_start())?;
-            probe.end_of_turn = ids.first().copied().filter(|&id| tokenizer.is_special(id));
-        }
-        Ok(probe)
-    }
 }

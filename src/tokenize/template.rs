@@ -1,46 +1,61 @@
 //! The chat template: a Jinja program that turns a conversation into the text the model was tuned on.
 //!
-//! Rendered as `transformers` renders it: `trim_blocks`, `lstrip_blocks`, `loopcontrols`, Python's string methods,
-//! `raise_exception`, `strftime_now`, a `tojson` like `json.dumps(ensure_ascii=False)`, the tokenizer's special tokens
-//! by name. `{% generation %}` blocks, which only mark text for loss masks, are plain blocks here.
+//! Rendered as `transformers` renders it: its variables, its `tojson`, the tokenizer's special tokens by name, today's
+//! date fixed when the model is loaded.
 
 use super::Tokenizer;
 use super::config::{TokenizerConfig, read_object};
+use super::jinja::{Fault, Template, unix_lines};
 use crate::error::{Code, Error, Result};
 use crate::files;
 use crate::model::ModelFiles;
-use minijinja::value::{Kwargs, Value};
-use minijinja::{Environment, ErrorKind, context};
-use serde::Serialize;
+use crate::own_stack::on_own_stack;
+use jiff::civil::Date;
+use serde_json::json;
 use std::path::Path;
 
-/// Far above any real template (the largest have 20 KB).
+/// Far above any real template (the largest have 30 KB).
 const LARGEST_TEMPLATE: u64 = 4 << 20;
-/// Instructions per rendering; a conversation of hundreds of turns takes thousands.
-const FUEL: u64 = 50_000_000;
 
 /// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,
     /// What was said.
     pub content: String,
+    /// Whether the content is handed over as a list of parts, `[{"type": "text", "text": …}]`.
+    pub in_parts: bool,
 }
 
 impl Message {
     /// A turn.
     pub fn new(role: &str, content: impl Into<String>) -> Self {
-        Message { role: role.to_owned(), content: content.into() }
+        Message { role: role.to_owned(), content: content.into(), in_parts: false }
+    }
+
+    /// The same turn, its content as parts or as a text.
+    #[must_use]
+    pub fn in_parts(self, in_parts: bool) -> Self {
+        Message { in_parts, ..self }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        match self.in_parts {
+            true => json!({"role": self.role, "content": [{"type": "text", "text": self.content}]}),
+            false => json!({"role": self.role, "content": self.content}),
+        }
     }
 }
 
 /// A compiled chat template.
 #[derive(Debug)]
 pub(crate) struct ChatTemplate {
-    environment: Environment<'static>,
+    template: Template,
     source: String,
     special_tokens: Vec<(String, String)>,
+    /// What `strftime_now` says, at midnight.
+    date: Date,
 }
 
 impl ChatTemplate {
@@ -77,37 +92,51 @@ impl ChatTemplate {
     }
 
     fn compile(source: String, special_tokens: Vec<(String, String)>, path: &Path) -> Result<Self> {
-        let mut environment = Environment::new();
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.set_fuel(Some(FUEL));
-        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", raise_exception);
-        environment.add_function("strftime_now", strftime_now);
-        environment.add_filter("tojson", tojson);
-        environment.add_template_owned("chat", without_generation_tags(&source)).map_err(|err| {
-            Error::new(Code::Tokenizer, format!("the chat template in {} does not compile: {err:#}", path.display()))
-                .with("path", path.display().to_string())
-                .with("line", err.line())
+        let source = unix_lines(&source).into_owned();
+        let template = on_own_stack(|| Template::parse(&source))?.map_err(|fault| {
+            let Fault { line, message, .. } = fault;
+            let path = path.display();
+            Error::new(Code::Tokenizer, format!("the chat template in {path} does not compile: line {line}: {message}"))
+                .with("path", path.to_string())
+                .with("line", line)
         })?;
-        Ok(ChatTemplate { environment, source, special_tokens })
+        Ok(ChatTemplate { template, source, special_tokens, date: jiff::Zoned::now().date() })
+    }
+
+    /// The same template on another day.
+    #[must_use]
+    pub fn on(self, date: Date) -> Self {
+        ChatTemplate { date, ..self }
+    }
+
+    /// What `strftime_now` says.
+    pub fn date(&self) -> Date {
+        self.date
+    }
+
+    /// Whether the day makes a difference.
+    pub fn tells_the_date(&self) -> bool {
+        self.source.contains("strftime_now")
     }
 
     /// The text of a conversation; `add_generation_prompt` ends it where the assistant is to speak.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
-        let special = Value::from_iter(self.special_tokens.iter().map(|(k, v)| (k.clone(), v.clone())));
         // Training teaches answers, not trains of thought, so templates that know thinking are told to leave it out.
-        let variables = context! {
-            messages => messages,
-            tools => (),
-            documents => (),
-            add_generation_prompt => add_generation_prompt,
-            enable_thinking => false,
-            ..special
-        };
-        let template = self.environment.get_template("chat").map_err(|err| refused(&err))?;
-        template.render(variables).map_err(|err| refused(&err))
+        let given = json!({
+            "messages": messages.iter().map(Message::json).collect::<Vec<_>>(),
+            "tools": null,
+            "documents": null,
+            "add_generation_prompt": add_generation_prompt,
+            "enable_thinking": false,
+        });
+        let special = self.special_tokens.iter().map(|(name, text)| (name.clone(), json!(text)));
+        let variables = special.chain(given.as_object().cloned().unwrap_or_default()).collect();
+        let rendered = on_own_stack(|| self.template.render(&variables, self.date.at(0, 0, 0, 0)))?;
+        rendered.map_err(|Fault { line, message, raised }| {
+            let what = if raised { "refuses the conversation" } else { "cannot be rendered" };
+            let place = if raised { String::new() } else { format!("line {line}: ") };
+            Error::new(Code::Tokenizer, format!("the chat template {what}: {place}{message}")).with("line", line)
+        })
     }
 
     /// The Jinja source.
@@ -116,108 +145,34 @@ impl ChatTemplate {
     }
 }
 
-/// A template is a string, or a list of named ones of which `default` is for conversations without tools.
+/// A template is a string; a list of named ones, or an object of them by name, of which `default` is for conversations
+/// without tools.
 fn default_template(value: serde_json::Value, path: &Path) -> Result<Option<String>> {
-    use serde_json::Value::{Array, Null, String};
+    use serde_json::Value::{Array, Null, Object, String};
+    let named = |name: &str| format!("has no template of the name `default`; it has {name}");
     let found = match value {
         Null => return Ok(None),
         String(source) => return Ok(Some(source)),
-        Array(named) => {
-            let source = |entry: &serde_json::Value| entry["template"].as_str().map(str::to_owned);
-            let default = named.iter().find(|entry| entry["name"] == "default").and_then(source);
-            if default.is_some() {
-                return Ok(default);
+        Array(list) => {
+            let default = list.iter().find(|entry| entry["name"] == "default");
+            if let Some(source) = default.and_then(|entry| entry["template"].as_str()) {
+                return Ok(Some(source.to_owned()));
             }
-            "a list without the name `default`"
+            named(&list.iter().filter_map(|entry| entry["name"].as_str()).collect::<Vec<_>>().join(", "))
         }
-        _ => "neither a string nor a list",
+        Object(map) => {
+            if let Some(source) = map.get("default").and_then(serde_json::Value::as_str) {
+                return Ok(Some(source.to_owned()));
+            }
+            named(&map.keys().map(std::string::String::as_str).collect::<Vec<_>>().join(", "))
+        }
+        _ => "is neither a string nor named templates".to_owned(),
     };
     Err(Error::new(
         Code::Tokenizer,
-        format!("`chat_template` in {} is {found}; expected a template or a list with `default`", path.display()),
+        format!("`chat_template` in {} {found}; expected a template, or named ones with `default`", path.display()),
     )
     .with("path", path.display().to_string()))
-}
-
-/// Makes `{% generation %}` a block that minijinja knows. Its whitespace control stays.
-fn without_generation_tags(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(at) = rest.find("{%") {
-        let (before, tag) = rest.split_at(at);
-        out.push_str(before);
-        let Some(end) = tag.find("%}") else { break };
-        let inner = &tag[2..end];
-        let replaced = match inner.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+') {
-            "generation" => Some("with"),
-            "endgeneration" => Some("endwith"),
-            _ => None,
-        };
-        match replaced {
-            Some(word) => {
-                let sign = |c: Option<char>| c.filter(|c| matches!(c, '-' | '+')).map(String::from).unwrap_or_default();
-                let (open, close) = (sign(inner.chars().next()), sign(inner.chars().last()));
-                out.push_str(&format!("{{%{open} {word} {close}%}}"));
-                rest = &tag[end + 2..];
-            }
-            None => {
-                out.push_str("{%");
-                rest = &tag[2..];
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-fn raise_exception(message: String) -> Result<Value, minijinja::Error> {
-    Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
-}
-
-fn strftime_now(format: &str) -> Result<String, minijinja::Error> {
-    jiff::fmt::strtime::format(format, &jiff::Zoned::now())
-        .map_err(|err| minijinja::Error::new(ErrorKind::InvalidOperation, format!("strftime_now: {err}")))
-}
-
-/// `json.dumps(value, ensure_ascii=False, indent=…)`; minijinja's own escapes for HTML and is more compact.
-fn tojson(value: &Value, arguments: Kwargs) -> Result<Value, minijinja::Error> {
-    let indent: Option<usize> = arguments.get("indent")?;
-    let _: Option<bool> = arguments.get("ensure_ascii")?;
-    arguments.assert_all_used()?;
-    let failed = |err: serde_json::Error| minijinja::Error::new(ErrorKind::BadSerialization, err.to_string());
-    let mut out = Vec::new();
-    match indent {
-        Some(width) => {
-            let indent = " ".repeat(width.min(16));
-            let formatter = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
-            value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter)).map_err(failed)?;
-        }
-        None => value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, PythonSpaces)).map_err(failed)?,
-    }
-    Ok(Value::from(String::from_utf8_lossy(&out).into_owned()))
-}
-
-/// `", "` and `": "` between items, as Python's `json` writes them.
-struct PythonSpaces;
-
-impl serde_json::ser::Formatter for PythonSpaces {
-    fn begin_array_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-
-    fn begin_object_key<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-
-    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
-        writer.write_all(b": ")
-    }
-}
-
-fn refused(err: &minijinja::Error) -> Error {
-    let message = err.detail().map(str::to_owned).unwrap_or_else(|| err.to_string());
-    Error::new(Code::Tokenizer, format!("the chat template refuses the conversation: {message}"))
-        .with("line", err.line())
 }
 
 #[cfg(test)]
@@ -238,10 +193,6 @@ mod tests {
             ("{{ {'a': [1, 2], 'b': none} | tojson }}", r#"{"a": [1, 2], "b": null}"#),
             ("{{ [1] | tojson(indent=2) }}", "[\n  1\n]"),
             ("a\n  {% if true %}\nb\n  {% endif %}\nc", "a\nb\nc"),
-            (
-                "{% for m in messages * 3 %}{{ loop.index }}{% if loop.index == 2 %}{% break %}{% endif %}{% endfor %}",
-                "12",
-            ),
             ("x {%- generation -%} y {%- endgeneration -%} z", "xyz"),
             ("{{ 'a' in missing }}{{ missing }}|{{ tools is none }}|{{ enable_thinking }}", "False|True|False"),
             ("{{ strftime_now('%Y') | length }}", "4"),
@@ -282,6 +233,10 @@ mod tests {
         assert_eq!(load(), Ok(Some("x".into())));
         std::fs::remove_file(dir.path().join("chat_template.jinja")).unwrap();
         write("chat_template.json", r#"{"chat_template":[{"name":"rag","template":"t"}]}"#);
-        assert!(load().unwrap_err().contains("a list without the name `default`"));
+        assert!(load().unwrap_err().contains("no template of the name `default`; it has rag"));
+        write("chat_template.json", r#"{"chat_template":{"tool_use":"t","default":"o"}}"#);
+        assert_eq!(load(), Ok(Some("o".into())));
+        write("chat_template.json", "\u{feff}{\"chat_template\":{\r\n\"default\":\"a\\r\\nb\"}}");
+        assert_eq!(load(), Ok(Some("a\nb".into())), "a byte-order mark and DOS line ends");
     }
 }

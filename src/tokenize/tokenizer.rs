@@ -3,18 +3,31 @@
 use super::config::TokenizerConfig;
 use super::detokenize::Detokenizer;
 use super::gguf;
+use super::probe;
 use super::stream::StreamDecoder;
-use crate::error::{Code, Error, IoContext, Result};
+use super::vetting::Outline;
+use crate::error::{Code, Error, Result};
+use crate::files;
 use crate::model::ModelFiles;
+use crate::own_stack::on_own_stack;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use tokenizers::{AddedToken, Model, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer};
+use tokenizers::{
+    AddedToken, Model, ModelWrapper, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer,
+};
 
 /// The largest in public use (Gemma 3) has 33 MB.
 const LARGEST_TOKENIZER: u64 = 512 << 20;
+
+/// Far above any vocabulary; tables are made by the highest id.
+const HIGHEST_ID: u32 = 1 << 24;
+
+/// Rows that a model may have for tokens that its tokenizer lacks, without a note: vocabularies are padded.
+const PADDING_ROWS: usize = 1024;
 
 const FILE: &str = "tokenizer.json";
 
@@ -31,6 +44,7 @@ struct Inner {
     vocab_size: usize,
     sha256: String,
     continuation: Continuation,
+    notes: Vec<String>,
 }
 
 /// How a text is encoded that continues another.
@@ -52,8 +66,7 @@ impl Tokenizer {
             let config = TokenizerConfig::load(files.directory())?.or(inside);
             return Self::read(files.directory(), config);
         }
-        let bytes = gguf::tokenizer_json(gguf)?.to_string().into_bytes();
-        Self::new(&bytes, inside, gguf.path())
+        Self::new(&gguf::tokenizer_json(gguf)?.to_string(), inside, gguf.path())
     }
 
     /// Loads `tokenizer.json` (and what `tokenizer_config.json` adds) from a model's directory.
@@ -74,20 +87,38 @@ impl Tokenizer {
             )
             .with("path", path.display().to_string()));
         }
-        let size = std::fs::metadata(&path).at("read", &path)?.len();
-        if size > LARGEST_TOKENIZER {
-            return Err(damaged(&path, format!("it has {size} bytes; expected at most {LARGEST_TOKENIZER}")));
-        }
-        Self::new(&std::fs::read(&path).at("read", &path)?, config, &path)
+        Self::new(&files::read_text(&path, LARGEST_TOKENIZER)?, config, &path)
     }
 
-    /// Makes a tokenizer of the bytes of a `tokenizer.json`; `path` is where they come from.
-    fn new(bytes: &[u8], config: TokenizerConfig, path: &Path) -> Result<Self> {
+    /// Makes a tokenizer of the text of a `tokenizer.json`; `path` is where it comes from.
+    fn new(text: &str, config: TokenizerConfig, path: &Path) -> Result<Self> {
+        on_own_stack(|| {
+            let tokenizer = Self::build(text, config, path)?;
+            probe::tokenizer(&tokenizer).map_err(|why| damaged(path, why))?;
+            Ok(tokenizer)
+        })?
+    }
+
+    /// As [`Tokenizer::new`], without knowing yet that it works. For fuzzers too.
+    fn build(text: &str, config: TokenizerConfig, path: &Path) -> Result<Self> {
         let damaged = |why: String| damaged(path, why);
-        let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(|err| damaged(err.to_string()))?;
+        let outline = Outline::read(text).map_err(damaged)?;
+        let mut notes = Vec::new();
+        let parsed = guarded(|| tokenizers::Tokenizer::from_bytes(text).map_err(refused));
+        let mut tokenizer = parsed.map_err(|err| damaged(err.message().to_owned()))?;
         // A saved tokenizer may carry the limits of the program that saved it; they would cut rows without a word.
         tokenizer.with_truncation(None).map_err(|err| damaged(err.to_string()))?;
         tokenizer.with_padding(None);
+        if outline.has_dropout()
+            && let ModelWrapper::BPE(model) = tokenizer.get_model()
+        {
+            let mut model = model.clone();
+            model.dropout = None;
+            tokenizer.with_model(model);
+            notes.push("tokenizer.json leaves out merges by chance (`dropout`); that was switched off".to_owned());
+        }
+        take_over(&mut tokenizer, &config, &mut notes).map_err(damaged)?;
+        check_ids(&tokenizer, &outline).map_err(damaged)?;
         let decoder = serde_json::to_value(tokenizer.get_decoder()).map_err(|err| damaged(err.to_string()))?;
         let detokenizer = Detokenizer::new(&decoder).map_err(|err| err.with("path", path.display().to_string()))?;
         let added = tokenizer.get_added_tokens_decoder().into_iter().collect();
@@ -98,10 +129,11 @@ impl Tokenizer {
             config,
             added,
             vocab_size,
-            sha256: format!("{:x}", Sha256::digest(bytes)),
+            sha256: format!("{:x}", Sha256::digest(text)),
             continuation: Continuation::Plain,
+            notes,
         };
-        inner.continuation = inner.find_continuation()?;
+        inner.continuation = inner.find_continuation().map_err(|err| damaged(err.message().to_owned()))?;
         Ok(Tokenizer(Arc::new(inner)))
     }
 
@@ -139,6 +171,11 @@ impl Tokenizer {
         self.0.added.get(&id).is_some_and(|token| token.special)
     }
 
+    /// Whether a token was added to the vocabulary of the model, as templates' markup is.
+    pub(super) fn is_added(&self, id: u32) -> bool {
+        self.0.added.contains_key(&id)
+    }
+
     /// The id of a token by its name.
     pub fn token_to_id(&self, token: &str) -> Option<u32> {
         self.0.tokenizer.token_to_id(token)
@@ -174,13 +211,56 @@ impl Tokenizer {
 
     /// The BOS that this tokenizer begins each text with; `None` if it begins with none.
     pub fn leading_bos(&self, model_bos: Option<u32>) -> Result<Option<u32>> {
-        let added = self.encode("", true)?.first().copied();
+        let (whole, plain) = (self.encode("a", true)?, self.encode("a", false)?);
+        // What stands before the text; a tokenizer may add an end only.
+        let begins = !plain.is_empty() && !whole.starts_with(&plain);
+        let added = whole.first().copied().filter(|&id| begins && self.piece(id).is_some());
         let named = self.named_token("bos_token").or(model_bos);
         Ok(match self.0.config.add_bos_token {
             Some(false) => None,
             Some(true) => named.or(added),
             None => added.filter(|&id| named.is_none_or(|bos| bos == id)),
         })
+    }
+
+    /// What was done to the files that a host should know of.
+    pub fn notes(&self) -> &[String] {
+        &self.0.notes
+    }
+
+    /// Holds the tokenizer against a model with so many rows of embeddings; what a host should know of comes back.
+    ///
+    /// # Errors
+    /// `Tokenizer` if a token of its vocabulary has no row. Added tokens may lack one: most are never used.
+    pub fn check_rows(&self, rows: usize) -> Result<Vec<String>> {
+        let mut without: Vec<(u32, String)> = (rows..self.vocab_size())
+            .filter_map(|id| u32::try_from(id).ok())
+            .filter_map(|id| self.id_to_token(id).map(|token| (id, token)))
+            .collect();
+        let belongs = |id: &u32| !self.0.added.contains_key(id);
+        if let Some((id, token)) = without.iter().find(|(id, _)| belongs(id)) {
+            let message = format!(
+                "the tokenizer has {} tokens and the model rows for {rows}: token {id} ({token:?}) has none; the two do not \
+                 belong together",
+                self.vocab_size()
+            );
+            return Err(Error::new(Code::Tokenizer, message).with("token_id", *id).with("rows", rows));
+        }
+        let mut notes = Vec::new();
+        if !without.is_empty() {
+            let count = without.len();
+            without.truncate(5);
+            let shown: Vec<_> = without.iter().map(|(id, token)| format!("{token:?} ({id})")).collect();
+            notes.push(format!(
+                "{count} added tokens have no row in the model and cannot be used: {}",
+                shown.join(", ")
+            ));
+        }
+        if self.vocab_size().saturating_add(PADDING_ROWS) < rows {
+            let size = self.vocab_size();
+            notes.push(format!("the model has rows for {rows} tokens and the tokenizer only {size}"));
+        }
+        Ok(notes)
     }
 
     /// The special tokens by role, as templates see them.
@@ -200,8 +280,10 @@ impl Tokenizer {
 
 impl Inner {
     fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
-        let encoding = self.tokenizer.encode_fast(text, add_special_tokens).map_err(refused)?;
-        Ok(encoding.get_ids().to_vec())
+        guarded(|| {
+            let encoding = self.tokenizer.encode_fast(text, add_special_tokens).map_err(refused)?;
+            Ok(encoding.get_ids().to_vec())
+        })
     }
 
     /// The pipeline of `tokenizers` without its first step, the search for added tokens.
@@ -209,17 +291,19 @@ impl Inner {
         if text.is_empty() {
             return Ok(Vec::new());
         }
-        let mut normalized = NormalizedString::from(text);
-        if let Some(normalizer) = self.tokenizer.get_normalizer() {
-            normalizer.normalize(&mut normalized).map_err(refused)?;
-        }
-        let mut pieces = PreTokenizedString::from(normalized);
-        if let Some(pre_tokenizer) = self.tokenizer.get_pre_tokenizer() {
-            pre_tokenizer.pre_tokenize(&mut pieces).map_err(refused)?;
-        }
-        let model = self.tokenizer.get_model();
-        pieces.tokenize(|piece| model.tokenize(piece.get())).map_err(refused)?;
-        Ok(pieces.into_encoding(None, 0, OffsetType::None).map_err(refused)?.get_ids().to_vec())
+        guarded(|| {
+            let mut normalized = NormalizedString::from(text);
+            if let Some(normalizer) = self.tokenizer.get_normalizer() {
+                normalizer.normalize(&mut normalized).map_err(refused)?;
+            }
+            let mut pieces = PreTokenizedString::from(normalized);
+            if let Some(pre_tokenizer) = self.tokenizer.get_pre_tokenizer() {
+                pre_tokenizer.pre_tokenize(&mut pieces).map_err(refused)?;
+            }
+            let model = self.tokenizer.get_model();
+            pieces.tokenize(|piece| model.tokenize(piece.get())).map_err(refused)?;
+            Ok(pieces.into_encoding(None, 0, OffsetType::None).map_err(refused)?.get_ids().to_vec())
+        })
     }
 
     fn continue_with(&self, text: &str, encode: impl Fn(&str) -> Result<Vec<u32>>) -> Result<Vec<u32>> {
@@ -253,6 +337,85 @@ impl Inner {
         }
         Ok(Continuation::Plain)
     }
+}
+
+/// Takes over the added tokens that `tokenizer_config.json` has and `tokenizer.json` lacks.
+fn take_over(
+    tokenizer: &mut tokenizers::Tokenizer,
+    config: &TokenizerConfig,
+    notes: &mut Vec<String>,
+) -> std::result::Result<(), String> {
+    let mut taken = Vec::new();
+    for (id, token) in &config.added_tokens {
+        match tokenizer.token_to_id(&token.content) {
+            Some(known) if u64::from(known) == *id => {}
+            Some(known) => {
+                return Err(format!(
+                    "the token {:?} has the id {known} there and {id} in tokenizer_config.json",
+                    token.content
+                ));
+            }
+            None => {
+                tokenizer.add_tokens([token.clone()]).map_err(|err| err.to_string())?;
+                let given = tokenizer.token_to_id(&token.content);
+                if given.map(u64::from) != Some(*id) {
+                    return Err(format!(
+                        "tokenizer_config.json adds the token {:?} with the id {id}, which does not follow the ids there",
+                        token.content
+                    ));
+                }
+                taken.push(format!("{:?}", token.content));
+            }
+        }
+    }
+    if !taken.is_empty() {
+        let count = taken.len();
+        taken.truncate(5);
+        notes.push(format!(
+            "{count} added tokens of tokenizer_config.json that tokenizer.json lacks: {}",
+            taken.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// Each token has one id, and one that a model can have a row for.
+fn check_ids(tokenizer: &tokenizers::Tokenizer, outline: &Outline) -> std::result::Result<(), String> {
+    let mut by_id: HashMap<u32, String> = HashMap::new();
+    for (token, id) in tokenizer.get_vocab(false) {
+        if id >= HIGHEST_ID {
+            return Err(format!("the token {token:?} has the id {id}; expected less than {HIGHEST_ID}"));
+        }
+        if let Some(other) = by_id.insert(id, token.clone()) {
+            let (first, second) = if other < token { (other, token) } else { (token, other) };
+            return Err(format!("the tokens {first:?} and {second:?} have the same id, {id}"));
+        }
+    }
+    let mut contents: HashMap<u64, &str> = HashMap::new();
+    for added in outline.added_tokens.iter().filter(|added| !added.content.is_empty()) {
+        if added.id >= u64::from(HIGHEST_ID) {
+            return Err(format!("the added token {:?} has the id {}", added.content, added.id));
+        }
+        let known = tokenizer.token_to_id(&added.content).map(u64::from);
+        if known != Some(added.id) {
+            let known = known.map_or("none".to_owned(), |id| id.to_string());
+            return Err(format!("the added token {:?} has the id {} and would get {known}", added.content, added.id));
+        }
+        if let Some(other) = contents.insert(added.id, &added.content)
+            && other != added.content
+        {
+            return Err(format!("the added tokens {other:?} and {:?} have the same id, {}", added.content, added.id));
+        }
+    }
+    Ok(())
+}
+
+/// Runs what may panic on a damaged file.
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+        Err(refused(text.unwrap_or("it failed").into()))
+    })
 }
 
 fn damaged(path: &Path, why: String) -> Error {

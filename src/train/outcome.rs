@@ -117,10 +117,13 @@ impl<'a> Ending<'a> {
         summary["memory"]["process_peak_bytes"] = json!(memory::resident().map(|resident| resident.peak));
         summary["seconds"] = json!(run.job.started.elapsed().as_secs_f64());
         summary["notes"] = json!(notes.sentences());
+        let mut metrics = summary.as_object().cloned().unwrap_or_default();
+        // The same seed gives the same adapter on another day only with this day among the model's options.
+        metrics.extend(run.job.model.format().template_date().map(|date| ("date".to_owned(), json!(date.to_string()))));
         let provenance = Provenance {
             rows: run.job.dataset.rows().len(),
             csv_sha256: Some(run.job.dataset.sha256().to_owned()),
-            metrics: summary.as_object().cloned().unwrap_or_default(),
+            metrics,
         };
         let name = &run.job.options.name;
         let (path, adapter) = match &run.files {

@@ -36,6 +36,7 @@ pub(super) fn config(gguf: &Gguf) -> Result<TokenizerConfig> {
         special_tokens: Vec::new(),
         add_bos_token: gguf.flag("tokenizer.ggml.add_bos_token")?,
         chat_template: gguf.text("tokenizer.chat_template")?.map(|source| Value::String(source.to_owned())),
+        added_tokens: Vec::new(),
     };
     let tokens = gguf.texts("tokenizer.ggml.tokens")?.unwrap_or_default();
     for (ours, theirs) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {

@@ -1,9 +1,15 @@
 //! SentencePiece's BPE: the file has a score for each token, from which the merges follow.
 
 use super::{BYTE, CONTROL, Parts, UNKNOWN, Vocabulary};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+
+/// Bytes of all merges, which the vocabulary decides: a chain of pieces that each go on from the last has as many as the
+/// square of its length. Real vocabularies have up to 10 MB.
+const MOST_BYTES: usize = 64 << 20;
+/// Places at which pieces are tried to be cut in two; real vocabularies have some millions of bytes there.
+const MOST_TRIED: usize = 1 << 30;
 
 pub(super) fn parts(vocabulary: &Vocabulary<'_>) -> Result<Parts> {
     let gguf = vocabulary.gguf;
@@ -40,13 +46,23 @@ fn merges(vocabulary: &Vocabulary<'_>) -> Result<Vec<[String; 2]>> {
     let is_text = |kind: u32| ![UNKNOWN, CONTROL, BYTE].contains(&kind);
     let score: HashMap<&str, f64> =
         vocabulary.used().filter(|(_, _, kind)| is_text(*kind)).map(|(id, token, _)| (token, scores[id])).collect();
-    let mut merges = Vec::new();
+    let too_many = |bytes: usize| {
+        let message = format!("the pieces can be put together in too many ways ({bytes} bytes of merges)");
+        vocabulary.gguf.error(Code::Tokenizer, message)
+    };
+    let (mut merges, mut bytes, mut tried) = (Vec::new(), 0usize, 0usize);
     for (_, token, _) in vocabulary.used().filter(|(_, _, kind)| is_text(*kind)) {
         let splits = token.char_indices().skip(1).filter_map(|(at, _)| {
             let (left, right) = token.split_at(at);
             Some((left, right, *score.get(left)?, *score.get(right)?))
         });
         let mut splits: Vec<_> = splits.collect();
+        bytes = bytes.saturating_add(splits.len() * token.len());
+        // Looking a half up reads it.
+        tried = tried.saturating_add(token.len() * token.len());
+        if bytes > MOST_BYTES || tried > MOST_TRIED {
+            return Err(too_many(bytes));
+        }
         splits.sort_by(|a, b| b.2.total_cmp(&a.2).then(b.3.total_cmp(&a.3)));
         merges.extend(splits.into_iter().map(|(left, right, ..)| (score[token], left, right)));
     }

@@ -20,4 +20,7 @@ public sealed record ModelOptions
 
     /// <summary>Name in reports and adapter files; by default that of the directory or GGUF file.</summary>
     public string? Name { get; init; }
+
+    /// <summary>The day that a chat template tells the model, as <c>2026-11-27</c>; by default today. Trained adapters keep it.</summary>
+    public string? Date { get; init; }
 }
