@@ -67,7 +67,7 @@ impl Host {
 
     fn call(&mut self, call: u8, first: u8, second: u8) {
         let (mut out, mut text, mut err) = (0usize, null_mut(), null_mut());
-        let place = (&raw mut out).cast();
+        let place = &raw mut out;
         let handle = |wanted| self.pick(wanted, first);
         let other = |wanted| self.pick(wanted, second);
         let (prompt, len) = (PROMPT.as_ptr(), PROMPT.count_bytes());
