@@ -182,6 +182,12 @@ fn a_forced_panic_in_every_entry_point() {
 }
 
 #[test]
+fn small_stacks_forks_and_callbacks_that_call() {
+    let (model, csv) = (root().join("tests/fixtures/models/qwen2"), root().join("samples/data/talent_review.csv"));
+    native::everywhere("host", &[], &[model.to_str().unwrap(), csv.to_str().unwrap()]);
+}
+
+#[test]
 fn the_jobs_on_a_real_model() {
     let out = native::folder("输出");
     let (model, csv) = (root().join("tests/fixtures/models/qwen2"), root().join("samples/data/talent_review.csv"));

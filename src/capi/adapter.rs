@@ -4,13 +4,14 @@ use super::args::{clear, options, path, required, stack};
 use super::status::tailora_status;
 use super::text::give;
 use super::types::*;
-use super::{guard, handle, worker};
+use super::{guard, handle, records, worker};
 use crate::adapter::{Adapter, AdapterOptions};
 use crate::error::{Code, Error};
 use crate::options::Options;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::ffi::c_char;
+use std::time::Instant;
 
 /// Options of `tailora_adapter_save`. There are none yet: the parameter is there so that the first one needs no new
 /// function.
@@ -44,7 +45,12 @@ pub unsafe extern "C" fn tailora_adapter_load(
         guard::run(err, || {
             required(adapter, "adapter")?;
             let (model, path, options) = (handle::get(model)?, self::path(path, "path")?, options(options_json)?);
-            let loaded = worker::run(move || model.load_adapter(&path, &options.parse::<AdapterOptions>()?))?;
+            let loaded = worker::run(move || {
+                let begun = Instant::now();
+                let loaded = model.load_adapter(&path, &options.parse::<AdapterOptions>()?)?;
+                records::adapter_loaded(&loaded.info(), begun);
+                Ok(loaded)
+            })?;
             adapter.write(handle::insert(loaded)?);
             Ok(())
         })

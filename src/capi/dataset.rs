@@ -5,10 +5,11 @@ use super::progress::Callback;
 use super::status::tailora_status;
 use super::text::give;
 use super::types::*;
-use super::{cancel as cancels, guard, handle, worker};
+use super::{cancel as cancels, guard, handle, records, worker};
 use crate::control::Monitor;
 use crate::dataset::Dataset;
 use std::ffi::{c_char, c_void};
+use std::time::Instant;
 
 /// Opens a CSV with the columns `input` and `output` (names are options; further columns are allowed): RFC 4180, UTF-8
 /// with or without BOM, UTF-16, or GB18030, which is detected and reported. A first line `sep=;` is honoured.
@@ -35,7 +36,12 @@ pub unsafe extern "C" fn tailora_dataset_open_csv(
         guard::run(err, || {
             required(dataset, "dataset")?;
             let (path, options) = (self::path(path, "path")?, options(options_json)?);
-            let work = move |monitor: &mut Monitor<'_>| Dataset::open_csv(&path, &options.parse()?, monitor);
+            let work = move |monitor: &mut Monitor<'_>| {
+                let begun = Instant::now();
+                let opened = Dataset::open_csv(&path, &options.parse()?, monitor)?;
+                records::dataset_opened(&opened.info(), begun);
+                Ok(opened)
+            };
             let opened = worker::monitored(Callback::new(progress, user), &cancels::optional(cancel)?, work)?;
             dataset.write(handle::insert(opened)?);
             Ok(())

@@ -5,7 +5,7 @@ use super::progress::Callback;
 use super::status::tailora_status;
 use super::text::give;
 use super::types::*;
-use super::{cancel as cancels, guard, handle, worker};
+use super::{cancel as cancels, guard, handle, records, worker};
 use crate::adapter::Adapter;
 use crate::control::Monitor;
 use crate::train;
@@ -50,6 +50,7 @@ pub unsafe extern "C" fn tailora_evaluate(
                 let stack: Vec<(&Adapter, f64)> = stack.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
                 let options = options.parse()?;
                 let found = train::evaluate(&model, &stack, &dataset, training.as_deref(), &options, monitor)?;
+                records::evaluated(&found);
                 Ok(found.to_string())
             };
             let callback = Callback::new(progress, user);

@@ -26,7 +26,7 @@ pub(super) unsafe fn status(
     let code = status::of(error.code());
     // Raising only allocates; should even that panic, the code alone goes out.
     // SAFETY: the caller's promise.
-    let _ = caught(|| unsafe { raise(err, error) });
+    let _ = caught(struck(|| unsafe { raise(err, error) }));
     code
 }
 

@@ -29,6 +29,7 @@ mod log;
 mod model;
 mod panic;
 mod progress;
+mod records;
 mod session;
 mod status;
 mod stream;

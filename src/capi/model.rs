@@ -5,11 +5,12 @@ use super::progress::Callback;
 use super::status::tailora_status;
 use super::text::give;
 use super::types::*;
-use super::{cancel as cancels, guard, handle, worker};
+use super::{cancel as cancels, guard, handle, records, worker};
 use crate::control::Monitor;
 use crate::language_model::LanguageModel;
 use crate::train;
 use std::ffi::{c_char, c_void};
+use std::time::Instant;
 
 /// Loads a base model from a Hugging Face directory: `config.json`, safetensors (one file or sharded),
 /// `tokenizer.json`, and a chat template where there is one; or from a GGUF file. Weights are never changed.
@@ -36,7 +37,12 @@ pub unsafe extern "C" fn tailora_model_load(
         guard::run(err, || {
             required(model, "model")?;
             let (path, options) = (self::path(path, "path")?, options(options_json)?);
-            let work = move |monitor: &mut Monitor<'_>| LanguageModel::load(&path, &options.parse()?, monitor);
+            let work = move |monitor: &mut Monitor<'_>| {
+                let begun = Instant::now();
+                let loaded = LanguageModel::load(&path, &options.parse()?, monitor)?;
+                records::model_loaded(&loaded.info(), begun);
+                Ok(loaded)
+            };
             let loaded = worker::monitored(Callback::new(progress, user), &cancels::optional(cancel)?, work)?;
             model.write(handle::insert(loaded)?);
             Ok(())

@@ -5,12 +5,13 @@ use super::handle::{self, Exclusive};
 use super::status::{TAILORA_OK, TAILORA_STOPPED, tailora_status};
 use super::text::give;
 use super::types::*;
-use super::{cancel as cancels, guard, worker};
+use super::{cancel as cancels, guard, records, worker};
 use crate::control::Control;
 use crate::error::{Code, Error};
 use crate::generate::{FinishReason, GenerateOptions, Session, SessionOptions};
 use crate::report;
 use std::ffi::c_char;
+use std::time::Instant;
 
 pub(super) const NAME: &str = "session";
 
@@ -117,10 +118,12 @@ pub unsafe extern "C" fn tailora_session_generate(
             let (prompt, options) = (sized_text(prompt, prompt_len, "prompt")?, options(options_json)?);
             let cancel = cancels::optional(cancel)?;
             let (result, stopped) = worker::run(move || {
-                let options: GenerateOptions = options.parse()?;
+                let (begun, options) = (Instant::now(), options.parse::<GenerateOptions>()?);
                 let result = session.enter(NAME)?.generate(&prompt, &options, &cancel, &mut |_| Control::Continue)?;
                 let stopped = result.finish_reason == FinishReason::Cancelled;
-                Ok((result.to_json(options.logprobs).to_string(), stopped))
+                let result = result.to_json(options.logprobs);
+                records::text_generated(&result, begun);
+                Ok((result.to_string(), stopped))
             })?;
             give(result_json, result)?;
             Ok(if stopped { TAILORA_STOPPED } else { TAILORA_OK })
@@ -161,8 +164,10 @@ pub unsafe extern "C" fn tailora_session_report(
             let (input, options) = (sized_text(input, input_len, "input")?, options(options_json)?);
             let cancel = cancels::optional(cancel)?;
             let written = worker::run(move || {
-                let options = options.parse()?;
-                Ok(report::report(&mut *session.enter(NAME)?, &input, &options, &cancel)?.to_string())
+                let (begun, options) = (Instant::now(), options.parse()?);
+                let written = report::report(&mut *session.enter(NAME)?, &input, &options, &cancel)?;
+                records::report_written(&written, begun);
+                Ok(written.to_string())
             })?;
             give(report_json, written)
         })

@@ -5,11 +5,12 @@ use super::handle::{self, Exclusive};
 use super::status::{TAILORA_DONE, TAILORA_OK, tailora_status};
 use super::text::give;
 use super::types::*;
-use super::{cancel as cancels, guard, session, worker};
+use super::{cancel as cancels, guard, records, session, worker};
 use crate::control::Cancel;
 use crate::generate::{GenerateOptions, Stream};
 use std::ffi::c_char;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 const NAME: &str = "stream";
 
@@ -24,6 +25,9 @@ struct Work {
     stream: Stream,
     cancel: Cancel,
     logprobs: bool,
+    begun: Instant,
+    /// Whether its end was logged.
+    ended: bool,
 }
 
 /// Starts answering a prompt, as `tailora_session_generate` does, chunk by chunk. Nothing is computed between calls. The
@@ -53,7 +57,7 @@ pub unsafe extern "C" fn tailora_stream_open(
             let work = worker::run(move || {
                 let options: GenerateOptions = options.parse()?;
                 let stream = session.enter(session::NAME)?.stream(&prompt, &options)?;
-                Ok(Work { stream, cancel, logprobs: options.logprobs })
+                Ok(Work { stream, cancel, logprobs: options.logprobs, begun: Instant::now(), ended: false })
             })?;
             stream.write(handle::insert(Open { work: Exclusive::new(work), chunk: Mutex::default() })?);
             Ok(())
@@ -86,8 +90,14 @@ pub unsafe extern "C" fn tailora_stream_next(
             let stream = handle::get(stream)?;
             let working = stream.clone();
             let next = worker::run(move || {
-                let Work { stream, cancel, .. } = &mut *working.work.enter(NAME)?;
-                stream.next(cancel)
+                let Work { stream, cancel, begun, ended, .. } = &mut *working.work.enter(NAME)?;
+                let next = stream.next(cancel)?;
+                match &next {
+                    Some(text) => records::chunk_given(text.len()),
+                    None if std::mem::replace(ended, true) => {}
+                    None => records::text_generated(&stream.summary().to_json(false), *begun),
+                }
+                Ok(next)
             })?;
             let Some(text) = next else { return Ok(TAILORA_DONE) };
             let len = text.len();

@@ -5,7 +5,7 @@ use super::progress::Callback;
 use super::status::{TAILORA_OK, TAILORA_STOPPED, tailora_status};
 use super::text::give;
 use super::types::*;
-use super::{cancel as cancels, guard, handle, worker};
+use super::{cancel as cancels, guard, handle, records, worker};
 use crate::control::Monitor;
 use crate::train;
 use std::ffi::{c_char, c_void};
@@ -48,7 +48,10 @@ pub unsafe extern "C" fn tailora_train(
             required(adapter, "adapter")?;
             let (model, dataset, options) = (handle::get(model)?, handle::get(dataset)?, options(options_json)?);
             let work = move |monitor: &mut Monitor<'_>| {
-                let outcome = train::train(&model, &dataset, &options.parse()?, monitor)?;
+                let options = options.parse()?;
+                records::training_started(model.name(), dataset.rows().len(), &options);
+                let outcome = train::train(&model, &dataset, &options, monitor)?;
+                records::training_ended(&outcome.summary);
                 let stopped = ["cancelled", "failed"].iter().any(|reason| outcome.summary["stop_reason"] == *reason);
                 Ok((outcome.adapter, outcome.summary.to_string(), stopped))
             };

@@ -4,7 +4,7 @@
 //! Threads are kept, since a stream is asked once a token. One that the host forked away is gone, and says so.
 
 use super::progress::{self, Callback};
-use super::{guard, log};
+use super::{guard, log, records};
 use crate::control::{Cancel, Control, Monitor, Progress};
 use crate::error::{Code, Error, Result};
 use crate::ops::rounding;
@@ -41,8 +41,11 @@ pub(super) fn monitored<T: Send + 'static>(
 ) -> Result<T> {
     check_process()?;
     if own_stack::is_own() {
-        let Some(callback) = callback else { return work(&mut Monitor::new(cancel, None)) };
-        return work(&mut Monitor::new(cancel, Some(&mut |event: &Progress| callback.call(&progress::encode(event)))));
+        let mut report = |event: &Progress| {
+            records::progress(event);
+            callback.as_ref().map_or(Control::Continue, |callback| callback.call(&progress::encode(event)))
+        };
+        return work(&mut Monitor::new(cancel, Some(&mut report)));
     }
     let (messages, received) = channel();
     let (answers, answered) = channel();
@@ -50,13 +53,17 @@ pub(super) fn monitored<T: Send + 'static>(
     let job = move || {
         let _inside = log::inside(inside_sink);
         let mut report = |event: &Progress| {
+            records::progress(event);
+            if !reports {
+                return Control::Continue;
+            }
             let told = messages.send(Message::Event(progress::encode(event)));
             told.ok().and_then(|()| answered.recv().ok()).unwrap_or(Control::Stop)
         };
         let result = guard::caught(|| {
             #[cfg(feature = "panic-injection")]
             super::injection::strike_work();
-            work(&mut Monitor::new(&cancel, if reports { Some(&mut report) } else { None }))
+            work(&mut Monitor::new(&cancel, Some(&mut report)))
         });
         // A caller that is gone is waiting for nothing.
         Box::new(move || drop(messages.send(Message::Done(result)))) as Told

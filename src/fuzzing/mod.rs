@@ -78,7 +78,7 @@ mod tests {
             let test = concat!(module_path!(), "::the_corpus_does_no_harm");
             let test = test.split_once("::").map_or(test, |(_, path)| path);
             let limit = Duration::from_secs(300);
-            child::survives(test, limit, |command| drop(command.env(VARIABLE, name)), replay);
+            child::survives(test, limit, |command| _ = command.env(VARIABLE, name), replay);
         }
     }
 

@@ -125,7 +125,10 @@ fn files_that_cannot_be_written_cost_a_note() {
     assert!(notes(&outcome.summary).contains("a checkpoint was not written"), "{}", outcome.summary);
     assert!(outcome.summary["adapter_path"].is_string() && outcome.summary["stop_reason"] == "completed");
     let path = std::path::PathBuf::from(outcome.summary["adapter_path"].as_str().unwrap());
-    assert_eq!(model().load_adapter(&path, &crate::adapter::AdapterOptions::default()).unwrap().sha256(), expected.adapter.sha256());
+    assert_eq!(
+        model().load_adapter(&path, &crate::adapter::AdapterOptions::default()).unwrap().sha256(),
+        expected.adapter.sha256()
+    );
 
     // No adapter can be saved below a file.
     let (outcome, _dir) = meddled(

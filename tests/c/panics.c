@@ -51,6 +51,19 @@ int main(void) {
     tailora_test_panic_next(1);
     CHECK(strcmp(tailora_error_details(NULL), "{}") == 0);
 
+    /* One on a thread of the library's own comes back to the caller like one on the caller's. */
+    {
+        tailora_model *model = GARBAGE;
+        tailora_error *err = NULL;
+        tailora_test_panic_next(-2);
+        CHECK_STATUS(tailora_build_info(&info, NULL), TAILORA_ERR_INTERNAL);
+        CHECK_STATUS(tailora_model_load("m", NULL, NULL, NULL, NULL, &model, &err), TAILORA_ERR_INTERNAL);
+        CHECK(info == NULL && model == NULL);
+        CHECK(strstr(tailora_error_message(err), "forced by a test") != NULL);
+        CHECK(strstr(tailora_error_details(err), "injection.rs:") != NULL);
+        CHECK_STATUS(tailora_error_free(err), TAILORA_OK);
+    }
+
     /* The library goes on working. */
     MUST(tailora_cancel_new(&cancel, &err));
     CHECK_STATUS(tailora_cancel_free(cancel), TAILORA_OK);

@@ -8,6 +8,7 @@ mod count;
 mod demo;
 mod deny;
 mod fixtures;
+mod fuzz;
 mod header;
 mod library;
 mod lint;
@@ -30,6 +31,8 @@ cargo xtask TASK
   bench [NAME ..]  run benches/NAME: a table, then one line of JSON; without NAME, list them
   fixtures         write tests/fixtures again with PyTorch, transformers and PEFT
   python           make the Python that fixtures and the PEFT tests use; print its path
+  fuzz [TARGET ..] [--seconds 60] [--runs N]
+                   fuzz the targets of fuzz/, with cargo-fuzz
   deny             licences, advisories and duplicates of the dependencies, with cargo-deny
   windows          cross-build the Windows DLL on Linux and run the C sample under Wine
 ";
@@ -58,6 +61,7 @@ fn dispatch(task: &str, args: &[String]) -> Outcome {
         "header" => header::run(args),
         "bench" => bench::run(args),
         "fixtures" => fixtures::run(),
+        "fuzz" => fuzz::run(args),
         "python" => python::interpreter().map(|path| println!("{}", path.display())),
         "deny" => deny::run(args),
         "windows" => windows::run(),

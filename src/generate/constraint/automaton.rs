@@ -174,7 +174,17 @@ const ASCII: [u8; 95] = {
     let mut bytes = [0; 95];
     bytes[0] = b'"';
     let (mut at, mut next) = (1, 0);
-    let order = [(b'0', b'9'), (b'a', b'z'), (b'A', b'Z'), (b'-', b'/'), (b':', b'@'), (b' ', b'!'), (b'#', b','), (b'[', b'`'), (b'{', b'~')];
+    let order = [
+        (b'0', b'9'),
+        (b'a', b'z'),
+        (b'A', b'Z'),
+        (b'-', b'/'),
+        (b':', b'@'),
+        (b' ', b'!'),
+        (b'#', b','),
+        (b'[', b'`'),
+        (b'{', b'~'),
+    ];
     while next < order.len() {
         let (mut byte, last) = order[next];
         while byte <= last {

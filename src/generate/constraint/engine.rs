@@ -22,7 +22,15 @@ pub(super) fn grammar_init(grammar: &Grammar, costs: &Costs) -> Result<GrammarIn
     };
     let mut spec = LexerSpec::new().map_err(|err| wrong(&err))?;
     let class = spec.setup_lexeme_class_with_skip(SkipSpec::once(RegexAst::NoMatch)).map_err(|err| wrong(&err))?;
-    let mut translation = Translation { grammar, costs, out: EngineGrammar::new(None), spec, class, lexemes: HashMap::new(), powers: HashMap::new() };
+    let mut translation = Translation {
+        grammar,
+        costs,
+        out: EngineGrammar::new(None),
+        spec,
+        class,
+        lexemes: HashMap::new(),
+        powers: HashMap::new(),
+    };
     translation.run().map_err(|err| wrong(&err))?;
     Ok(GrammarInit::Internal(translation.out, translation.spec))
 }

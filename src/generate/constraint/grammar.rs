@@ -25,13 +25,20 @@ pub(super) enum Rule {
     /// Exactly these bytes; at least one.
     Literal(Box<[u8]>),
     /// A string of so many characters, with its quotes.
-    Text { min: usize, max: Option<usize> },
+    Text {
+        min: usize,
+        max: Option<usize>,
+    },
     /// The expression of this number.
     Pattern(usize),
     Sequence(Vec<Symbol>),
     Choice(Vec<Symbol>),
     /// Items with commas between them; at least one.
-    List { item: Symbol, min: usize, max: Option<usize> },
+    List {
+        item: Symbol,
+        min: usize,
+        max: Option<usize>,
+    },
 }
 
 /// An expression, and the keyword that it comes from, for messages.
@@ -77,13 +84,20 @@ impl<'a> Builder<'a> {
             }
             self.rules[symbol as usize] = Rule::Choice(choices);
             if self.rules.len() > MOST_SYMBOLS {
-                let why = format!("makes the JSON Schema too large: more than {MOST_SYMBOLS} rules; expected fewer members and alternatives");
+                let why = format!(
+                    "makes the JSON Schema too large: more than {MOST_SYMBOLS} rules; expected fewer members and alternatives"
+                );
                 return Err(self.reader.source.refuse(place, "", why));
             }
             self.reader.source.spend(choices_cost(&shapes), place, "")?;
         }
         let comma = Some(self.literal(","));
-        Ok(Grammar { rules: std::mem::take(&mut self.rules), patterns: std::mem::take(&mut self.patterns), start, comma })
+        Ok(Grammar {
+            rules: std::mem::take(&mut self.rules),
+            patterns: std::mem::take(&mut self.patterns),
+            start,
+            comma,
+        })
     }
 
     fn add(&mut self, rule: Rule) -> Symbol {
@@ -128,11 +142,19 @@ impl<'a> Builder<'a> {
                 }
             }),
             Shape::Number(number) => {
-                let remainders = number.multiples.iter().filter_map(|of| of.to_string().replace(['.', '-'], "").trim_matches('0').parse::<u64>().ok());
+                let remainders = number
+                    .multiples
+                    .iter()
+                    .filter_map(|of| of.to_string().replace(['.', '-'], "").trim_matches('0').parse::<u64>().ok());
                 if remainders.fold(1, u64::saturating_mul) > u64::from(MOST_REMAINDERS) && number.multiples.len() > 1 {
-                    return Err(self.reader.source.refuse(place, "multipleOf", "beside the other `multipleOf` takes too many remainders to keep track of"));
+                    return Err(self.reader.source.refuse(
+                        place,
+                        "multipleOf",
+                        "beside the other `multipleOf` takes too many remainders to keep track of",
+                    ));
                 }
-                let choices = number.regexes().map_err(|(keyword, why)| self.reader.source.refuse(place, keyword, why))?;
+                let choices =
+                    number.regexes().map_err(|(keyword, why)| self.reader.source.refuse(place, keyword, why))?;
                 let keyword = if number.multiples.is_empty() { "minimum" } else { "multipleOf" };
                 let mut found = None;
                 for ast in choices {
@@ -169,7 +191,8 @@ impl<'a> Builder<'a> {
         self.reader.source.spend(64, place, keyword)?;
         let mut builder = RegexBuilder::new();
         let built = builder.mk(ast).and_then(|expression| builder.into_regex_limited(expression, FUEL));
-        let mut regex = built.map_err(|_| self.reader.source.refuse(place, keyword, "is too dear to compile; expected a simpler one"))?;
+        let mut regex = built
+            .map_err(|_| self.reader.source.refuse(place, keyword, "is too dear to compile; expected a simpler one"))?;
         Ok(regex.always_empty())
     }
 
@@ -177,7 +200,8 @@ impl<'a> Builder<'a> {
         if let Some(values) = &array.distinct {
             return Ok(Some(self.distinct(values, array.min, array.max.unwrap_or(values.len()))));
         }
-        let most = array.max.unwrap_or(usize::MAX).min(if array.rest.is_none() { array.first.len() } else { usize::MAX });
+        let most =
+            array.max.unwrap_or(usize::MAX).min(if array.rest.is_none() { array.first.len() } else { usize::MAX });
         if array.min > most {
             return Ok(None);
         }
@@ -220,7 +244,8 @@ impl<'a> Builder<'a> {
         for used in (0..sets).rev() {
             let count = used.count_ones() as usize;
             let mut choices = if count >= min { vec![close] } else { Vec::new() };
-            for (index, &value) in values.iter().enumerate().filter(|(index, _)| used >> index & 1 == 0 && count < max) {
+            for (index, &value) in values.iter().enumerate().filter(|(index, _)| used >> index & 1 == 0 && count < max)
+            {
                 let next = after[used | 1 << index];
                 let parts = if count == 0 { vec![value, next] } else { vec![comma, value, next] };
                 choices.push(self.add(Rule::Sequence(parts)));
@@ -233,11 +258,16 @@ impl<'a> Builder<'a> {
     /// Members in the order in which the schema names them, then free ones. Only what limits count is counted.
     fn object(&mut self, object: &ObjectShape, place: Loc) -> Result<Option<Symbol>> {
         let required = object.named.iter().filter(|member| member.required).count();
-        if object.max.is_some_and(|most| required > most) || (object.free.is_empty() && object.min > object.named.len()) {
+        if object.max.is_some_and(|most| required > most) || (object.free.is_empty() && object.min > object.named.len())
+        {
             return Ok(None);
         }
         let counts = object.max.is_some() || object.min > required;
-        let last = if counts { object.min.max(object.max.map_or(0, |most| most + 1)).max(1).min(object.named.len() + 2) } else { 1 };
+        let last = if counts {
+            object.min.max(object.max.map_or(0, |most| most + 1)).max(1).min(object.named.len() + 2)
+        } else {
+            1
+        };
         let free = self.free_member(object, place)?;
         let mut after: Vec<Option<Symbol>> = (0..=last).map(|count| self.tail(object, free, counts, count)).collect();
         for member in object.named.iter().rev() {
@@ -256,9 +286,17 @@ impl<'a> Builder<'a> {
                 });
             }
             after = before;
-            let why = || format!("makes the JSON Schema too large: more than {MOST_SYMBOLS} rules; expected fewer members or a lower limit");
+            let why = || {
+                format!(
+                    "makes the JSON Schema too large: more than {MOST_SYMBOLS} rules; expected fewer members or a lower limit"
+                )
+            };
             if self.rules.len() > MOST_SYMBOLS {
-                return Err(self.reader.source.refuse(place, if counts { "maxProperties" } else { "properties" }, why()));
+                return Err(self.reader.source.refuse(
+                    place,
+                    if counts { "maxProperties" } else { "properties" },
+                    why(),
+                ));
             }
             self.reader.source.spend(last + 1, place, "properties")?;
         }
@@ -287,7 +325,15 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn with_free(&mut self, free: Option<Symbol>, comma: bool, min: usize, max: Option<usize>, optional: bool, close: Symbol) -> Symbol {
+    fn with_free(
+        &mut self,
+        free: Option<Symbol>,
+        comma: bool,
+        min: usize,
+        max: Option<usize>,
+        optional: bool,
+        close: Symbol,
+    ) -> Symbol {
         let Some(item) = free else { return close };
         let list = self.add(Rule::List { item, min, max });
         let parts = if comma { vec![self.literal(","), list, close] } else { vec![list, close] };

@@ -69,7 +69,9 @@ impl Source<'_> {
                 self.schema(loc).get(branch).is_none() || of_child(self, &[branch], value)?
             }
             _ => match value {
-                Value::Number(number) => Decimal::of(number).is_none_or(|number| number_holds(&number, keyword, given, &self.schema(loc))),
+                Value::Number(number) => {
+                    Decimal::of(number).is_none_or(|number| number_holds(&number, keyword, given, &self.schema(loc)))
+                }
                 Value::String(text) => self.text_holds(text, loc, keyword, given)?,
                 Value::Array(items) => self.array_holds(items, loc, keyword, given, depth)?,
                 Value::Object(_) => self.object_holds(value, loc, keyword, given, depth)?,
@@ -85,7 +87,9 @@ impl Source<'_> {
             "minLength" => Ok(count(given).is_none_or(|least| length() >= least)),
             "maxLength" => Ok(count(given).is_none_or(|most| length() <= most)),
             "pattern" => pattern(given),
-            NOT_PATTERN => given.as_array().into_iter().flatten().try_fold(true, |held, given| Ok(held && !pattern(given)?)),
+            NOT_PATTERN => {
+                given.as_array().into_iter().flatten().try_fold(true, |held, given| Ok(held && !pattern(given)?))
+            }
             "format" => match format(given.as_str().unwrap_or_default()) {
                 None | Some("") => Ok(true),
                 Some(expression) => matches(&RegexAst::Regex(expression.to_string()), text),
@@ -111,7 +115,9 @@ impl Source<'_> {
                     found += usize::from(self.holds_within(item, child, depth)?);
                 }
                 let limit = |name: &str| schema.get(name).and_then(count);
-                return Ok(found >= limit("minContains").unwrap_or(1) && limit("maxContains").is_none_or(|most| found <= most));
+                return Ok(
+                    found >= limit("minContains").unwrap_or(1) && limit("maxContains").is_none_or(|most| found <= most)
+                );
             }
             "items" | "prefixItems" => {}
             _ => return Ok(true),
@@ -137,7 +143,9 @@ impl Source<'_> {
             "maxProperties" => return Ok(count(given).is_none_or(|most| members.len() <= most)),
             "required" => return Ok(given.as_array().into_iter().flatten().all(has)),
             "dependentRequired" | "dependentSchemas" | "dependencies" => {
-                for (name, dependent) in given.as_object().into_iter().flatten().filter(|(name, _)| members.contains_key(*name)) {
+                for (name, dependent) in
+                    given.as_object().into_iter().flatten().filter(|(name, _)| members.contains_key(*name))
+                {
                     let held = match dependent {
                         Value::Array(names) => names.iter().all(has),
                         _ => {
@@ -186,8 +194,11 @@ impl Source<'_> {
                 places.push(self.child(loc, &["properties", name])?);
             }
         }
-        for pattern in schema.get("patternProperties").and_then(Value::as_object).into_iter().flat_map(|map| map.keys()) {
-            if has_pattern(pattern, name).map_err(|why| self.refuse(loc, "patternProperties", format!("{pattern:?} {why}")))? {
+        for pattern in schema.get("patternProperties").and_then(Value::as_object).into_iter().flat_map(|map| map.keys())
+        {
+            if has_pattern(pattern, name)
+                .map_err(|why| self.refuse(loc, "patternProperties", format!("{pattern:?} {why}")))?
+            {
                 named = true;
                 if wanted("patternProperties") {
                     places.push(self.child(loc, &["patternProperties", pattern])?);

@@ -33,7 +33,9 @@ impl Reader<'_> {
                 Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
                 Some(name) => name.as_str().into_iter().collect(),
             };
-            types.retain(|name| given.contains(name) || (given.contains(&"number") && matches!(*name, "integer" | "fraction")));
+            types.retain(|name| {
+                given.contains(name) || (given.contains(&"number") && matches!(*name, "integer" | "fraction"))
+            });
         }
         let mut shapes = Vec::new();
         let plain: Vec<Value> = match (types.contains(&"null"), types.contains(&"boolean")) {
@@ -48,7 +50,12 @@ impl Reader<'_> {
             shapes.push(Shape::Literals(plain));
         }
         if types.contains(&"integer") || types.contains(&"fraction") {
-            shapes.push(Shape::Number(self.number(places, !types.contains(&"fraction"), !types.contains(&"integer"), &excluded)?));
+            shapes.push(Shape::Number(self.number(
+                places,
+                !types.contains(&"fraction"),
+                !types.contains(&"integer"),
+                &excluded,
+            )?));
         }
         if types.contains(&"string") {
             shapes.extend(self.text(places, &excluded)?.map(Shape::Text));
@@ -57,9 +64,14 @@ impl Reader<'_> {
             if !types.contains(&name) {
                 continue;
             }
-            if let Some(value) = excluded.iter().find(|value| if name == "array" { value.is_array() } else { value.is_object() }) {
+            if let Some(value) =
+                excluded.iter().find(|value| if name == "array" { value.is_array() } else { value.is_object() })
+            {
                 let place = places.first().copied().unwrap_or(0);
-                let why = format!("excludes {}; no grammar holds that one {name} is not another (write a `type` beside it)", shortened(&value.to_string()));
+                let why = format!(
+                    "excludes {}; no grammar holds that one {name} is not another (write a `type` beside it)",
+                    shortened(&value.to_string())
+                );
                 if value.to_string() != empty {
                     return Err(self.source.refuse(place, "not", why));
                 }
@@ -114,7 +126,9 @@ impl Reader<'_> {
             if let Some(pattern) = schema.get("pattern").and_then(Value::as_str) {
                 shape.patterns.push(self.source.pattern(place, "pattern", pattern)?);
             }
-            for pattern in schema.get(NOT_PATTERN).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            for pattern in
+                schema.get(NOT_PATTERN).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+            {
                 shape.not_patterns.push(self.source.pattern(place, "pattern", pattern)?);
             }
             if let Some(name) = schema.get("format").and_then(Value::as_str) {
@@ -165,13 +179,18 @@ impl Reader<'_> {
         }
         let place = places.first().copied().unwrap_or(0);
         if written > MOST_WRITTEN_OUT || wanted.is_some_and(|(_, needed)| needed > MOST_WRITTEN_OUT) {
-            return Err(self.source.refuse(place, "contains", format!("or `prefixItems` makes more than {MOST_WRITTEN_OUT} items of their own")));
+            return Err(self.source.refuse(
+                place,
+                "contains",
+                format!("or `prefixItems` makes more than {MOST_WRITTEN_OUT} items of their own"),
+            ));
         }
         let mut shapes = Vec::new();
         // What must be contained stands together, after each number of the items that have places of their own.
         for before in 0..=if wanted.is_some() { written } else { 0 } {
             let (child, needed) = wanted.unwrap_or((0, 0));
-            let mut shape = ArrayShape { min: min.max(if needed > 0 { before + needed } else { 0 }), max, ..Default::default() };
+            let mut shape =
+                ArrayShape { min: min.max(if needed > 0 { before + needed } else { 0 }), max, ..Default::default() };
             for index in 0..written.max(before + needed) {
                 let mut item = self.item(places, index)?;
                 let inside = needed > 0 && (before..before + needed).contains(&index);
@@ -210,13 +229,18 @@ impl Reader<'_> {
         let values = match (&shape.rest, shape.first.is_empty()) {
             (Some(rest), true) => {
                 let shapes = self.shapes(rest)?;
-                let literals = |shape: &Shape| if let Shape::Literals(texts) = shape { Some(texts.clone()) } else { None };
+                let literals =
+                    |shape: &Shape| if let Shape::Literals(texts) = shape { Some(texts.clone()) } else { None };
                 shapes.iter().map(literals).collect::<Option<Vec<_>>>().map(|lists| lists.concat())
             }
             _ => None,
         };
         let mut values = values.filter(|values| !values.is_empty()).ok_or_else(|| {
-            self.source.refuse(place, "uniqueItems", "cannot be enforced unless `items` is an `enum`, and nothing else stands in the list")
+            self.source.refuse(
+                place,
+                "uniqueItems",
+                "cannot be enforced unless `items` is an `enum`, and nothing else stands in the list",
+            )
         })?;
         let mut known = Vec::<Value>::new();
         values.retain(|text| {
@@ -226,7 +250,8 @@ impl Reader<'_> {
             new
         });
         if values.len() > MOST_DISTINCT {
-            let why = format!("cannot be enforced for {} different values; expected at most {MOST_DISTINCT}", values.len());
+            let why =
+                format!("cannot be enforced for {} different values; expected at most {MOST_DISTINCT}", values.len());
             return Err(self.source.refuse(place, "uniqueItems", why));
         }
         shape.max = Some(most.unwrap_or(values.len()).min(values.len()));
@@ -244,8 +269,18 @@ impl Reader<'_> {
             let schema = self.source.schema(place);
             shape.min = shape.min.max(schema.get("minProperties").and_then(count).unwrap_or(0));
             shape.max = smaller(shape.max, schema.get("maxProperties").and_then(count));
-            names.extend(schema.get("properties").and_then(Value::as_object).into_iter().flat_map(|map| map.keys().cloned()));
-            required.extend(schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+            names.extend(
+                schema.get("properties").and_then(Value::as_object).into_iter().flat_map(|map| map.keys().cloned()),
+            );
+            required.extend(
+                schema
+                    .get("required")
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned),
+            );
             if schema.get("propertyNames").is_some() {
                 rules.push(self.source.child(place, &["propertyNames"])?);
             }
@@ -278,7 +313,12 @@ impl Reader<'_> {
         shape.free = kinds;
         if !shape.free.is_empty() && shape.min > shape.named.len() + 1 {
             let place = places.first().copied().unwrap_or(0);
-            let why = format!("is {}, and only {} names are given; no grammar holds that free names differ (name them, or write at most {})", shape.min, shape.named.len(), shape.named.len() + 1);
+            let why = format!(
+                "is {}, and only {} names are given; no grammar holds that free names differ (name them, or write at most {})",
+                shape.min,
+                shape.named.len(),
+                shape.named.len() + 1
+            );
             return Err(self.source.refuse(place, "minProperties", why));
         }
         Ok(Some(shape).filter(|shape| shape.max.is_none_or(|most| shape.min <= most)))
@@ -304,7 +344,9 @@ impl Reader<'_> {
             for shape in self.shapes(&ordered(rules))?.iter() {
                 match shape {
                     Shape::Text(text) => ruled.push(text.clone()),
-                    Shape::Literals(texts) => names.extend(texts.iter().filter_map(|text| serde_json::from_str::<String>(text).ok())),
+                    Shape::Literals(texts) => {
+                        names.extend(texts.iter().filter_map(|text| serde_json::from_str::<String>(text).ok()))
+                    }
                     _ => {}
                 }
             }

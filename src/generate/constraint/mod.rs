@@ -73,7 +73,8 @@ impl SchemaCompiler {
         let mut single = [false; 256];
         words.clone().filter(|word| word.len() == 1).for_each(|word| single[usize::from(word[0])] = true);
         // No document has control characters, nor the bytes that UTF-8 never uses.
-        let all_single = (0x20..=0xF4).filter(|byte| !matches!(byte, 0x7F | 0xC0 | 0xC1)).all(|byte: usize| single[byte]);
+        let all_single =
+            (0x20..=0xF4).filter(|byte| !matches!(byte, 0x7F | 0xC0 | 0xC1)).all(|byte: usize| single[byte]);
         let longest = words.map(<[u8]>::len).max().unwrap_or(1);
         Ok(SchemaCompiler { factory, tokens: Arc::new(TokenBytes { all_single, longest }) })
     }
@@ -83,7 +84,8 @@ impl SchemaCompiler {
     pub(crate) fn compile(&self, schema: &Value, cancel: &Cancel) -> Result<Constraint> {
         check_size(schema)?;
         on_own_stack(|| {
-            let compiled = llguidance::panic_utils::catch_unwind(AssertUnwindSafe(|| Ok(self.compiled(schema, cancel))));
+            let compiled =
+                llguidance::panic_utils::catch_unwind(AssertUnwindSafe(|| Ok(self.compiled(schema, cancel))));
             compiled.unwrap_or_else(|err| Err(too_complex(&first_line(&err))))
         })?
     }
@@ -108,7 +110,8 @@ impl SchemaCompiler {
         cancel.check()?;
         let init = engine::grammar_init(paths.grammar(), paths.costs())?;
         cancel.check()?;
-        let parser = self.factory.create_parser_from_init_default(init).map_err(|err| too_complex(&first_line(&err)))?;
+        let parser =
+            self.factory.create_parser_from_init_default(init).map_err(|err| too_complex(&first_line(&err)))?;
         Ok(Constraint {
             matcher: Matcher::new(Ok(parser)),
             env: self.factory.tok_env().clone(),
@@ -176,7 +179,9 @@ impl Constraint {
     /// Whether it is certain, without trying, that the document can be ended within `limit` tokens after `token`.
     pub(crate) fn surely_ends_after(&self, token: u32, limit: usize) -> bool {
         let mut ahead = self.way_out.clone();
-        self.tokens.all_single && ahead.push(&self.bytes(token)) && ahead.bytes_left().is_some_and(|bytes| bytes <= limit)
+        self.tokens.all_single
+            && ahead.push(&self.bytes(token))
+            && ahead.bytes_left().is_some_and(|bytes| bytes <= limit)
     }
 
     fn follow(&mut self, tokens: &[u32]) -> Result<()> {
@@ -191,7 +196,8 @@ impl Constraint {
 fn failed(err: &impl ToString) -> Error {
     let reason = first_line(err);
     let text = if reason == StopReason::NoExtensionBias.to_string() {
-        "no token can go on with the document: the model's vocabulary lacks a character that the JSON Schema needs".to_string()
+        "no token can go on with the document: the model's vocabulary lacks a character that the JSON Schema needs"
+            .to_string()
     } else {
         format!("the JSON Schema is too complex to be followed: {reason}")
     };

@@ -26,7 +26,11 @@ impl Source<'_> {
     fn ways_to_break(&mut self, loc: Loc, asking: Loc, keyword: &str, depth: usize) -> Result<Ways> {
         self.spend(16, asking, keyword)?;
         if depth > MAX_DEPTH {
-            return Err(self.refuse(asking, keyword, "cannot be enforced: what it is about refers to itself or nests too deep"));
+            return Err(self.refuse(
+                asking,
+                keyword,
+                "cannot be enforced: what it is about refers to itself or nests too deep",
+            ));
         }
         let schema = self.schema(loc);
         let Value::Object(keywords) = &*schema else {
@@ -42,19 +46,31 @@ impl Source<'_> {
             }
         }
         match left_out {
-            Some(name) if ways.is_empty() => {
-                Err(self.refuse(asking, keyword, format!("cannot be enforced: no grammar holds the opposite of `{name}`")))
-            }
+            Some(name) if ways.is_empty() => Err(self.refuse(
+                asking,
+                keyword,
+                format!("cannot be enforced: no grammar holds the opposite of `{name}`"),
+            )),
             _ => Ok(Ways::Some(ways)),
         }
     }
 
     /// How a document can break one keyword; `None` if that cannot be said.
-    fn ways_for(&mut self, loc: Loc, name: &str, given: &Value, (asking, keyword, depth): (Loc, &str, usize)) -> Result<Option<Ways>> {
+    fn ways_for(
+        &mut self,
+        loc: Loc,
+        name: &str,
+        given: &Value,
+        (asking, keyword, depth): (Loc, &str, usize),
+    ) -> Result<Option<Ways>> {
         let one = |way: Value| Ok(Some(Ways::Some(vec![way])));
         let limit = |type_name: &str, opposite: &str, least: i64| {
             let bound = count(given).and_then(|bound| i64::try_from(bound).ok()).unwrap_or(i64::MAX / 2) + least;
-            if bound < 0 { Ok(Some(Ways::Some(Vec::new()))) } else { one(json!({ "type": type_name, opposite: bound })) }
+            if bound < 0 {
+                Ok(Some(Ways::Some(Vec::new())))
+            } else {
+                one(json!({ "type": type_name, opposite: bound }))
+            }
         };
         match name {
             "const" => one(json!({ NOT_ENUM: [given] })),
@@ -65,7 +81,9 @@ impl Source<'_> {
                     Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
                     name => name.as_str().into_iter().collect(),
                 };
-                let has = |name: &&str| given.contains(name) || (given.contains(&"number") && matches!(*name, "integer" | "fraction"));
+                let has = |name: &&str| {
+                    given.contains(name) || (given.contains(&"number") && matches!(*name, "integer" | "fraction"))
+                };
                 let others = ["null", "boolean", "integer", "fraction", "string", "array", "object"];
                 let others: Vec<&str> = others.into_iter().filter(|name| !has(name)).collect();
                 if others.is_empty() { Ok(Some(Ways::Some(Vec::new()))) } else { one(json!({ "type": others })) }
@@ -129,7 +147,9 @@ impl Source<'_> {
                 if all.is_empty() { Ok(Some(Ways::All)) } else { one(json!({ "allOf": all })) }
             }
             // Say nothing by themselves.
-            "then" | "else" | "$defs" | "definitions" | "minContains" | "maxContains" => Ok(Some(Ways::Some(Vec::new()))),
+            "then" | "else" | "$defs" | "definitions" | "minContains" | "maxContains" => {
+                Ok(Some(Ways::Some(Vec::new())))
+            }
             _ if is_annotation(name) => Ok(Some(Ways::Some(Vec::new()))),
             _ => Ok(None),
         }

@@ -97,7 +97,11 @@ impl Decimal {
 impl Ord for Decimal {
     fn cmp(&self, other: &Decimal) -> Ordering {
         let magnitude = |a: &Decimal, b: &Decimal| {
-            a.whole.len().cmp(&b.whole.len()).then_with(|| a.whole.cmp(&b.whole)).then_with(|| a.fraction.cmp(&b.fraction))
+            a.whole
+                .len()
+                .cmp(&b.whole.len())
+                .then_with(|| a.whole.cmp(&b.whole))
+                .then_with(|| a.fraction.cmp(&b.fraction))
         };
         match (self.negative, other.negative) {
             (false, true) => Ordering::Greater,
@@ -213,7 +217,10 @@ impl NumberShape {
         }
         // Below 0.
         if least.as_ref().is_none_or(|(bound, _)| bound.negative) {
-            let nearest = most.clone().filter(|(bound, _)| bound.negative).map(|(bound, inclusive)| (bound.magnitude(), inclusive));
+            let nearest = most
+                .clone()
+                .filter(|(bound, _)| bound.negative)
+                .map(|(bound, inclusive)| (bound.magnitude(), inclusive));
             let nearest = nearest.or(Some((Decimal::zero(), false)));
             let farthest = least.clone().map(|(bound, inclusive)| (bound.magnitude(), inclusive));
             let magnitude = self.magnitudes(&nearest, &farthest, digits)?;
@@ -414,12 +421,15 @@ fn every_form(number: &Decimal) -> String {
 /// Unsigned multiples of a number.
 fn multiples(of: &Decimal) -> Result<RegexAst, (&'static str, String)> {
     let dear = || {
-        let expected = format!("expected one of which at most {MOST_REMAINDERS} fit a power of ten, or bounds that leave few multiples");
+        let expected = format!(
+            "expected one of which at most {MOST_REMAINDERS} fit a power of ten, or bounds that leave few multiples"
+        );
         ("multipleOf", format!("is {of}, which takes too many remainders to keep track of; {expected}"))
     };
     let (digits, scale) = of.scaled().ok_or_else(dear)?;
     let zeros = digits.to_string().bytes().rev().take_while(|digit| *digit == b'0').count() as u32;
-    let core = u32::try_from(digits / 10u128.pow(zeros)).ok().filter(|core| *core <= MOST_REMAINDERS).ok_or_else(dear)?;
+    let core =
+        u32::try_from(digits / 10u128.pow(zeros)).ok().filter(|core| *core <= MOST_REMAINDERS).ok_or_else(dear)?;
     if scale > 0 {
         // No trailing zeros here: `zeros` is 0.
         let few = RegexAst::Regex(format!(r"[0-9]+(\.[0-9]{{1,{scale}}})?"));
@@ -473,8 +483,23 @@ mod tests {
 
     #[test]
     fn bounds_hold_for_every_number() {
-        let numbers = ["-20", "-10.5", "-10", "-9.99", "-1", "-0.5", "0", "0.0", "0.05", "0.1", "0.5", "1", "1.5", "9.99", "10", "10.0", "10.01", "12", "99", "100", "100.5", "1234"];
-        let bounds = [json!(-10), json!(-9.99), json!(-0.5), json!(0), json!(0.05), json!(0.5), json!(1), json!(10), json!(10.01), json!(99), json!(100.5)];
+        let numbers = [
+            "-20", "-10.5", "-10", "-9.99", "-1", "-0.5", "0", "0.0", "0.05", "0.1", "0.5", "1", "1.5", "9.99", "10",
+            "10.0", "10.01", "12", "99", "100", "100.5", "1234",
+        ];
+        let bounds = [
+            json!(-10),
+            json!(-9.99),
+            json!(-0.5),
+            json!(0),
+            json!(0.05),
+            json!(0.5),
+            json!(1),
+            json!(10),
+            json!(10.01),
+            json!(99),
+            json!(100.5),
+        ];
         for least in &bounds {
             for most in &bounds {
                 for (at_least, at_most) in [(true, true), (false, true), (true, false)] {
@@ -484,7 +509,8 @@ mod tests {
                     for text in numbers {
                         let number: f64 = text.parse().unwrap();
                         let (low, high) = (least.as_f64().unwrap(), most.as_f64().unwrap());
-                        let right = (number > low || at_least && number == low) && (number < high || at_most && number == high);
+                        let right =
+                            (number > low || at_least && number == low) && (number < high || at_most && number == high);
                         assert_eq!(matches(&shape, text), right, "{text} in {least}..{most} {at_least} {at_most}");
                     }
                 }

@@ -12,7 +12,12 @@ const SPACE: &str = r"\t\n\x0B\x0C\r \x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2
 
 /// The same pattern in the engine's syntax, or why there is none.
 pub(super) fn translated(pattern: &str) -> Result<String, String> {
-    let mut scanner = Scanner { chars: pattern.chars().collect(), at: 0, out: String::with_capacity(pattern.len()), groups: Vec::new() };
+    let mut scanner = Scanner {
+        chars: pattern.chars().collect(),
+        at: 0,
+        out: String::with_capacity(pattern.len()),
+        groups: Vec::new(),
+    };
     scanner.run()?;
     let syntax = regex_syntax::ParserBuilder::new().nest_limit(MAX_NESTING as u32 * 2).build().parse(&scanner.out);
     let syntax = syntax.map_err(|err| format!("is no regular expression: {}", last_line(&err)))?;
@@ -78,7 +83,13 @@ impl Scanner {
             return Err(format!("nests deeper than {MAX_NESTING} groups"));
         }
         let rest = self.rest();
-        for (start, name) in [("?=", "a lookahead"), ("?!", "a negative lookahead"), ("?<=", "a lookbehind"), ("?<!", "a negative lookbehind"), ("?>", "an atomic group")] {
+        for (start, name) in [
+            ("?=", "a lookahead"),
+            ("?!", "a negative lookahead"),
+            ("?<=", "a lookbehind"),
+            ("?<!", "a negative lookbehind"),
+            ("?>", "an atomic group"),
+        ] {
             if rest.starts_with(start) {
                 return Err(format!("has {name} (`({start}`), which no grammar can hold; write it without"));
             }
@@ -139,8 +150,12 @@ impl Scanner {
             'w' | 'W' => set("0-9A-Za-z_", char == 'W'),
             's' | 'S' => set(SPACE, char == 'S'),
             'b' if in_class => r"\x08".to_string(),
-            'b' | 'B' => return Err("has a word boundary (`\\b`), which no grammar can hold; write it without".to_string()),
-            '1'..='9' | 'k' if !in_class => return Err(format!("has a back reference (`\\{char}`), which no grammar can hold; write it without")),
+            'b' | 'B' => {
+                return Err("has a word boundary (`\\b`), which no grammar can hold; write it without".to_string());
+            }
+            '1'..='9' | 'k' if !in_class => {
+                return Err(format!("has a back reference (`\\{char}`), which no grammar can hold; write it without"));
+            }
             'A' => "^".to_string(),
             'z' | 'Z' => "$".to_string(),
             '0' => r"\x00".to_string(),

@@ -100,7 +100,11 @@ impl<'a> Reader<'a> {
         let mut together = Together::default();
         for &place in places {
             if let Some(again) = self.add(&mut together, place, None)? {
-                return Err(self.source.refuse(again, "", "refers to itself without end, so it allows no document at all"));
+                return Err(self.source.refuse(
+                    again,
+                    "",
+                    "refers to itself without end, so it allows no document at all",
+                ));
             }
         }
         let shapes = Rc::new(self.alternatives(together, 0)?);
@@ -144,14 +148,19 @@ impl<'a> Reader<'a> {
         let first = places.first().copied().unwrap_or(0);
         self.source.spend(places.len(), first, "anyOf")?;
         if depth > MAX_NESTING {
-            return Err(self.source.refuse(first, "", format!("has more than {MAX_NESTING} alternatives within each other")));
+            return Err(self.source.refuse(
+                first,
+                "",
+                format!("has more than {MAX_NESTING} alternatives within each other"),
+            ));
         }
         if let Some(literals) = self.literals(&places)? {
             return Ok(literals);
         }
         let pending = places.iter().enumerate().find_map(|(index, &place)| {
             let schema = self.source.schema(place);
-            let new = |keyword: &&'static str| schema.get(*keyword).is_some() && !together.done.contains(&(place, *keyword));
+            let new =
+                |keyword: &&'static str| schema.get(*keyword).is_some() && !together.done.contains(&(place, *keyword));
             BRANCHING.into_iter().find(new).map(|keyword| (index, place, keyword))
         });
         let Some((index, place, keyword)) = pending else { return self.merged(&places) };
@@ -173,7 +182,11 @@ impl<'a> Reader<'a> {
                 }
             }
             if shapes.len() > MOST_SHAPES {
-                return Err(self.source.refuse(place, keyword, format!("makes more than {MOST_SHAPES} alternatives of one value; expected fewer")));
+                return Err(self.source.refuse(
+                    place,
+                    keyword,
+                    format!("makes more than {MOST_SHAPES} alternatives of one value; expected fewer"),
+                ));
             }
             self.source.spend(shapes.len(), place, keyword)?;
         }
@@ -277,7 +290,12 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
-    fn shapes_are_disjoint(&mut self, (a, at_a): (&Shape, &[Loc]), (b, at_b): (&Shape, &[Loc]), depth: usize) -> Result<bool> {
+    fn shapes_are_disjoint(
+        &mut self,
+        (a, at_a): (&Shape, &[Loc]),
+        (b, at_b): (&Shape, &[Loc]),
+        depth: usize,
+    ) -> Result<bool> {
         Ok(match (a, b) {
             (Shape::Literals(texts), _) => self.all_break(texts, at_b)?,
             (_, Shape::Literals(texts)) => self.all_break(texts, at_a)?,
@@ -290,7 +308,8 @@ impl<'a> Reader<'a> {
             }
             (Shape::Object(a), Shape::Object(b)) => {
                 let lacks = |object: &ObjectShape, name: &String| {
-                    !object.named.iter().any(|member| member.name == *name) && (object.free.is_empty() || object.taken.contains(name))
+                    !object.named.iter().any(|member| member.name == *name)
+                        && (object.free.is_empty() || object.taken.contains(name))
                 };
                 let required = |object: &ObjectShape| -> Vec<String> {
                     object.named.iter().filter(|member| member.required).map(|member| member.name.clone()).collect()

@@ -70,7 +70,10 @@ pub(crate) fn check_size(schema: &Value) -> Result<()> {
         nodes += 1;
         match value {
             _ if depth > MAX_DEPTH => {
-                return refused(format!("is nested deeper than {MAX_DEPTH} levels"), "a flatter one (`$defs` and `$ref`)".into());
+                return refused(
+                    format!("is nested deeper than {MAX_DEPTH} levels"),
+                    "a flatter one (`$defs` and `$ref`)".into(),
+                );
             }
             Value::Object(entries) => {
                 bytes += entries.keys().map(|name| name.len() + 4).sum::<usize>();
@@ -96,7 +99,8 @@ pub(super) fn unwrapped(schema: &Value) -> &Value {
     };
     let wraps = |keywords: &serde_json::Map<String, Value>| {
         let known = ["name", "description", "strict", "schema"];
-        keywords.get("schema").is_some_and(Value::is_object) && keywords.keys().all(|name| known.contains(&name.as_str()))
+        keywords.get("schema").is_some_and(Value::is_object)
+            && keywords.keys().all(|name| known.contains(&name.as_str()))
     };
     match inner {
         Value::Object(keywords) if wraps(keywords) => &keywords["schema"],
@@ -127,7 +131,11 @@ impl<'a> Source<'a> {
         let before = self.work / WORK_PER_CHECK;
         self.work += steps as u64;
         if self.work > MAX_WORK {
-            return Err(self.refuse(loc, keyword, "makes the JSON Schema too dear to compile; expected fewer alternatives"));
+            return Err(self.refuse(
+                loc,
+                keyword,
+                "makes the JSON Schema too dear to compile; expected fewer alternatives",
+            ));
         }
         if self.work / WORK_PER_CHECK != before {
             self.cancel.check()?;
@@ -193,7 +201,8 @@ impl<'a> Source<'a> {
     pub(super) fn referred(&mut self, loc: Loc) -> Result<Loc> {
         let schema = self.schema(loc);
         let reference = schema["$ref"].as_str().unwrap_or_default();
-        let nowhere = "leads to nothing in this JSON Schema; nothing is fetched, expected `#`, `#/$defs/…` or an `$anchor`";
+        let nowhere =
+            "leads to nothing in this JSON Schema; nothing is fetched, expected `#`, `#/$defs/…` or an `$anchor`";
         let missing = |source: &Self| source.refuse(loc, "$ref", format!("{:?} {nowhere}", shortened(reference)));
         let (base, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let start = if base.is_empty() {
@@ -234,8 +243,12 @@ impl<'a> Source<'a> {
                     Value::Object(keywords) => {
                         for (keyword, child) in keywords {
                             match (keyword.as_str(), child.as_str()) {
-                                ("$anchor" | "$dynamicAnchor", Some(name)) => names.insert(format!("#{name}"), pointer.clone()),
-                                ("$id" | "id", Some(name)) if name.starts_with('#') => names.insert(name.to_string(), pointer.clone()),
+                                ("$anchor" | "$dynamicAnchor", Some(name)) => {
+                                    names.insert(format!("#{name}"), pointer.clone())
+                                }
+                                ("$id" | "id", Some(name)) if name.starts_with('#') => {
+                                    names.insert(name.to_string(), pointer.clone())
+                                }
                                 ("$id" | "id", Some(name)) => {
                                     names.insert(name.trim_end_matches('#').to_string(), pointer.clone())
                                 }
@@ -245,7 +258,8 @@ impl<'a> Source<'a> {
                         }
                     }
                     Value::Array(items) => {
-                        waiting.extend(items.iter().enumerate().map(|(i, item)| (item, step(&pointer, &i.to_string()))));
+                        waiting
+                            .extend(items.iter().enumerate().map(|(i, item)| (item, step(&pointer, &i.to_string()))));
                     }
                     _ => {}
                 }
@@ -274,7 +288,8 @@ impl<'a> Source<'a> {
                 return Err(self.refuse(loc, keyword, format!("cannot be enforced; {instead}")));
             } else if !is_annotation(keyword) {
                 let name = nearest(keyword);
-                let why = format!("is no keyword of JSON Schema; did you mean `{name}`? (names of your own begin with `x-`)");
+                let why =
+                    format!("is no keyword of JSON Schema; did you mean `{name}`? (names of your own begin with `x-`)");
                 return Err(self.refuse(loc, &shortened(keyword), why).with("nearest", name));
             }
         }
@@ -287,13 +302,16 @@ impl Kind {
         let is_schema = |value: &Value| value.is_object() || value.is_boolean();
         let is_names = |value: &Value| value.as_array().is_some_and(|names| names.iter().all(Value::is_string));
         let all = |test: &dyn Fn(&Value) -> bool| value.as_object().is_some_and(|entries| entries.values().all(test));
-        let schemas = |least: usize| value.as_array().is_some_and(|list| list.len() >= least && list.iter().all(is_schema));
+        let schemas =
+            |least: usize| value.as_array().is_some_and(|list| list.len() >= least && list.iter().all(is_schema));
         let (right, expected) = match self {
             Kind::Schema => (is_schema(value), "a schema: an object, true or false"),
             Kind::SchemaOrList => (is_schema(value) || schemas(0), "a schema or a list of schemas"),
             Kind::Schemas => (schemas(1), "a list of at least one schema"),
             Kind::SchemaMap => (all(&is_schema), "an object of schemas"),
-            Kind::Dependencies => (all(&|value| is_schema(value) || is_names(value)), "an object of schemas or lists of names"),
+            Kind::Dependencies => {
+                (all(&|value| is_schema(value) || is_names(value)), "an object of schemas or lists of names")
+            }
             Kind::NameMap => (all(&is_names), "an object of lists of names"),
             Kind::Names => (is_names(value), "a list of names"),
             Kind::Count => (count(value).is_some(), "a whole number of at least 0"),
@@ -342,7 +360,10 @@ fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let hex = tail
+            .get(..2)
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match hex {
             Some(decoded) if byte == b'%' => {
                 bytes.push(decoded);

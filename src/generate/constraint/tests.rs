@@ -1,9 +1,9 @@
 //! Documents under a JSON Schema, written by a model that knows nothing of JSON.
 
-use crate::generate::test_support::*;
-use crate::generate::*;
 use crate::control::{Cancel, Control};
 use crate::error::{Code, Result};
+use crate::generate::test_support::*;
+use crate::generate::*;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 

@@ -26,7 +26,8 @@ impl TextShape {
 
     /// The strings with their quotes.
     pub(super) fn regex(&self) -> RegexAst {
-        let mut all: Vec<RegexAst> = self.patterns.iter().map(|pattern| RegexAst::SearchRegex(pattern.clone())).collect();
+        let mut all: Vec<RegexAst> =
+            self.patterns.iter().map(|pattern| RegexAst::SearchRegex(pattern.clone())).collect();
         all.extend(self.formats.iter().map(|format| RegexAst::Regex(format.to_string())));
         if all.is_empty() || self.min > 0 || self.max.is_some() {
             all.push(of_length(self.min, self.max));
@@ -134,7 +135,10 @@ const FORMATS: &[(&[&str], &str)] = &[
          (?:T(?:[0-9]{1,6}H(?:[0-9]{1,6}M(?:[0-9]{1,6}S)?)?|[0-9]{1,6}M(?:[0-9]{1,6}S)?|[0-9]{1,6}S))?\
          |T(?:[0-9]{1,6}H(?:[0-9]{1,6}M(?:[0-9]{1,6}S)?)?|[0-9]{1,6}M(?:[0-9]{1,6}S)?|[0-9]{1,6}S))",
     ),
-    (&["time-span", "timespan"], r"-?(?:[1-9][0-9]{0,6}\.)?(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,7})?"),
+    (
+        &["time-span", "timespan"],
+        r"-?(?:[1-9][0-9]{0,6}\.)?(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,7})?",
+    ),
     (
         &["email", "idn-email"],
         concat!(
@@ -147,11 +151,22 @@ const FORMATS: &[(&[&str], &str)] = &[
     ),
     (&["hostname", "idn-hostname"], concat!(label!(), r"(?:\.", label!(), "){0,2}")),
     (&["ipv4", "ip-address"], ipv4!()),
-    (&["ipv6"], "(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}|(?:[0-9a-fA-F]{1,4}:){1,6}:[0-9a-fA-F]{1,4}|::(?:[0-9a-fA-F]{1,4})?"),
+    (
+        &["ipv6"],
+        "(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}|(?:[0-9a-fA-F]{1,4}:){1,6}:[0-9a-fA-F]{1,4}|::(?:[0-9a-fA-F]{1,4})?",
+    ),
     (&["uuid", "guid"], "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"),
     (
         &["uri", "url", "iri"],
-        concat!("(?:https?|ftp)://", label!(), r"(?:\.", label!(), "){0,3}(?::[1-9][0-9]{0,3})?", path!(), "|(?:mailto|urn):[A-Za-z0-9][A-Za-z0-9@.:-]*"),
+        concat!(
+            "(?:https?|ftp)://",
+            label!(),
+            r"(?:\.",
+            label!(),
+            "){0,3}(?::[1-9][0-9]{0,3})?",
+            path!(),
+            "|(?:mailto|urn):[A-Za-z0-9][A-Za-z0-9@.:-]*"
+        ),
     ),
     (&["uri-reference", "iri-reference"], concat!("(?:https?://", label!(), r"(?:\.", label!(), "){0,3})?/", path!())),
     (&["json-pointer"], "(?:/(?:[^/~]|~[01])*)*"),
@@ -162,8 +177,30 @@ const FORMATS: &[(&[&str], &str)] = &[
     // About the meaning of a text, or about how a program keeps a number: nothing that a text must look like.
     (
         &[
-            "binary", "char", "double", "float", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "number",
-            "integer", "string", "text", "password", "phone", "tel", "markdown", "html", "multiline", "color", "currency",
+            "binary",
+            "char",
+            "double",
+            "float",
+            "int8",
+            "int16",
+            "int32",
+            "int64",
+            "uint8",
+            "uint16",
+            "uint32",
+            "uint64",
+            "number",
+            "integer",
+            "string",
+            "text",
+            "password",
+            "phone",
+            "tel",
+            "markdown",
+            "html",
+            "multiline",
+            "color",
+            "currency",
             "credit-card",
         ],
         "",

@@ -252,7 +252,9 @@ impl WayOut {
                     _ if !may_end(symbol) => {}
                     Rule::Pending => {}
                     Rule::Literal(_) => self.readings.push(Reading { terminal: symbol, at: At::Literal(0), then }),
-                    Rule::Text { .. } => self.readings.push(Reading { terminal: symbol, at: At::Text(TextAt::Before), then }),
+                    Rule::Text { .. } => {
+                        self.readings.push(Reading { terminal: symbol, at: At::Text(TextAt::Before), then })
+                    }
                     Rule::Pattern(pattern) => {
                         if let Some(automaton) = shared.automata.get_mut(pattern) {
                             let at = At::Pattern(automaton.start());
@@ -336,7 +338,9 @@ impl WayOut {
         while frame != END {
             let (Frame { symbol, position, parent }, _) = shared.frames[frame as usize];
             match &self.paths.grammar.rules[symbol as usize] {
-                Rule::Sequence(parts) => parts[position as usize..].iter().for_each(|part| self.shortest(&mut shared, *part, &mut text)),
+                Rule::Sequence(parts) => {
+                    parts[position as usize..].iter().for_each(|part| self.shortest(&mut shared, *part, &mut text))
+                }
                 Rule::List { item, min, .. } => {
                     let (mut count, comma) = (position as usize / 2, position % 2 == 1);
                     if comma {
