@@ -31,7 +31,8 @@
 #define TAILORA_DONE 1
 
 /**
- * The host asked to stop, and what was ready by then was given out: the outputs are valid.
+ * The work ended before its end, and what was ready by then was given out: the outputs are valid. The host asked to stop,
+ * or, in training alone, an error came after the first step; the summary says which.
  */
 #define TAILORA_STOPPED 2
 
@@ -51,7 +52,7 @@
 #define TAILORA_ERR_INVALID_HANDLE -2
 
 /**
- * An exclusive object (session, stream) is in use by another call.
+ * An exclusive object (session, stream) is in use by another call, or a run directory by another run.
  */
 #define TAILORA_ERR_BUSY -3
 
@@ -121,7 +122,10 @@
 #define TAILORA_ERR_DEVICE -70
 
 /**
- * Memory ran out, or a limit given by the host would be exceeded.
+ * Memory ran out, or a limit given by the host would be exceeded. Weights, caches, activations and files are asked for where
+ * a refusal becomes this error; before work in which one could not (matrix products, tokenizers, new threads) the library
+ * asks for an estimate of what that needs, and 24 MiB for small things, and gives it back at once. What other threads of the
+ * process take in between, or a system that promises more memory than it has (overcommit), can still end the process.
  */
 #define TAILORA_ERR_OUT_OF_MEMORY -71
 
@@ -559,7 +563,8 @@ tailora_status tailora_model_free(tailora_model *model);
 
 /**
  * Loads a LoRA adapter in PEFT's format: a directory with `adapter_config.json` and `adapter_model.safetensors`.
- * Every tensor must be there, in the shape that `model` asks for, and no other.
+ * Every tensor must be there, in the shape that `model` asks for, and no other. An adapter that names other base weights is
+ * refused unless `allow_base_mismatch` says otherwise; what else is worth knowing is in its info as `notes`.
  *
  * `path`: the directory. `options_json`: see `tailora_options_schema("adapter")`; NULL for defaults.
  * Ownership: the caller frees `*adapter` with `tailora_adapter_free`. Threads: any.
@@ -576,7 +581,7 @@ tailora_status tailora_adapter_load(const tailora_model *model,
  * Saves an adapter as a PEFT directory, which Python's PEFT and `tailora_adapter_load` read. The directory appears whole
  * or not at all: a full disk leaves nothing behind.
  *
- * `path`: the directory, which must not be there yet: adapters are never overwritten. `options_json`: NULL; no option
+ * `path`: the directory, which must not be there yet or be empty: adapters are never overwritten, nor is anything else. `options_json`: NULL; no option
  * exists yet. Threads: any.
  * Errors: `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
  */
@@ -645,7 +650,9 @@ tailora_status tailora_dataset_open_csv(const char *path,
  * Ownership: the caller frees `*info_json` with `tailora_string_free`. Threads: any.
  * Errors: `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
  */
-tailora_status tailora_dataset_info(const tailora_dataset *dataset, char **info_json, tailora_error **err);
+tailora_status tailora_dataset_info(const tailora_dataset *dataset,
+                                    char **info_json,
+                                    tailora_error **err);
 
 /**
  * A row exactly as a model will see it in training, a JSON object: the text through the chat template, its tokens, and
@@ -673,17 +680,21 @@ tailora_status tailora_dataset_free(tailora_dataset *dataset);
  * Trains a LoRA adapter on a dataset. Of all the steps measured on the validation rows, the best one's adapter is given
  * out. The same seed gives the same bits on the CPU.
  *
- * `options_json`: see `tailora_options_schema("train")`, among them `output_dir`, where a directory for this run gets
- * configuration, metrics, TensorBoard events and the adapter; NULL for defaults. `progress` (may be NULL) is called on
+ * `options_json`: see `tailora_options_schema("train")`, among them `output_dir`, a new or empty directory or one of an
+ * earlier run, which gets configuration, metrics, TensorBoard events and the adapter; NULL for defaults. `progress` (may be NULL) is called on
  * this thread with `user` and `TAILORA_PHASE_PREPARE`, `_TRAIN`, `_VALIDATE` and `_SAVE`. `cancel` may be NULL.
- * `summary_json` may be NULL; it receives a JSON object with losses, steps, speed, `stop_reason` and where the adapter
- * was saved.
- * Returns `TAILORA_STOPPED` when the host asked to stop after the first optimizer step: `*adapter` is the best so far.
+ * `summary_json` may be NULL; it receives a JSON object with losses, steps, speed, `stop_reason`, where the adapter was
+ * saved (`adapter_path`), and `notes`: sentences on what else the host should know.
+ * Once the first optimizer step is done, what was learnt is given out. Files that cannot be written cost a note, no more:
+ * if the adapter itself cannot be saved, `adapter_path` is null and `*adapter` has it.
+ * Returns `TAILORA_STOPPED` when training ended before its end with the best adapter so far in `*adapter`: the host asked
+ * to stop (`stop_reason` is `cancelled`), or an error came (`failed`, and `error` has its code, message and details).
  * Ownership: the caller frees `*adapter` with `tailora_adapter_free` and `*summary_json` with `tailora_string_free`.
  * Threads: any; blocks until training ends.
- * Errors: `TAILORA_ERR_TRAINING`, `TAILORA_ERR_IO`, `TAILORA_ERR_OUT_OF_MEMORY`, `TAILORA_ERR_DEVICE`,
- * `TAILORA_ERR_INVALID_OPTIONS`, `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`, and
- * `TAILORA_ERR_CANCELLED` when the host asked to stop before the first step.
+ * Errors: `TAILORA_ERR_TRAINING`, `TAILORA_ERR_IO` (`output_dir` holds files of others, or cannot be written to),
+ * `TAILORA_ERR_BUSY` (another run is writing to `output_dir`; the details have its `pid` and when it `started`),
+ * `TAILORA_ERR_OUT_OF_MEMORY`, `TAILORA_ERR_DEVICE`, `TAILORA_ERR_INVALID_OPTIONS`, `TAILORA_ERR_INVALID_HANDLE`,
+ * `TAILORA_ERR_INVALID_ARGUMENT`, and `TAILORA_ERR_CANCELLED` when the host asked to stop before the first step.
  */
 tailora_status tailora_train(const tailora_model *model,
                              const tailora_dataset *dataset,
