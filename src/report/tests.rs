@@ -251,7 +251,7 @@ fn trained_models_of_another_family_report_too() {
 fn the_sources_among_many_fields_are_found_in_few_readings() {
     let model = tiny_model();
     let mut session = session(&model);
-    let case: String = (0..140).map(|index| format!("指标{index}:{}分,", index * 7 % 100)).collect();
+    let case: String = (0..140).map(|index| format!("项{index}:{},", index * 7 % 100)).collect();
     let fields = Fields::parse(&case).unwrap();
     let generate: GenerateOptions = crate::options::from_value(json!({ "max_tokens": 40 })).unwrap();
     let cancel = Cancel::new();
