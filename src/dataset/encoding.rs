@@ -39,7 +39,7 @@ pub(super) fn decode(bytes: &[u8], wanted: Encoding, delimiter: u8) -> Result<Te
             Code::CsvFormat,
             "the file begins with a UTF-8 byte order mark, but option `encoding` is gb18030; use auto",
         )),
-        (Encoding::Gb18030, _) => file.gb18030(),
+        (Encoding::Gb18030, _) => Ok(Text { guessed: false, ..file.gb18030()? }),
         (_, Ok(text)) => Ok(Text { content: Cow::Borrowed(text), encoding: utf8_name, guessed: false }),
         (Encoding::Utf8, Err(err)) => {
             Err(file.error(err.valid_up_to(), "is not UTF-8; save the file as UTF-8 or use encoding auto"))
