@@ -13,7 +13,7 @@ pub(super) fn still_falling(base: Option<f64>, curve: &[(u64, f64)]) -> Notes {
     if let Some(((from_step, from), (step, loss))) = last_fall(&points) {
         notes.say(format!(
             "the validation loss was still falling when training ended, from {from:.3} to {loss:.3} over the last {} \
-             steps: more num_train_epochs may learn the rows better",
+             steps: with more steps (num_train_epochs or max_steps) the rows may be learnt better",
             step - from_step
         ));
     }

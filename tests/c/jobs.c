@@ -409,7 +409,7 @@ int main(int argc, char **argv) {
         threads();
         training();
         estimates_and_evaluations();
-    run_directories();
+        run_directories();
     }
     return check_result("jobs");
 }
