@@ -581,8 +581,8 @@ tailora_status tailora_adapter_load(const tailora_model *model,
  * Saves an adapter as a PEFT directory, which Python's PEFT and `tailora_adapter_load` read. The directory appears whole
  * or not at all: a full disk leaves nothing behind.
  *
- * `path`: the directory, which must not be there yet or be empty: adapters are never overwritten, nor is anything else. `options_json`: NULL; no option
- * exists yet. Threads: any.
+ * `path`: the directory, which must not be there yet or be empty: adapters are never overwritten, nor is anything else.
+ * `options_json`: NULL; no option exists yet. Threads: any.
  * Errors: `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
  */
 tailora_status tailora_adapter_save(const tailora_adapter *adapter,
@@ -681,8 +681,9 @@ tailora_status tailora_dataset_free(tailora_dataset *dataset);
  * out. The same seed gives the same bits on the CPU.
  *
  * `options_json`: see `tailora_options_schema("train")`, among them `output_dir`, a new or empty directory or one of an
- * earlier run, which gets configuration, metrics, TensorBoard events and the adapter; NULL for defaults. `progress` (may be NULL) is called on
- * this thread with `user` and `TAILORA_PHASE_PREPARE`, `_TRAIN`, `_VALIDATE` and `_SAVE`. `cancel` may be NULL.
+ * earlier run, which gets configuration, metrics, TensorBoard events and the adapter; NULL for defaults. `progress` (may
+ * be NULL) is called on this thread with `user` and `TAILORA_PHASE_PREPARE`, `_TRAIN`, `_VALIDATE` and `_SAVE`.
+ * `cancel` may be NULL.
  * `summary_json` may be NULL; it receives a JSON object with losses, steps, speed, `stop_reason`, where the adapter was
  * saved (`adapter_path`), and `notes`: sentences on what else the host should know.
  * Once the first optimizer step is done, what was learnt is given out. Files that cannot be written cost a note, no more:

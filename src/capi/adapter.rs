@@ -60,8 +60,8 @@ pub unsafe extern "C" fn tailora_adapter_load(
 /// Saves an adapter as a PEFT directory, which Python's PEFT and `tailora_adapter_load` read. The directory appears whole
 /// or not at all: a full disk leaves nothing behind.
 ///
-/// `path`: the directory, which must not be there yet or be empty: adapters are never overwritten, nor is anything else. `options_json`: NULL; no option
-/// exists yet. Threads: any.
+/// `path`: the directory, which must not be there yet or be empty: adapters are never overwritten, nor is anything else.
+/// `options_json`: NULL; no option exists yet. Threads: any.
 /// Errors: `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tailora_adapter_save(

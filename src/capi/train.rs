@@ -14,8 +14,9 @@ use std::ffi::{c_char, c_void};
 /// out. The same seed gives the same bits on the CPU.
 ///
 /// `options_json`: see `tailora_options_schema("train")`, among them `output_dir`, a new or empty directory or one of an
-/// earlier run, which gets configuration, metrics, TensorBoard events and the adapter; NULL for defaults. `progress` (may be NULL) is called on
-/// this thread with `user` and `TAILORA_PHASE_PREPARE`, `_TRAIN`, `_VALIDATE` and `_SAVE`. `cancel` may be NULL.
+/// earlier run, which gets configuration, metrics, TensorBoard events and the adapter; NULL for defaults. `progress` (may
+/// be NULL) is called on this thread with `user` and `TAILORA_PHASE_PREPARE`, `_TRAIN`, `_VALIDATE` and `_SAVE`.
+/// `cancel` may be NULL.
 /// `summary_json` may be NULL; it receives a JSON object with losses, steps, speed, `stop_reason`, where the adapter was
 /// saved (`adapter_path`), and `notes`: sentences on what else the host should know.
 /// Once the first optimizer step is done, what was learnt is given out. Files that cannot be written cost a note, no more:

@@ -206,7 +206,8 @@ mod tests {
     #[test]
     fn a_folder_of_others_is_refused_and_left_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
-        let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        type Files = &'static [(&'static str, &'static str)];
+        let cases: &[(&str, Files, &str)] = &[
             ("model", &[("config.json", "{\"model_type\": \"qwen2\"}"), ("model.safetensors", "")], "a model"),
             ("config-only", &[("config.json", "{}")], "config.json"),
             ("gguf", &[("a.gguf", "GGUF")], "a model"),

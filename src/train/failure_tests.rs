@@ -114,7 +114,7 @@ fn meddled(
 #[test]
 fn files_that_cannot_be_written_cost_a_note() {
     let expected = run(&options(), 20, &mut Monitor::none()).unwrap();
-    assert_eq!(notes(&expected.summary).contains("written"), false, "{}", expected.summary);
+    assert!(!notes(&expected.summary).contains("written"), "{}", expected.summary);
     // No checkpoint can replace a folder with something in it.
     let block = |dir: &Path| {
         std::fs::remove_file(dir.join("checkpoint.safetensors")).unwrap();
