@@ -2,7 +2,8 @@
 
 use crate::control::Monitor;
 use crate::error::{Code, Error, IoContext, Result};
-use crate::files::open_regular;
+use crate::files::{open_regular, refuse_pointer};
+use crate::memory;
 use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::path::Path;
@@ -29,6 +30,8 @@ pub(super) fn read(path: &Path, monitor: &Monitor) -> Result<File> {
     if size > LARGEST_FILE {
         return Err(too_large(size));
     }
+    // The bytes, their text, and the rows with what is looked for in them.
+    memory::probe(size.saturating_mul(6))?;
     let mut file = file.take(LARGEST_FILE + 1);
     let (mut bytes, mut hash, mut chunk) = (Vec::new(), Sha256::new(), vec![0; CHUNK]);
     let no_memory = |_| {
@@ -52,6 +55,7 @@ pub(super) fn read(path: &Path, monitor: &Monitor) -> Result<File> {
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(too_large(bytes.len() as u64));
     }
+    refuse_pointer(path, &bytes)?;
     if bytes.is_empty() {
         return Err(
             Error::new(Code::CsvFormat, format!("{about} is empty; expected a header and rows")).with("path", about)
