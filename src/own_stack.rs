@@ -4,6 +4,7 @@
 //! What may nest is bounded where it is read; this makes room for those bounds, whoever calls.
 
 use crate::error::{Code, Error, Result};
+use crate::memory;
 use std::cell::Cell;
 use std::thread::Builder;
 
@@ -23,6 +24,8 @@ pub(crate) fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T
     if OWN.get() {
         return Ok(work());
     }
+    // A thread that has its stack, but no memory to begin with, ends the process.
+    memory::probe(BYTES as u64)?;
     std::thread::scope(|scope| {
         let thread = thread().spawn_scoped(scope, || {
             OWN.set(true);
@@ -38,6 +41,7 @@ pub(crate) fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T
 /// # Errors
 /// `OutOfMemory` if the system gives no thread.
 pub(crate) fn start(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    memory::probe(BYTES as u64)?;
     let work = || {
         OWN.set(true);
         work();
