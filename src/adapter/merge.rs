@@ -9,6 +9,7 @@ use super::patterns::PatternMap;
 use super::targets::TargetModules;
 use super::{Adapter, check_scale, values};
 use crate::error::{Code, Error, Result};
+use crate::memory;
 use crate::model::{LoraWeights, Projection, Site};
 use candle_core::Tensor;
 use serde_json::json;
@@ -26,6 +27,9 @@ impl Adapter {
         for (other, _) in others {
             check_same_base(first, other)?;
         }
+        // Scaled, concatenated, hashed.
+        let numbers: u64 = stack.iter().map(|(adapter, _)| adapter.num_parameters() as u64).sum();
+        memory::probe(numbers.saturating_mul(3 * 4))?;
         let mut parts: BTreeMap<Site, (Vec<Tensor>, Vec<Tensor>)> = BTreeMap::new();
         for (adapter, scale) in stack {
             check_scale(*scale)?;
