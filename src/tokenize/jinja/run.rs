@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Steps of a rendering; the largest real templates take some thousands. About a second.
-const FUEL: usize = 4_000_000;
+/// Steps of a rendering; the largest real templates take some thousands. Some tenths of a second.
+const FUEL: usize = 1_000_000;
 /// Bytes that a rendering may make in all, and how many more for each byte that it was given.
 const BYTES: usize = 48 << 20;
 const BYTES_PER_BYTE: usize = 16;
