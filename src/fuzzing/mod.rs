@@ -14,6 +14,8 @@ mod models;
 mod options;
 mod report_input;
 mod safetensors;
+mod template;
+mod tokenizer;
 
 use crate::error::{Code, Result};
 
@@ -31,6 +33,8 @@ pub const TARGETS: &[Target] = &[
     ("options", options::run),
     ("report_input", report_input::run),
     ("safetensors", safetensors::run),
+    ("template", template::run),
+    ("tokenizer", tokenizer::run),
 ];
 
 /// Runs the target of that name.

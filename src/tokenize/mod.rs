@@ -24,4 +24,8 @@ pub(crate) use tokenizer::Tokenizer;
 pub(crate) mod test_support;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod prompt_tests;
+#[cfg(test)]
 mod tests;

@@ -174,13 +174,13 @@ impl Learnt {
         };
         match before.strip_prefix(prompt) {
             Some(between) if between.trim().is_empty() => self.before_answer = between.to_owned(),
-            Some(between) if !prompts => {
+            Some(between) if !prompts && !between.contains(ANSWER) => {
                 self.header = between.to_owned();
                 self.notes.push(format!(
                     "the chat template has no generation prompt; prompts end with {between:?}, which it writes before an answer"
                 ));
             }
-            None if !prompts => self.notes.push(
+            _ if !prompts => self.notes.push(
                 "the chat template has no generation prompt, and what it writes before an answer is not known"
                     .to_owned(),
             ),

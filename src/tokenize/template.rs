@@ -91,7 +91,7 @@ impl ChatTemplate {
         source.map(|source| Self::compile(source, config.special_tokens, &path)).transpose()
     }
 
-    fn compile(source: String, special_tokens: Vec<(String, String)>, path: &Path) -> Result<Self> {
+    pub(crate) fn compile(source: String, special_tokens: Vec<(String, String)>, path: &Path) -> Result<Self> {
         let source = unix_lines(&source).into_owned();
         let template = on_own_stack(|| Template::parse(&source))?.map_err(|fault| {
             let Fault { line, message, .. } = fault;

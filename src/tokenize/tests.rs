@@ -136,7 +136,7 @@ fn characters_arrive_whole_and_as_soon_as_they_are() {
 fn examples_continue_the_prompt_and_end_the_turn() {
     for (folder, eos, end, bos) in [
         ("tokenizers/qwen2.5", &["<|endoftext|>", "<|im_end|>"][..], "<|im_end|>", None),
-        ("tokenizers/qwen2.5", &["<|endoftext|>"], "<|endoftext|>", None),
+        ("tokenizers/qwen2.5", &["<|endoftext|>"], "<|im_end|>", None),
         ("tokenizers/qwen3", &["<|im_end|>", "<|endoftext|>"], "<|im_end|>", None),
         ("tokenizers/phi-3", &["<|endoftext|>", "<|end|>"], "<|end|>", Some("<s>")),
         ("models/stories260K-hf", &["</s>"], "</s>", Some("<s>")),
@@ -215,14 +215,21 @@ fn control_tokens_in_a_field_stay_text() {
 fn a_role_that_the_template_refuses_or_drops_goes_before_the_question() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(repository("tests/fixtures/models/qwen2/tokenizer.json"), dir.path().join("tokenizer.json")).unwrap();
-    for template in [
-        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}[{{ m.content | trim }}]{% endfor %}",
-        "{% for m in messages %}{% if m.role == 'user' %}[{{ m.content | trim }}]{% endif %}{% endfor %}",
+    // The first writes a bracket before an answer too, and has no other generation prompt.
+    for (template, expected) in [
+        (
+            "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}[{{ m.content | trim }}]{% endfor %}",
+            "[S\n\n U][",
+        ),
+        (
+            "{% for m in messages %}{% if m.role == 'user' %}[{{ m.content | trim }}]{% endif %}{% endfor %}",
+            "[S\n\n U]",
+        ),
     ] {
         std::fs::write(dir.path().join("chat_template.jinja"), template).unwrap();
         let format = format(dir.path(), &["<|im_end|>"]);
         let text = format.tokenizer().decode(&format.prompt(Some("S"), " U ").unwrap(), false);
-        assert_eq!(text, "[S\n\n U]", "{template}");
+        assert_eq!(text, expected, "{template}");
     }
 }
 

@@ -99,7 +99,13 @@ impl Tokenizer {
         })?
     }
 
-    /// As [`Tokenizer::new`], without knowing yet that it works. For fuzzers too.
+    /// The tokenizer of a `tokenizer.json` that lies nowhere.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub fn from_json(text: &str) -> Result<Self> {
+        Self::new(text, TokenizerConfig::default(), Path::new(FILE))
+    }
+
+    /// As [`Tokenizer::new`], without knowing yet that it works.
     fn build(text: &str, config: TokenizerConfig, path: &Path) -> Result<Self> {
         let damaged = |why: String| damaged(path, why);
         let outline = Outline::read(text).map_err(damaged)?;
