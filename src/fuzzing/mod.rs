@@ -14,6 +14,7 @@ mod models;
 mod options;
 mod report_input;
 mod safetensors;
+mod schema;
 mod template;
 mod tokenizer;
 
@@ -33,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     ("options", options::run),
     ("report_input", report_input::run),
     ("safetensors", safetensors::run),
+    ("schema", schema::run),
     ("template", template::run),
     ("tokenizer", tokenizer::run),
 ];

@@ -5,6 +5,7 @@
 
 pub(crate) mod constraint;
 mod context;
+mod exact;
 mod generation;
 mod options;
 mod output;
@@ -14,6 +15,8 @@ mod stop;
 mod stream;
 mod vocabulary;
 
+pub(crate) use constraint::check_size as check_schema_size;
+pub(crate) use exact::check_schema_numbers;
 pub use generation::{FinishReason, GeneratedToken, Generation};
 pub use options::GenerateOptions;
 pub use session::{Attached, Session, SessionOptions};

@@ -70,6 +70,10 @@ impl Default for GenerateOptions {
 impl Options for GenerateOptions {
     const NAME: &'static str = "generate";
 
+    fn check_text(text: &str) -> Result<()> {
+        super::exact::check_schema_numbers(text, "json_schema")
+    }
+
     fn validate(&self) -> Result<()> {
         if self.max_tokens == 0 {
             return Err(invalid("max_tokens", 0, "at least 1"));

@@ -19,6 +19,11 @@ pub trait Options: DeserializeOwned + JsonSchema + Default {
     /// The name that `tailora_options_schema` takes, e.g. `train`.
     const NAME: &'static str;
 
+    /// Checks what parsing would lose, in text that is valid JSON.
+    fn check_text(_text: &str) -> Result<()> {
+        Ok(())
+    }
+
     /// Checks ranges; the error names the option.
     fn validate(&self) -> Result<()> {
         Ok(())
@@ -30,7 +35,11 @@ pub fn parse<T: Options>(json: Option<&str>) -> Result<T> {
     let text = json.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
     match text.filter(|text| !text.trim().is_empty()) {
         None => Ok(T::default()),
-        Some(text) => from_value(read(text, &format!("the {} options", T::NAME))?),
+        Some(text) => {
+            let value = read(text, &format!("the {} options", T::NAME))?;
+            T::check_text(text)?;
+            from_value(value)
+        }
     }
 }
 

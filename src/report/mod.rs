@@ -18,8 +18,9 @@ pub use options::{ReportMode, ReportOptions};
 
 use crate::control::{Cancel, Control};
 use crate::error::Result;
-use crate::generate::{FinishReason, GenerateOptions, Generation, Session};
+use crate::generate::{FinishReason, GenerateOptions, Generation, Session, check_schema_size};
 use crate::options::Options;
+use crate::own_stack::on_own_stack;
 use conclusions::{Kind, sentences};
 use document::{Step, StringValue};
 use fields::Fields;
@@ -68,7 +69,10 @@ fn generate(session: &mut Session, fields: &Fields, options: &ReportOptions, can
     let json_schema = match (options.mode(), &options.schema) {
         (ReportMode::Text, _) => None,
         (ReportMode::Schema, None) => Some(schema::built_in(fields, options.max_conclusions)),
-        (ReportMode::Schema, Some(host)) => Some(schema::with_fields(host, fields)?),
+        (ReportMode::Schema, Some(host)) => {
+            check_schema_size(host)?;
+            Some(on_own_stack(|| schema::with_fields(host, fields))??)
+        }
     };
     let generate = GenerateOptions { json_schema, ..options.generate.clone() };
     // What every report ends with; better refused before the text is written.

@@ -1,7 +1,7 @@
 //! What a caller may ask of a report.
 
 use crate::error::Result;
-use crate::generate::GenerateOptions;
+use crate::generate::{GenerateOptions, check_schema_numbers};
 use crate::options::{Options, invalid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,10 @@ impl ReportOptions {
 
 impl Options for ReportOptions {
     const NAME: &'static str = "report";
+
+    fn check_text(text: &str) -> Result<()> {
+        check_schema_numbers(text, "schema")
+    }
 
     fn validate(&self) -> Result<()> {
         if !(1..=64).contains(&self.max_conclusions) {

@@ -8,10 +8,13 @@ use std::collections::{HashMap, VecDeque};
 pub(super) const NEVER: u32 = u32::MAX;
 
 /// Steps of one search.
-const MOST_STEPS: usize = 1_500_000;
+const MOST_STEPS: usize = 1_000_000;
 
-/// Of the engine, to build one expression.
-const FUEL: u64 = 2_000_000;
+/// Of the engine, to build one expression; a fraction of a second.
+pub(super) const FUEL: u64 = 1_000_000;
+
+/// What the engine may make of one expression while it is walked, in the same units.
+const MOST_COST: u64 = 3_000_000;
 
 /// Where a text stands in a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,6 +100,11 @@ impl Automaton {
         Some(Automaton { regex, ways: HashMap::new() })
     }
 
+    /// What the engine made of it so far, in units of its own.
+    pub(super) fn cost(&self) -> u64 {
+        self.regex.cost()
+    }
+
     pub(super) fn start(&mut self) -> StateID {
         self.regex.initial_state()
     }
@@ -126,7 +134,8 @@ impl Automaton {
         let mut best: Option<(u32, StateID)> = None;
         let mut steps = 0;
         while let Some((state, depth)) = waiting.pop_front() {
-            if best.is_some_and(|(total, _)| depth >= total) || steps > MOST_STEPS {
+            let dear = steps > MOST_STEPS || self.regex.cost() > MOST_COST;
+            if best.is_some_and(|(total, _)| depth >= total) || dear {
                 break;
             }
             let left = if self.is_end(state) { Some(0) } else { self.ways.get(&state).map(|way| way.0) };

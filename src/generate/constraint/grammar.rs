@@ -1,6 +1,7 @@
 //! Shapes as a grammar of bytes. One symbol for each set of places; they are made from a queue, so however deep a schema
 //! nests or refers to itself, nothing here recurses.
 
+use super::automaton::FUEL;
 use super::number::MOST_REMAINDERS;
 use super::shape::{ArrayShape, ObjectShape, Places, Reader, Shape};
 use super::source::Loc;
@@ -15,6 +16,9 @@ const MOST_SYMBOLS: usize = 40_000;
 
 /// A `minLength` above this is no text that anyone waits for.
 const MOST_LENGTH: usize = 1_000_000;
+
+/// The engine's units that make up a step of ours.
+const COST_PER_STEP: usize = 100;
 
 pub(super) type Symbol = u32;
 
@@ -186,13 +190,11 @@ impl<'a> Builder<'a> {
 
     /// Whether an expression has no text at all.
     fn is_empty(&mut self, ast: &RegexAst, place: Loc, keyword: &'static str) -> Result<bool> {
-        /// Of the engine; about a tenth of a second.
-        const FUEL: u64 = 1_000_000;
-        self.reader.source.spend(64, place, keyword)?;
         let mut builder = RegexBuilder::new();
         let built = builder.mk(ast).and_then(|expression| builder.into_regex_limited(expression, FUEL));
         let mut regex = built
             .map_err(|_| self.reader.source.refuse(place, keyword, "is too dear to compile; expected a simpler one"))?;
+        self.reader.source.spend(16 + regex.cost() as usize / COST_PER_STEP, place, keyword)?;
         Ok(regex.always_empty())
     }
 

@@ -1,7 +1,7 @@
 //! Whether a value satisfies a schema: how `enum` and `const` meet the keywords beside them.
 
+use super::decimal::{Decimal, equal};
 use super::keywords::{NOT_ENUM, NOT_PATTERN};
-use super::number::{Decimal, equal};
 use super::pattern::translated;
 use super::source::{Loc, Source, count};
 use super::text::{format, has_pattern, matches};
@@ -16,6 +16,18 @@ impl Source<'_> {
     /// Whether `value` satisfies the schema at a place.
     pub(super) fn holds(&mut self, value: &Value, loc: Loc) -> Result<bool> {
         self.holds_within(value, loc, 0)
+    }
+
+    /// As [`Self::holds`], for a value that stands in the `enum` or `const` of the place.
+    pub(super) fn rest_holds(&mut self, value: &Value, loc: Loc) -> Result<bool> {
+        let schema = self.schema(loc);
+        for (keyword, given) in schema.as_object().into_iter().flatten() {
+            let own = keyword == "const" || keyword == "enum" && schema.get("const").is_none();
+            if !own && !self.keyword_holds(value, loc, keyword, given, 1)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn holds_within(&mut self, value: &Value, loc: Loc, depth: usize) -> Result<bool> {
@@ -34,7 +46,7 @@ impl Source<'_> {
     }
 
     fn keyword_holds(&mut self, value: &Value, loc: Loc, keyword: &str, given: &Value, depth: usize) -> Result<bool> {
-        let list = |given: &Value| given.as_array().cloned().unwrap_or_default();
+        let count_of = |given: &Value| given.as_array().map_or(0, Vec::len);
         let of_child = |source: &mut Self, steps: &[&str], value: &Value| {
             let child = source.child(loc, steps)?;
             source.holds_within(value, child, depth)
@@ -45,14 +57,16 @@ impl Source<'_> {
                 self.holds_within(value, target, depth)?
             }
             "const" => equal(value, given),
-            "enum" => list(given).iter().any(|one| equal(value, one)),
-            NOT_ENUM => !list(given).iter().any(|one| equal(value, one)),
+            "enum" | NOT_ENUM => {
+                self.spend(count_of(given) / 8, loc, keyword)?;
+                given.as_array().into_iter().flatten().any(|one| equal(value, one)) == (keyword == "enum")
+            }
             "type" => match given {
                 Value::Array(names) => names.iter().any(|name| is_of_type(value, name)),
                 name => is_of_type(value, name),
             },
             "allOf" | "anyOf" | "oneOf" => {
-                let count = list(given).len();
+                let count = count_of(given);
                 let mut right = 0;
                 for index in 0..count {
                     right += usize::from(of_child(self, &[keyword, &index.to_string()], value)?);

@@ -132,6 +132,6 @@ pub(super) fn is_annotation(keyword: &str) -> bool {
 /// The keyword that an unknown one was probably meant to be.
 pub(super) fn nearest(keyword: &str) -> &'static str {
     let known = KEYWORDS.iter().map(|(name, _)| *name).chain(ANNOTATIONS.iter().copied());
-    let likeness = |name: &str| strsim::jaro_winkler(&name.to_lowercase(), &keyword.to_lowercase());
+    let likeness = |name: &str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &keyword.to_lowercase());
     known.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or("properties")
 }

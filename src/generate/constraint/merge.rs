@@ -1,8 +1,9 @@
 //! Places that speak of one value and leave no alternatives, merged type by type.
 
+use super::decimal::Decimal;
 use super::holds::item_steps;
 use super::keywords::{NOT_ENUM, NOT_PATTERN};
-use super::number::{Decimal, NumberShape};
+use super::number::NumberShape;
 use super::shape::{ArrayShape, FreeMembers, Member, ObjectShape, Places, Reader, Shape};
 use super::source::{Loc, count, shortened};
 use super::text::{self, TextShape};
@@ -245,7 +246,7 @@ impl Reader<'_> {
         let mut known = Vec::<Value>::new();
         values.retain(|text| {
             let value = serde_json::from_str(text).unwrap_or_default();
-            let new = !known.iter().any(|other| super::number::equal(other, &value));
+            let new = !known.iter().any(|other| super::decimal::equal(other, &value));
             known.push(value);
             new
         });

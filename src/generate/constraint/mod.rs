@@ -3,16 +3,17 @@
 //! ```text
 //! schema → source, keywords   places that are checked and found
 //!        → shape, merge       what documents look like, type by type
-//!          (negation, holds; number, text, pattern)
+//!          (negation, holds; number, decimal, text, pattern)
 //!        → grammar            rules of bytes
 //!        → engine             llguidance, for masks
-//!        → way_out, automaton how a document ends soonest
+//!        → way_out            how a document ends soonest (paths, automaton)
 //! ```
 //!
 //! A token limit must not break the promise, so a constraint also knows the shortest way to end its document from
 //! anywhere. The generator takes it while it still fits.
 
 mod automaton;
+mod decimal;
 mod engine;
 mod grammar;
 mod holds;
@@ -20,6 +21,7 @@ mod keywords;
 mod merge;
 mod negation;
 mod number;
+mod paths;
 mod pattern;
 mod shape;
 mod source;
@@ -36,10 +38,11 @@ use crate::tokenize::Tokenizer;
 use llguidance::api::StopReason;
 use llguidance::toktrie::{InferenceCapabilities, SimpleVob, TokEnv};
 use llguidance::{Matcher, ParserFactory};
+use paths::Paths;
 use serde_json::Value;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use way_out::{Paths, WayOut};
+use way_out::WayOut;
 
 /// Compiles JSON Schemas for one model. Holds the model's token trie: build it once per model.
 pub(crate) struct SchemaCompiler {
@@ -101,7 +104,7 @@ impl SchemaCompiler {
             builder.reader.source.refuse(place, keyword, "is too dear to follow to its end; expected a simpler one")
         })?;
         let paths = Arc::new(paths);
-        if paths.costs().of(paths.grammar().start) == way_out::NEVER {
+        if paths.costs().of(paths.grammar().start) == automaton::NEVER {
             return Err(Error::new(
                 Code::Schema,
                 "the JSON Schema allows no document at all: what it requires contradicts itself, or never ends",

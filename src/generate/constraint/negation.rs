@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 const MAX_DEPTH: usize = 40;
 
 impl Source<'_> {
-    /// A place that holds just where the one given does not. `keyword` of `asking` wants it.
+    /// A place that holds only where the one given does not. `keyword` of `asking` wants it.
     pub(super) fn negation(&mut self, loc: Loc, asking: Loc, keyword: &str) -> Result<Loc> {
+        self.partial = false;
         let ways = self.ways_to_break(loc, asking, keyword, 0)?;
         let negation = match ways {
             Ways::All => Value::Bool(true),
@@ -51,7 +52,10 @@ impl Source<'_> {
                 keyword,
                 format!("cannot be enforced: no grammar holds the opposite of `{name}`"),
             )),
-            _ => Ok(Ways::Some(ways)),
+            left_out => {
+                self.partial |= left_out.is_some();
+                Ok(Ways::Some(ways))
+            }
         }
     }
 
@@ -112,7 +116,10 @@ impl Source<'_> {
                         Ok(Ways::Some(wrong)) => json!({ "anyOf": wrong }),
                         Ok(Ways::All) => Value::Bool(true),
                         Err(err) if err.code() == crate::error::Code::Cancelled => return Err(err),
-                        Err(_) => continue,
+                        Err(_) => {
+                            self.partial = true;
+                            continue;
+                        }
                     };
                     ways.push(json!({ "type": "object", "required": [property], "properties": { property: wrong } }));
                 }

@@ -7,8 +7,12 @@ const MOST_REPETITIONS: u64 = 20_000;
 /// Parentheses may nest this deep.
 const MAX_NESTING: usize = 100;
 
-/// White space as ECMA 262 has it.
-const SPACE: &str = r"\t\n\x0B\x0C\r \x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}\x{FEFF}";
+/// White space that every engine takes for it.
+const SPACE: &str = r"\t\n\r ";
+
+/// All that some engine (ECMA 262, .NET) takes for white space.
+const ANY_SPACE: &str =
+    r"\t\n\x0B\x0C\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}\x{FEFF}";
 
 /// The same pattern in the engine's syntax, or why there is none.
 pub(super) fn translated(pattern: &str) -> Result<String, String> {
@@ -148,7 +152,8 @@ impl Scanner {
         let text = match char {
             'd' | 'D' => set("0-9", char == 'D'),
             'w' | 'W' => set("0-9A-Za-z_", char == 'W'),
-            's' | 'S' => set(SPACE, char == 'S'),
+            's' => set(SPACE, false),
+            'S' => set(ANY_SPACE, true),
             'b' if in_class => r"\x08".to_string(),
             'b' | 'B' => {
                 return Err("has a word boundary (`\\b`), which no grammar can hold; write it without".to_string());
@@ -166,7 +171,12 @@ impl Scanner {
                 let control = self.next().filter(char::is_ascii_alphabetic).ok_or("has a `\\c` without a letter")?;
                 format!(r"\x{:02X}", control as u32 % 32)
             }
-            'n' | 'r' | 't' | 'f' | 'v' | 'p' | 'P' => format!("\\{char}"),
+            'p' | 'P' if self.chars.get(self.at) == Some(&'{') => {
+                let name: String = self.chars[self.at..].iter().take_while(|c| **c != '}').chain(&['}']).collect();
+                self.at = (self.at + name.chars().count()).min(self.chars.len());
+                format!("\\{char}{name}")
+            }
+            'n' | 'r' | 't' | 'f' | 'v' => format!("\\{char}"),
             other if other.is_ascii_alphanumeric() => return Err(format!("has the unknown escape `\\{other}`")),
             other if other.is_ascii_punctuation() => format!("\\{other}"),
             other => other.to_string(),
@@ -228,6 +238,7 @@ mod tests {
             (r"(?<year>\d{4})", r"(?:[0-9]{4})"),
             (r"a{,2}", r"a\{,2}"),
             (r"[[a&&b]", r"[\[a\&\&b]"),
+            (r"^\p{L}{2,3}[\P{Lu}x]", r"^\p{L}{2,3}[\P{Lu}x]"),
         ] {
             assert_eq!(translated(pattern).unwrap(), engine, "{pattern}");
         }

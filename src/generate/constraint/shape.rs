@@ -252,15 +252,21 @@ impl<'a> Reader<'a> {
             let mut branch = vec![child];
             for (other_index, &other) in children.iter().enumerate() {
                 self.source.spend(1, place, "oneOf")?;
-                if index != other_index && !self.are_disjoint(&[child], &[other], 0)? {
-                    branch.push(self.source.negation(other, place, "oneOf").map_err(|err| {
-                        if err.code() == Code::Cancelled {
-                            return err;
-                        }
-                        let why = format!("has alternatives that overlap ({index} and {other_index}), and no grammar holds that just one applies; write `anyOf`");
-                        self.source.refuse(place, "oneOf", why)
-                    })?);
+                if index == other_index || self.are_disjoint(&[child], &[other], 0)? {
+                    continue;
                 }
+                let negation = match self.source.negation(other, place, "oneOf") {
+                    Err(err) if err.code() == Code::Cancelled => return Err(err),
+                    // What the negation leaves out must not make an alternative go away in silence.
+                    Ok(negation) if !self.source.partial || !self.are_disjoint(&[child], &[negation], 0)? => negation,
+                    _ => {
+                        let why = format!(
+                            "has alternatives that overlap ({index} and {other_index}), and no grammar holds that just one applies; write `anyOf`"
+                        );
+                        return Err(self.source.refuse(place, "oneOf", why));
+                    }
+                };
+                branch.push(negation);
             }
             branches.push(branch);
         }
@@ -350,16 +356,21 @@ impl<'a> Reader<'a> {
         let listing = places.iter().find_map(|&place| {
             let schema = self.source.schema(place);
             let values = schema.get("const").map(|one| vec![one.clone()]);
-            values.or_else(|| schema.get("enum").and_then(Value::as_array).cloned())
+            Some((place, values.or_else(|| schema.get("enum").and_then(Value::as_array).cloned())?))
         });
-        let Some(values) = listing else { return Ok(None) };
+        let Some((listing, values)) = listing else { return Ok(None) };
         let mut texts: Vec<String> = Vec::new();
         let mut known = BTreeSet::new();
         for value in values {
             let mut right = true;
             for &place in places {
-                right = right && self.source.holds(&value, place)?;
+                let held = |source: &mut Source| match place == listing {
+                    true => source.rest_holds(&value, place),
+                    false => source.holds(&value, place),
+                };
+                right = right && held(&mut self.source)?;
             }
+            self.source.spend(1, listing, "enum")?;
             let text = value.to_string();
             if right && known.insert(text.clone()) {
                 texts.push(text);

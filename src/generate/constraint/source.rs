@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 128;
 const MAX_NODES: usize = 500_000;
 
 /// Steps that reading a schema may take; about a second.
-const MAX_WORK: u64 = 2_000_000;
+const MAX_WORK: u64 = 500_000;
 
 /// Between two looks at the request to stop.
 const WORK_PER_CHECK: u64 = 1024;
@@ -57,6 +57,8 @@ pub(super) struct Source<'a> {
     names: Option<HashMap<String, String>>,
     work: u64,
     cancel: &'a Cancel,
+    /// Whether the last negation allows fewer documents than it might.
+    pub(super) partial: bool,
 }
 
 /// Refuses what must not be walked: too deep, too many values, too large. Does not recurse.
@@ -110,7 +112,7 @@ pub(super) fn unwrapped(schema: &Value) -> &Value {
 
 impl<'a> Source<'a> {
     pub(super) fn new(root: &'a Value, cancel: &'a Cancel) -> Self {
-        Source { root, places: Vec::new(), known: HashMap::new(), names: None, work: 0, cancel }
+        Source { root, places: Vec::new(), known: HashMap::new(), names: None, work: 0, cancel, partial: false }
     }
 
     pub(super) fn root(&mut self) -> Result<Loc> {

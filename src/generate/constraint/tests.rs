@@ -24,6 +24,26 @@ fn table(name: &str) -> Vec<Value> {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+/// The same for a validator that takes `$ref` for a URI only where it is percent-encoded.
+fn encoded(schema: &Value) -> Value {
+    match schema {
+        Value::Object(keywords) => keywords
+            .iter()
+            .map(|(name, value)| match value.as_str() {
+                Some(reference) if name == "$ref" => {
+                    let encoded = reference
+                        .bytes()
+                        .map(|b| if b.is_ascii() { char::from(b).to_string() } else { format!("%{b:02X}") });
+                    (name.clone(), encoded.collect::<String>().into())
+                }
+                _ => (name.clone(), encoded(value)),
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(encoded).collect(),
+        other => other.clone(),
+    }
+}
+
 fn schemas() -> Vec<Value> {
     let mut schemas = vec![json!({
         "type": "object",
@@ -40,6 +60,7 @@ fn schemas() -> Vec<Value> {
         },
     })];
     schemas.extend(table("accepted.json"));
+    schemas.extend(table("dotnet.json"));
     schemas
 }
 
@@ -48,9 +69,13 @@ fn every_text_is_a_valid_document_also_at_the_token_limit() {
     let model = random_model();
     let mut session = session(&model);
     let (mut cut, mut wrong) = (0, Vec::new());
+    let roomy = table("dotnet.json");
     for schema in schemas() {
-        let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
-        for (seed, max_tokens) in (0..6).map(|seed| (seed, if seed % 3 == 0 { 160 } else { 62 + seed as usize })) {
+        // Classes with many required members take more than the shortest limits here.
+        let more = if roomy.contains(&schema) { 110 } else { 0 };
+        let validator = jsonschema::options().should_validate_formats(true).build(&encoded(&schema)).unwrap();
+        for (seed, max_tokens) in (0..6).map(|seed| (seed, more + if seed % 3 == 0 { 120 } else { 62 + seed as usize }))
+        {
             let generation = match run(&mut session, &schema, seed, max_tokens) {
                 Ok(generation) => generation,
                 Err(err) => {
@@ -77,10 +102,10 @@ fn greedy_documents_are_valid_on_the_bundled_model() {
     let mut session = session(&model);
     for schema in schemas() {
         let options =
-            GenerateOptions { max_tokens: 80, json_schema: Some(schema.clone()), ..GenerateOptions::default() };
+            GenerateOptions { max_tokens: 150, json_schema: Some(schema.clone()), ..GenerateOptions::default() };
         let text = session.generate("岗位:工程师", &options, &Cancel::new(), &mut |_| Control::Continue).unwrap().text;
         let value: Value = serde_json::from_str(&text).unwrap_or_else(|err| panic!("{err}: {text} for {schema}"));
-        assert!(jsonschema::is_valid(&schema, &value), "{text} for {schema}");
+        assert!(jsonschema::is_valid(&encoded(&schema), &value), "{text} for {schema}");
     }
 }
 

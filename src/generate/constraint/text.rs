@@ -81,7 +81,7 @@ pub(super) fn format(name: &str) -> Option<&'static str> {
 
 /// The format that an unknown one was probably meant to be.
 pub(super) fn nearest_format(name: &str) -> &'static str {
-    let likeness = |known: &str| strsim::jaro_winkler(known, &name.to_lowercase());
+    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(known, &name.to_lowercase());
     let known = FORMATS.iter().flat_map(|(names, _)| names.iter().copied());
     known.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or("date")
 }
@@ -168,10 +168,19 @@ const FORMATS: &[(&[&str], &str)] = &[
             "|(?:mailto|urn):[A-Za-z0-9][A-Za-z0-9@.:-]*"
         ),
     ),
-    (&["uri-reference", "iri-reference"], concat!("(?:https?://", label!(), r"(?:\.", label!(), "){0,3})?/", path!())),
+    (
+        &["uri-reference", "iri-reference"],
+        concat!(
+            "(?:https?://",
+            label!(),
+            r"(?:\.",
+            label!(),
+            r"){0,3})?(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+(?:[?#][A-Za-z0-9._~=&/-]*)?"
+        ),
+    ),
     (&["json-pointer"], "(?:/(?:[^/~]|~[01])*)*"),
     (&["byte", "base64"], "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"),
-    (&["relative-json-pointer"], "[0-9]{1,3}(?:/(?:[^/~]|~[01])*)*"),
+    (&["relative-json-pointer"], "(?:0|[1-9][0-9]{0,2})(?:/(?:[^/~]|~[01])*)*"),
     (&["regex"], "[A-Za-z0-9 _]*"),
     (&["decimal", "int"], r"-?(?:0|[1-9][0-9]{0,14})"),
     // About the meaning of a text, or about how a program keeps a number: nothing that a text must look like.

@@ -4,76 +4,17 @@
 //! lacks: the rest of a terminal, and then the rest of every rule that it is in, whose shortest texts were computed when
 //! the schema was compiled. So the way out costs next to nothing to know at any time.
 
-use super::automaton::{At, Automaton, NEVER as AUTOMATON_NEVER, TextAt, text_limits};
-use super::grammar::{Grammar, Rule, Symbol};
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-pub(super) const NEVER: u32 = AUTOMATON_NEVER;
+use super::automaton::{At, Automaton, NEVER, TextAt, text_limits};
+use super::grammar::{Rule, Symbol};
+use super::paths::{END, Frame, Paths, Reading, Shared};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Ways to read a text that are followed; of more, those nearest to their end.
 const MOST_READINGS: usize = 2_000;
 
 /// Steps to find what can stand next.
 const MOST_STEPS: usize = 200_000;
-
-/// The shortest text of every symbol.
-pub(super) struct Costs {
-    bytes: Vec<u32>,
-    /// Of a choice: the one that was found to be that short first. Others may be as short only because of it.
-    chosen: Vec<Symbol>,
-}
-
-impl Costs {
-    /// Its bytes; [`NEVER`] if there is none.
-    pub(super) fn of(&self, symbol: Symbol) -> u32 {
-        self.bytes[symbol as usize]
-    }
-
-    fn sum(&self, symbols: &[Symbol]) -> u32 {
-        symbols.iter().fold(0, |sum: u32, symbol| sum.saturating_add(self.of(*symbol)))
-    }
-
-    /// `times` further items of a list, each with its comma.
-    fn items(&self, item: Symbol, times: usize) -> u32 {
-        let times = u32::try_from(times).unwrap_or(NEVER);
-        if times == 0 { 0 } else { self.of(item).saturating_add(1).saturating_mul(times) }
-    }
-}
-
-/// Where a rule goes on when a part of it is done. Interned: equal ones have one number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Frame {
-    symbol: Symbol,
-    /// Of a sequence the part that is next; of a list twice the items so far, and one more after a comma.
-    position: u32,
-    parent: u32,
-}
-
-/// No frame: the end of the document.
-const END: u32 = u32::MAX;
-
-/// One way to read the text so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Reading {
-    terminal: Symbol,
-    at: At,
-    then: u32,
-}
-
-/// What all documents of one schema share.
-pub(super) struct Paths {
-    grammar: Grammar,
-    costs: Costs,
-    shared: Mutex<Shared>,
-}
-
-#[derive(Default)]
-struct Shared {
-    automata: HashMap<usize, Automaton>,
-    frames: Vec<(Frame, u32)>,
-    known: HashMap<Frame, u32>,
-}
 
 /// A document in the making.
 #[derive(Clone)]
@@ -82,115 +23,6 @@ pub(super) struct WayOut {
     readings: Vec<Reading>,
     /// The document may end here.
     complete: bool,
-}
-
-impl Paths {
-    /// `Err`: the pattern of this number is too dear.
-    pub(super) fn new(grammar: Grammar) -> Result<Paths, usize> {
-        let mut shared = Shared::default();
-        let mut costs = vec![NEVER; grammar.rules.len()];
-        for (symbol, rule) in grammar.rules.iter().enumerate() {
-            costs[symbol] = match rule {
-                Rule::Literal(bytes) => bytes.len() as u32,
-                Rule::Text { .. } => TextAt::Before.left(text_limits(rule).0),
-                Rule::Pattern(pattern) => {
-                    let mut automaton = Automaton::new(&grammar.patterns[*pattern].ast).ok_or(*pattern)?;
-                    let start = automaton.start();
-                    let (cost, _) = automaton.way(start);
-                    if cost == NEVER && !start.is_dead() {
-                        return Err(*pattern);
-                    }
-                    shared.automata.insert(*pattern, automaton);
-                    cost
-                }
-                _ => NEVER,
-            };
-        }
-        let chosen = vec![0; costs.len()];
-        let costs = cheapest(&grammar.rules, Costs { bytes: costs, chosen });
-        Ok(Paths { grammar, costs, shared: Mutex::new(shared) })
-    }
-
-    pub(super) fn grammar(&self) -> &Grammar {
-        &self.grammar
-    }
-
-    pub(super) fn costs(&self) -> &Costs {
-        &self.costs
-    }
-
-    /// Panics inside the lock are the engine's; what it leaves is never wrong, at most less known.
-    fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn frame(&self, shared: &mut Shared, frame: Frame) -> u32 {
-        if let Some(&known) = shared.known.get(&frame) {
-            return known;
-        }
-        let own = match &self.grammar.rules[frame.symbol as usize] {
-            Rule::Sequence(parts) => self.costs.sum(&parts[frame.position as usize..]),
-            Rule::List { item, min, .. } => {
-                let (count, comma) = (frame.position as usize / 2, frame.position % 2 == 1);
-                let begun = if comma { self.costs.of(*item) } else { 0 };
-                self.costs.items(*item, min.saturating_sub(count + usize::from(comma))).saturating_add(begun)
-            }
-            _ => 0,
-        };
-        let cost = own.saturating_add(cost_of(shared, frame.parent));
-        let number = shared.frames.len() as u32;
-        shared.frames.push((frame, cost));
-        shared.known.insert(frame, number);
-        number
-    }
-
-    /// Bytes that a reading lacks.
-    fn left(&self, shared: &mut Shared, reading: &Reading) -> u32 {
-        let rule = &self.grammar.rules[reading.terminal as usize];
-        let own = match (reading.at, rule) {
-            (At::Literal(written), Rule::Literal(bytes)) => bytes.len() as u32 - written,
-            (At::Text(at), _) => at.left(text_limits(rule).0),
-            (At::Pattern(state), Rule::Pattern(pattern)) => match shared.automata.get_mut(pattern) {
-                Some(automaton) => automaton.way(state).0,
-                None => NEVER,
-            },
-            _ => NEVER,
-        };
-        own.saturating_add(cost_of(shared, reading.then))
-    }
-}
-
-fn cost_of(shared: &Shared, frame: u32) -> u32 {
-    if frame == END { 0 } else { shared.frames[frame as usize].1 }
-}
-
-/// The cost of every rule, from those of the terminals: the least solution, by rounds until nothing changes.
-fn cheapest(rules: &[Rule], mut costs: Costs) -> Costs {
-    loop {
-        let mut changed = false;
-        // Both ways, so that chains of rules take few rounds whichever way they run.
-        for symbol in (0..rules.len()).chain((0..rules.len()).rev()) {
-            let cost = match &rules[symbol] {
-                Rule::Sequence(parts) => costs.sum(parts),
-                Rule::Choice(choices) => {
-                    let Some(&nearest) = choices.iter().min_by_key(|choice| costs.of(**choice)) else { continue };
-                    if costs.of(nearest) < costs.of(symbol as Symbol) {
-                        costs.chosen[symbol] = nearest;
-                    }
-                    costs.of(nearest)
-                }
-                Rule::List { item, min, .. } => costs.of(*item).saturating_add(costs.items(*item, min - 1)),
-                _ => continue,
-            };
-            if cost < costs.bytes[symbol] {
-                costs.bytes[symbol] = cost;
-                changed = true;
-            }
-        }
-        if !changed {
-            return costs;
-        }
-    }
 }
 
 /// What is still to be looked at: a symbol that begins, or a frame that goes on.
@@ -202,7 +34,7 @@ enum Step {
 
 impl WayOut {
     pub(super) fn new(paths: Arc<Paths>) -> WayOut {
-        let start = paths.grammar.start;
+        let start = paths.grammar().start;
         let mut document = WayOut { paths: paths.clone(), readings: Vec::new(), complete: false };
         document.go(&mut paths.shared(), &mut vec![Step::Begin(start, END)]);
         document
@@ -221,7 +53,7 @@ impl WayOut {
                 if ended {
                     steps.push(Step::GoOn(reading.then));
                 }
-                let goes_on = !matches!((at, &paths.grammar.rules[reading.terminal as usize]),
+                let goes_on = !matches!((at, &paths.grammar().rules[reading.terminal as usize]),
                     (At::Literal(written), Rule::Literal(bytes)) if written as usize == bytes.len())
                     && at != At::Text(TextAt::After);
                 let reading = Reading { at, ..reading };
@@ -242,13 +74,13 @@ impl WayOut {
     fn go(&mut self, shared: &mut Shared, waiting: &mut Vec<Step>) {
         let paths = self.paths.clone();
         let mut seen: HashSet<Step> = HashSet::new();
-        let may_end = |symbol: Symbol| paths.costs.of(symbol) != NEVER;
+        let may_end = |symbol: Symbol| paths.costs().of(symbol) != NEVER;
         while let Some(step) = waiting.pop() {
             if !seen.insert(step) || seen.len() > MOST_STEPS {
                 continue;
             }
             match step {
-                Step::Begin(symbol, then) => match &paths.grammar.rules[symbol as usize] {
+                Step::Begin(symbol, then) => match &paths.grammar().rules[symbol as usize] {
                     _ if !may_end(symbol) => {}
                     Rule::Pending => {}
                     Rule::Literal(_) => self.readings.push(Reading { terminal: symbol, at: At::Literal(0), then }),
@@ -271,7 +103,7 @@ impl WayOut {
                 Step::GoOn(END) => self.complete = true,
                 Step::GoOn(number) => {
                     let (Frame { symbol, position, parent }, _) = shared.frames[number as usize];
-                    match &paths.grammar.rules[symbol as usize] {
+                    match &paths.grammar().rules[symbol as usize] {
                         Rule::List { item, .. } if position % 2 == 1 => {
                             let then = paths.frame(shared, Frame { symbol, position: position + 1, parent });
                             waiting.push(Step::Begin(*item, then));
@@ -286,7 +118,7 @@ impl WayOut {
                                 let counted = if max.is_none() { count.min(*min) } else { count };
                                 let frame = Frame { symbol, position: counted as u32 * 2 + 1, parent };
                                 let then = paths.frame(shared, frame);
-                                if let Some(comma) = paths.grammar.comma {
+                                if let Some(comma) = paths.grammar().comma {
                                     self.readings.push(Reading { terminal: comma, at: At::Literal(0), then });
                                 }
                             }
@@ -300,7 +132,7 @@ impl WayOut {
 
     /// The last part of a sequence goes on where the sequence would: rules that end in rules take no room.
     fn sequence(&self, shared: &mut Shared, waiting: &mut Vec<Step>, symbol: Symbol, position: u32, parent: u32) {
-        let Rule::Sequence(parts) = &self.paths.grammar.rules[symbol as usize] else { return };
+        let Rule::Sequence(parts) = &self.paths.grammar().rules[symbol as usize] else { return };
         let position = position as usize;
         match parts.get(position) {
             None => waiting.push(Step::GoOn(parent)),
@@ -337,7 +169,7 @@ impl WayOut {
         let mut frame = nearest.then;
         while frame != END {
             let (Frame { symbol, position, parent }, _) = shared.frames[frame as usize];
-            match &self.paths.grammar.rules[symbol as usize] {
+            match &self.paths.grammar().rules[symbol as usize] {
                 Rule::Sequence(parts) => {
                     parts[position as usize..].iter().for_each(|part| self.shortest(&mut shared, *part, &mut text))
                 }
@@ -363,7 +195,7 @@ impl WayOut {
     fn shortest(&self, shared: &mut Shared, symbol: Symbol, text: &mut Vec<u8>) {
         let mut waiting = vec![symbol];
         while let Some(symbol) = waiting.pop() {
-            match &self.paths.grammar.rules[symbol as usize] {
+            match &self.paths.grammar().rules[symbol as usize] {
                 Rule::Pending => {}
                 Rule::Literal(bytes) => text.extend_from_slice(bytes),
                 Rule::Text { .. } => self.finish_terminal(shared, symbol, At::Text(TextAt::Before), text),
@@ -373,10 +205,10 @@ impl WayOut {
                     }
                 }
                 Rule::Sequence(parts) => waiting.extend(parts.iter().rev()),
-                Rule::Choice(_) if self.paths.costs.of(symbol) == NEVER => {}
-                Rule::Choice(_) => waiting.push(self.paths.costs.chosen[symbol as usize]),
+                Rule::Choice(_) if self.paths.costs().of(symbol) == NEVER => {}
+                Rule::Choice(_) => waiting.push(self.paths.costs().chosen(symbol)),
                 Rule::List { item, min, .. } => {
-                    let comma = self.paths.grammar.comma;
+                    let comma = self.paths.grammar().comma;
                     for index in 0..*min {
                         waiting.push(*item);
                         waiting.extend(comma.filter(|_| index + 1 < *min));
@@ -387,7 +219,7 @@ impl WayOut {
     }
 
     fn finish_terminal(&self, shared: &mut Shared, terminal: Symbol, at: At, text: &mut Vec<u8>) {
-        let rule = &self.paths.grammar.rules[terminal as usize];
+        let rule = &self.paths.grammar().rules[terminal as usize];
         match (at, rule) {
             (At::Literal(written), Rule::Literal(bytes)) => text.extend_from_slice(&bytes[written as usize..]),
             (At::Text(mut at), _) => {
@@ -418,7 +250,7 @@ impl WayOut {
 
 /// Where a reading stands after a byte, and whether its terminal can end there.
 fn next(paths: &Paths, shared: &mut Shared, reading: &Reading, byte: u8) -> Option<(At, bool)> {
-    let rule = &paths.grammar.rules[reading.terminal as usize];
+    let rule = &paths.grammar().rules[reading.terminal as usize];
     match (reading.at, rule) {
         (At::Literal(written), Rule::Literal(bytes)) => {
             let written = written as usize;
