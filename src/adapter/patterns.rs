@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
+use std::error::Error as _;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -76,21 +77,21 @@ fn pattern_error(pattern: &str, err: &fancy_regex::Error) -> Error {
 
 /// One line: what the engine lacks by name, else what it says without the picture of the pattern.
 fn reason(err: &fancy_regex::Error) -> String {
-    use fancy_regex::CompileError::{FeatureNotYetSupported, LookBehindNotConst, VariableLookBehindRequiresFeature};
+    use fancy_regex::CompileError::{FeatureNotYetSupported, InnerError, LookBehindNotConst};
     use fancy_regex::Error::{CompileError, RuntimeError};
-    match err {
+    let text = match err {
         CompileError(inner) => match &**inner {
-            LookBehindNotConst | VariableLookBehindRequiresFeature => {
-                return "look-behind of varying length is not supported; give it a fixed length".to_owned();
+            LookBehindNotConst => {
+                return "look-behind of a length that is not known beforehand is not supported".to_owned();
             }
             FeatureNotYetSupported(feature) => return format!("{feature} is not supported"),
-            _ => {}
+            InnerError(inner) => inner.source().map_or_else(|| inner.to_string(), ToString::to_string),
+            other => other.to_string(),
         },
         RuntimeError(_) => return "it needs too much backtracking; write it without nested repetitions".to_owned(),
-        _ => {}
-    }
-    let text = err.to_string();
-    // The regex crate draws the pattern and says last what is wrong with it.
+        other => other.to_string(),
+    };
+    // The engine below draws the pattern and says last what is wrong with it.
     let last = text.lines().rev().find_map(|line| line.trim().strip_prefix("error: "));
     last.or_else(|| text.lines().next()).unwrap_or_default().to_owned()
 }
@@ -238,14 +239,13 @@ mod tests {
     #[test]
     fn a_reason_is_one_line_and_names_what_is_not_supported() {
         for (pattern, words) in [
-            ("(?<=a+)b", "look-behind of varying length is not supported"),
-            ("a(?", ""),
-            ("[z-a]", ""),
-            ("(a", ""),
-            ("*", ""),
-            (r"\p{Nonsense}", ""),
-            ("a{3,1}", ""),
-            (r"(a)\9", ""),
+            (r"(a+)(?<=\1)b", "look-behind of a length that is not known beforehand is not supported"),
+            (r"(a)\g<1>", "Subroutine Call is not supported"),
+            ("(a", "Opening parenthesis without closing parenthesis"),
+            ("*", "Target of repeat operator is invalid"),
+            (r"(a)\9", "Invalid back reference"),
+            ("[z-a]", "invalid character class range"),
+            (r"\p{Nonsense}", "Unicode property not found"),
         ] {
             let err = ModulePattern::full(pattern).unwrap_err();
             assert!(!err.message().contains('\n') && err.message().contains(words), "{pattern}: {err}");
