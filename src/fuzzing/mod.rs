@@ -11,6 +11,8 @@ mod config;
 mod csv;
 mod gguf;
 mod models;
+#[cfg(test)]
+mod mutations;
 mod options;
 mod report_input;
 mod safetensors;

@@ -206,8 +206,11 @@ impl Document {
     fn new(constraint: Constraint, budget: usize) -> Result<Self> {
         let mut start = constraint.clone();
         let forced = start.take_forced()?.len();
-        let ends = budget.checked_sub(forced).and_then(|left| start.way_out(left)).is_some();
-        if ends { Ok(Document { constraint }) } else { Err(unfinished(budget)) }
+        if budget.checked_sub(forced).and_then(|left| start.way_out(left)).is_some() {
+            return Ok(Document { constraint });
+        }
+        start.check_vocabulary()?;
+        Err(unfinished(budget))
     }
 
     /// Takes `id`, unless the document could then not be ended within `budget`; `count` tokens were generated before.

@@ -57,6 +57,9 @@ struct TokenBytes {
     longest: usize,
 }
 
+/// Bytes of a shortest document that are looked at for characters that no token writes.
+const LONGEST_PROBE: usize = 1 << 16;
+
 impl SchemaCompiler {
     pub(crate) fn new(tokenizer: &Tokenizer, vocab_size: usize, eos_token_ids: &[u32]) -> Result<Self> {
         SchemaCompiler::of(token_env(tokenizer, vocab_size, eos_token_ids)?)
@@ -179,6 +182,15 @@ impl Constraint {
         (tokens.len() <= limit && trie.decode_raw(&tokens) == text).then_some(tokens)
     }
 
+    /// Refuses a document whose shortest end the model's tokens cannot write at all, however many there may be.
+    pub(crate) fn check_vocabulary(&self) -> Result<()> {
+        let trie = self.env.tok_trie();
+        match self.way_out.text(LONGEST_PROBE) {
+            Some(text) if trie.decode_raw(&trie.greedy_tokenize(&text)) != text => Err(lacks_a_character()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it is certain, without trying, that the document can be ended within `limit` tokens after `token`.
     pub(crate) fn surely_ends_after(&self, token: u32, limit: usize) -> bool {
         let mut ahead = self.way_out.clone();
@@ -198,13 +210,17 @@ impl Constraint {
 
 fn failed(err: &impl ToString) -> Error {
     let reason = first_line(err);
-    let text = if reason == StopReason::NoExtensionBias.to_string() {
-        "no token can go on with the document: the model's vocabulary lacks a character that the JSON Schema needs"
-            .to_string()
-    } else {
-        format!("the JSON Schema is too complex to be followed: {reason}")
-    };
-    Error::new(Code::Schema, text)
+    if reason == StopReason::NoExtensionBias.to_string() {
+        return lacks_a_character();
+    }
+    Error::new(Code::Schema, format!("the JSON Schema is too complex to be followed: {reason}"))
+}
+
+fn lacks_a_character() -> Error {
+    Error::new(
+        Code::Schema,
+        "no token can go on with the document: the model's vocabulary lacks a character that the JSON Schema needs",
+    )
 }
 
 #[cfg(test)]
