@@ -13,11 +13,14 @@
 //! tokenize                    text ↔ tokens
 //! model                       one decoder for training and inference
 //! ops                         fused operators, forward and backward beside each other
-//! error control options files memory own_stack
-//!                             what everything stands on
+//! error control options files memory own_stack child
+//!                             what everything stands on; `child` is for tests
 //! ```
 #![deny(unsafe_code)]
 
+#[cfg(test)]
+#[path = "../tests/child/mod.rs"]
+mod child;
 mod control;
 mod error;
 mod files;

@@ -157,7 +157,7 @@ mod tests {
         assert_eq!((err.code(), err.message()), (Code::Internal, "internal error: 7 is odd; please report it"));
         assert!(err.details()["place"].as_str().unwrap().starts_with(file!()));
         assert_eq!(session.enter("session").map(drop).unwrap_err().code(), Code::Poisoned);
-        assert_eq!(run(|| Ok(own_stack::is_own())).unwrap(), true);
+        assert!(run(|| Ok(own_stack::is_own())).unwrap());
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn western_byte(c: char) -> Option<u8> {
 fn is_western_mistake(run: &[u8]) -> bool {
     let is_lead = |text: &str| matches!(text.as_bytes(), [0xC2 | 0xC3 | 0xCE..=0xD1 | 0xE2..=0xF4, ..]);
     run.utf8_chunks().any(|chunk| chunk.valid().char_indices().any(|(at, _)| is_lead(&chunk.valid()[at..])))
-        || (run.len() >= 4 && run.len().is_multiple_of(2) && run.chunks_exact(2).all(|pair| is_common(pair)))
+        || (run.len() >= 4 && run.len().is_multiple_of(2) && run.chunks_exact(2).all(is_common))
 }
 
 /// UTF-8, read as GBK: two common characters in a row come out, which true text gives by chance hardly ever.

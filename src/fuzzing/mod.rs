@@ -4,9 +4,6 @@
 mod adapter;
 mod calls;
 mod checkpoint;
-#[cfg(test)]
-#[path = "../../tests/child/mod.rs"]
-mod child;
 mod config;
 mod csv;
 mod gguf;
@@ -86,7 +83,7 @@ mod tests {
             let test = concat!(module_path!(), "::the_corpus_does_no_harm");
             let test = test.split_once("::").map_or(test, |(_, path)| path);
             let limit = Duration::from_secs(300);
-            child::survives(test, limit, |command| _ = command.env(VARIABLE, name), replay);
+            crate::child::survives(test, limit, |command| _ = command.env(VARIABLE, name), replay);
         }
     }
 

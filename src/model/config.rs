@@ -182,7 +182,7 @@ fn architecture_note(fields: Fields<'_>, family: &Family) -> Result<Option<Strin
     let fits = |name: &&str| {
         name.to_lowercase().starts_with(family.model_type) && name.to_lowercase().ends_with("forcausallm")
     };
-    Ok((!named.is_empty() && !named.iter().any(|name| fits(name))).then(|| {
+    Ok((!named.is_empty() && !named.iter().any(fits)).then(|| {
         let named: String = named.join(", ").chars().take(100).collect();
         format!(
             "config.json names the architecture {named}; the model was read as a causal {} model",

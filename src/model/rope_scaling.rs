@@ -121,7 +121,7 @@ fn yarn(
         Some(factor) => factor,
         None => max_positions as f64 / original,
     };
-    if !(1.0..=LARGEST_FACTOR).contains(&factor) || !(original >= 1.0 && original.is_finite()) {
+    if !((1.0..=LARGEST_FACTOR).contains(&factor) && original >= 1.0 && original.is_finite()) {
         return Err(bad(format!(
             "yarn: `factor` is {factor} and the original context {original}; expected 1 to {LARGEST_FACTOR}, and at least 1"
         )));

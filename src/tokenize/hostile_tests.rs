@@ -6,9 +6,6 @@ use crate::error::Code;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-#[path = "../../tests/child/mod.rs"]
-mod child;
-
 fn fixture() -> Value {
     let text = std::fs::read_to_string(repository("tests/fixtures/models/qwen2/tokenizer.json")).unwrap();
     serde_json::from_str(&text).unwrap()
@@ -87,7 +84,7 @@ fn changed(pointer: &str, value: Value) -> String {
 #[test]
 fn tokenizers_that_would_do_harm_are_refused_when_loaded() {
     let name = "tokenize::hostile_tests::tokenizers_that_would_do_harm_are_refused_when_loaded";
-    child::survives(
+    crate::child::survives(
         name,
         Duration::from_secs(300),
         |_| {},

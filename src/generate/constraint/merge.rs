@@ -61,24 +61,21 @@ impl Reader<'_> {
         if types.contains(&"string") {
             shapes.extend(self.text(places, &excluded)?.map(Shape::Text));
         }
-        for (name, empty) in [("array", "[]"), ("object", "{}")] {
+        for (name, empty) in [("array", json!([])), ("object", json!({}))] {
             if !types.contains(&name) {
                 continue;
             }
-            if let Some(value) =
-                excluded.iter().find(|value| if name == "array" { value.is_array() } else { value.is_object() })
-            {
+            let of_this_type = |value: &&Value| if name == "array" { value.is_array() } else { value.is_object() };
+            if let Some(value) = excluded.iter().filter(of_this_type).find(|value| **value != empty) {
                 let place = places.first().copied().unwrap_or(0);
                 let why = format!(
                     "excludes {}; no grammar holds that one {name} is not another (write a `type` beside it)",
                     shortened(&value.to_string())
                 );
-                if value.to_string() != empty {
-                    return Err(self.source.refuse(place, "not", why));
-                }
+                return Err(self.source.refuse(place, "not", why));
             }
             // The empty one may be excluded: one that has something in it is meant.
-            let least = usize::from(excluded.iter().any(|value| value.to_string() == empty));
+            let least = usize::from(excluded.contains(&empty));
             match name {
                 "array" => shapes.extend(self.arrays(places, least)?.into_iter().map(Shape::Array)),
                 _ => shapes.extend(self.object(places, least)?.map(Shape::Object)),

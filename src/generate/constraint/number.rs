@@ -166,7 +166,7 @@ impl NumberShape {
             (least.1 || *number != least.0)
                 && (most.1 || *number != most.0)
                 && !self.excluded.contains(number)
-                && !(self.integer && !number.is_whole())
+                && (!self.integer || number.is_whole())
                 && !(self.fractional && number.is_whole())
         };
         let numbers = (first..=last).map(|count| written(count * step)).filter(right);

@@ -58,7 +58,7 @@ pub(super) fn apply(run: &Run, name: &str, value: Value, args: Args) -> Result<V
         }
         "center" => {
             let [width] = args.bind(["width"])?;
-            text_methods::padded(run, &*value.to_text(run)?, "center", count(width, 80)?, " ")
+            text_methods::padded(run, &value.to_text(run)?, "center", count(width, 80)?, " ")
         }
         "default" | "d" => {
             let [default, boolean] = args.bind(["default_value", "boolean"])?;
@@ -116,7 +116,7 @@ pub(super) fn apply(run: &Run, name: &str, value: Value, args: Args) -> Result<V
             let [old, new, most] = args.bind(["old", "new", "count"])?;
             let part = |part: Option<Value>| part.ok_or_else(|| Fault::of("replace needs two strings"))?.to_text(run);
             let most = integer(most.filter(|most| !matches!(most, Value::None)), -1)?;
-            text_methods::replace(run, &*value.to_text(run)?, &part(old)?, &part(new)?, most)
+            text_methods::replace(run, &value.to_text(run)?, &part(old)?, &part(new)?, most)
         }
         "round" => round(&value, args),
         "safe" | "string" => {

@@ -4,9 +4,6 @@ use super::{Fault, Template};
 use crate::own_stack::on_own_stack;
 use std::time::{Duration, Instant};
 
-#[path = "../../../tests/child/mod.rs"]
-mod child;
-
 fn render(source: &str, variables: &serde_json::Value) -> Result<String, Fault> {
     on_own_stack(|| {
         let variables = variables.as_object().unwrap();
@@ -195,7 +192,7 @@ fn hostile() -> Vec<String> {
 #[test]
 fn templates_that_would_do_harm_are_refused() {
     let name = "tokenize::jinja::tests::templates_that_would_do_harm_are_refused";
-    child::survives(
+    crate::child::survives(
         name,
         Duration::from_secs(300),
         |_| {},
