@@ -124,7 +124,7 @@
 /**
  * Memory ran out, or a limit given by the host would be exceeded. Weights, caches, activations and files are asked for where
  * a refusal becomes this error; before work in which one could not (matrix products, tokenizers, new threads) the library
- * asks for an estimate of what that needs, and 24 MiB for small things, and gives it back at once. What other threads of the
+ * asks for an estimate of what that needs, and some for small things (on Linux 160 MiB of address space), and gives it back at once. What other threads of the
  * process take in between, or a system that promises more memory than it has (overcommit), can still end the process.
  */
 #define TAILORA_ERR_OUT_OF_MEMORY -71

@@ -6,8 +6,9 @@ use memmap2::MmapMut;
 use std::sync::atomic::{AtomicU64, Ordering};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-/// Left for what is allocated in passing and cannot fail: names, lists, errors, stacks of threads.
-const HEADROOM: u64 = 24 << 20;
+/// Left for what is allocated in passing and cannot fail: names, lists, errors, stacks of threads. glibc takes memory for
+/// a thread from a range of its own that it reserves 128 MiB at a time; where it gets none, the smallest piece takes a page.
+const HEADROOM: u64 = if cfg!(all(target_os = "linux", target_env = "gnu")) { 160 << 20 } else { 24 << 20 };
 
 /// The error where the system gives no memory.
 pub(crate) fn exhausted(bytes: u64) -> Error {

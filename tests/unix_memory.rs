@@ -13,7 +13,7 @@ use tailora::{
 
 const MIB: u64 = 1 << 20;
 /// Memory beyond what the process has when the job begins: from next to nothing to enough.
-const STEPS: [u64; 9] = [1, 4, 12, 24, 32, 48, 96, 256, 1024];
+const STEPS: [u64; 12] = [1, 4, 12, 24, 32, 48, 64, 96, 160, 224, 320, 1024];
 const EXTRA: &str = "TAILORA_TEST_EXTRA";
 
 fn root() -> &'static Path {
@@ -69,6 +69,30 @@ fn survives_every_limit<T>(name: &str, prepare: impl Fn() -> T, job: impl Fn(T) 
 #[test]
 fn loading_a_model() {
     survives_every_limit("loading_a_model", || (), |()| model().map(drop));
+}
+
+/// On threads of the library's own, which begin without memory of their own.
+#[test]
+fn loading_a_model_through_the_c_abi() {
+    use tailora::capi::{tailora_error_message, tailora_model_load};
+    let path = root().join("samples/models/tailora-tiny");
+    let path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    survives_every_limit(
+        "loading_a_model_through_the_c_abi",
+        || (),
+        |()| {
+            let (mut loaded, mut err, null) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+            let options = c"{\"threads\": 2}".as_ptr();
+            // SAFETY: literals, locals, and no callback.
+            unsafe {
+                match tailora_model_load(path.as_ptr(), options, None, null, null.cast(), &mut loaded, &mut err) {
+                    0 => Ok(()),
+                    -71 => Err(Error::new(Code::OutOfMemory, "no memory")),
+                    code => panic!("{code}: {:?}", std::ffi::CStr::from_ptr(tailora_error_message(err))),
+                }
+            }
+        },
+    );
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub const TAILORA_ERR_TRAINING: i32 = -60;
 pub const TAILORA_ERR_DEVICE: i32 = -70;
 /// Memory ran out, or a limit given by the host would be exceeded. Weights, caches, activations and files are asked for where
 /// a refusal becomes this error; before work in which one could not (matrix products, tokenizers, new threads) the library
-/// asks for an estimate of what that needs, and 24 MiB for small things, and gives it back at once. What other threads of the
+/// asks for an estimate of what that needs, and some for small things (on Linux 160 MiB of address space), and gives it back at once. What other threads of the
 /// process take in between, or a system that promises more memory than it has (overcommit), can still end the process.
 pub const TAILORA_ERR_OUT_OF_MEMORY: i32 = -71;
 /// The host asked to stop, and nothing was ready to give out.
