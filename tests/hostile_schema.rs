@@ -107,7 +107,11 @@ fn chains_of_hundreds_of_links_end() {
                 for (index, link) in links.into_iter().enumerate() {
                     let result = text(&mut session, &options(chain(700, link)));
                     println!("{index}: {result:?}");
-                    assert!(index > 1 || result.is_ok(), "{result:?}");
+                    // Plain references are followed however many they are; what they are wrapped in may be too much.
+                    assert!(index > 0 || result.is_ok(), "{result:?}");
+                    if let Err(message) = result {
+                        assert!(message.contains("(at #") || message.contains("no document"), "{message}");
+                    }
                 }
             });
         },

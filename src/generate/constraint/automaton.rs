@@ -1,7 +1,8 @@
 //! What stands inside one terminal of the grammar: how far a text has come, and the shortest way to its end.
 
 use super::grammar::Rule;
-use llguidance::derivre::{Regex, RegexAst, RegexBuilder, StateID};
+use llguidance::derivre::raw::{DerivCache, ExprSet, RelevanceCache};
+use llguidance::derivre::{AlphabetInfo, ExprRef, RegexAst, RegexBuilder};
 use std::collections::{HashMap, VecDeque};
 
 /// Bytes that a way out takes; this for what has none.
@@ -22,7 +23,7 @@ pub(super) enum At {
     /// Bytes of a literal that are written.
     Literal(u32),
     Text(TextAt),
-    Pattern(StateID),
+    Pattern(State),
 }
 
 /// Where a text stands in a free string.
@@ -84,11 +85,21 @@ impl TextAt {
     }
 }
 
-/// An expression as an automaton that is made as it is walked.
+/// A state of an automaton: what of the expression is left.
+pub(super) type State = ExprRef;
+
+/// An expression as an automaton that is made as it is walked. Not the engine's own: that one looks without a bound whether
+/// a state can still reach an end.
 pub(super) struct Automaton {
-    regex: Regex,
+    expressions: ExprSet,
+    derivatives: DerivCache,
+    relevance: RelevanceCache,
+    alphabet: AlphabetInfo,
+    /// `None`: no text matches.
+    start: Option<State>,
+    next: HashMap<(State, usize), Option<State>>,
     /// State → bytes to the nearest end, and the first of them.
-    ways: HashMap<StateID, (u32, u8)>,
+    ways: HashMap<State, (u32, u8)>,
 }
 
 impl Automaton {
@@ -96,29 +107,52 @@ impl Automaton {
     pub(super) fn new(ast: &RegexAst) -> Option<Automaton> {
         let mut builder = RegexBuilder::new();
         let expression = builder.mk(ast).ok()?;
-        let regex = builder.into_regex_limited(expression, FUEL).ok()?;
-        Some(Automaton { regex, ways: HashMap::new() })
+        let (alphabet, expressions, roots) = AlphabetInfo::from_exprset(builder.into_exprset(), &[expression]);
+        let mut automaton = Automaton {
+            expressions,
+            derivatives: DerivCache::new(),
+            relevance: RelevanceCache::new(),
+            alphabet,
+            start: None,
+            next: HashMap::new(),
+            ways: HashMap::new(),
+        };
+        let root = *roots.first()?;
+        let ends = automaton.relevance.is_non_empty_limited(&mut automaton.expressions, root, FUEL).ok()?;
+        automaton.start = Some(root).filter(|_| ends);
+        Some(automaton)
     }
 
     /// What the engine made of it so far, in units of its own.
     pub(super) fn cost(&self) -> u64 {
-        self.regex.cost()
+        self.expressions.cost()
     }
 
-    pub(super) fn start(&mut self) -> StateID {
-        self.regex.initial_state()
+    pub(super) fn start(&self) -> Option<State> {
+        self.start
     }
 
-    pub(super) fn next(&mut self, state: StateID, byte: u8) -> Option<StateID> {
-        Some(self.regex.transition(state, byte)).filter(|state| !state.is_dead())
+    /// `None`: the byte cannot stand here. What is too dear to know may: no search goes on from there.
+    pub(super) fn next(&mut self, state: State, byte: u8) -> Option<State> {
+        let class = self.alphabet.map(byte);
+        if let Some(&next) = self.next.get(&(state, class)) {
+            return next;
+        }
+        let rest = self.derivatives.derivative(&mut self.expressions, state, byte);
+        let fuel = FUEL.min(MOST_COST.saturating_sub(self.cost()));
+        let may_end = rest != ExprRef::NO_MATCH
+            && self.relevance.is_non_empty_limited(&mut self.expressions, rest, fuel).unwrap_or(true);
+        let next = Some(rest).filter(|_| may_end);
+        self.next.insert((state, class), next);
+        next
     }
 
-    pub(super) fn is_end(&mut self, state: StateID) -> bool {
-        self.regex.is_accepting(state)
+    pub(super) fn is_end(&self, state: State) -> bool {
+        self.expressions.is_nullable(state)
     }
 
     /// Bytes to the nearest end, and the first of them. [`NEVER`] if there is none, or none was found.
-    pub(super) fn way(&mut self, state: StateID) -> (u32, u8) {
+    pub(super) fn way(&mut self, state: State) -> (u32, u8) {
         if let Some(&way) = self.ways.get(&state) {
             return way;
         }
@@ -128,13 +162,13 @@ impl Automaton {
     }
 
     /// Breadth first, until nothing unseen can be nearer.
-    fn search(&mut self, from: StateID, alphabet: &[u8]) -> Option<(u32, u8)> {
-        let mut before: HashMap<StateID, (StateID, u8)> = HashMap::new();
+    fn search(&mut self, from: State, alphabet: &[u8]) -> Option<(u32, u8)> {
+        let mut before: HashMap<State, (State, u8)> = HashMap::new();
         let mut waiting = VecDeque::from([(from, 0u32)]);
-        let mut best: Option<(u32, StateID)> = None;
+        let mut best: Option<(u32, State)> = None;
         let mut steps = 0;
         while let Some((state, depth)) = waiting.pop_front() {
-            let dear = steps > MOST_STEPS || self.regex.cost() > MOST_COST;
+            let dear = steps > MOST_STEPS || self.cost() > MOST_COST;
             if best.is_some_and(|(total, _)| depth >= total) || dear {
                 break;
             }

@@ -83,14 +83,13 @@ impl Paths {
                 Rule::Text { .. } => TextAt::Before.left(text_limits(rule).0),
                 Rule::Pattern(pattern) => {
                     let mut automaton = Automaton::new(&grammar.patterns[*pattern].ast).ok_or(*pattern)?;
-                    let start = automaton.start();
-                    let (cost, _) = automaton.way(start);
+                    let cost = automaton.start().map(|start| automaton.way(start).0);
                     spent += automaton.cost();
-                    if (cost == NEVER && !start.is_dead()) || spent > MOST_COST {
+                    if cost == Some(NEVER) || spent > MOST_COST {
                         return Err(*pattern);
                     }
                     shared.automata.insert(*pattern, automaton);
-                    cost
+                    cost.unwrap_or(NEVER)
                 }
                 _ => NEVER,
             };

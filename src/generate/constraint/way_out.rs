@@ -88,9 +88,8 @@ impl WayOut {
                         self.readings.push(Reading { terminal: symbol, at: At::Text(TextAt::Before), then })
                     }
                     Rule::Pattern(pattern) => {
-                        if let Some(automaton) = shared.automata.get_mut(pattern) {
-                            let at = At::Pattern(automaton.start());
-                            self.readings.push(Reading { terminal: symbol, at, then });
+                        if let Some(start) = shared.automata.get(pattern).and_then(Automaton::start) {
+                            self.readings.push(Reading { terminal: symbol, at: At::Pattern(start), then });
                         }
                     }
                     Rule::Choice(choices) => waiting.extend(choices.iter().map(|choice| Step::Begin(*choice, then))),
@@ -200,7 +199,7 @@ impl WayOut {
                 Rule::Literal(bytes) => text.extend_from_slice(bytes),
                 Rule::Text { .. } => self.finish_terminal(shared, symbol, At::Text(TextAt::Before), text),
                 Rule::Pattern(pattern) => {
-                    if let Some(start) = shared.automata.get_mut(pattern).map(Automaton::start) {
+                    if let Some(start) = shared.automata.get(pattern).and_then(Automaton::start) {
                         self.finish_terminal(shared, symbol, At::Pattern(start), text);
                     }
                 }
