@@ -28,7 +28,7 @@ pub struct ReportOptions {
     /// Most conclusions in the report.
     #[schemars(range(min = 1, max = 64))]
     pub max_conclusions: usize,
-    /// Measure what each conclusion owes to its sources, by leaving them out: one more reading of prompt and report per field.
+    /// Measure what each conclusion owes to its sources, by leaving them out: one more reading of prompt and report per field; with more than 24 fields, the one that matters most besides those named is searched for in blocks of neighbours.
     pub influence: bool,
     /// How the text is generated, role prompt included. `json_schema` and `logprobs` do not belong here.
     pub generate: GenerateOptions,
