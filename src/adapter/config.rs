@@ -4,7 +4,7 @@ use super::patterns::PatternMap;
 use super::targets::TargetModules;
 use crate::error::{Code, Error, Result};
 use crate::files::read_text;
-use crate::model::Projection;
+use crate::model::{Projection, is_off};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -272,16 +272,6 @@ fn unsupported(key: &str, value: &Value, expected: &str) -> Error {
     Error::new(Code::Unsupported, format!("`{key}` is {}, which is not supported; expected {expected}", shorten(value)))
         .with("key", key)
         .with("value", value)
-}
-
-fn is_off(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(items) => items.is_empty(),
-        Value::Bool(true) | Value::Number(_) => false,
-    }
 }
 
 /// A value short enough for a message.

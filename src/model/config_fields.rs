@@ -228,7 +228,8 @@ pub(super) fn note(what: &str, names: &[&str]) -> Option<String> {
     }
 }
 
-fn is_off(value: &Value) -> bool {
+/// Whether a setting says that something is not used, in whatever form the file says so.
+pub(crate) fn is_off(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty(),

@@ -28,6 +28,7 @@ pub(crate) mod test_support;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use config_fields::is_off;
 pub(crate) use decoder::{Decoder, LoadPlan};
 pub(crate) use device::{DeviceChoice, available_devices};
 pub(crate) use files::ModelFiles;
