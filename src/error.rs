@@ -180,23 +180,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl From<candle_core::Error> for Error {
-    /// Shapes are checked before tensors meet, so what candle still refuses is our defect, or the device's.
-    fn from(err: candle_core::Error) -> Self {
-        let text = err.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        let upper = text.to_uppercase();
-        let code = if upper.contains("OUT_OF_MEMORY") || upper.contains("OUT OF MEMORY") {
-            Code::OutOfMemory
-        } else if upper.contains("CUDA") {
-            Code::Device
-        } else {
-            Code::Internal
-        };
-        Error::new(code, format!("tensor operation failed: {first}"))
-    }
-}
-
 /// Gives I/O results the path they are about.
 pub(crate) trait IoContext<T> {
     fn at(self, what: &str, path: &Path) -> Result<T>;

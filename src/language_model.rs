@@ -4,9 +4,11 @@ use crate::adapter::{Adapter, AdapterBase, AdapterOptions};
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use crate::memory;
-use crate::model::{Decoder, DeviceChoice, LoadPlan, ModelFiles, Quantize, model_name};
+use crate::model::{Decoder, LoadPlan, ModelFiles, model_name};
 use crate::options::{Options, invalid};
+use crate::tensor::DeviceChoice;
 use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer};
+use crate::weights::WeightType;
 use jiff::civil::Date;
 use once_cell::sync::OnceCell;
 use schemars::JsonSchema;
@@ -82,13 +84,11 @@ impl ModelOptions {
         }
     }
 
-    fn quantization(&self) -> Result<Option<Quantize>> {
-        match self.quantize.as_deref() {
-            None => Ok(None),
-            Some("q8_0") => Ok(Some(Quantize::Q8)),
-            Some("q4_k") => Ok(Some(Quantize::Q4K)),
-            Some("q6_k") => Ok(Some(Quantize::Q6K)),
-            Some(other) => Err(invalid("quantize", format!("`{other}`"), "null, q8_0, q6_k or q4_k")),
+    fn quantization(&self) -> Result<Option<&'static WeightType>> {
+        let Some(name) = self.quantize.as_deref() else { return Ok(None) };
+        match WeightType::named(name) {
+            Some(kind) => Ok(Some(kind)),
+            None => Err(invalid("quantize", format!("`{name}`"), "null, q8_0, q6_k or q4_k")),
         }
     }
 }
@@ -244,7 +244,7 @@ impl LanguageModel {
         let Inner { name, path, decoder, format, notes, date, quantize, .. } = &*self.0;
         let config = decoder.config();
         let (tensors, bytes) = decoder.stored();
-        let kept = decoder.kept();
+        let stored = decoder.weight_types();
         json!({
             "name": name,
             "path": path.display().to_string(),
@@ -261,10 +261,10 @@ impl LanguageModel {
             "eos_token_ids": config.eos_token_ids,
             "chat_template": format.has_template(),
             "date": date.to_string(),
-            "device": device_name(decoder),
-            "dtype": decoder.dtype().as_str(),
+            "device": decoder.device().name(),
+            "dtype": decoder.dtype().name(),
             "quantize": quantize,
-            "weight_types": kept.types,
+            "weight_types": stored.types,
             "notes": decoder.notes().into_iter().chain(notes.iter().cloned()).collect::<Vec<String>>(),
             "threads": decoder.num_threads(),
             "tensors": tensors,
@@ -278,13 +278,5 @@ impl LanguageModel {
 impl std::fmt::Debug for LanguageModel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "LanguageModel({})", self.0.name)
-    }
-}
-
-fn device_name(decoder: &Decoder) -> String {
-    match decoder.device().location() {
-        candle_core::DeviceLocation::Cpu => "cpu".to_owned(),
-        candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
-        candle_core::DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
     }
 }

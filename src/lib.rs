@@ -12,7 +12,9 @@
 //! adapter    dataset          PEFT adapters; CSV rows as training examples
 //! tokenize                    text ↔ tokens
 //! model                       one decoder for training and inference
-//! ops                         fused operators, forward and backward beside each other
+//! ops                         operators on activations, forward and backward beside each other
+//! weights                     frozen matrices, by the type they are stored in
+//! tensor                      activations, their memory and their device
 //! error control options files memory own_stack child
 //!                             what everything stands on; `child` is for tests
 //! ```
@@ -35,8 +37,10 @@ mod language_model;
 mod model;
 mod ops;
 mod report;
+mod tensor;
 mod tokenize;
 mod train;
+mod weights;
 
 pub mod capi;
 #[cfg(any(test, feature = "fuzzing"))]

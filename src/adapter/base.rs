@@ -1,8 +1,9 @@
 //! What an adapter has to know of the base model it belongs to: shapes, device, identity — not its weights.
 
 use crate::error::{Error, Result};
-use crate::model::{Decoder, Projection};
-use candle_core::Device;
+use crate::model::{Decoder, Module, ModuleTable, Sites};
+use crate::tensor::Device;
+use std::collections::BTreeMap;
 
 /// The side of a base model that adapters fit on.
 #[derive(Debug, Clone)]
@@ -15,19 +16,22 @@ pub(crate) struct AdapterBase {
     pub(crate) name: String,
     /// SHA-256 of the base's weights in hex, where it is known.
     pub(crate) sha256: Option<String>,
-    /// `(out_features, in_features)` by projection; every layer has the same.
-    pub(crate) shapes: [(usize, usize); Projection::ALL.len()],
+    /// The linear layers of each decoder layer.
+    pub(crate) modules: &'static ModuleTable,
+    /// Their `(out_features, in_features)`; every layer has the same.
+    pub(crate) shapes: BTreeMap<Module, (usize, usize)>,
 }
 
 impl AdapterBase {
     /// A base given by its shapes.
-    pub(crate) fn new(num_hidden_layers: usize, device: &Device, shape: impl Fn(Projection) -> (usize, usize)) -> Self {
+    pub(crate) fn new(sites: Sites, device: &Device, shape: impl Fn(Module) -> (usize, usize)) -> Self {
         AdapterBase {
-            num_hidden_layers,
+            num_hidden_layers: sites.num_layers,
+            modules: sites.table,
             device: device.clone(),
             name: String::new(),
             sha256: None,
-            shapes: Projection::ALL.map(shape),
+            shapes: sites.table.modules().map(|module| (module, shape(module))).collect(),
         }
     }
 
@@ -39,8 +43,13 @@ impl AdapterBase {
     }
 
     /// `(out_features, in_features)` of a linear layer.
-    pub(crate) fn shape(&self, projection: Projection) -> (usize, usize) {
-        self.shapes[projection as usize]
+    pub(crate) fn shape(&self, module: Module) -> (usize, usize) {
+        self.shapes.get(&module).copied().unwrap_or_default()
+    }
+
+    /// Where adapters attach.
+    pub(crate) fn sites(&self) -> Sites {
+        Sites { table: self.modules, num_layers: self.num_hidden_layers }
     }
 
     /// Whether an adapter of `other` fits here tensor by tensor.
@@ -55,7 +64,7 @@ impl TryFrom<&Decoder> for AdapterBase {
     /// Reads all weights once for their hash, if nobody asked for it before.
     fn try_from(decoder: &Decoder) -> Result<Self> {
         let config = decoder.config();
-        let mut base = AdapterBase::new(config.num_hidden_layers, decoder.device(), |p| decoder.projection_shape(p));
+        let mut base = AdapterBase::new(decoder.sites(), decoder.device(), |module| decoder.module_shape(module));
         base.sha256 = Some(decoder.sha256()?.to_owned());
         Ok(base.named(&config.model_type))
     }

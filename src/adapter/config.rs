@@ -4,7 +4,7 @@ use super::patterns::PatternMap;
 use super::targets::TargetModules;
 use crate::error::{Code, Error, Result};
 use crate::files::read_text;
-use crate::model::{Projection, is_off};
+use crate::model::{Module, ModuleTable, is_off};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -165,9 +165,9 @@ impl LoraConfig {
     }
 
     /// The config as PEFT reads it, `all-linear` spelled out as PEFT itself does on saving.
-    pub(crate) fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self, modules: &'static ModuleTable) -> Value {
         let target_modules = if self.target_modules.is_all_linear() {
-            TargetModules::List(Projection::ALL.map(|projection| projection.module_name().to_owned()).to_vec())
+            TargetModules::List(modules.modules().map(Module::name).map(str::to_owned).collect())
         } else {
             self.target_modules.clone()
         };
@@ -283,6 +283,7 @@ fn shorten(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::APART;
 
     fn with(key: &str, value: Value) -> Result<LoraConfig> {
         let mut config = json!({"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]});
@@ -367,9 +368,9 @@ mod tests {
             base_model_name_or_path: Some("base".to_owned()),
             r: 16,
         };
-        assert_eq!(LoraConfig::from_value(config.to_value()).unwrap(), config);
-        assert_eq!(config.to_value()["alpha_pattern"]["q_proj"].to_string(), "3");
-        let names = LoraConfig::default().to_value()["target_modules"].clone();
+        assert_eq!(LoraConfig::from_value(config.to_value(&APART)).unwrap(), config);
+        assert_eq!(config.to_value(&APART)["alpha_pattern"]["q_proj"].to_string(), "3");
+        let names = LoraConfig::default().to_value(&APART)["target_modules"].clone();
         assert_eq!(names, json!(["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]));
     }
 }

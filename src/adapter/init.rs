@@ -8,9 +8,10 @@ use super::targets::TargetedSite;
 use crate::error::Result;
 use crate::memory;
 use crate::model::LoraWeights;
-use candle_core::{DType, Tensor};
+use crate::tensor::Matrix;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use std::sync::Arc;
 
 impl Adapter {
     /// PEFT's default initialisation: `kaiming_uniform_(A, a=√5)`, which is U(−1/√in, 1/√in), and B = 0.
@@ -24,7 +25,7 @@ impl Adapter {
         config.base_model_name_or_path = Some(base.name.clone());
         // Beside the adapter itself its gradients, the optimizer's moments, and copies.
         let numbers = |target: &TargetedSite| {
-            let (out_features, in_features) = base.shape(target.site.projection);
+            let (out_features, in_features) = base.shape(target.site.module);
             (target.r as u64).saturating_mul((out_features + in_features) as u64)
         };
         let targets = config.targeted_sites(&base)?;
@@ -32,14 +33,14 @@ impl Adapter {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut weights = Vec::new();
         for target in targets {
-            let (out_features, in_features) = base.shape(target.site.projection);
+            let (out_features, in_features) = base.shape(target.site.module);
             let bound = 1.0 / (in_features as f32).sqrt();
             let a: Vec<f32> = (0..target.r * in_features).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * bound).collect();
             weights.push((
                 target.site,
                 LoraWeights {
-                    a: Tensor::from_vec(a, (target.r, in_features), &base.device)?,
-                    b: Tensor::zeros((out_features, target.r), DType::F32, &base.device)?,
+                    a: Arc::new(Matrix::new(target.r, in_features, a, &base.device)?),
+                    b: Arc::new(Matrix::zeros(out_features, target.r, &base.device)?),
                     scaling: target.scaling,
                 },
             ));

@@ -9,8 +9,8 @@ use super::{Adapter, AdapterOptions};
 use crate::error::{Code, Error, IoContext, Result};
 use crate::files::{open_regular, read_bytes, refuse_pointer};
 use crate::memory;
-use crate::model::{LoraWeights, Projection, Site};
-use candle_core::Tensor;
+use crate::model::{LoraWeights, Site};
+use crate::tensor::Matrix;
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The tensors' file name, as PEFT has it.
 pub(crate) const FILE_NAME: &str = "adapter_model.safetensors";
@@ -42,7 +43,7 @@ impl Factor {
 
 /// The name under which PEFT stores a tensor of a causal language model.
 pub(super) fn tensor_name(site: Site, factor: Factor) -> String {
-    format!("base_model.model.{}.{}.weight", site.module(), factor.name())
+    format!("base_model.model.{}.{}.weight", site.path(), factor.name())
 }
 
 /// The module and the matrix that a stored name means. PEFT before 0.4, and some tools still, put the adapter's name
@@ -86,12 +87,12 @@ impl Adapter {
         memory::probe(3 * file.metadata.data_len() as u64)?;
         let mut weights = Vec::with_capacity(targets.len());
         for (target, [a, b]) in targets.iter().zip(&located) {
-            let (out_features, in_features) = base.shape(target.site.projection);
+            let (out_features, in_features) = base.shape(target.site.module);
             weights.push((
                 target.site,
                 LoraWeights {
-                    a: Tensor::from_vec(file.read(a)?, (target.r, in_features), &base.device)?,
-                    b: Tensor::from_vec(file.read(b)?, (out_features, target.r), &base.device)?,
+                    a: Arc::new(Matrix::new(target.r, in_features, file.read(a)?, &base.device)?),
+                    b: Arc::new(Matrix::new(out_features, target.r, file.read(b)?, &base.device)?),
                     scaling: target.scaling,
                 },
             ));
@@ -180,9 +181,9 @@ impl<'a> AdapterFile<'a> {
         let mut missing = Vec::new();
         let mut located = Vec::with_capacity(targets.len());
         for target in targets {
-            let (out_features, in_features) = base.shape(target.site.projection);
+            let (out_features, in_features) = base.shape(target.site.module);
             let (a, b) = (vec![target.r, in_features], vec![out_features, target.r]);
-            let module = target.site.module();
+            let module = target.site.path();
             let mut find = |factor, shape: &[usize]| match stored.remove(&(module.clone(), factor)) {
                 Some(tensor) => self.check_shape(&tensor, target, factor, shape).map(|()| Some(tensor)),
                 None => {
@@ -210,7 +211,7 @@ impl<'a> AdapterFile<'a> {
 
     /// The file's tensors by module and factor; a name that cannot belong to this base is an error.
     fn stored_by_module(&self, base: &AdapterBase) -> Result<BTreeMap<(String, Factor), Located>> {
-        let modules: BTreeSet<String> = Site::all(base.num_hidden_layers).map(Site::module).collect();
+        let modules: BTreeSet<String> = base.sites().iter().map(Site::path).collect();
         let mut stored = BTreeMap::new();
         for name in self.metadata.offset_keys() {
             let Some(info) = self.metadata.info(&name).cloned() else { continue };
@@ -220,7 +221,7 @@ impl<'a> AdapterFile<'a> {
                     format!(
                         "has the tensor {name} {:?}, which is no LoRA A or B of a linear layer; expected names like {}",
                         info.shape,
-                        tensor_name(Site { layer: 0, projection: Projection::Q }, Factor::A)
+                        base.sites().iter().next().map_or_else(String::new, |site| tensor_name(site, Factor::A))
                     ),
                 )
                 .with("tensor", &name)

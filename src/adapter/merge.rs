@@ -7,13 +7,14 @@ use super::config::LoraConfig;
 use super::manifest::AdapterManifest;
 use super::patterns::PatternMap;
 use super::targets::TargetModules;
-use super::{Adapter, check_scale, values};
+use super::{Adapter, check_scale};
 use crate::error::{Code, Error, Result};
 use crate::memory;
-use crate::model::{LoraWeights, Projection, Site};
-use candle_core::Tensor;
+use crate::model::{LoraWeights, Site};
+use crate::tensor::Matrix;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Adapter {
     /// One adapter that computes what the stack computes, each adapter at its scale.
@@ -30,7 +31,7 @@ impl Adapter {
         // Scaled, concatenated, hashed.
         let numbers: u64 = stack.iter().map(|(adapter, _)| adapter.num_parameters() as u64).sum();
         memory::probe(numbers.saturating_mul(3 * 4))?;
-        let mut parts: BTreeMap<Site, (Vec<Tensor>, Vec<Tensor>)> = BTreeMap::new();
+        let mut parts: BTreeMap<Site, (Vec<Arc<Matrix>>, Vec<Matrix>)> = BTreeMap::new();
         for (adapter, scale) in stack {
             check_scale(*scale)?;
             for (site, weights) in adapter.weights() {
@@ -42,7 +43,9 @@ impl Adapter {
         let weights = parts
             .into_iter()
             .map(|(site, (a, b))| {
-                Ok((site, LoraWeights { a: Tensor::cat(&a, 0)?, b: Tensor::cat(&b, 1)?, scaling: 1.0 }))
+                let a: Vec<&Matrix> = a.iter().map(|a| &**a).collect();
+                let a = Arc::new(Matrix::join_rows(&a, &first.base().device)?);
+                Ok((site, LoraWeights { a, b: Arc::new(Matrix::join_columns(b)?), scaling: 1.0 }))
             })
             .collect::<Result<Vec<_>>>()?;
         let base = first.base().clone();
@@ -58,32 +61,35 @@ impl Adapter {
 
     /// `W + scaling·B·A`: the base's weight with this adapter folded in.
     #[cfg(test)]
-    pub(crate) fn merged_weight(&self, site: Site, base_weight: &Tensor) -> Result<Tensor> {
+    pub(crate) fn merged_weight(&self, site: Site, base_weight: &Matrix) -> Result<Matrix> {
         let Some((_, weights)) = self.weights().iter().find(|(known, _)| *known == site) else {
-            return Ok(base_weight.clone());
+            return base_weight.duplicate();
         };
-        Ok((base_weight + weights.b.matmul(&weights.a)?.affine(weights.scaling, 0.0)?)?)
+        let mut merged = base_weight.duplicate()?;
+        merged.add_product(crate::tensor::Form::NN, &weights.b, &weights.a, weights.scaling)?;
+        Ok(merged)
     }
 }
 
 /// B times everything that goes before it. A factor that f32 cannot hold makes infinities of ordinary numbers.
-fn scaled(adapter: &Adapter, site: Site, weights: &LoraWeights, scale: f64) -> Result<Tensor> {
-    let b = weights.b.affine(weights.scaling * scale, 0.0)?;
-    if values(&b)?.iter().all(|value| value.is_finite()) {
+fn scaled(adapter: &Adapter, site: Site, weights: &LoraWeights, scale: f64) -> Result<Matrix> {
+    let mut b = weights.b.duplicate()?;
+    b.scale(weights.scaling * scale)?;
+    if b.is_finite()? {
         return Ok(b);
     }
     let message = format!(
         "the adapter {} at the scale {scale} has numbers at {} that f32 cannot hold; expected a smaller scale",
         adapter.name(),
-        site.module()
+        site.path()
     );
-    Err(Error::new(Code::InvalidArgument, message).with("scale", scale).with("module", site.module()))
+    Err(Error::new(Code::InvalidArgument, message).with("scale", scale).with("module", site.path()))
 }
 
 fn check_same_base(first: &Adapter, other: &Adapter) -> Result<()> {
     let (a, b) = (first.base(), other.base());
     let hashes_differ = matches!((&a.sha256, &b.sha256), (Some(a), Some(b)) if a != b);
-    if a.same_shapes(b) && !hashes_differ && a.device.same_device(&b.device) {
+    if a.same_shapes(b) && !hashes_differ && a.device.is_same(&b.device) {
         return Ok(());
     }
     Err(Error::new(
@@ -102,19 +108,16 @@ fn check_same_base(first: &Adapter, other: &Adapter) -> Result<()> {
 fn config_of(weights: &[(Site, LoraWeights)], base: &AdapterBase, base_name: Option<String>) -> Result<LoraConfig> {
     let mut target_modules = Vec::new();
     let mut ranks: Vec<(String, usize)> = Vec::new();
-    for projection in Projection::ALL {
-        let sites: Vec<(Site, usize)> = weights
-            .iter()
-            .filter(|(site, _)| site.projection == projection)
-            .map(|(site, w)| (*site, w.a.dims()[0]))
-            .collect();
+    for module in base.modules.modules() {
+        let sites: Vec<(Site, usize)> =
+            weights.iter().filter(|(site, _)| site.module == module).map(|(site, w)| (*site, w.a.rows())).collect();
         let uniform = sites.len() == base.num_hidden_layers && sites.iter().all(|(_, r)| *r == sites[0].1);
         if uniform && !sites.is_empty() {
-            target_modules.push(projection.module_name().to_owned());
-            ranks.push((projection.module_name().to_owned(), sites[0].1));
+            target_modules.push(module.name().to_owned());
+            ranks.push((module.name().to_owned(), sites[0].1));
         } else {
-            target_modules.extend(sites.iter().map(|(site, _)| site.module()));
-            ranks.extend(sites.iter().map(|(site, r)| (site.module(), *r)));
+            target_modules.extend(sites.iter().map(|(site, _)| site.path()));
+            ranks.extend(sites.iter().map(|(site, r)| (site.path(), *r)));
         }
     }
     let r = ranks.iter().map(|(_, r)| *r).max().unwrap_or(1);

@@ -24,8 +24,7 @@ pub(crate) use save::FILES as ADAPTER_FILES;
 pub use targets::TargetModules;
 
 use crate::error::{Code, Error, Result};
-use crate::model::{LoraStack, LoraWeights, Site};
-use candle_core::{DType, Tensor};
+use crate::model::{LoraStack, LoraWeights, Module, Site};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -58,7 +57,7 @@ impl Adapter {
         weights: Vec<(Site, LoraWeights)>,
     ) -> Result<Self> {
         let targets = config.targeted_sites(&base)?;
-        let sites = |found: &mut dyn Iterator<Item = Site>| found.map(Site::module).collect::<Vec<_>>();
+        let sites = |found: &mut dyn Iterator<Item = Site>| found.map(Site::path).collect::<Vec<_>>();
         if targets.len() != weights.len()
             || targets.iter().zip(&weights).any(|(target, (site, _))| target.site != *site)
         {
@@ -67,14 +66,14 @@ impl Adapter {
                 .with("found", sites(&mut weights.iter().map(|(site, _)| *site))));
         }
         for (target, (site, weights)) in targets.iter().zip(&weights) {
-            let (out_features, in_features) = base.shape(site.projection);
+            let (out_features, in_features) = base.shape(site.module);
             for (what, tensor, expected) in
                 [("lora_A", &weights.a, [target.r, in_features]), ("lora_B", &weights.b, [out_features, target.r])]
             {
-                if tensor.dims() != expected || tensor.dtype() != DType::F32 {
-                    let found = format!("{:?} {:?}", tensor.dtype(), tensor.dims());
-                    let tensor = format!("{}.{what}", site.module());
-                    return Err(Error::new(Code::Internal, format!("{tensor} is {found}; expected F32 {expected:?}"))
+                let found = [tensor.rows(), tensor.cols()];
+                if found != expected {
+                    let tensor = format!("{}.{what}", site.path());
+                    return Err(Error::new(Code::Internal, format!("{tensor} is {found:?}; expected {expected:?}"))
                         .with("tensor", tensor));
                 }
             }
@@ -91,14 +90,12 @@ impl Adapter {
     }
 
     /// The same adapter with other numbers in its tensors: what a training step leaves. The sites must be the same, in
-    /// the same order; `scaling` is taken from the config, not from `weights`. The numbers are copied, so the trainer may
-    /// go on changing its own.
+    /// the same order; `scaling` is taken from the config, not from `weights`.
     pub(crate) fn with_weights(&self, weights: Vec<(Site, LoraWeights)>) -> Result<Adapter> {
         let Inner { name, config, base, manifest, weights: old, .. } = &*self.0;
         let scalings = old.iter().map(|(_, old)| old.scaling).chain(std::iter::repeat(1.0));
-        let copied = weights.into_iter().zip(scalings).map(|((site, new), scaling)| {
-            Ok((site, LoraWeights { a: new.a.detach().copy()?, b: new.b.detach().copy()?, scaling }))
-        });
+        let copied =
+            weights.into_iter().zip(scalings).map(|((site, new), scaling)| Ok((site, LoraWeights { scaling, ..new })));
         let weights = copied.collect::<Result<Vec<_>>>()?;
         Adapter::assemble(name.clone(), config.clone(), base.clone(), manifest.clone(), weights)
     }
@@ -157,7 +154,7 @@ impl Adapter {
 
     /// Numbers in all tensors together.
     pub fn num_parameters(&self) -> usize {
-        self.0.weights.iter().map(|(_, weights)| weights.a.elem_count() + weights.b.elem_count()).sum()
+        self.0.weights.iter().map(|(_, weights)| weights.a.len() + weights.b.len()).sum()
     }
 
     /// Puts this adapter on top of a stack; `scale` multiplies PEFT's scaling (0 leaves the base, 1 is the adapter).
@@ -166,7 +163,7 @@ impl Adapter {
         for (site, weights) in &self.0.weights {
             let scaling = weights.scaling * scale;
             if !(scaling as f32).is_finite() {
-                let message = format!("the adapter's scale is {scale}, which no f32 can hold at {}", site.module());
+                let message = format!("the adapter's scale is {scale}, which no f32 can hold at {}", site.path());
                 return Err(Error::new(Code::InvalidArgument, message).with("scale", scale));
             }
             stack.push(*site, LoraWeights { scaling, ..weights.clone() });
@@ -177,11 +174,8 @@ impl Adapter {
     /// What there is to know about the adapter, for hosts.
     pub fn info(&self) -> Value {
         let Inner { name, config, base, manifest, weights, notes, .. } = &*self.0;
-        let modules: Vec<&str> = crate::model::Projection::ALL
-            .into_iter()
-            .filter(|projection| weights.iter().any(|(site, _)| site.projection == *projection))
-            .map(|projection| projection.module_name())
-            .collect();
+        let is_adapted = |module: &Module| weights.iter().any(|(site, _)| site.module == *module);
+        let modules: Vec<&str> = base.modules.modules().filter(is_adapted).map(Module::name).collect();
         json!({
             "name": name,
             "version": self.version(),
@@ -212,18 +206,13 @@ impl fmt::Debug for Adapter {
 fn content_sha256(weights: &[(Site, LoraWeights)]) -> Result<String> {
     let mut hash = Sha256::new();
     for (site, weights) in weights {
-        hash.update(site.module());
+        hash.update(site.path());
         for tensor in [&weights.a, &weights.b] {
-            let bytes: Vec<u8> = values(tensor)?.into_iter().flat_map(f32::to_le_bytes).collect();
+            let bytes: Vec<u8> = tensor.values()?.into_iter().flat_map(f32::to_le_bytes).collect();
             hash.update(bytes);
         }
     }
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// A tensor's numbers in row-major order, on the host.
-fn values(tensor: &Tensor) -> Result<Vec<f32>> {
-    Ok(tensor.flatten_all()?.to_vec1::<f32>()?)
 }
 
 fn check_scale(scale: f64) -> Result<()> {

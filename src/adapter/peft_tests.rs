@@ -4,8 +4,9 @@
 use super::tests::{fixtures, trained};
 use super::*;
 use crate::control::Monitor;
-use crate::model::{Decoder, DeviceChoice, LoadPlan, Projection};
-use candle_core::Device;
+use crate::model::{APART, Decoder, LoadPlan};
+use crate::tensor::DeviceChoice;
+use candle_core::{DType, Device};
 use std::path::Path;
 
 fn decoder(dir: &Path) -> Decoder {
@@ -28,7 +29,7 @@ fn ids(value: &Value) -> Vec<u32> {
 fn logits(decoder: &Decoder, ids: &[u32], stack: &LoraStack) -> Vec<f32> {
     let mut cache = decoder.new_cache(ids.len()).unwrap();
     let hidden = decoder.extend(ids, &mut cache, stack).unwrap();
-    values(&decoder.logits(&hidden).unwrap()).unwrap()
+    decoder.logits(&hidden).unwrap().into_values().unwrap()
 }
 
 fn stacked(adapters: &[(&Adapter, f64)]) -> LoraStack {
@@ -58,8 +59,8 @@ fn merged_into_base(base_dir: &Path, decoder: &Decoder, adapter: &Adapter) -> De
         *tensor = tensor.to_dtype(DType::F32).unwrap();
     }
     for (site, _) in adapter.weights() {
-        let weight = adapter.merged_weight(*site, &decoder.projection_weight(*site).unwrap()).unwrap();
-        assert!(tensors.insert(format!("{}.weight", site.module()), weight).is_some());
+        let weight = adapter.merged_weight(*site, &decoder.dense_weight(*site).unwrap()).unwrap();
+        assert!(tensors.insert(format!("{}.weight", site.path()), weight.tensor().unwrap()).is_some());
     }
     candle_core::safetensors::save(&tensors, folder.path().join("model.safetensors")).unwrap();
     std::fs::copy(base_dir.join("config.json"), folder.path().join("config.json")).unwrap();
@@ -169,7 +170,7 @@ fn an_adapter_saved_for_other_weights_is_refused() {
     let copy = dir.path().join("base");
     std::fs::create_dir(&copy).unwrap();
     let mut tensors = candle_core::safetensors::load(model("qwen2").join("model.safetensors"), &Device::Cpu).unwrap();
-    let name = format!("{}.weight", Site { layer: 0, projection: Projection::Q }.module());
+    let name = format!("{}.weight", Site { layer: 0, module: APART.module("self_attn.q_proj").unwrap() }.path());
     tensors.insert(name.clone(), tensors[&name].affine(1.0, 1e-3).unwrap());
     candle_core::safetensors::save(&tensors, copy.join("model.safetensors")).unwrap();
     std::fs::copy(model("qwen2").join("config.json"), copy.join("config.json")).unwrap();

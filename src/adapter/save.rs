@@ -3,10 +3,10 @@
 //! which a folder is no adapter.
 
 use super::load::{FILE_NAME, Factor, tensor_name};
-use super::{Adapter, config, manifest, values};
+use super::{Adapter, config, manifest};
 use crate::error::{Code, Error, IoContext, Result};
 use crate::files::{folder_of, listed, names_in, sync_folder, temporary, write_atomic};
-use candle_core::Tensor;
+use crate::tensor::Matrix;
 use safetensors::tensor::{Dtype, View};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -43,7 +43,7 @@ impl Adapter {
         let pretty = |value: &serde_json::Value| format!("{value:#}\n").into_bytes();
         let manifest = serde_json::to_value(self.manifest())
             .map_err(|err| Error::new(Code::Internal, format!("the manifest cannot be written as JSON: {err}")))?;
-        let contents = [self.serialize()?, pretty(&manifest), pretty(&self.config().to_value())];
+        let contents = [self.serialize()?, pretty(&manifest), pretty(&self.config().to_value(self.base().modules))];
         FILES
             .iter()
             .zip(contents)
@@ -70,9 +70,9 @@ struct Stored {
 }
 
 impl Stored {
-    fn new(tensor: &Tensor) -> Result<Self> {
-        let bytes = values(tensor)?.into_iter().flat_map(f32::to_le_bytes).collect();
-        Ok(Stored { shape: tensor.dims().to_vec(), bytes })
+    fn new(matrix: &Matrix) -> Result<Self> {
+        let bytes = matrix.values()?.into_iter().flat_map(f32::to_le_bytes).collect();
+        Ok(Stored { shape: vec![matrix.rows(), matrix.cols()], bytes })
     }
 }
 

@@ -4,7 +4,7 @@ use super::base::AdapterBase;
 use super::config::LoraConfig;
 use super::patterns::ModulePattern;
 use crate::error::{Code, Error, Result};
-use crate::model::{Projection, Site};
+use crate::model::{Module, ModuleTable, Site};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -145,14 +145,14 @@ impl LoraConfig {
             if targets.find(module)? != Match::No && !is_excluded(module)? {
                 return Err(Error::new(
                     Code::Unsupported,
-                    format!("target_modules {} includes {module}; only the linear layers of the decoder layers can be adapted ({}), so leave {module} out", self.target_modules, module_names()),
+                    format!("target_modules {} includes {module}; only the linear layers of the decoder layers can be adapted ({}), so leave {module} out", self.target_modules, module_names(base.modules)),
                 )
                 .with("module", module));
             }
         }
         let mut sites = Vec::new();
-        for site in Site::all(base.num_hidden_layers) {
-            let module = site.module();
+        for site in base.sites().iter() {
+            let module = site.path();
             let keep = match targets.find(&module)? {
                 Match::No => false,
                 Match::Exactly => true,
@@ -182,7 +182,7 @@ impl LoraConfig {
                     self.target_modules,
                     base.name,
                     base.num_hidden_layers,
-                    module_names()
+                    module_names(base.modules)
                 ),
             )
             .with("target_modules", &self.target_modules));
@@ -199,7 +199,7 @@ impl LoraConfig {
                 format!(
                     "{option} has `{name}`, which matches {}; expected {} or a full name such as model.layers.0.self_attn.q_proj",
                     nothing(option),
-                    module_names()
+                    module_names(base.modules)
                 ),
             )
             .with("option", option)
@@ -221,8 +221,7 @@ impl LoraConfig {
 
     /// Key and name, pattern or layer for everything in the config that matches nothing.
     fn unmatched(&self, base: &AdapterBase) -> Result<Vec<(&'static str, String)>> {
-        let all: Vec<String> =
-            Site::all(base.num_hidden_layers).map(Site::module).chain(NOT_ADAPTABLE.map(str::to_owned)).collect();
+        let all: Vec<String> = base.sites().iter().map(Site::path).chain(NOT_ADAPTABLE.map(str::to_owned)).collect();
         let targets = Matcher::new(&self.target_modules)?;
         let mut targeted = Vec::new();
         for module in &all {
@@ -285,6 +284,6 @@ fn nothing(key: &str) -> &'static str {
     }
 }
 
-fn module_names() -> String {
-    Projection::ALL.map(Projection::module_name).join(", ")
+fn module_names(modules: &'static ModuleTable) -> String {
+    modules.modules().map(Module::name).collect::<Vec<_>>().join(", ")
 }

@@ -2,7 +2,8 @@
 
 use super::check;
 use crate::adapter::{Adapter, AdapterBase, AdapterOptions};
-use candle_core::Device;
+use crate::model::{APART, Sites};
+use crate::tensor::Device;
 
 pub(super) fn run(bytes: &[u8]) {
     let (config, tensors) = match bytes.iter().position(|byte| *byte == 0) {
@@ -13,7 +14,7 @@ pub(super) fn run(bytes: &[u8]) {
     for (name, content) in [("adapter_config.json", config), ("adapter_model.safetensors", tensors)] {
         std::fs::write(dir.path().join(name), content).unwrap_or_else(|err| panic!("no temporary file: {err}"));
     }
-    let base = AdapterBase::new(2, &Device::Cpu, |_| (4, 4));
+    let base = AdapterBase::new(Sites { table: &APART, num_layers: 2 }, &Device::host(), |_| (4, 4));
     if let Some(adapter) = check(Adapter::load_with(dir.path(), base, &AdapterOptions::default())) {
         check(Adapter::merge("merged", &[(adapter.clone(), 2.0), (adapter, -1.0)]));
     }

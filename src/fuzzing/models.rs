@@ -2,7 +2,8 @@
 
 use super::check;
 use crate::control::Monitor;
-use crate::model::{Decoder, DeviceChoice, LoadPlan, ModelFiles};
+use crate::model::{Decoder, LoadPlan, ModelFiles};
+use crate::tensor::DeviceChoice;
 use std::path::{Path, PathBuf};
 
 /// Loads what `write` makes of an empty folder.

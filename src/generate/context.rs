@@ -8,7 +8,7 @@ use crate::control::Cancel;
 use crate::error::{Code, Error, Result};
 use crate::language_model::LanguageModel;
 use crate::model::{KvCache, LoraStack};
-use candle_core::Tensor;
+use crate::tensor::Matrix;
 
 /// Tokens per forward pass of a prompt.
 pub(crate) const CHUNK: usize = 64;
@@ -77,14 +77,16 @@ impl Context {
             self.reusable = self.tokens.len() / CHUNK * CHUNK;
         }
         let hidden = last.ok_or_else(|| Error::new(Code::Internal, "a prompt left no token to read"))?;
-        let rows = hidden.dim(0)?;
-        one_row(&self.model.decoder().logits(&hidden.narrow(0, rows - 1, 1)?)?)
+        let rows = hidden.rows();
+        self.model.decoder().logits(&hidden.part(rows - 1..rows)?)?.into_values()
     }
 
     /// Reads `tokens` after what was read; the logits after each of them, `[tokens, vocab]`.
     pub(crate) fn extend(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let hidden = self.read(tokens)?;
-        Ok(self.model.decoder().logits(&hidden)?.to_vec2::<f32>()?)
+        let logits = self.model.decoder().logits(&hidden)?;
+        let vocab = logits.cols();
+        Ok(logits.into_values()?.chunks_exact(vocab).map(<[f32]>::to_vec).collect())
     }
 
     /// Keeps what `prompt` shares with the cache, and sees to a capacity of `needed` tokens.
@@ -102,7 +104,7 @@ impl Context {
         Ok(0)
     }
 
-    fn read(&mut self, tokens: &[u32]) -> Result<Tensor> {
+    fn read(&mut self, tokens: &[u32]) -> Result<Matrix> {
         let cache = self.cache.as_mut().ok_or_else(|| Error::new(Code::Internal, "nothing was read before this"))?;
         let result = self.model.decoder().extend(tokens, cache, &self.lora);
         match &result {
@@ -118,10 +120,6 @@ impl Context {
         self.tokens.clear();
         self.reusable = 0;
     }
-}
-
-fn one_row(logits: &Tensor) -> Result<Vec<f32>> {
-    Ok(logits.flatten_all()?.to_vec1::<f32>()?)
 }
 
 /// The error for a prompt that leaves no room.

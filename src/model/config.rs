@@ -1,10 +1,11 @@
 //! `config.json` of a Hugging Face model, in its older and its transformers-5 form, as options of the one decoder.
 //!
-//! A family is a row of facts (which projections have a bias, whether queries and keys are normalised, …), not a copy of
-//! the network. Sources: `configuration_llama.py`, `configuration_qwen2.py`, `configuration_qwen3.py` of transformers.
+//! What a config leaves out is its family's (`families.rs`).
 
 use super::config_fields::{Fields, check_unread, shown};
+use super::families::{Family, family};
 use super::rope_scaling::RopeScaling;
+use super::sites::{Module, ModuleTable, Sites};
 use crate::error::{Code, Error, Result};
 use crate::files::read_text;
 use crate::ops::swiglu::Activation;
@@ -29,6 +30,8 @@ pub(crate) struct DecoderConfig {
     pub(crate) activation: Activation,
     /// Whether the output head is the embedding.
     pub(crate) tie_word_embeddings: bool,
+    /// The linear layers of a decoder layer.
+    pub(crate) modules: &'static ModuleTable,
     /// Bias on q, k and v.
     pub(crate) qkv_bias: bool,
     /// Bias on the attention's output projection.
@@ -52,22 +55,6 @@ const LARGEST: usize = 1 << 24;
 const MOST_LAYERS: usize = 1 << 12;
 const LARGEST_HEAD: usize = 1 << 14;
 const LONGEST_CONTEXT: usize = 1 << 30;
-
-/// Facts of a family that its `config.json` leaves out.
-struct Family {
-    model_type: &'static str,
-    qkv_bias: bool,
-    qk_norm: bool,
-    /// Whether `use_sliding_window` and `layer_types` mean anything.
-    sliding: bool,
-    default_head_dim: Option<usize>,
-}
-
-const FAMILIES: [Family; 3] = [
-    Family { model_type: "llama", qkv_bias: false, qk_norm: false, sliding: false, default_head_dim: None },
-    Family { model_type: "qwen2", qkv_bias: true, qk_norm: false, sliding: true, default_head_dim: None },
-    Family { model_type: "qwen3", qkv_bias: false, qk_norm: true, sliding: true, default_head_dim: Some(128) },
-];
 
 impl DecoderConfig {
     /// Reads `config.json` and, where there is one, `generation_config.json` from a model directory.
@@ -150,6 +137,7 @@ impl DecoderConfig {
             rms_norm_eps,
             activation: activation(fields.text("hidden_act")?.unwrap_or("silu"))?,
             tie_word_embeddings: fields.flag("tie_word_embeddings")?.unwrap_or(false),
+            modules: family.modules,
             qkv_bias: family.qkv_bias || attention_bias,
             output_bias: attention_bias,
             mlp_bias: fields.flag("mlp_bias")?.unwrap_or(false),
@@ -162,6 +150,42 @@ impl DecoderConfig {
         };
         config.check_ids(&config.eos_token_ids)?;
         Ok(config)
+    }
+
+    /// Where deltas attach.
+    pub(crate) fn sites(&self) -> Sites {
+        Sites { table: self.modules, num_layers: self.num_hidden_layers }
+    }
+
+    /// `(out_features, in_features)` of a module; the same in every layer.
+    pub(crate) fn module_shape(&self, module: Module) -> (usize, usize) {
+        let hidden = self.hidden_size;
+        let (queries, keys) = (self.num_attention_heads * self.head_dim, self.num_key_value_heads * self.head_dim);
+        let of = |paths: &[&str], widths: &[usize]| {
+            let index = paths.iter().position(|path| *path == module.path())?;
+            // Fused projections have the columns of all of them.
+            Some(if paths.len() == widths.len() { widths[index] } else { widths.iter().sum() })
+        };
+        if let Some(width) = of(self.modules.qkv, &[queries, keys, keys]) {
+            (width, hidden)
+        } else if let Some(width) = of(self.modules.gate_up, &[self.intermediate_size; 2]) {
+            (width, hidden)
+        } else if self.modules.output.contains(&module.path()) {
+            (hidden, queries)
+        } else {
+            (hidden, self.intermediate_size)
+        }
+    }
+
+    /// Whether a module has a bias.
+    pub(super) fn has_bias(&self, module: Module) -> bool {
+        if self.modules.qkv.contains(&module.path()) {
+            self.qkv_bias
+        } else if self.modules.output.contains(&module.path()) {
+            self.output_bias
+        } else {
+            self.mlp_bias
+        }
     }
 
     /// An id that no token has never ends a generation.
@@ -189,18 +213,6 @@ fn architecture_note(fields: Fields<'_>, family: &Family) -> Result<Option<Strin
             family.model_type
         )
     }))
-}
-
-fn family(model_type: &str) -> Result<&'static Family> {
-    FAMILIES.iter().find(|family| family.model_type == model_type).ok_or_else(|| {
-        let known: Vec<&str> = FAMILIES.iter().map(|family| family.model_type).collect();
-        let found = match model_type {
-            "" => "the config names no model_type".to_owned(),
-            other => format!("model_type `{other}` is not supported"),
-        };
-        Error::new(Code::Unsupported, format!("{found}; supported are {}", known.join(", ")))
-            .with("model_type", model_type)
-    })
 }
 
 fn activation(name: &str) -> Result<Activation> {

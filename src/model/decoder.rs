@@ -1,25 +1,26 @@
 //! The one decoder, for all families, for training and for inference.
 
+use super::batch::Batch;
 use super::config::DecoderConfig;
-use super::device::{DeviceChoice, weight_dtype};
 use super::files::ModelFiles;
 use super::gguf::GgufWeights;
 use super::kv_cache::KvCache;
-use super::layer::{Layer, Pass};
-use super::loader::{Kept, Loader, Quantize, Wanted};
-use super::lora::{LoraStack, Projection};
+use super::kv_pool::KvPool;
+use super::layer::{Keep, Layer, Pass, Saved};
+use super::loader::{Loader, Plan, Stored};
+use super::sites::{LoraStack, Module, Sites};
 use super::source::WeightSource;
 use super::weight_file::{self, WeightFile};
 use super::weights::Weights;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use crate::memory;
-use crate::ops::attention::Span;
-use crate::ops::buffers::{Buffers, Hold};
-use crate::ops::linear::{Linear, Weight};
+use crate::ops::lora::Dropout;
+use crate::ops::rms_norm;
 use crate::ops::rope::Rotation;
-use crate::ops::{rms_norm, rounding};
-use candle_core::{DType, Device, Tensor};
+use crate::tensor::buffers::{Buffers, Hold};
+use crate::tensor::{Device, DeviceChoice, Matrix, rounding};
+use crate::weights::{DenseType, FrozenMatrix, Linear, WeightType};
 use once_cell::sync::OnceCell;
 use rayon::ThreadPool;
 #[cfg(test)]
@@ -30,10 +31,10 @@ use std::sync::Arc;
 pub(crate) struct Decoder {
     pub(super) config: DecoderConfig,
     pub(super) device: Device,
-    dtype: DType,
-    pub(super) embedding: Weight,
+    dtype: DenseType,
+    pub(super) embedding: Arc<dyn FrozenMatrix>,
     pub(super) layers: Vec<Layer>,
-    norm: Tensor,
+    norm: Matrix,
     pub(super) head: Linear,
     /// All parallel work of the model runs here.
     threads: ThreadPool,
@@ -41,8 +42,19 @@ pub(crate) struct Decoder {
     files: Vec<Arc<WeightFile>>,
     /// Stored tensors.
     tensors: usize,
-    kept: Kept,
+    stored: Stored,
     sha256: OnceCell<String>,
+}
+
+/// What a forward pass gives.
+pub(super) struct Forward<'a> {
+    pub(super) pass: Pass<'a>,
+    /// The final hidden states of the batch's outputs, normed, `[outputs, hidden]`.
+    pub(super) hidden: Matrix,
+    /// The same before their norm.
+    pub(super) residual: Matrix,
+    /// By layer, what was to be kept.
+    pub(super) saved: Vec<Saved>,
 }
 
 /// How to load a decoder.
@@ -51,7 +63,7 @@ pub(crate) struct LoadPlan<'a> {
     /// `auto`, `f32`, `f16` or `bf16`.
     pub(crate) dtype: &'a str,
     /// How the weights are quantized while they are read, if at all.
-    pub(crate) quantize: Option<Quantize>,
+    pub(crate) quantize: Option<&'static WeightType>,
     /// Products of quantized weights to f32 rounding, in place of integer ones.
     pub(crate) exact: bool,
     /// 0 for one per core.
@@ -73,18 +85,18 @@ impl Decoder {
         };
         memory::probe(0)?;
         let device = plan.device.open()?;
-        let dtype = weight_dtype(plan.dtype, &device)?;
+        let dtype = DenseType::parse(plan.dtype, &device)?;
         let threads = thread_pool(plan.threads)?;
         let weights: Box<dyn WeightSource> = match files {
             ModelFiles::Directory(dir) => Box::new(Weights::open(dir)?),
             ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)),
         };
-        let wanted = Wanted { quantize: plan.quantize, exact: plan.exact, dtype, device: &device };
-        let mut loader = Loader::new(&config, &*weights, wanted, &threads, monitor);
+        let plan = Plan { quantize: plan.quantize, exact: plan.exact, dtype, device: &device };
+        let mut loader = Loader::new(&config, &*weights, plan, &threads, monitor);
         let (embedding, head) = loader.embedding_and_head()?;
         let layers = (0..config.num_hidden_layers).map(|index| loader.layer(index)).collect::<Result<Vec<_>>>()?;
         let norm = loader.vector("model.norm.weight", config.hidden_size)?;
-        let kept = loader.finish()?;
+        let stored = loader.finish()?;
         let (files, tensors) = (weights.files(), weights.len());
         // What was read while someone wrote to it is neither the old model nor the new one.
         files.iter().try_for_each(|file| file.check_unchanged())?;
@@ -101,7 +113,7 @@ impl Decoder {
             buffers: Buffers::default(),
             files,
             tensors,
-            kept,
+            stored,
             sha256: OnceCell::new(),
         })
     }
@@ -116,14 +128,14 @@ impl Decoder {
         &self.device
     }
 
-    /// The type its weights are kept in.
-    pub(crate) fn dtype(&self) -> DType {
+    /// The type its dense weights are kept in.
+    pub(crate) fn dtype(&self) -> DenseType {
         self.dtype
     }
 
     /// In what types its matrices are kept.
-    pub(crate) fn kept(&self) -> &Kept {
-        &self.kept
+    pub(crate) fn weight_types(&self) -> &Stored {
+        &self.stored
     }
 
     /// Threads its work runs on.
@@ -146,49 +158,81 @@ impl Decoder {
 
     /// What there is to know of how the model was read.
     pub(crate) fn notes(&self) -> Vec<String> {
-        self.config.notes.iter().cloned().chain(self.kept.notes()).collect()
+        self.config.notes.iter().cloned().chain(self.stored.notes()).collect()
     }
 
-    /// `(out_features, in_features)` of a projection; the same in every layer.
-    pub(crate) fn projection_shape(&self, projection: Projection) -> (usize, usize) {
-        projection_shape(&self.config, projection)
+    /// Where deltas attach.
+    pub(crate) fn sites(&self) -> Sites {
+        self.config.sites()
     }
 
-    /// A dense f32 copy `[out, in]` of a frozen weight.
+    /// `(out_features, in_features)` of a module; the same in every layer.
+    pub(crate) fn module_shape(&self, module: Module) -> (usize, usize) {
+        self.config.module_shape(module)
+    }
+
+    /// A dense copy `[out, in]` of a frozen weight.
     #[cfg(test)]
-    pub(crate) fn projection_weight(&self, site: super::lora::Site) -> Result<Tensor> {
-        self.layers[site.layer].linears[site.projection as usize].dense_weight()
+    pub(crate) fn dense_weight(&self, site: super::sites::Site) -> Result<Matrix> {
+        let mut found = self.layers[site.layer].projections().filter(|projection| projection.site == site);
+        found.next().unwrap().linear.dense_weight()
+    }
+
+    /// A pool of keys and values with room for `tokens`.
+    pub(crate) fn new_pool(&self, tokens: usize) -> Result<KvPool> {
+        let width = self.config.num_key_value_heads * self.config.head_dim;
+        KvPool::new(self.layers.len(), tokens, width, &self.device)
     }
 
     /// An empty cache for a sequence of at most `capacity` tokens.
     pub(crate) fn new_cache(&self, capacity: usize) -> Result<KvCache> {
-        let width = self.config.num_key_value_heads * self.config.head_dim;
-        KvCache::new(self.layers.len(), capacity.min(self.config.max_position_embeddings), width, &self.device)
+        let capacity = capacity.min(self.config.max_position_embeddings);
+        Ok(KvCache::new(self.new_pool(capacity)?, capacity))
     }
 
     /// Runs `tokens` after those the cache holds; the final hidden states, normed, `[tokens, hidden]`.
-    pub(crate) fn extend(&self, tokens: &[u32], cache: &mut KvCache, lora: &LoraStack) -> Result<Tensor> {
+    pub(crate) fn extend(&self, tokens: &[u32], cache: &mut KvCache, lora: &LoraStack) -> Result<Matrix> {
         cache.check_room(tokens.len())?;
-        let held = cache.len();
-        memory::probe(self.unfailing_bytes(tokens.len(), held + tokens.len(), 0))?;
-        let positions: Vec<usize> = (held..held + tokens.len()).collect();
-        let spans = [Span { query: 0, queries: tokens.len(), key: 0, keys: held + tokens.len() }];
-        self.run(|| {
-            let rotation = self.rotation(&positions)?;
-            let pass = Pass { rotation: &rotation, spans: &spans, lora, dropout: None, wanted: None };
-            let mut x = self.embed(tokens)?;
-            for layer in &self.layers {
-                let activations = layer.activations(&pass, x, Some(cache))?;
-                x = layer.output(&pass, &activations)?;
-            }
-            cache.advance(tokens.len());
-            self.final_norm(&x)
-        })
+        cache.pool.reserve(&mut cache.table, tokens.len())?;
+        let mut batch = Batch::default();
+        batch.push_tokens(tokens, &cache.table, 0, 0..tokens.len());
+        let hidden = self.hidden(&batch, &mut cache.pool, &[lora])?;
+        cache.table.advance(tokens.len());
+        Ok(hidden)
     }
 
-    /// `hidden [n, hidden]`, normed, → logits `[n, vocab]`, f32.
-    pub(crate) fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        memory::probe(2 * 4 * (hidden.dim(0)? * self.config.vocab_size) as u64)?;
+    /// The final hidden states of a batch's outputs, normed, `[outputs, hidden]`. Keys and values go into the pool, where
+    /// every sequence has room for its tokens; on an error they are anything.
+    pub(crate) fn hidden(&self, batch: &Batch, pool: &mut KvPool, stacks: &[&LoraStack]) -> Result<Matrix> {
+        memory::probe(self.unfailing_bytes(batch.tokens().len(), batch.longest(), 0))?;
+        self.run(|| Ok(self.forward(batch, Some(pool), stacks, None, Keep::Nothing)?.hidden))
+    }
+
+    /// The one forward pass, for training, for prompts and for the next tokens of many sequences; on the model's threads.
+    pub(super) fn forward<'a>(
+        &self,
+        batch: &Batch,
+        mut kv: Option<&mut KvPool>,
+        stacks: &'a [&'a LoraStack],
+        dropout: Option<Dropout>,
+        keep: Keep,
+    ) -> Result<Forward<'a>> {
+        let rotation = self.rotation(batch.positions())?;
+        let pass = Pass::new(batch, rotation, self.sites(), stacks, dropout);
+        let mut residual = self.embed(batch.tokens())?;
+        let mut saved = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            let (output, of_layer) = layer.forward(&pass, residual, kv.as_deref_mut(), keep)?;
+            residual = output;
+            saved.extend(of_layer);
+        }
+        let hidden = rms_norm::forward(&residual, &self.norm, self.config.rms_norm_eps)?;
+        Ok(Forward { pass, hidden, residual, saved })
+    }
+
+    /// `hidden [n, hidden]`, normed, → logits `[n, vocab]`.
+    pub(crate) fn logits(&self, hidden: &Matrix) -> Result<Matrix> {
+        memory::probe(2 * 4 * (hidden.rows() * self.config.vocab_size) as u64)?;
         self.run(|| self.head.forward(hidden))
     }
 
@@ -202,40 +246,24 @@ impl Decoder {
         self.buffers.hold()
     }
 
-    pub(super) fn rotation(&self, positions: &[usize]) -> Result<Rotation> {
+    fn rotation(&self, positions: &[usize]) -> Result<Rotation> {
         let rope = &self.config.rope;
         Rotation::new(positions, &rope.inv_freq, rope.attention_factor, &self.device)
     }
 
-    /// `[tokens, hidden]`, f32.
-    pub(super) fn embed(&self, tokens: &[u32]) -> Result<Tensor> {
+    /// `[tokens, hidden]`
+    pub(super) fn embed(&self, tokens: &[u32]) -> Result<Matrix> {
         if let Some(id) = tokens.iter().find(|&&id| id as usize >= self.config.vocab_size) {
             return Err(Error::new(
                 Code::InvalidArgument,
                 format!("token id {id} is outside the model's vocabulary of {}", self.config.vocab_size),
             ));
         }
-        self.embedding.rows(tokens)
+        self.embedding.gather(tokens)
     }
 
-    pub(super) fn final_norm(&self, x: &Tensor) -> Result<Tensor> {
-        rms_norm::forward(x, &self.norm, self.config.rms_norm_eps)
-    }
-
-    pub(super) fn final_norm_backward(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+    pub(super) fn final_norm_backward(&self, x: &Matrix, dy: &Matrix) -> Result<Matrix> {
         rms_norm::backward(x, &self.norm, self.config.rms_norm_eps, dy)
-    }
-}
-
-pub(super) fn projection_shape(config: &DecoderConfig, projection: Projection) -> (usize, usize) {
-    let hidden = config.hidden_size;
-    let (queries, keys) = (config.num_attention_heads * config.head_dim, config.num_key_value_heads * config.head_dim);
-    match projection {
-        Projection::Q => (queries, hidden),
-        Projection::K | Projection::V => (keys, hidden),
-        Projection::O => (hidden, queries),
-        Projection::Gate | Projection::Up => (config.intermediate_size, hidden),
-        Projection::Down => (hidden, config.intermediate_size),
     }
 }
 

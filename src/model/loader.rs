@@ -2,47 +2,23 @@
 //! what was not kept as asked or as stored.
 
 use super::config::DecoderConfig;
-use super::decoder::projection_shape;
-use super::layer::Layer;
-use super::lora::{Projection, Site};
+use super::layer::{Adaptable, Attention, Layer, Mlp, Projections};
+use super::sites::Site;
 use super::source::WeightSource;
 use super::surplus;
 use crate::control::{Monitor, Phase, Progress};
 use crate::error::{Code, Error, Result};
 use crate::ops::attention::Heads;
-use crate::ops::k_quant::{KType, KWeight};
-use crate::ops::linear::{Linear, Weight};
-use crate::ops::quantized::Q8Weight;
-use candle_core::{DType, Device, Tensor};
+use crate::tensor::{Device, Matrix};
+use crate::weights::{Dense, DenseType, FALLBACK, FrozenMatrix, Linear, WeightType};
 use rayon::ThreadPool;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Quantization of the weights of linear layers and embeddings while they load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Quantize {
-    /// GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.
-    Q8,
-    /// Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.
-    Q4K,
-    /// Q6_K.
-    Q6K,
-}
-
-impl Quantize {
-    fn name(self) -> &'static str {
-        match self {
-            Quantize::Q8 => "q8_0",
-            Quantize::Q4K => "q4_k",
-            Quantize::Q6K => "q6_k",
-        }
-    }
-}
-
 /// In what types the matrices of a model are kept.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct Stored {
     /// Type → how many matrices.
     pub(crate) types: BTreeMap<&'static str, usize>,
     /// What differs from the file or from what was asked → the matrices concerned.
@@ -51,7 +27,7 @@ pub(crate) struct Kept {
     surplus: Option<String>,
 }
 
-impl Kept {
+impl Stored {
     /// One sentence for each way in which matrices differ from the file or from what was asked.
     pub(crate) fn notes(&self) -> Vec<String> {
         let note = |(what, names): (&String, &Vec<String>)| match names.as_slice() {
@@ -64,49 +40,49 @@ impl Kept {
 }
 
 /// What a loader does with the weights.
-pub(super) struct Wanted<'a> {
-    pub(super) quantize: Option<Quantize>,
+pub(super) struct Plan<'a> {
+    pub(super) quantize: Option<&'static WeightType>,
     pub(super) exact: bool,
-    pub(super) dtype: DType,
+    pub(super) dtype: DenseType,
     pub(super) device: &'a Device,
 }
 
 pub(super) struct Loader<'a, 'm> {
     config: &'a DecoderConfig,
     source: &'a dyn WeightSource,
-    wanted: Wanted<'a>,
+    plan: Plan<'a>,
     threads: &'a ThreadPool,
     monitor: &'a mut Monitor<'m>,
     started: Instant,
     loaded: u64,
     /// Names of the tensors that were read.
     read: HashSet<String>,
-    kept: Kept,
+    stored: Stored,
 }
 
 impl<'a, 'm> Loader<'a, 'm> {
     pub(super) fn new(
         config: &'a DecoderConfig,
         source: &'a dyn WeightSource,
-        wanted: Wanted<'a>,
+        plan: Plan<'a>,
         threads: &'a ThreadPool,
         monitor: &'a mut Monitor<'m>,
     ) -> Self {
         Loader {
             config,
             source,
-            wanted,
+            plan,
             threads,
             monitor,
             started: Instant::now(),
             loaded: 0,
             read: HashSet::new(),
-            kept: Kept::default(),
+            stored: Stored::default(),
         }
     }
 
     /// The embedding and the output head; the same if the model ties them.
-    pub(super) fn embedding_and_head(&mut self) -> Result<(Weight, Weight)> {
+    pub(super) fn embedding_and_head(&mut self) -> Result<(Arc<dyn FrozenMatrix>, Arc<dyn FrozenMatrix>)> {
         let tied = self.config.tie_word_embeddings;
         let shape = [self.config.vocab_size, self.config.hidden_size];
         let (embed, head) = ("model.embed_tokens.weight", "lm_head.weight");
@@ -121,12 +97,15 @@ impl<'a, 'm> Loader<'a, 'm> {
         Ok((self.weight(embed, shape, false)?, self.weight(head, shape, true)?))
     }
 
-    pub(super) fn vector(&mut self, name: &str, len: usize) -> Result<Tensor> {
-        self.dense(name, &[len], DType::F32)
+    /// A vector as a matrix of one row.
+    pub(super) fn vector(&mut self, name: &str, len: usize) -> Result<Matrix> {
+        let values = self.values(name, &[len])?;
+        Matrix::new(1, len, values, self.plan.device)
     }
 
     pub(super) fn layer(&mut self, index: usize) -> Result<Layer> {
         let config = self.config;
+        let (hidden, eps) = (config.hidden_size, config.rms_norm_eps);
         let name = |path: &str| format!("model.layers.{index}.{path}");
         let qk_norms = match config.qk_norm {
             false => None,
@@ -135,36 +114,62 @@ impl<'a, 'm> Loader<'a, 'm> {
                 self.vector(&name("self_attn.k_norm.weight"), config.head_dim)?,
             )),
         };
-        let mut linears = Vec::with_capacity(Projection::ALL.len());
-        for projection in Projection::ALL {
-            linears.push(self.linear(Site { layer: index, projection })?);
-        }
-        let linears = linears.try_into().map_err(|_| Error::new(Code::Internal, "a layer has seven projections"))?;
-        Ok(Layer {
-            index,
+        let (queries, keys) =
+            (config.num_attention_heads * config.head_dim, config.num_key_value_heads * config.head_dim);
+        let attention = Attention {
+            layer: index,
             heads: Heads {
                 queries: config.num_attention_heads,
                 keys: config.num_key_value_heads,
                 dim: config.head_dim,
                 window: config.windows[index],
             },
-            eps: config.rms_norm_eps,
-            activation: config.activation,
-            linears,
-            input_norm: self.vector(&name("input_layernorm.weight"), config.hidden_size)?,
-            post_attention_norm: self.vector(&name("post_attention_layernorm.weight"), config.hidden_size)?,
+            eps,
             qk_norms,
-        })
+            qkv: self.projections(index, config.modules.qkv, vec![queries, keys, keys])?,
+            output: self.only(index, config.modules.output)?,
+            norm: self.vector(&name("input_layernorm.weight"), hidden)?,
+        };
+        let mlp = Mlp {
+            eps,
+            activation: config.activation,
+            gate_up: self.projections(index, config.modules.gate_up, vec![config.intermediate_size; 2])?,
+            down: self.only(index, config.modules.down)?,
+            norm: self.vector(&name("post_attention_layernorm.weight"), hidden)?,
+        };
+        Ok(Layer { attention, mlp })
+    }
+
+    fn projections(&mut self, layer: usize, paths: &[&str], widths: Vec<usize>) -> Result<Projections> {
+        let layers = paths.iter().map(|path| self.adaptable(layer, path)).collect::<Result<_>>()?;
+        Ok(Projections { layers, widths })
+    }
+
+    fn only(&mut self, layer: usize, paths: &[&str]) -> Result<Adaptable> {
+        self.adaptable(layer, paths.first().copied().unwrap_or_default())
+    }
+
+    fn adaptable(&mut self, layer: usize, path: &str) -> Result<Adaptable> {
+        let module = self.config.modules.module(path);
+        let module = module.ok_or_else(|| Error::new(Code::Internal, format!("`{path}` is no module of a layer")))?;
+        let site = Site { layer, module };
+        let (out, inp) = self.config.module_shape(module);
+        let weight = self.weight(&format!("{}.weight", site.path()), [out, inp], false)?;
+        let bias = match self.config.has_bias(module) {
+            true => Some(self.vector(&format!("{}.bias", site.path()), out)?),
+            false => None,
+        };
+        Ok(Adaptable { site, linear: Linear::new(weight, bias) })
     }
 
     /// What was kept how, and what was not read at all.
-    pub(super) fn finish(mut self) -> Result<Kept> {
+    pub(super) fn finish(mut self) -> Result<Stored> {
         let surplus = surplus::check(self.config, &self.source.names(), &self.read).map_err(|err| {
             let folder = self.source.files().first().map(|file| file.path().display().to_string()).unwrap_or_default();
             err.context(&folder).with("path", folder)
         })?;
-        self.kept.surplus = surplus;
-        Ok(self.kept)
+        self.stored.surplus = surplus;
+        Ok(self.stored)
     }
 
     /// A head of its own in a model whose config ties it to the embedding: transformers 4 takes the embedding, transformers 5
@@ -183,23 +188,11 @@ impl<'a, 'm> Loader<'a, 'm> {
         Err(Error::new(Code::ModelFormat, message).with("tensor", head))
     }
 
-    fn linear(&mut self, site: Site) -> Result<Linear> {
-        let (out, inp) = projection_shape(self.config, site.projection);
-        let has_bias = match site.projection {
-            Projection::Q | Projection::K | Projection::V => self.config.qkv_bias,
-            Projection::O => self.config.output_bias,
-            Projection::Gate | Projection::Up | Projection::Down => self.config.mlp_bias,
-        };
-        let weight = self.weight(&format!("{}.weight", site.module()), [out, inp], false)?;
-        let bias = if has_bias { Some(self.vector(&format!("{}.bias", site.module()), out)?) } else { None };
-        Ok(Linear::new(weight, bias))
-    }
-
-    fn dense(&mut self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.monitor.check()?;
         let values = self.threads.install(|| self.source.values(name, shape))?;
         self.count(name);
-        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(self.wanted.device)?)
+        Ok(values)
     }
 
     fn count(&mut self, name: &str) {
@@ -210,57 +203,58 @@ impl<'a, 'm> Loader<'a, 'm> {
     }
 
     /// A matrix: as it is stored if that is quantized, else quantized if that was asked for.
-    fn weight(&mut self, name: &str, shape: [usize; 2], is_head: bool) -> Result<Weight> {
+    fn weight(&mut self, name: &str, shape: [usize; 2], is_head: bool) -> Result<Arc<dyn FrozenMatrix>> {
         self.monitor.check()?;
-        let exact = self.wanted.exact;
-        let is_cpu = self.wanted.device.is_cpu();
-        let on_cpu = || match is_cpu {
-            true => Ok(()),
-            false => Err(Error::new(Code::Unsupported, "quantized weights run on the CPU only; use device `cpu`")),
-        };
+        let exact = self.plan.exact;
         let weight = match self.threads.install(|| self.source.quantized(name, shape, exact))? {
-            Some(stored) => {
-                on_cpu()?;
+            Some(found) => {
+                self.check_can_quantize()?;
                 self.count(name);
-                if let Some(type_name) = stored.converted_from {
-                    let what = format!("stored as {type_name}, kept in {}", stored.weight.type_name());
-                    self.kept.changed.entry(what).or_default().push(name.to_owned());
+                if let Some(type_name) = found.converted_from {
+                    let what = format!("stored as {type_name}, kept in {}", found.weight.type_name());
+                    self.stored.changed.entry(what).or_default().push(name.to_owned());
                 }
-                stored.weight
+                found.weight
             }
-            None => {
-                if self.wanted.quantize.is_some() {
-                    on_cpu()?;
+            None => match self.quantization(name, shape, is_head)? {
+                None => {
+                    let values = self.values(name, &shape)?;
+                    Arc::new(Dense::new(shape, values, self.plan.dtype, self.plan.device)?)
                 }
-                let tensor = self.dense(name, &shape, self.wanted.dtype)?;
-                match self.quantization(name, shape, is_head) {
-                    None => Weight::Dense(tensor),
-                    Some(kind) => self.threads.install(|| quantize(kind, &tensor, exact))?,
+                Some(kind) => {
+                    let values = self.values(name, &shape)?;
+                    self.threads.install(|| (kind.quantize)(shape, &values, exact))?
                 }
-            }
+            },
         };
-        *self.kept.types.entry(weight.type_name()).or_default() += 1;
+        *self.stored.types.entry(weight.type_name()).or_default() += 1;
         Ok(weight)
     }
 
-    fn quantization(&mut self, name: &str, [_, width]: [usize; 2], is_head: bool) -> Option<Quantize> {
-        let asked = self.wanted.quantize?;
-        let kind = if asked == Quantize::Q4K && is_head { Quantize::Q6K } else { asked };
-        if kind == Quantize::Q8 || width.is_multiple_of(KWeight::BLOCK) {
-            return Some(kind);
+    fn check_can_quantize(&self) -> Result<()> {
+        match self.plan.device.is_host() {
+            true => Ok(()),
+            false => Err(Error::new(Code::Unsupported, "quantized weights run on the CPU only; use device `cpu`")),
         }
-        let (kind, block) = (kind.name(), KWeight::BLOCK);
-        let what =
-            format!("kept in q8_0 instead of {kind}, which needs rows of a multiple of {block}; they have {width}");
-        self.kept.changed.entry(what).or_default().push(name.to_owned());
-        Some(Quantize::Q8)
     }
-}
 
-fn quantize(kind: Quantize, tensor: &Tensor, exact: bool) -> Result<Weight> {
-    Ok(match kind {
-        Quantize::Q8 => Weight::Q8(Arc::new(Q8Weight::new(tensor, exact)?)),
-        Quantize::Q4K => Weight::K(Arc::new(KWeight::quantize(KType::Q4K, tensor, exact)?)),
-        Quantize::Q6K => Weight::K(Arc::new(KWeight::quantize(KType::Q6K, tensor, exact)?)),
-    })
+    fn quantization(
+        &mut self,
+        name: &str,
+        [_, width]: [usize; 2],
+        is_head: bool,
+    ) -> Result<Option<&'static WeightType>> {
+        let Some(asked) = self.plan.quantize else { return Ok(None) };
+        self.check_can_quantize()?;
+        let kind = if is_head { WeightType::named(asked.head).unwrap_or(asked) } else { asked };
+        if width.is_multiple_of(kind.block) {
+            return Ok(Some(kind));
+        }
+        let what = format!(
+            "kept in {} instead of {}, which needs rows of a multiple of {}; they have {width}",
+            FALLBACK.name, kind.name, kind.block
+        );
+        self.stored.changed.entry(what).or_default().push(name.to_owned());
+        Ok(Some(FALLBACK))
+    }
 }

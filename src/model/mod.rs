@@ -1,21 +1,23 @@
 //! The decoder: configuration of the families, weights, layers, KV cache, forward and backward.
 
+mod batch;
 mod config;
 mod config_fields;
 mod decoder;
-mod device;
+mod families;
 mod files;
 pub(crate) mod gguf;
+mod gradients;
 mod kv_cache;
+mod kv_pool;
 mod layer;
 mod loader;
-mod lora;
 mod memory;
 mod recognise;
 mod rope_scaling;
+mod sites;
 mod source;
 mod surplus;
-mod training;
 mod weight_file;
 mod weights;
 
@@ -28,14 +30,15 @@ pub(crate) mod test_support;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use batch::{Batch, PackedBatch};
 pub(crate) use config_fields::is_off;
 pub(crate) use decoder::{Decoder, LoadPlan};
-pub(crate) use device::{DeviceChoice, available_devices};
 pub(crate) use files::ModelFiles;
 pub(crate) use gguf::Gguf;
 pub(crate) use kv_cache::KvCache;
-pub(crate) use loader::Quantize;
-pub(crate) use lora::{LoraStack, LoraWeights, Projection, Site};
+pub(crate) use kv_pool::{BlockTable, KvPool};
 pub(crate) use memory::BatchSize;
 pub(crate) use recognise::model_name;
-pub(crate) use training::{LoraGradients, PackedBatch};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use sites::APART;
+pub(crate) use sites::{LoraGradients, LoraStack, LoraWeights, Module, ModuleTable, Site, Sites};

@@ -3,8 +3,14 @@
 use super::test_support::*;
 use super::*;
 use crate::ops::testing::{flat, relative_error};
+use crate::tensor::Matrix;
 use serde_json::json;
 use std::path::Path;
+
+/// Of the fixtures and of `random_model`.
+fn decoder_sites() -> impl Iterator<Item = Site> {
+    Sites { table: &APART, num_layers: 2 }.iter()
+}
 
 #[test]
 fn exact_training_on_quantized_weights_equals_training_on_the_dequantized_ones() {
@@ -12,26 +18,26 @@ fn exact_training_on_quantized_weights_equals_training_on_the_dequantized_ones()
     let batch = super::test_support::json(&case.join("batch.json"));
     let packed = packed(&batch["input_ids"], &batch["labels"], &batch["attention_mask"]);
     let models = fixtures().join("models/qwen2");
-    let exact = load_as(&models, Some(Quantize::Q8), true).unwrap();
+    let exact = load_as(&models, Some("q8_0"), true).unwrap();
     let dense_dir = dequantized_copy(&models, &exact);
     let dense = load(dense_dir.path()).unwrap();
     let lora = stack(&case.join("adapter"), &dense, 2.0);
     let gradients = |decoder: &Decoder| decoder.loss_and_gradients(&packed, &lora, 0.1, None, false).unwrap();
     let (expected_loss, expected) = gradients(&dense);
-    let fast = load_as(&models, Some(Quantize::Q8), false).unwrap();
+    let fast = load_as(&models, Some("q8_0"), false).unwrap();
     let (loss, found) = gradients(&exact);
     assert!((loss / expected_loss - 1.0).abs() < 1e-5, "loss {loss}, dense {expected_loss}");
-    for site in Site::all(2) {
+    for site in decoder_sites() {
         let ([f], [e]) = (found.at(site), expected.at(site)) else { panic!("one delta per site") };
-        assert!(relative_error(&f.a, &e.a) < 1e-3, "{}", site.module());
-        assert!(relative_error(&f.b, &e.b) < 1e-3, "{}", site.module());
+        assert!(relative_error(&f.a, &e.a) < 1e-3, "{}", site.path());
+        assert!(relative_error(&f.b, &e.b) < 1e-3, "{}", site.path());
     }
 
     // Integer products add noise, as llama.cpp's do; this model has large random weights, which is the worst case.
     let (loss, found) = gradients(&fast);
     assert!((loss / expected_loss - 1.0).abs() < 0.02, "loss {loss}, dense {expected_loss}");
     let all = |gradients: &LoraGradients| -> Vec<f64> {
-        Site::all(2)
+        decoder_sites()
             .flat_map(|s| [flat(&gradients.at(s)[0].a), flat(&gradients.at(s)[0].b)].concat())
             .map(f64::from)
             .collect()
@@ -45,7 +51,7 @@ fn exact_training_on_quantized_weights_equals_training_on_the_dequantized_ones()
 #[test]
 fn training_on_k_quants_equals_training_on_the_dequantized_weights() {
     let model = random_model(512);
-    for quantize in [Quantize::Q4K, Quantize::Q6K] {
+    for quantize in ["q4_k", "q6_k"] {
         for exact in [true, false] {
             let quantized = load_as(model.path(), Some(quantize), exact).unwrap();
             let dense_dir = dequantized_copy(model.path(), &quantized);
@@ -58,11 +64,11 @@ fn training_on_k_quants_equals_training_on_the_dequantized_weights() {
             let (expected_loss, expected) = gradients(&dense);
             let (loss, found) = gradients(&quantized);
             assert!((loss / expected_loss - 1.0).abs() < 1e-5, "{quantize:?}: loss {loss}, dense {expected_loss}");
-            for site in Site::all(2) {
+            for site in decoder_sites() {
                 let ([f], [e]) = (found.at(site), expected.at(site)) else { panic!("one delta per site") };
                 for (f, e) in [(&f.a, &e.a), (&f.b, &e.b)] {
                     let error = relative_error(f, e);
-                    assert!(error < 1e-3, "{quantize:?} {}: {error:e}", site.module());
+                    assert!(error < 1e-3, "{quantize:?} {}: {error:e}", site.path());
                 }
             }
         }
@@ -81,10 +87,10 @@ fn pytorch_gives_the_same_gradients_on_the_dequantized_weights() {
     let mut batch = PackedBatch::default();
     rows.iter().for_each(|(ids, prompt_len)| batch.push(ids, |i| i >= *prompt_len));
     let rows = rows.map(|(ids, prompt_len)| json!({"ids": ids, "prompt_len": prompt_len}));
-    for quantize in [Quantize::Q8, Quantize::Q6K, Quantize::Q4K] {
+    for quantize in ["q8_0", "q6_k", "q4_k"] {
         let decoder = load_as(model.path(), Some(quantize), true).unwrap();
         let lora = random_stack(&decoder);
-        let (dense, adapter) = (dequantized_copy(model.path(), &decoder), adapter_dir(&lora, 2));
+        let (dense, adapter) = (dequantized_copy(model.path(), &decoder), adapter_dir(&lora, decoder.sites()));
         let out = adapter.path().join("gradients.safetensors");
         let output = std::process::Command::new(&python)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/check_gradients.py"))
@@ -95,11 +101,11 @@ fn pytorch_gives_the_same_gradients_on_the_dequantized_weights() {
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let expected = stack_of(&out, 2, 1.0);
+        let expected = stack_of(&out, &decoder, 1.0);
         let (loss, found) = decoder.loss_and_gradients(&batch, &lora, 1.0, None, false).unwrap();
         assert!((loss / printed["loss"].as_f64().unwrap() - 1.0).abs() < 1e-5, "{quantize:?}: {loss}, {printed}");
         let mut worst = 0.0f64;
-        for site in Site::all(2) {
+        for site in decoder_sites() {
             let ([f], [e]) = (found.at(site), expected.at(site)) else { panic!("one delta per site") };
             for (f, e) in [(&f.a, &e.a), (&f.b, &e.b)] {
                 worst = worst.max(relative_error(f, e));
@@ -116,7 +122,7 @@ fn k_quants_give_nearly_the_logits_of_f32_token_by_token_too() {
     let prompt: Vec<u32> = (5..37).collect();
     let expected = logits(&load(model.path()).unwrap(), &prompt);
     // Random weights are the worst case; what matters is that more bits are closer.
-    for (quantize, tolerance) in [(Quantize::Q4K, 0.3), (Quantize::Q6K, 0.08), (Quantize::Q8, 0.03)] {
+    for (quantize, tolerance) in [("q4_k", 0.3), ("q6_k", 0.08), ("q8_0", 0.03)] {
         let decoder = load_as(model.path(), Some(quantize), false).unwrap();
         let found = logits(&decoder, &prompt);
         let error = relative_error(&found, &expected);
@@ -125,7 +131,8 @@ fn k_quants_give_nearly_the_logits_of_f32_token_by_token_too() {
         let mut cache = decoder.new_cache(prompt.len()).unwrap();
         let hidden: Vec<_> =
             prompt.iter().map(|id| decoder.extend(&[*id], &mut cache, &LoraStack::none()).unwrap()).collect();
-        let one_by_one = decoder.logits(&candle_core::Tensor::cat(&hidden, 0).unwrap()).unwrap();
+        let hidden = Matrix::join_rows(&hidden.iter().collect::<Vec<_>>(), decoder.device()).unwrap();
+        let one_by_one = decoder.logits(&hidden).unwrap();
         let error = relative_error(&one_by_one, &found);
         assert!(error < 0.1, "{quantize:?}: token by token differs by {error}");
     }
@@ -134,10 +141,10 @@ fn k_quants_give_nearly_the_logits_of_f32_token_by_token_too() {
 #[test]
 fn rows_that_are_no_whole_blocks_fall_back_and_say_so() {
     let model = random_model(300);
-    let decoder = load_as(model.path(), Some(Quantize::Q4K), false).unwrap();
-    let types: Vec<_> = decoder.kept().types.iter().map(|(name, count)| (*name, *count)).collect();
+    let decoder = load_as(model.path(), Some("q4_k"), false).unwrap();
+    let types: Vec<_> = decoder.weight_types().types.iter().map(|(name, count)| (*name, *count)).collect();
     assert_eq!(types, [("q4_k", 13), ("q6_k", 1), ("q8_0", 2)]);
-    let notes = decoder.kept().notes();
+    let notes = decoder.weight_types().notes();
     assert_eq!(
         notes,
         [
@@ -146,5 +153,5 @@ fn rows_that_are_no_whole_blocks_fall_back_and_say_so() {
         ]
     );
     let whole = random_model(512);
-    assert_eq!(load(whole.path()).unwrap().kept().types.get("f32"), Some(&16));
+    assert_eq!(load(whole.path()).unwrap().weight_types().types.get("f32"), Some(&16));
 }

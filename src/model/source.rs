@@ -2,7 +2,7 @@
 
 use super::weight_file::WeightFile;
 use crate::error::{Code, Error, Result};
-use crate::ops::linear::Weight;
+use crate::weights::FrozenMatrix;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -29,14 +29,14 @@ pub(super) trait WeightSource: Send + Sync {
     }
 
     /// The matrix `name` of exactly `shape`, if it is stored quantized.
-    fn quantized(&self, _name: &str, _shape: [usize; 2], _exact: bool) -> Result<Option<Stored>> {
+    fn quantized(&self, _name: &str, _shape: [usize; 2], _exact: bool) -> Result<Option<Found>> {
         Ok(None)
     }
 }
 
 /// A matrix that was stored quantized.
-pub(super) struct Stored {
-    pub(super) weight: Weight,
+pub(super) struct Found {
+    pub(super) weight: Arc<dyn FrozenMatrix>,
     /// The type it was stored in, if it is kept in another.
     pub(super) converted_from: Option<String>,
 }

@@ -3,11 +3,14 @@
 use super::*;
 use crate::control::Monitor;
 use crate::error::Code;
-use crate::ops::testing::{flat, normal};
+use crate::ops::testing::{flat, normal, normal_values};
+use crate::tensor::{DeviceChoice, Matrix};
+use crate::weights::WeightType;
 use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -27,7 +30,20 @@ pub(crate) fn load(dir: &Path) -> crate::error::Result<Decoder> {
     load_as(dir, None, false)
 }
 
-pub(crate) fn load_as(dir: &Path, quantize: Option<Quantize>, exact: bool) -> crate::error::Result<Decoder> {
+/// Every device that decoders are tested on, as `ops::testing::devices`.
+pub(crate) fn devices() -> Vec<DeviceChoice> {
+    let named = std::env::var("TAILORA_TEST_DEVICE").ok().map(|name| DeviceChoice::parse(&name).unwrap());
+    [DeviceChoice::Cpu, DeviceChoice::Reference].into_iter().chain(named).collect()
+}
+
+/// In f32.
+pub(crate) fn load_on(dir: &Path, device: DeviceChoice) -> Decoder {
+    let plan = LoadPlan { device, dtype: "f32", quantize: None, exact: false, threads: 2 };
+    Decoder::load(dir, &plan, &mut Monitor::none()).unwrap_or_else(|err| panic!("{}: {err}", dir.display()))
+}
+
+pub(crate) fn load_as(dir: &Path, quantize: Option<&str>, exact: bool) -> crate::error::Result<Decoder> {
+    let quantize = quantize.map(|name| WeightType::named(name).unwrap());
     let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", quantize, exact, threads: 2 };
     Decoder::load(dir, &plan, &mut Monitor::none())
 }
@@ -40,9 +56,10 @@ pub(crate) fn ids(value: &Value) -> Vec<u32> {
     value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
 }
 
-pub(crate) fn matrix(value: &Value) -> Tensor {
+pub(crate) fn matrix(value: &Value) -> Matrix {
     let rows: Vec<Vec<f32>> = serde_json::from_value(value.clone()).unwrap();
-    Tensor::new(rows, &Device::Cpu).unwrap()
+    let cols = rows[0].len();
+    Matrix::new(rows.len(), cols, rows.concat(), &crate::tensor::Device::host()).unwrap()
 }
 
 pub(crate) fn greedy(decoder: &Decoder, prompt: &[u32], steps: usize, lora: &LoraStack) -> Vec<u32> {
@@ -50,7 +67,7 @@ pub(crate) fn greedy(decoder: &Decoder, prompt: &[u32], steps: usize, lora: &Lor
     let mut hidden = decoder.extend(prompt, &mut cache, lora).unwrap();
     let mut out = Vec::new();
     loop {
-        let last = hidden.narrow(0, hidden.dim(0).unwrap() - 1, 1).unwrap();
+        let last = hidden.part(hidden.rows() - 1..hidden.rows()).unwrap();
         let logits = flat(&decoder.logits(&last).unwrap());
         let next = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap() as u32;
         out.push(next);
@@ -63,15 +80,20 @@ pub(crate) fn greedy(decoder: &Decoder, prompt: &[u32], steps: usize, lora: &Lor
 
 /// An adapter's tensors by PEFT's names, with one scaling for all.
 pub(crate) fn stack(dir: &Path, decoder: &Decoder, scaling: f64) -> LoraStack {
-    stack_of(&dir.join("adapter_model.safetensors"), decoder.config().num_hidden_layers, scaling)
+    stack_of(&dir.join("adapter_model.safetensors"), decoder, scaling)
 }
 
 /// The same of a file.
-pub(crate) fn stack_of(file: &Path, num_layers: usize, scaling: f64) -> LoraStack {
+pub(crate) fn stack_of(file: &Path, decoder: &Decoder, scaling: f64) -> LoraStack {
     let tensors = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
     let mut stack = LoraStack::none();
-    for site in Site::all(num_layers) {
-        let get = |which| tensors.get(&peft_name(site, which)).cloned();
+    for site in decoder.sites().iter() {
+        let get = |which| {
+            let tensor = tensors.get(&peft_name(site, which))?;
+            let (rows, cols) = tensor.dims2().unwrap();
+            let values = tensor.flatten_all().unwrap().to_vec1().unwrap();
+            Some(Arc::new(Matrix::new(rows, cols, values, decoder.device()).unwrap()))
+        };
         if let (Some(a), Some(b)) = (get("A"), get("B")) {
             stack.push(site, LoraWeights { a, b, scaling });
         }
@@ -80,22 +102,22 @@ pub(crate) fn stack_of(file: &Path, num_layers: usize, scaling: f64) -> LoraStac
 }
 
 fn peft_name(site: Site, which: &str) -> String {
-    format!("base_model.model.{}.lora_{which}.weight", site.module())
+    format!("base_model.model.{}.lora_{which}.weight", site.path())
 }
 
 /// A PEFT adapter directory of a stack like [`random_stack`]'s: one delta at every site, of one rank and scaling.
-pub(crate) fn adapter_dir(lora: &LoraStack, num_layers: usize) -> tempfile::TempDir {
+pub(crate) fn adapter_dir(lora: &LoraStack, sites: Sites) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let mut tensors = HashMap::new();
     let mut config = json!({"peft_type": "LORA", "task_type": "CAUSAL_LM"});
-    for site in Site::all(num_layers) {
-        let [LoraWeights { a, b, scaling }] = lora.at(site) else { panic!("one delta at {}", site.module()) };
-        let r = a.dim(0).unwrap();
+    for site in sites.iter() {
+        let [LoraWeights { a, b, scaling }] = lora.at(site) else { panic!("one delta at {}", site.path()) };
+        let r = a.rows();
         (config["r"], config["lora_alpha"]) = (json!(r), json!(scaling * r as f64));
-        tensors.insert(peft_name(site, "A"), a.clone());
-        tensors.insert(peft_name(site, "B"), b.clone());
+        tensors.insert(peft_name(site, "A"), a.tensor().unwrap());
+        tensors.insert(peft_name(site, "B"), b.tensor().unwrap());
     }
-    config["target_modules"] = json!(Projection::ALL.map(Projection::module_name));
+    config["target_modules"] = json!(sites.table.modules().map(Module::name).collect::<Vec<_>>());
     std::fs::write(dir.path().join("adapter_config.json"), config.to_string()).unwrap();
     candle_core::safetensors::save(&tensors, dir.path().join("adapter_model.safetensors")).unwrap();
     dir
@@ -141,14 +163,14 @@ pub(crate) fn dequantized_copy(model: &Path, decoder: &Decoder) -> tempfile::Tem
     let dir = copy_of(model);
     let path = dir.path().join("model.safetensors");
     let mut tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
-    for site in Site::all(decoder.config().num_hidden_layers) {
-        let name = format!("{}.weight", site.module());
-        tensors.insert(name, decoder.projection_weight(site).unwrap());
+    for site in decoder.sites().iter() {
+        let name = format!("{}.weight", site.path());
+        tensors.insert(name, decoder.dense_weight(site).unwrap().tensor().unwrap());
     }
     let all: Vec<u32> = (0..decoder.config().vocab_size as u32).collect();
-    tensors.insert("model.embed_tokens.weight".to_owned(), decoder.embed(&all).unwrap());
+    tensors.insert("model.embed_tokens.weight".to_owned(), decoder.embed(&all).unwrap().tensor().unwrap());
     if tensors.contains_key("lm_head.weight") {
-        tensors.insert("lm_head.weight".to_owned(), decoder.head.dense_weight().unwrap());
+        tensors.insert("lm_head.weight".to_owned(), decoder.head.dense_weight().unwrap().tensor().unwrap());
     }
     candle_core::safetensors::save(&tensors, &path).unwrap();
     dir
@@ -167,8 +189,9 @@ pub(crate) fn random_model(intermediate: usize) -> tempfile::TempDir {
     std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
     let mut tensors = HashMap::new();
     let mut put = |name: String, shape: &[usize], scale: f64| {
-        let values = (normal(shape, tensors.len() as u64) * scale).unwrap();
-        tensors.insert(name, values);
+        let values = normal_values(shape.iter().product(), tensors.len() as u64);
+        let values = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
+        tensors.insert(name, (values * scale).unwrap());
     };
     put("model.embed_tokens.weight".to_owned(), &[vocab, hidden], 1.0);
     put("lm_head.weight".to_owned(), &[vocab, hidden], 0.06);
@@ -200,17 +223,21 @@ pub(crate) fn random_model(intermediate: usize) -> tempfile::TempDir {
 /// Random deltas of rank 4 at every site.
 pub(crate) fn random_stack(decoder: &Decoder) -> LoraStack {
     let mut stack = LoraStack::none();
-    for site in Site::all(decoder.config().num_hidden_layers) {
-        let (out, inp) = decoder.projection_shape(site.projection);
-        let random = |shape, seed: usize| (normal(shape, 1000 + seed as u64) * 0.05).unwrap();
-        let (a, b) = (random((4, inp), 2 * site.index()), random((out, 4), 2 * site.index() + 1));
+    for (index, site) in decoder.sites().iter().enumerate() {
+        let (out, inp) = decoder.module_shape(site.module);
+        let random = |rows, cols, seed: usize| {
+            let mut matrix = normal(rows, cols, 1000 + seed as u64).to(decoder.device()).unwrap();
+            matrix.scale(0.05).unwrap();
+            Arc::new(matrix)
+        };
+        let (a, b) = (random(4, inp, 2 * index), random(out, 4, 2 * index + 1));
         stack.push(site, LoraWeights { a, b, scaling: 2.0 });
     }
     stack
 }
 
 /// The logits after each token.
-pub(crate) fn logits(decoder: &Decoder, prompt: &[u32]) -> Tensor {
+pub(crate) fn logits(decoder: &Decoder, prompt: &[u32]) -> Matrix {
     let mut cache = decoder.new_cache(prompt.len()).unwrap();
     let hidden = decoder.extend(prompt, &mut cache, &LoraStack::none()).unwrap();
     decoder.logits(&hidden).unwrap()

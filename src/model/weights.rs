@@ -7,7 +7,7 @@ use super::recognise::{no_weights, recognised};
 use super::source::{WeightSource, check_finite};
 use super::weight_file::WeightFile;
 use crate::error::{Code, Error, Result};
-use crate::ops::buffers::zeros;
+use crate::tensor::buffers::zeros;
 use half::{bf16, f16};
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};

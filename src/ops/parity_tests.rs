@@ -1,53 +1,66 @@
 //! Every operator against PyTorch: forward and gradients (`tests/fixtures/README.md`, `ops/`).
 
 use super::adamw::{self, Hyper, Moments};
-use super::attention::{self, Heads, Span};
+use super::attention::{self, Gradients, Heads, Span};
 use super::cross_entropy::loss_sum;
-use super::linear::Linear;
 use super::lora::{self, LoraWeights};
 use super::rms_norm;
 use super::rope::Rotation;
 use super::swiglu::{self, Activation};
-use super::testing::{assert_close, flat};
-use candle_core::{Device, Tensor};
+use super::testing::{assert_close, devices, flat};
+use crate::tensor::{Device, Matrix};
+use crate::weights::Linear;
+use candle_core::Tensor;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 struct Case {
     tensors: HashMap<String, Tensor>,
     settings: Value,
+    device: Device,
+}
+
+/// The case on every device.
+fn cases(name: &str) -> Vec<Case> {
+    devices().into_iter().map(|device| Case::load(name, device)).collect()
 }
 
 impl Case {
-    fn load(name: &str) -> Self {
+    fn load(name: &str, device: Device) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/ops/{name}.safetensors"));
         let bytes = std::fs::read(&path).unwrap();
         let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
         let settings = metadata.metadata().as_ref().and_then(|m| m.get("settings")).map_or("null", String::as_str);
         let settings = serde_json::from_str(settings).unwrap();
-        Case { tensors: candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).unwrap(), settings }
+        let tensors = candle_core::safetensors::load_buffer(&bytes, &candle_core::Device::Cpu).unwrap();
+        Case { tensors, settings, device }
     }
 
-    fn get(&self, name: &str) -> Tensor {
+    fn tensor(&self, name: &str) -> Tensor {
         self.tensors.get(name).unwrap_or_else(|| panic!("no tensor {name}")).clone()
     }
 
-    /// A tensor as a matrix of its last dimension.
-    fn rows(&self, name: &str) -> Tensor {
-        let tensor = self.get(name);
+    fn matrix_of(&self, tensor: &Tensor) -> Matrix {
         let width = *tensor.dims().last().unwrap();
-        tensor.reshape(((), width)).unwrap()
+        let values: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
+        Matrix::new(values.len() / width, width, values, &self.device).unwrap()
+    }
+
+    /// A tensor as a matrix of its last dimension.
+    fn get(&self, name: &str) -> Matrix {
+        self.matrix_of(&self.tensor(name))
     }
 
     /// `[1, heads, tokens, dim]` → `[tokens, heads · dim]`
-    fn by_token(&self, name: &str) -> Tensor {
-        let x = self.get(name).squeeze(0).unwrap().transpose(0, 1).unwrap().contiguous().unwrap();
-        x.flatten_from(1).unwrap()
+    fn by_token(&self, name: &str) -> Matrix {
+        let x = self.tensor(name).squeeze(0).unwrap().transpose(0, 1).unwrap().contiguous().unwrap();
+        self.matrix_of(&x.flatten_from(1).unwrap())
     }
 
     fn ids(&self, name: &str) -> Vec<i64> {
-        self.get(name).to_vec1().unwrap()
+        self.tensor(name).to_vec1().unwrap()
     }
 
     fn number(&self, name: &str) -> f64 {
@@ -59,23 +72,21 @@ const TOLERANCE: f64 = 5e-6;
 
 #[test]
 fn rms_norm_equals_pytorch() {
-    for name in ["rms_norm", "rms_norm_small"] {
-        let case = Case::load(name);
-        let (x, weight, eps) = (case.rows("x"), case.get("weight"), case.number("eps"));
-        assert_close(&rms_norm::forward(&x, &weight, eps).unwrap(), &case.rows("y"), TOLERANCE);
-        assert_close(&rms_norm::backward(&x, &weight, eps, &case.rows("dy")).unwrap(), &case.rows("dx"), TOLERANCE);
+    for case in ["rms_norm", "rms_norm_small"].into_iter().flat_map(cases) {
+        let (x, weight, eps) = (case.get("x"), case.get("weight"), case.number("eps"));
+        assert_close(&rms_norm::forward(&x, &weight, eps).unwrap(), &case.get("y"), TOLERANCE);
+        assert_close(&rms_norm::backward(&x, &weight, eps, &case.get("dy")).unwrap(), &case.get("dx"), TOLERANCE);
     }
 }
 
 #[test]
 fn rope_equals_pytorch() {
-    for name in ["rope", "rope_offset", "rope_llama3", "rope_linear", "rope_yarn"] {
-        let case = Case::load(name);
+    for case in ["rope", "rope_offset", "rope_llama3", "rope_linear", "rope_yarn"].into_iter().flat_map(cases) {
         let positions: Vec<usize> = case.ids("positions").iter().map(|p| *p as usize).collect();
-        let inv_freq: Vec<f32> = case.get("inv_freq").to_vec1().unwrap();
+        let inv_freq = flat(&case.get("inv_freq"));
         let yarn = case.settings["rope_type"] == "yarn";
         let factor = if yarn { 0.1 * case.number("factor").ln() + 1.0 } else { 1.0 };
-        let rotation = Rotation::new(&positions, &inv_freq, factor as f32, &Device::Cpu).unwrap();
+        let rotation = Rotation::new(&positions, &inv_freq, factor as f32, &case.device).unwrap();
         assert_close(&rotation.forward(case.by_token("x")).unwrap(), &case.by_token("y"), TOLERANCE);
         assert_close(&rotation.backward(case.by_token("dy")).unwrap(), &case.by_token("dx"), TOLERANCE);
     }
@@ -83,16 +94,19 @@ fn rope_equals_pytorch() {
 
 #[test]
 fn attention_equals_pytorch() {
-    for name in ["attention", "attention_past", "attention_packed", "attention_window", "attention_packed_window"] {
-        let case = Case::load(name);
+    for case in ["attention", "attention_past", "attention_packed", "attention_window", "attention_packed_window"]
+        .into_iter()
+        .flat_map(cases)
+    {
         let (q, k, v) = (case.by_token("q"), case.by_token("k"), case.by_token("v"));
         let window = Some(case.number("window") as usize).filter(|w| *w > 0);
-        let dim = case.get("q").dim(3).unwrap();
-        let heads = Heads { queries: case.get("q").dim(1).unwrap(), keys: case.get("k").dim(1).unwrap(), dim, window };
+        let dim = case.tensor("q").dim(3).unwrap();
+        let heads =
+            Heads { queries: case.tensor("q").dim(1).unwrap(), keys: case.tensor("k").dim(1).unwrap(), dim, window };
         assert!((case.number("scale") - 1.0 / (dim as f64).sqrt()).abs() < 1e-6);
-        let spans = spans(&case, q.dim(0).unwrap(), k.dim(0).unwrap());
+        let spans = spans(&case, q.rows(), k.rows());
         assert_close(&attention::forward(heads, &spans, &q, &k, &v).unwrap(), &case.by_token("o"), TOLERANCE);
-        let (dq, dk, dv) = attention::backward(heads, &spans, &q, &k, &v, &case.by_token("do")).unwrap();
+        let Gradients { dq, dk, dv } = attention::backward(heads, &spans, &q, &k, &v, &case.by_token("do")).unwrap();
         assert_close(&dq, &case.by_token("dq"), TOLERANCE);
         assert_close(&dk, &case.by_token("dk"), TOLERANCE);
         assert_close(&dv, &case.by_token("dv"), TOLERANCE);
@@ -101,16 +115,17 @@ fn attention_equals_pytorch() {
 
 fn spans(case: &Case, queries: usize, keys: usize) -> Vec<Span> {
     if !case.tensors.contains_key("documents") {
-        return vec![Span { query: 0, queries, key: 0, keys }];
+        return vec![Span { queries: 0..queries, keys: vec![0..keys] }];
     }
     let documents = case.ids("documents");
     let mut spans: Vec<Span> = Vec::new();
     for (row, document) in documents.iter().enumerate() {
-        if row > 0 && documents[row - 1] == *document {
-            let last = spans.last_mut().unwrap();
-            (last.queries, last.keys) = (last.queries + 1, last.keys + 1);
-        } else {
-            spans.push(Span { query: row, queries: 1, key: row, keys: 1 });
+        match spans.last_mut() {
+            Some(last) if documents[row - 1] == *document => {
+                last.queries.end += 1;
+                last.keys[0].end += 1;
+            }
+            _ => spans.push(Span { queries: row..row + 1, keys: vec![row..row + 1] }),
         }
     }
     spans
@@ -119,29 +134,31 @@ fn spans(case: &Case, queries: usize, keys: usize) -> Vec<Span> {
 #[test]
 fn gated_activations_equal_pytorch() {
     for (name, activation) in [("swiglu", Activation::Silu), ("geglu_tanh", Activation::GeluTanh)] {
-        let case = Case::load(name);
-        let (g, u) = (case.get("g"), case.get("u"));
-        assert_close(&swiglu::forward(activation, &g, &u).unwrap(), &case.get("y"), TOLERANCE);
-        let swiglu::Backward { gated, dgate: dg, dup: du } =
-            swiglu::backward(activation, g, u, case.get("dy")).unwrap();
-        assert_close(&gated, &case.get("y"), TOLERANCE);
-        assert_close(&dg, &case.get("dg"), TOLERANCE);
-        assert_close(&du, &case.get("du"), TOLERANCE);
+        for case in cases(name) {
+            let (g, u) = (case.get("g"), case.get("u"));
+            assert_close(&swiglu::forward(activation, &g, &u).unwrap(), &case.get("y"), TOLERANCE);
+            let swiglu::Backward { gated, dgate: dg, dup: du } =
+                swiglu::backward(activation, g, u, case.get("dy")).unwrap();
+            assert_close(&gated, &case.get("y"), TOLERANCE);
+            assert_close(&dg, &case.get("dg"), TOLERANCE);
+            assert_close(&du, &case.get("du"), TOLERANCE);
+        }
     }
 }
 
 #[test]
 fn lora_linear_equals_pytorch() {
-    for name in ["lora_linear", "lora_linear_bias"] {
-        let case = Case::load(name);
-        let linear = Linear::dense(case.get("weight"), case.tensors.get("bias").cloned());
-        let weights = [LoraWeights { a: case.get("a"), b: case.get("b"), scaling: case.number("scale") }];
+    for case in ["lora_linear", "lora_linear_bias"].into_iter().flat_map(cases) {
+        let linear = Linear::dense(case.get("weight"), case.tensors.contains_key("bias").then(|| case.get("bias")));
+        let weights =
+            [LoraWeights { a: Arc::new(case.get("a")), b: Arc::new(case.get("b")), scaling: case.number("scale") }];
         let x = case.get("x");
-        assert_close(&lora::forward(&linear, &weights, None, &x).unwrap().0, &case.get("y"), TOLERANCE);
-        let (lows, dlows) =
-            (lora::lows(&weights, None, &x).unwrap(), lora::low_gradients(&weights, &case.get("dy")).unwrap());
-        let dx = lora::input_gradient(&linear, &weights, None, &dlows, &case.get("dy")).unwrap();
-        let grads = lora::weight_gradients(&weights, None, &x, &lows, &dlows, &case.get("dy")).unwrap();
+        let mut y = linear.forward(&x).unwrap();
+        let projected = lora::add_deltas(&mut y, 0..x.rows(), &weights, None, &x).unwrap();
+        assert_close(&y, &case.get("y"), TOLERANCE);
+        let dprojected = lora::project_gradients(&weights, &case.get("dy")).unwrap();
+        let dx = lora::input_gradient(&linear, &weights, None, &dprojected, &case.get("dy")).unwrap();
+        let grads = lora::weight_gradients(&weights, None, &x, &projected, &dprojected, &case.get("dy")).unwrap();
         assert_close(&dx, &case.get("dx"), TOLERANCE);
         assert_close(&grads[0].a, &case.get("da"), TOLERANCE);
         assert_close(&grads[0].b, &case.get("db"), TOLERANCE);
@@ -150,27 +167,24 @@ fn lora_linear_equals_pytorch() {
 
 #[test]
 fn cross_entropy_equals_pytorch() {
-    for name in ["cross_entropy", "cross_entropy_one"] {
-        let case = Case::load(name);
+    for case in ["cross_entropy", "cross_entropy_one"].into_iter().flat_map(cases) {
         let labels = case.ids("labels");
         let (rows, targets): (Vec<u32>, Vec<u32>) =
             labels.iter().enumerate().filter(|(_, l)| **l >= 0).map(|(row, l)| (row as u32, *l as u32)).unzip();
         assert_eq!(rows.len(), case.number("trained") as usize);
-        let rows = Tensor::new(rows, &Device::Cpu).unwrap();
-        let hidden = case.get("hidden").index_select(&rows, 0).unwrap();
+        let hidden = case.get("hidden").gather(&rows).unwrap();
         let head = Linear::dense(case.get("weight"), None);
         let sum = loss_sum(&head, &hidden, &targets, Some(1.0 / targets.len() as f64)).unwrap();
-        let expected = f64::from(case.get("loss").to_scalar::<f32>().unwrap());
+        let expected = f64::from(case.tensor("loss").to_scalar::<f32>().unwrap());
         assert!((sum.loss / targets.len() as f64 - expected).abs() < TOLERANCE * expected);
-        let expected = case.get("dhidden").index_select(&rows, 0).unwrap();
+        let expected = case.get("dhidden").gather(&rows).unwrap();
         assert_close(&sum.dhidden.unwrap(), &expected, TOLERANCE);
     }
 }
 
 #[test]
 fn adamw_equals_pytorch() {
-    for name in ["adamw", "adamw_no_decay"] {
-        let case = Case::load(name);
+    for case in ["adamw", "adamw_no_decay"].into_iter().flat_map(cases) {
         let hyper = Hyper {
             beta1: case.number("beta1"),
             beta2: case.number("beta2"),
@@ -180,10 +194,10 @@ fn adamw_equals_pytorch() {
         let mut p = case.get("p0");
         let mut moments = Moments::zeros(&p).unwrap();
         for step in 0..5 {
-            let gradient = case.get("grads").get(step).unwrap().contiguous().unwrap();
+            let gradient = case.matrix_of(&case.tensor("grads").get(step).unwrap());
             (p, moments) =
                 adamw::step(hyper, case.number("lr"), step as u64 + 1, 1.0, &p, &gradient, &moments).unwrap();
-            assert_close(&p, &case.get("p").get(step).unwrap(), TOLERANCE);
+            assert_close(&p, &case.matrix_of(&case.tensor("p").get(step).unwrap()), TOLERANCE);
         }
         assert_close(&moments.first, &case.get("m"), TOLERANCE);
         assert_close(&moments.second, &case.get("v"), TOLERANCE);

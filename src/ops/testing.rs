@@ -1,24 +1,33 @@
 //! Judges for operators: finite differences and closeness, in f64 where it matters.
 
-use candle_core::{Device, Shape, Tensor};
+use crate::tensor::{Device, DeviceChoice, Matrix};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-/// Deterministic, roughly normal f32 values.
-pub(crate) fn normal(shape: impl Into<Shape>, seed: u64) -> Tensor {
-    let shape = shape.into();
+/// Deterministic, roughly normal values.
+pub(crate) fn normal_values(count: usize, seed: u64) -> Vec<f32> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let data: Vec<f32> =
-        (0..shape.elem_count()).map(|_| (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0).collect();
-    Tensor::from_vec(data, shape, &Device::Cpu).unwrap()
+    (0..count).map(|_| (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0).collect()
 }
 
-pub(crate) fn flat(tensor: &Tensor) -> Vec<f32> {
-    tensor.flatten_all().unwrap().to_vec1().unwrap()
+/// The same as a matrix in host memory.
+pub(crate) fn normal(rows: usize, cols: usize, seed: u64) -> Matrix {
+    Matrix::new(rows, cols, normal_values(rows * cols, seed), &Device::host()).unwrap()
+}
+
+impl Matrix {
+    /// A copy on a device.
+    pub(crate) fn to(&self, device: &Device) -> crate::error::Result<Matrix> {
+        Matrix::new(self.rows(), self.cols(), self.values()?, device)
+    }
+}
+
+pub(crate) fn flat(matrix: &Matrix) -> Vec<f32> {
+    matrix.values().unwrap()
 }
 
 /// Largest difference over largest magnitude of `expected`.
-pub(crate) fn relative_error(actual: &Tensor, expected: &Tensor) -> f64 {
-    assert_eq!(actual.dims(), expected.dims());
+pub(crate) fn relative_error(actual: &Matrix, expected: &Matrix) -> f64 {
+    assert_eq!(actual.shape(), expected.shape());
     let (a, e) = (flat(actual), flat(expected));
     let scale = e.iter().fold(1e-12f64, |m, v| m.max(f64::from(v.abs())));
     let worst = a
@@ -29,25 +38,43 @@ pub(crate) fn relative_error(actual: &Tensor, expected: &Tensor) -> f64 {
     worst / scale
 }
 
-pub(crate) fn assert_close(actual: &Tensor, expected: &Tensor, tolerance: f64) {
+#[track_caller]
+pub(crate) fn assert_close(actual: &Matrix, expected: &Matrix, tolerance: f64) {
     let error = relative_error(actual, expected);
     assert!(error <= tolerance, "relative error {error:e} exceeds {tolerance:e}");
 }
 
 /// Compares `dx` with central differences of `Σ f(x) · dy` along random directions.
-pub(crate) fn check_gradient(x: &Tensor, dx: &Tensor, dy: &Tensor, f: impl Fn(&Tensor) -> Tensor) {
-    let objective =
-        |x: &Tensor| -> f64 { flat(&f(x)).iter().zip(flat(dy)).map(|(y, d)| f64::from(*y) * f64::from(d)).sum() };
+#[track_caller]
+pub(crate) fn check_gradient(x: &Matrix, dx: &Matrix, dy: &Matrix, f: impl Fn(&Matrix) -> Matrix) {
+    let dot = |a: &Matrix, b: &Matrix| -> f64 {
+        flat(a).iter().zip(flat(b)).map(|(a, b)| f64::from(*a) * f64::from(b)).sum()
+    };
     for seed in 0..4 {
-        let direction = normal(x.shape().clone(), 100 + seed);
+        let direction = normal(x.rows(), x.cols(), 100 + seed).to(&x.device()).unwrap();
         let h = 1e-2;
-        let step = (&direction * h).unwrap();
-        let numeric = (objective(&(x + &step).unwrap()) - objective(&(x - &step).unwrap())) / (2.0 * h);
-        let analytic: f64 = flat(dx).iter().zip(flat(&direction)).map(|(g, d)| f64::from(*g) * f64::from(d)).sum();
+        let moved = |by: f64| {
+            let (mut moved, mut step) = (x.duplicate().unwrap(), direction.duplicate().unwrap());
+            step.scale(by).unwrap();
+            moved.add(&step).unwrap();
+            dot(&f(&moved), dy)
+        };
+        let numeric = (moved(h) - moved(-h)) / (2.0 * h);
+        let analytic = dot(dx, &direction);
         let scale = flat(dx).iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt().max(1.0);
         assert!(
-            (numeric - analytic).abs() <= 4e-3 * scale * (1.0 + (x.elem_count() as f64).sqrt() * 0.05),
+            (numeric - analytic).abs() <= 4e-3 * scale * (1.0 + (x.len() as f64).sqrt() * 0.05),
             "direction {seed}: finite difference {numeric}, gradient {analytic}"
         );
     }
+}
+
+/// Every device that operators are tested on: host memory, the composed forms alone, and the GPU that
+/// `TAILORA_TEST_DEVICE` names, as in `cuda:0`.
+pub(crate) fn devices() -> Vec<Device> {
+    let mut devices = vec![Device::host(), Device::reference()];
+    if let Ok(name) = std::env::var("TAILORA_TEST_DEVICE") {
+        devices.push(DeviceChoice::parse(&name).and_then(DeviceChoice::open).unwrap());
+    }
+    devices
 }

@@ -5,7 +5,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::files::{open_regular, read_bytes, write_atomic};
-use candle_core::{Device, Tensor};
+use crate::tensor::{Device, Matrix};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -21,7 +21,22 @@ const MAX_HEADER: u64 = 64 << 20;
 /// What is written and read: named tensors and counters.
 pub(super) struct Checkpoint {
     pub(super) state: Value,
-    pub(super) tensors: HashMap<String, Tensor>,
+    pub(super) tensors: HashMap<String, Values>,
+}
+
+/// The numbers of a tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Values {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Vec<f32>,
+}
+
+impl TryFrom<&Matrix> for Values {
+    type Error = Error;
+
+    fn try_from(matrix: &Matrix) -> Result<Self> {
+        Ok(Values { shape: vec![matrix.rows(), matrix.cols()], values: matrix.values()? })
+    }
 }
 
 /// The checkpoint's file in the run directory; folds have files of their own.
@@ -57,9 +72,8 @@ impl Checkpoint {
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let mut buffers = Vec::with_capacity(self.tensors.len());
         for (name, tensor) in &self.tensors {
-            let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
-            let bytes: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
-            buffers.push((name.clone(), tensor.dims().to_vec(), bytes));
+            let bytes: Vec<u8> = tensor.values.iter().copied().flat_map(f32::to_le_bytes).collect();
+            buffers.push((name.clone(), tensor.shape.clone(), bytes));
         }
         let mut views = Vec::with_capacity(buffers.len());
         for (name, shape, bytes) in &buffers {
@@ -72,7 +86,7 @@ impl Checkpoint {
     }
 
     /// Reads a checkpoint of at most `limit` bytes; `None` if there is none.
-    pub(super) fn read(path: &Path, limit: u64, device: &Device) -> Result<Option<Self>> {
+    pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
         }
@@ -81,30 +95,38 @@ impl Checkpoint {
             Error::new(Code::Training, format!("{} is not a checkpoint of this library: {what}", path.display()))
                 .with("path", path.display().to_string())
         };
-        Self::parse(&bytes, device).map(Some).map_err(bad)
+        Self::parse(&bytes).map(Some).map_err(bad)
     }
 
     /// Reads the bytes of a checkpoint's file; the error is what is wrong with them.
-    pub(super) fn parse(bytes: &[u8], device: &Device) -> Result<Self, String> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|err| err.to_string())?;
         let state = metadata.metadata().as_ref().and_then(|map| map.get(STATE));
         let state = state.ok_or_else(|| format!("its metadata lacks {STATE}"))?;
         let state = serde_json::from_str(state).map_err(|err| err.to_string())?;
-        let tensors = candle_core::safetensors::load_buffer(bytes, device).map_err(|err| err.to_string())?;
+        let stored = SafeTensors::deserialize(bytes).map_err(|err| err.to_string())?;
+        let mut tensors = HashMap::new();
+        for (name, tensor) in stored.iter() {
+            if tensor.dtype() != Dtype::F32 {
+                return Err(format!("its tensor {name} is {:?}; expected F32", tensor.dtype()));
+            }
+            let values = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+            tensors.insert(name.to_owned(), Values { shape: tensor.shape().to_vec(), values });
+        }
         Ok(Checkpoint { state, tensors })
     }
 
-    /// Takes a tensor out, of the shape of `like`.
-    pub(super) fn take(&mut self, name: &str, like: &Tensor) -> Result<Tensor> {
+    /// Takes a matrix out, of the shape of `like`, to a device.
+    pub(super) fn take(&mut self, name: &str, like: &Matrix, device: &Device) -> Result<Matrix> {
+        let expected = [like.rows(), like.cols()];
         match self.tensors.remove(name) {
-            Some(tensor) if tensor.dims() == like.dims() && tensor.dtype() == like.dtype() => Ok(tensor),
+            Some(Values { shape, values }) if shape == expected => {
+                Matrix::new(like.rows(), like.cols(), values, device)
+            }
             found => {
-                let found = found.map_or("missing".to_owned(), |tensor| format!("{:?}", tensor.dims()));
-                Err(Error::new(
-                    Code::Training,
-                    format!("checkpoint: tensor {name} is {found}; expected {:?}", like.dims()),
-                )
-                .with("tensor", name))
+                let found = found.map_or("missing".to_owned(), |tensor| format!("{:?}", tensor.shape));
+                Err(Error::new(Code::Training, format!("checkpoint: tensor {name} is {found}; expected {expected:?}"))
+                    .with("tensor", name))
             }
         }
     }
@@ -123,25 +145,28 @@ mod tests {
     fn what_is_written_is_read_and_damage_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join(NAME);
-        assert!(Checkpoint::read(&file, 1 << 20, &Device::Cpu).unwrap().is_none());
-        let a = Tensor::new(&[[1f32, 2.0], [3.0, 4.5]], &Device::Cpu).unwrap();
-        let written = Checkpoint { state: json!({"steps": 7}), tensors: HashMap::from([("a".to_owned(), a.clone())]) };
+        assert!(Checkpoint::read(&file, 1 << 20).unwrap().is_none());
+        let a = Matrix::new(2, 2, vec![1.0, 2.0, 3.0, 4.5], &Device::host()).unwrap();
+        let written = Checkpoint {
+            state: json!({"steps": 7}),
+            tensors: HashMap::from([("a".to_owned(), Values::try_from(&a).unwrap())]),
+        };
         written.write(&file).unwrap();
-        let mut read = Checkpoint::read(&file, 1 << 20, &Device::Cpu).unwrap().unwrap();
+        let mut read = Checkpoint::read(&file, 1 << 20).unwrap().unwrap();
         assert_eq!(read.state["steps"], 7);
-        let err = read.take("b", &a).unwrap_err();
+        let err = read.take("b", &a, &a.device()).unwrap_err();
         assert!(err.message().contains("tensor b is missing; expected [2, 2]"), "{err}");
-        assert_eq!(read.take("a", &a).unwrap().to_vec2::<f32>().unwrap(), a.to_vec2::<f32>().unwrap());
+        assert_eq!(read.take("a", &a, &a.device()).unwrap().values().unwrap(), a.values().unwrap());
 
         assert!(is_one(&file) && is_name(OsStr::new(&name_of_fold(3))) && !is_name(OsStr::new("checkpoint.pt")));
-        let err = Checkpoint::read(&file, 100, &Device::Cpu).err().unwrap();
+        let err = Checkpoint::read(&file, 100).err().unwrap();
         assert!(err.message().contains("at most 100"), "{err}");
-        let err = Checkpoint::read(dir.path(), 100, &Device::Cpu).err().unwrap();
+        let err = Checkpoint::read(dir.path(), 100).err().unwrap();
         assert!(err.message().contains("regular file"), "{err}");
 
         let whole = std::fs::read(&file).unwrap();
         std::fs::write(&file, &whole[..whole.len() - 3]).unwrap();
-        let err = Checkpoint::read(&file, 1 << 20, &Device::Cpu).err().unwrap();
+        let err = Checkpoint::read(&file, 1 << 20).err().unwrap();
         assert!(err.message().contains("is not a checkpoint"), "{err}");
         std::fs::write(&file, b"\xff\xff\xff\xff\xff\xff\xff\x7f{}").unwrap();
         assert!(!is_one(&file) && !is_one(dir.path()) && !is_one(&dir.path().join("none")));

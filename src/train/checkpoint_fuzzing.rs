@@ -55,8 +55,7 @@ fn with_run<T>(work: impl FnOnce(Run<'_>) -> Result<T>) -> Result<T> {
 /// Goes on from `bytes`, whatever run they say they are of, to the end.
 pub(crate) fn resume_from(bytes: &[u8]) -> Result<()> {
     with_run(|mut run| {
-        let device = run.job.model.decoder().device();
-        let checkpoint = Checkpoint::parse(bytes, device).map_err(|what| Error::new(Code::Training, what))?;
+        let checkpoint = Checkpoint::parse(bytes).map_err(|what| Error::new(Code::Training, what))?;
         let identity = checkpoint.state["identity"].as_str().unwrap_or_default().to_owned();
         run.restore(checkpoint, &identity)?;
         run.execute(&mut Monitor::none())?;

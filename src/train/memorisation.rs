@@ -118,7 +118,7 @@ fn greedy(model: &LanguageModel, prompt: &[u32], lora: &LoraStack, monitor: &mut
             next = chunk.to_vec();
             continue;
         }
-        let logits = decoder.logits(&hidden.narrow(0, next.len() - 1, 1)?)?.flatten_all()?.to_vec1::<f32>()?;
+        let logits = decoder.logits(&hidden.part(next.len() - 1..next.len())?)?.into_values()?;
         let token = likeliest(&logits)
             .ok_or_else(|| Error::new(Code::Training, "the trained model gives no finite probability to any token"))?;
         if token == model.format().end_of_turn() || config.eos_token_ids.contains(&token) {

@@ -68,7 +68,7 @@ impl MemoryEstimate {
             adapter: 4 * copies * adapter.num_parameters() as u64,
             plain: pass(false),
             checkpointed: pass(true),
-            on_host: decoder.device().is_cpu(),
+            on_host: decoder.device().is_host(),
         })
     }
 

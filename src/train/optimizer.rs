@@ -4,16 +4,17 @@ use crate::adapter::Adapter;
 use crate::error::{Code, Error, Result};
 use crate::model::{LoraGradients, LoraStack, LoraWeights, Site};
 use crate::ops::adamw::{self, Hyper, Moments};
+use crate::tensor::Matrix;
 use crate::train::TrainOptions;
 use crate::train::checkpoint::Checkpoint;
-use candle_core::Tensor;
+use std::sync::Arc;
 
 /// Names of a parameter's tensors in a checkpoint, the moments' as in `torch.optim.AdamW`.
 const WEIGHT: &str = "weight";
 const FIRST: &str = "exp_avg";
 const SECOND: &str = "exp_avg_sq";
 
-/// AdamW over an adapter. Tensors are replaced, never changed, so a kept [`LoraStack`] stays as it was.
+/// AdamW over an adapter. Matrices are replaced, never changed, so a kept [`LoraStack`] stays as it was.
 pub(super) struct Optimizer {
     hyper: Hyper,
     /// Learning rate of B over that of A (LoRA+).
@@ -74,12 +75,12 @@ impl Optimizer {
     }
 
     /// Weights and moments by name, for a checkpoint.
-    pub(super) fn tensors(&self) -> impl Iterator<Item = (String, &Tensor)> {
+    pub(super) fn tensors(&self) -> impl Iterator<Item = (String, &Matrix)> {
         self.parameters.iter().flat_map(|p| {
-            let name = |which: &str, what: &str| format!("{}.lora_{which}.{what}", p.site.module());
+            let name = |which: &str, what: &str| format!("{}.lora_{which}.{what}", p.site.path());
             [
-                (name("A", WEIGHT), &p.weights.a),
-                (name("B", WEIGHT), &p.weights.b),
+                (name("A", WEIGHT), &*p.weights.a),
+                (name("B", WEIGHT), &*p.weights.b),
                 (name("A", FIRST), &p.a.first),
                 (name("B", FIRST), &p.b.first),
                 (name("A", SECOND), &p.a.second),
@@ -92,12 +93,12 @@ impl Optimizer {
     pub(super) fn restore(&mut self, steps: u64, checkpoint: &mut Checkpoint) -> Result<()> {
         self.steps = steps;
         for p in &mut self.parameters {
-            let module = p.site.module();
-            let mut take = |which: &str, what: &str, like: &Tensor| {
-                checkpoint.take(&format!("{module}.lora_{which}.{what}"), like)
+            let module = p.site.path();
+            let mut take = |which: &str, what: &str, like: &Matrix| {
+                checkpoint.take(&format!("{module}.lora_{which}.{what}"), like, &like.device())
             };
-            p.weights.a = take("A", WEIGHT, &p.weights.a)?;
-            p.weights.b = take("B", WEIGHT, &p.weights.b)?;
+            p.weights.a = Arc::new(take("A", WEIGHT, &p.weights.a)?);
+            p.weights.b = Arc::new(take("B", WEIGHT, &p.weights.b)?);
             p.a = Moments { first: take("A", FIRST, &p.a.first)?, second: take("A", SECOND, &p.a.second)? };
             p.b = Moments { first: take("B", FIRST, &p.b.first)?, second: take("B", SECOND, &p.b.second)? };
         }
@@ -110,13 +111,15 @@ impl Optimizer {
         let clip = if self.max_grad_norm > 0.0 { (self.max_grad_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
         for parameter in &mut self.parameters {
             let [gradient] = gradients.at(parameter.site) else {
-                return Err(Error::new(Code::Internal, format!("no gradient at {}", parameter.site.module())));
+                return Err(Error::new(Code::Internal, format!("no gradient at {}", parameter.site.path())));
             };
             let Parameter { weights, a, b, .. } = parameter;
             let (hyper, steps) = (self.hyper, self.steps);
             let rate_b = learning_rate * self.ratio;
-            (weights.a, *a) = adamw::step(hyper, learning_rate, steps, clip, &weights.a, &gradient.a, a)?;
-            (weights.b, *b) = adamw::step(hyper, rate_b, steps, clip, &weights.b, &gradient.b, b)?;
+            let of_a = adamw::step(hyper, learning_rate, steps, clip, &weights.a, &gradient.a, a)?;
+            let of_b = adamw::step(hyper, rate_b, steps, clip, &weights.b, &gradient.b, b)?;
+            (weights.a, *a) = (Arc::new(of_a.0), of_a.1);
+            (weights.b, *b) = (Arc::new(of_b.0), of_b.1);
         }
         Ok(())
     }

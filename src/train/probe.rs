@@ -69,7 +69,7 @@ fn token(model: &LanguageModel, lora: &LoraStack, monitor: &mut Monitor<'_>) -> 
         if cache.len() == PROMPT + TOKENS {
             cache.truncate(PROMPT);
         }
-        decoder.logits(&decoder.extend(&[0], &mut cache, lora)?)?.flatten_all()?.to_vec1::<f32>()?;
+        decoder.logits(&decoder.extend(&[0], &mut cache, lora)?)?.into_values()?;
         Ok(())
     })
 }

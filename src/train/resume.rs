@@ -1,6 +1,6 @@
 //! What of a run goes into its checkpoint, and how a run goes on from one.
 
-use super::checkpoint::{self, Checkpoint};
+use super::checkpoint::{self, Checkpoint, Values};
 use super::done::Done;
 use super::early_stopping::Snapshot;
 use super::failure::caught;
@@ -11,7 +11,9 @@ use crate::error::{Code, Error, Result};
 use crate::model::LoraWeights;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Serialize, Deserialize)]
 struct State {
@@ -59,12 +61,14 @@ impl Run<'_> {
 
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
         let (validations_without_progress, best) = self.stopping.state();
-        let mut tensors: std::collections::HashMap<_, _> =
-            self.optimizer.tensors().map(|(name, tensor)| (name, tensor.clone())).collect();
+        let mut tensors = HashMap::new();
+        for (name, matrix) in self.optimizer.tensors() {
+            tensors.insert(name, Values::try_from(matrix)?);
+        }
         if let Some(best) = best {
             for (site, LoraWeights { a, b, .. }) in &best.weights {
-                tensors.insert(format!("best.{}.lora_A", site.module()), a.clone());
-                tensors.insert(format!("best.{}.lora_B", site.module()), b.clone());
+                tensors.insert(format!("best.{}.lora_A", site.path()), Values::try_from(&**a)?);
+                tensors.insert(format!("best.{}.lora_B", site.path()), Values::try_from(&**b)?);
             }
         }
         let state = State {
@@ -87,7 +91,7 @@ impl Run<'_> {
         let Some(path) = self.checkpoint_path() else { return Ok(()) };
         // Weights, two moments and the best weights, each in its own bytes, and room for names and counters.
         let limit = 4 * 4 * self.initial.num_parameters() as u64 + (64 << 20);
-        match Checkpoint::read(&path, limit, self.job.model.decoder().device())? {
+        match Checkpoint::read(&path, limit)? {
             None => Ok(()),
             Some(checkpoint) => self
                 .restore(checkpoint, &self.identity())
@@ -113,9 +117,9 @@ impl Run<'_> {
         if let Some(Best { step, validation_loss }) = state.best {
             let mut weights = Vec::new();
             for (site, like) in self.initial.weights() {
-                let a = checkpoint.take(&format!("best.{}.lora_A", site.module()), &like.a)?;
-                let b = checkpoint.take(&format!("best.{}.lora_B", site.module()), &like.b)?;
-                weights.push((*site, LoraWeights { a, b, scaling: like.scaling }));
+                let a = checkpoint.take(&format!("best.{}.lora_A", site.path()), &like.a, &like.a.device())?;
+                let b = checkpoint.take(&format!("best.{}.lora_B", site.path()), &like.b, &like.b.device())?;
+                weights.push((*site, LoraWeights { a: Arc::new(a), b: Arc::new(b), scaling: like.scaling }));
             }
             best = Some(Snapshot { step, validation_loss: validation_loss.map(f64::from_bits), weights });
         }

@@ -13,7 +13,6 @@ use crate::adapter::Adapter;
 use crate::control::{Monitor, Phase, Progress};
 use crate::error::{Code, Error, Result};
 use crate::model::LoraStack;
-use candle_core::Tensor;
 
 pub(super) struct Run<'a> {
     pub(super) job: Job<'a>,
@@ -97,17 +96,13 @@ impl<'a> Run<'a> {
 
     /// Whether there are weights that are worth more than the error.
     fn has_something_to_give(&self, err: &Error) -> bool {
-        let finite = |tensor: &Tensor| {
-            let sum = tensor.abs().and_then(|tensor| tensor.sum_all()).and_then(|sum| sum.to_scalar::<f32>());
-            sum.is_ok_and(f32::is_finite)
-        };
         match (err.code(), self.stopping.state().1) {
             _ if self.done.steps == 0 => false,
             (Code::Cancelled, _) => true,
             (_, Some(best)) => best.validation_loss.is_some_and(f64::is_finite),
             // These weights are what the loss is not finite with.
             (Code::Training, None) => false,
-            (_, None) => self.optimizer.tensors().all(|(_, tensor)| finite(tensor)),
+            (_, None) => self.optimizer.tensors().all(|(_, matrix)| matrix.is_finite().unwrap_or(false)),
         }
     }
 

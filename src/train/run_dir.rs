@@ -156,10 +156,14 @@ fn stamp(name: &str, adapter: &Adapter, provenance: &Provenance, now: &Zoned, di
 mod tests {
     use super::*;
     use crate::adapter::{AdapterBase, LoraConfig};
-    use candle_core::Device;
+    use crate::model::{APART, Sites};
+    use crate::tensor::Device;
 
     fn base() -> AdapterBase {
-        AdapterBase { sha256: Some("ab12".into()), ..AdapterBase::new(1, &Device::Cpu, |_| (8, 8)).named("base") }
+        AdapterBase {
+            sha256: Some("ab12".into()),
+            ..AdapterBase::new(Sites { table: &APART, num_layers: 1 }, &Device::host(), |_| (8, 8)).named("base")
+        }
     }
 
     fn provenance() -> Provenance {

@@ -19,8 +19,7 @@ pub(super) use tensors::GgufWeights;
 
 use super::weight_file::WeightFile;
 use crate::error::{Code, Error, Result};
-use crate::ops::ggml;
-use candle_core::quantized::GgmlDType;
+use crate::weights::ggml::{self, GgmlDType};
 use cursor::Cursor;
 use metadata::Value;
 use std::collections::HashMap;
@@ -157,7 +156,7 @@ impl Stated {
     fn check(self, data: u64, alignment: u64, file: u64) -> Result<TensorInfo> {
         let Stated { name, dimensions, type_id, offset } = self;
         let refuse = |err: Error| err.with("tensor", &name).with("found_shape", &dimensions);
-        let Some(dtype) = ggml_type(type_id) else {
+        let Some(dtype) = ggml::type_of(type_id) else {
             return Err(refuse(unsupported(format!(
                 "tensor {name} is stored as {}; supported are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q2_K to \
                  Q6_K",
@@ -188,26 +187,6 @@ impl Stated {
             )))),
         }
     }
-}
-
-/// The types that are read. The numbers are ggml's.
-fn ggml_type(id: u32) -> Option<GgmlDType> {
-    Some(match id {
-        0 => GgmlDType::F32,
-        1 => GgmlDType::F16,
-        2 => GgmlDType::Q4_0,
-        3 => GgmlDType::Q4_1,
-        6 => GgmlDType::Q5_0,
-        7 => GgmlDType::Q5_1,
-        8 => GgmlDType::Q8_0,
-        10 => GgmlDType::Q2K,
-        11 => GgmlDType::Q3K,
-        12 => GgmlDType::Q4K,
-        13 => GgmlDType::Q5K,
-        14 => GgmlDType::Q6K,
-        30 => GgmlDType::BF16,
-        _ => return None,
-    })
 }
 
 fn type_name(id: u32) -> String {

@@ -3,19 +3,14 @@
 use super::{Gguf, TensorInfo};
 use crate::error::{Code, Error, Result};
 use crate::model::config::DecoderConfig;
-use crate::model::source::{Stored, WeightSource, check_finite};
+use crate::model::source::{Found, WeightSource, check_finite};
 use crate::model::weight_file::WeightFile;
-use crate::ops::buffers::zeros;
-use crate::ops::ggml;
-use crate::ops::k_quant::{KType, KWeight};
-use crate::ops::linear::Weight;
-use crate::ops::quantized::Q8Weight;
-use candle_core::quantized::GgmlDType;
-use candle_core::{Device, Tensor};
+use crate::tensor::buffers::zeros;
+use crate::weights::{FALLBACK, WeightType, ggml};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Values that are read and widened at a time.
+/// Values that are read and dequantized at a time.
 const PIECE: usize = 1 << 16;
 
 /// Paths inside a layer: Hugging Face's and GGUF's.
@@ -62,7 +57,7 @@ impl Gguf {
             bytes.resize(out.len() / width * row_bytes, 0);
             self.file.read_into(info.start + (index * rows * row_bytes) as u64, bytes)?;
             let rows = out.chunks_exact_mut(width).zip(bytes.chunks_exact(row_bytes));
-            rows.into_iter().try_for_each(|(out, bytes)| ggml::widen(info.dtype, bytes, out))
+            rows.into_iter().try_for_each(|(out, bytes)| ggml::dequantize(info.dtype, bytes, out))
         })?;
         check_finite(name, &values).map_err(|err| self.named(err))?;
         Ok(values)
@@ -189,18 +184,17 @@ impl WeightSource for GgufWeights {
         Ok(ordered)
     }
 
-    fn quantized(&self, name: &str, shape: [usize; 2], exact: bool) -> Result<Option<Stored>> {
+    fn quantized(&self, name: &str, shape: [usize; 2], exact: bool) -> Result<Option<Found>> {
         let gguf = &*self.gguf;
         let stored = stored_name(name);
         let info = gguf.info(&stored, &shape)?;
         if info.dtype.block_size() == 1 {
             return Ok(None);
         }
-        if !matches!(info.dtype, GgmlDType::Q8_0 | GgmlDType::Q4K | GgmlDType::Q6K) {
-            let values = Tensor::from_vec(self.values(name, &shape)?, &shape, &Device::Cpu)?;
-            let weight = Weight::Q8(Arc::new(Q8Weight::new(&values, exact)?));
-            return Ok(Some(Stored { weight, converted_from: Some(format!("{:?}", info.dtype).to_lowercase()) }));
-        }
+        let Some(kind) = WeightType::of_ggml(info.dtype) else {
+            let weight = (FALLBACK.quantize)(shape, &self.values(name, &shape)?, exact)?;
+            return Ok(Some(Found { weight, converted_from: Some(format!("{:?}", info.dtype).to_lowercase()) }));
+        };
         let (order, bytes) = (self.order(name), gguf.stored(info)?);
         let row = |index: usize| {
             let row = order.as_ref().map_or(index, |order| order(index));
@@ -209,13 +203,7 @@ impl WeightSource for GgufWeights {
         };
         // Scales may be infinite or not a number; the values say so.
         check_rows(&stored, info, shape, row).map_err(|err| gguf.named(err))?;
-        let k_quant = |kind| Ok::<_, Error>(Weight::K(Arc::new(KWeight::from_rows(kind, shape, row, exact)?)));
-        let weight = match info.dtype {
-            GgmlDType::Q8_0 => Weight::Q8(Arc::new(Q8Weight::from_rows(shape, row, exact)?)),
-            GgmlDType::Q4K => k_quant(KType::Q4K)?,
-            _ => k_quant(KType::Q6K)?,
-        };
-        Ok(Some(Stored { weight, converted_from: None }))
+        Ok(Some(Found { weight: (kind.from_rows)(shape, &row, exact)?, converted_from: None }))
     }
 }
 
@@ -228,7 +216,7 @@ fn check_rows<'a>(
     (0..rows).into_par_iter().try_for_each_init(
         || vec![0.0f32; width],
         |values, index| {
-            ggml::widen(info.dtype, row(index)?, values)?;
+            ggml::dequantize(info.dtype, row(index)?, values)?;
             match values.iter().position(|v| !v.is_finite()) {
                 None => Ok(()),
                 Some(at) => check_finite(name, &values[at..=at]).map_err(|err| err.with("row", index)),

@@ -2,8 +2,8 @@
 
 use super::writer::Writer;
 use super::*;
+use crate::model::LoraStack;
 use crate::model::test_support::*;
-use crate::model::{LoraStack, Quantize};
 use crate::ops::testing::{flat, relative_error};
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn every_family_gives_the_logits_of_transformers() {
         let expected = json(&dir.join("expected.json"));
         let error = relative_error(&logits(&decoder, &ids(&expected["input_ids"])), &matrix(&expected["logits"]));
         assert!(error < 2e-5, "{name}: relative error {error:e}");
-        assert_eq!(decoder.kept().notes(), [""; 0], "{name}");
+        assert_eq!(decoder.weight_types().notes(), [""; 0], "{name}");
     }
 }
 
@@ -48,14 +48,14 @@ fn quantized_tensors_are_kept_as_they_are_stored() {
     let k =
         |kind: GgmlDType| move |name: &str, _: &[usize]| if name == "output.weight" { GgmlDType::Q6K } else { kind };
     let q8 = |_: &str, _: &[usize]| GgmlDType::Q8_0;
-    let q4k = (Quantize::Q4K, written(model.path(), k(GgmlDType::Q4K)), "q4_k");
-    let q6k = (Quantize::Q6K, written(model.path(), k(GgmlDType::Q6K)), "q6_k");
-    for (quantize, file, name) in [(Quantize::Q8, written(model.path(), q8), "q8_0"), q4k, q6k] {
+    let q4k = ("q4_k", written(model.path(), k(GgmlDType::Q4K)), "q4_k");
+    let q6k = ("q6_k", written(model.path(), k(GgmlDType::Q6K)), "q6_k");
+    for (quantize, file, name) in [("q8_0", written(model.path(), q8), "q8_0"), q4k, q6k] {
         for exact in [true, false] {
             let expected = load_as(model.path(), Some(quantize), exact).unwrap();
             let plan = load_as(file.path(), None, exact).unwrap();
-            assert_eq!(plan.kept().types, expected.kept().types, "{name}");
-            assert!(plan.kept().notes().is_empty(), "{name}");
+            assert_eq!(plan.weight_types().types, expected.weight_types().types, "{name}");
+            assert!(plan.weight_types().notes().is_empty(), "{name}");
             assert_eq!(flat(&logits(&plan, &prompt)), flat(&logits(&expected, &prompt)), "{name}");
         }
     }
@@ -77,8 +77,8 @@ fn other_types_become_q8_and_the_model_says_so() {
     ] {
         let file = written(model.path(), |_, _| dtype);
         let decoder = load(file.path()).unwrap();
-        assert_eq!(decoder.kept().types.get("q8_0"), Some(&16), "{name}");
-        let [note] = decoder.kept().notes().try_into().unwrap();
+        assert_eq!(decoder.weight_types().types.get("q8_0"), Some(&16), "{name}");
+        let [note] = decoder.weight_types().notes().try_into().unwrap();
         assert!(note.contains(&format!("stored as {name}, kept in q8_0")), "{note}");
         let error = relative_error(&logits(&decoder, &prompt), &expected);
         assert!(error < tolerance, "{name}: {error}");
@@ -90,8 +90,8 @@ fn a_gguf_can_be_quantized_while_it_loads() {
     let model = random_model(512);
     let file = written(model.path(), |_, _| GgmlDType::F32);
     let prompt: Vec<u32> = (7..39).collect();
-    let found = load_as(file.path(), Some(Quantize::Q4K), false).unwrap();
-    let expected = load_as(model.path(), Some(Quantize::Q4K), false).unwrap();
+    let found = load_as(file.path(), Some("q4_k"), false).unwrap();
+    let expected = load_as(model.path(), Some("q4_k"), false).unwrap();
     assert_eq!(flat(&logits(&found, &prompt)), flat(&logits(&expected, &prompt)));
 }
 
@@ -108,13 +108,13 @@ fn really_trained_models_give_the_known_text() {
             let path = assets.join(format!("{}-{dtype}.gguf", model.trim_end_matches("-hf")));
             let decoder = load(&path).unwrap();
             let all = logits(&decoder, &prompt);
-            let last = flat(&all.narrow(0, prompt.len() - 1, 1).unwrap());
+            let last = flat(&all.part(prompt.len() - 1..prompt.len()).unwrap());
             let scale = top[0].1;
             let worst = top.iter().map(|(id, logit)| (last[*id] - logit).abs() / scale).fold(0.0, f32::max);
             let text = greedy(&decoder, &prompt, known.len(), &LoraStack::none());
             let same = text.iter().zip(&known).take_while(|(a, b)| a == b).count();
             println!("{model} {dtype}: logits differ by {worst:.1e}, {same} of {} greedy tokens the same", known.len());
-            println!("  kept: {:?} {:?}", decoder.kept().types, decoder.kept().notes());
+            println!("  kept: {:?} {:?}", decoder.weight_types().types, decoder.weight_types().notes());
             assert!(worst < tolerance, "{model} {dtype}: {worst}");
             assert!(same == known.len() || !["f32", "f16"].contains(&dtype), "{model} {dtype}: {text:?}");
         }

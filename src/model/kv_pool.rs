@@ -1,0 +1,199 @@
+//! Keys and values of the tokens that sequences have read, in blocks that sequences take, share and give back.
+//!
+//! One pair of matrices a layer holds the blocks of all sequences; a table says which blocks are a sequence's, in the order
+//! of its positions (Kwon et al. 2023, PagedAttention). Sequences that begin alike share blocks; who writes into a shared
+//! block gets a copy.
+
+use crate::error::{Code, Error, Result};
+use crate::memory;
+use crate::tensor::{Device, Matrix};
+use std::ops::Range;
+
+/// Tokens of a block.
+pub(crate) const BLOCK: usize = 64;
+
+/// The keys and values of any number of sequences of one model.
+#[derive(Debug)]
+pub(crate) struct KvPool {
+    /// `[blocks · BLOCK, kv_heads · head_dim]`, by layer.
+    layers: Vec<LayerPool>,
+    /// How many tables have each block.
+    users: Vec<u32>,
+    width: usize,
+    device: Device,
+}
+
+#[derive(Debug)]
+struct LayerPool {
+    k: Matrix,
+    v: Matrix,
+}
+
+/// The blocks of one sequence. It must be given back to its pool, or its blocks stay taken as long as the pool lives.
+#[derive(Debug, Default)]
+pub(crate) struct BlockTable {
+    blocks: Vec<usize>,
+    len: usize,
+}
+
+impl BlockTable {
+    /// Tokens held.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Makes `tokens` that a pass has written count.
+    pub(crate) fn advance(&mut self, tokens: usize) {
+        self.len += tokens;
+    }
+
+    /// The rows of the first `tokens` positions, neighbouring blocks as one run.
+    pub(super) fn rows(&self, tokens: usize) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for (index, block) in self.blocks.iter().take(tokens.div_ceil(BLOCK)).enumerate() {
+            let start = block * BLOCK;
+            let end = start + BLOCK.min(tokens - index * BLOCK);
+            match runs.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => runs.push(start..end),
+            }
+        }
+        runs
+    }
+}
+
+impl KvPool {
+    /// A pool of blocks for `tokens` of rows `width` wide.
+    pub(super) fn new(num_layers: usize, tokens: usize, width: usize, device: &Device) -> Result<Self> {
+        let blocks = tokens.div_ceil(BLOCK);
+        let matrix = || Matrix::zeros(blocks.saturating_mul(BLOCK), width, device);
+        let layers =
+            (0..num_layers).map(|_| Ok(LayerPool { k: matrix()?, v: matrix()? })).collect::<Result<Vec<_>>>()?;
+        Ok(KvPool { layers, users: vec![0; blocks], width, device: device.clone() })
+    }
+
+    /// Whether `tokens` more of a sequence have blocks of their own.
+    pub(super) fn has_room(&self, table: &BlockTable, tokens: usize) -> bool {
+        let written = table.len / BLOCK..(table.len + tokens).div_ceil(BLOCK);
+        written.into_iter().all(|index| table.blocks.get(index).is_some_and(|block| self.users[*block] == 1))
+    }
+
+    /// Sees to blocks for `tokens` more of a sequence, and to blocks of its own where it will write.
+    ///
+    /// # Errors
+    /// `OutOfMemory` if the pool cannot grow; the table is as it was.
+    pub(crate) fn reserve(&mut self, table: &mut BlockTable, tokens: usize) -> Result<()> {
+        let needed = (table.len + tokens).div_ceil(BLOCK);
+        let shared = table.blocks.iter().skip(table.len / BLOCK).filter(|block| self.users[**block] > 1).count();
+        let missing = needed.saturating_sub(table.blocks.len()) + shared;
+        let free = self.users.iter().filter(|users| **users == 0).count();
+        if missing > free {
+            self.grow(missing - free)?;
+        }
+        for index in table.len / BLOCK..needed.max(table.blocks.len()) {
+            match table.blocks.get(index).copied() {
+                Some(block) if self.users[block] == 1 => {}
+                Some(block) => {
+                    let own = self.take(block)?;
+                    self.copy(block, own)?;
+                    self.users[block] -= 1;
+                    table.blocks[index] = own;
+                }
+                None => {
+                    let near = table.blocks.last().map_or(0, |last| last + 1);
+                    table.blocks.push(self.take(near)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A free block, `near` if it is one, so that a sequence alone has neighbouring blocks.
+    fn take(&mut self, near: usize) -> Result<usize> {
+        let free = |users: &u32| *users == 0;
+        let block = match self.users.get(near) {
+            Some(0) => Some(near),
+            _ => self.users.iter().position(free),
+        };
+        let block = block.ok_or_else(|| Error::new(Code::Internal, "a pool of keys and values has no free block"))?;
+        self.users[block] = 1;
+        Ok(block)
+    }
+
+    fn grow(&mut self, blocks: usize) -> Result<()> {
+        let rows = (self.users.len() + blocks) * BLOCK;
+        for layer in &mut self.layers {
+            for matrix in [&mut layer.k, &mut layer.v] {
+                let mut larger = Matrix::zeros(rows, self.width, &self.device)?;
+                larger.set_rows(0, matrix)?;
+                *matrix = larger;
+            }
+        }
+        self.users.resize(self.users.len() + blocks, 0);
+        Ok(())
+    }
+
+    fn copy(&mut self, from: usize, to: usize) -> Result<()> {
+        for layer in &mut self.layers {
+            for matrix in [&mut layer.k, &mut layer.v] {
+                let block = matrix.part(from * BLOCK..(from + 1) * BLOCK)?;
+                matrix.set_rows(to * BLOCK, &block)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A sequence that has read the same: the blocks are shared.
+    pub(crate) fn fork(&mut self, table: &BlockTable) -> BlockTable {
+        let blocks: Vec<usize> = table.blocks[..table.len.div_ceil(BLOCK)].to_vec();
+        blocks.iter().for_each(|block| self.users[*block] += 1);
+        BlockTable { blocks, len: table.len }
+    }
+
+    /// Forgets all but the first `len` tokens of a sequence. Its blocks stay its own.
+    pub(crate) fn truncate(&mut self, table: &mut BlockTable, len: usize) {
+        table.len = table.len.min(len);
+    }
+
+    /// Gives a sequence's blocks back.
+    pub(crate) fn release(&mut self, table: &mut BlockTable) {
+        for block in table.blocks.drain(..) {
+            self.users[block] -= 1;
+        }
+        table.len = 0;
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> u64 {
+        (2 * self.layers.len() * self.users.len() * BLOCK * self.width * size_of::<f32>()) as u64
+    }
+
+    /// An independent copy.
+    pub(crate) fn duplicate(&self) -> Result<Self> {
+        memory::probe(self.bytes())?;
+        let copy = |layer: &LayerPool| Ok(LayerPool { k: layer.k.duplicate()?, v: layer.v.duplicate()? });
+        let layers = self.layers.iter().map(copy).collect::<Result<_>>()?;
+        Ok(KvPool { layers, users: self.users.clone(), width: self.width, device: self.device.clone() })
+    }
+
+    /// Stores the keys and values of a batch's rows, and gives all that the pool holds of the layer.
+    pub(super) fn store(
+        &mut self,
+        layer: usize,
+        k: &Matrix,
+        v: &Matrix,
+        placements: &[(Range<usize>, usize)],
+    ) -> Result<(&Matrix, &Matrix)> {
+        let pool = &mut self.layers[layer];
+        for (rows, at) in placements {
+            if rows.len() == k.rows() {
+                pool.k.set_rows(*at, k)?;
+                pool.v.set_rows(*at, v)?;
+            } else {
+                pool.k.set_rows(*at, &k.part(rows.clone())?)?;
+                pool.v.set_rows(*at, &v.part(rows.clone())?)?;
+            }
+        }
+        Ok((&pool.k, &pool.v))
+    }
+}

@@ -1,0 +1,140 @@
+//! Causal self-attention with rotary positions, grouped key/value heads and, where a family has them, norms of queries and
+//! keys.
+
+use super::super::kv_pool::KvPool;
+use super::super::sites::LoraGradients;
+use super::{Adaptable, Block, Pass, Projections};
+use crate::error::{Code, Error, Result};
+use crate::ops::attention::{self, Gradients, Heads};
+use crate::ops::lora::Projected;
+use crate::ops::rms_norm;
+use crate::tensor::Matrix;
+
+/// The weights of the block and its constants.
+pub(in crate::model) struct Attention {
+    pub(in crate::model) layer: usize,
+    pub(in crate::model) heads: Heads,
+    pub(in crate::model) eps: f64,
+    pub(in crate::model) norm: Matrix,
+    pub(in crate::model) qkv: Projections,
+    /// Per-head norms of queries and keys (Qwen3).
+    pub(in crate::model) qk_norms: Option<(Matrix, Matrix)>,
+    pub(in crate::model) output: Adaptable,
+}
+
+/// `[tokens, …]`; from `attention` on of the outputs alone. The norm of the input is made again.
+pub(in crate::model) struct Saved {
+    input: Matrix,
+    /// Queries and keys before their norms.
+    unnormed: Option<(Matrix, Matrix)>,
+    q: Matrix,
+    /// None where a pool has them.
+    kv: Option<(Matrix, Matrix)>,
+    qkv_projected: Vec<Projected>,
+    /// None where its projection is not trained.
+    attention: Option<Matrix>,
+    output_projected: Projected,
+}
+
+impl Saved {
+    /// The layer's input.
+    pub(super) fn into_input(self) -> Matrix {
+        self.input
+    }
+}
+
+impl Block for Attention {
+    type Saved = Saved;
+
+    fn save(&self, pass: &Pass<'_>, input: Matrix, pool: Option<&mut KvPool>) -> Result<Saved> {
+        let normed = rms_norm::forward(&input, &self.norm, self.eps)?;
+        let (qkv, qkv_projected) = self.qkv.forward(&normed, |layer, x| layer.forward_inputs(pass, x))?;
+        drop(normed);
+        let [q, k, v] = three(qkv)?;
+        let (unnormed, q, k) = match &self.qk_norms {
+            None => (None, q, k),
+            Some((q_norm, k_norm)) => {
+                let (normed_q, normed_k) =
+                    (rms_norm::forward(&q, q_norm, self.eps)?, rms_norm::forward(&k, k_norm, self.eps)?);
+                (Some((q, k)), normed_q, normed_k)
+            }
+        };
+        let (q, k) = (pass.rotation.forward(q)?, pass.rotation.forward(k)?);
+        let (attention, kv) = match pool {
+            None => (attention::forward(self.heads, &pass.spans, &q, &k, &v)?, Some((k, v))),
+            Some(pool) => {
+                let (all_k, all_v) = pool.store(self.layer, &k, &v, &pass.placements)?;
+                (attention::forward(self.heads, &pass.spans, &q, all_k, all_v)?, None)
+            }
+        };
+        let attention = match pass.outputs_of(self.layer) {
+            None => attention,
+            Some(rows) => attention.gather(rows)?,
+        };
+        Ok(Saved { input, unnormed, q, kv, qkv_projected, attention: Some(attention), output_projected: Vec::new() })
+    }
+
+    fn output(&self, pass: &Pass<'_>, saved: &mut Saved) -> Result<Matrix> {
+        let attention = saved.attention.take();
+        let attention = attention.ok_or_else(|| Error::new(Code::Internal, "an output of attention made twice"))?;
+        let (mut output, projected) = self.output.forward_outputs(pass, &attention)?;
+        saved.output_projected = projected;
+        saved.attention = Some(attention).filter(|_| self.output.is_trained(pass));
+        match pass.outputs_of(self.layer) {
+            None => output.add(&saved.input)?,
+            Some(rows) => output.add(&saved.input.gather(rows)?)?,
+        }
+        Ok(output)
+    }
+
+    fn backward(
+        &self,
+        pass: &Pass<'_>,
+        saved: Saved,
+        dy: Matrix,
+        gradients: &mut LoraGradients,
+    ) -> Result<Option<Matrix>> {
+        let Saved { input, unnormed, q, kv, qkv_projected, attention, output_projected } = saved;
+        let (k, v) = kv.ok_or_else(|| Error::new(Code::Internal, "a backward pass whose keys a pool has"))?;
+        let output = self.output.backward(pass, &dy)?;
+        if let Some(attention) = attention {
+            output.weight_gradients(&attention, &output_projected, &dy, gradients)?;
+        }
+        let dattention = output.input_gradient(&dy)?;
+        let (dattention, dy) = match pass.outputs_of(self.layer) {
+            None => (dattention, dy),
+            Some(rows) => (dattention.scatter(rows, input.rows())?, dy.scatter(rows, input.rows())?),
+        };
+        let Gradients { dq, dk, dv } = attention::backward(self.heads, &pass.spans, &q, &k, &v, &dattention)?;
+        drop((dattention, q, k, v));
+        let (mut dq, mut dk) = (pass.rotation.backward(dq)?, pass.rotation.backward(dk)?);
+        if let (Some((q_norm, k_norm)), Some((q, k))) = (&self.qk_norms, unnormed) {
+            dq = rms_norm::backward(&q, q_norm, self.eps, &dq)?;
+            dk = rms_norm::backward(&k, k_norm, self.eps, &dk)?;
+        }
+        let normed = rms_norm::forward(&input, &self.norm, self.eps)?;
+        let trains_below = pass.trains_below(self.layer);
+        let dnormed = self.qkv.backward(pass, &normed, &qkv_projected, vec![dq, dk, dv], trains_below, gradients)?;
+        let Some(dnormed) = dnormed else { return Ok(None) };
+        let mut dx = rms_norm::backward(&input, &self.norm, self.eps, &dnormed)?;
+        dx.add(&dy)?;
+        Ok(Some(dx))
+    }
+
+    fn saved_bytes(&self, tokens: u64, outputs: u64) -> u64 {
+        let Heads { queries, keys, dim, .. } = self.heads;
+        let (queries, keys) = ((queries * dim) as u64, (keys * dim) as u64);
+        let hidden = self.norm.cols() as u64;
+        let unnormed = if self.qk_norms.is_some() { queries + keys } else { 0 };
+        4 * (tokens * (hidden + queries + 2 * keys + unnormed) + outputs * queries)
+    }
+
+    fn projections(&self) -> impl Iterator<Item = &Adaptable> {
+        self.qkv.layers.iter().chain([&self.output])
+    }
+}
+
+fn three(matrices: Vec<Matrix>) -> Result<[Matrix; 3]> {
+    let found = matrices.len();
+    matrices.try_into().map_err(|_| Error::new(Code::Internal, format!("{found} projections of attention's input")))
+}

@@ -1,0 +1,142 @@
+//! The gated MLP: `down(act(gate(x)) · up(x))`.
+
+use super::super::kv_pool::KvPool;
+use super::super::sites::LoraGradients;
+use super::{Adaptable, Block, Pass, Projections};
+use crate::error::{Code, Error, Result};
+use crate::ops::lora::Projected;
+use crate::ops::rms_norm;
+use crate::ops::swiglu::{self, Activation};
+use crate::tensor::{Bf16Matrix, Matrix};
+
+/// The weights of the block and its constants.
+pub(in crate::model) struct Mlp {
+    pub(in crate::model) eps: f64,
+    pub(in crate::model) norm: Matrix,
+    pub(in crate::model) activation: Activation,
+    pub(in crate::model) gate_up: Projections,
+    pub(in crate::model) down: Adaptable,
+}
+
+/// `[outputs, …]`. The norm of the input and the gated product are made again.
+pub(in crate::model) struct Saved {
+    residual: Matrix,
+    projected: Vec<Projected>,
+    gate: Waiting,
+    up: Waiting,
+    rounds: bool,
+}
+
+/// An operand of the gated product: most of what a layer saves.
+enum Waiting {
+    F32(Matrix),
+    Bf16(Bf16Matrix),
+}
+
+impl Waiting {
+    fn exact(&self) -> Result<&Matrix> {
+        match self {
+            Waiting::F32(matrix) => Ok(matrix),
+            Waiting::Bf16(_) => Err(Error::new(Code::Internal, "an output is made before its operands are rounded")),
+        }
+    }
+
+    fn rounded(self) -> Result<Self> {
+        match &self {
+            Waiting::F32(matrix) => Ok(Waiting::Bf16(Bf16Matrix::of(matrix)?)),
+            Waiting::Bf16(_) => Ok(self),
+        }
+    }
+
+    fn into_f32(self) -> Result<Matrix> {
+        match self {
+            Waiting::F32(matrix) => Ok(matrix),
+            Waiting::Bf16(matrix) => matrix.to_f32(),
+        }
+    }
+}
+
+impl Saved {
+    /// As it waits for the backward pass, once the output is made.
+    ///
+    /// Between products of integers, which err more than that, the operands wait in bf16.
+    pub(super) fn waiting(self) -> Result<Self> {
+        if !self.rounds {
+            return Ok(self);
+        }
+        Ok(Saved { gate: self.gate.rounded()?, up: self.up.rounded()?, ..self })
+    }
+}
+
+impl Mlp {
+    /// Whether the operands of the gated product are rounded.
+    fn rounds(&self) -> bool {
+        self.projections().all(|projection| projection.linear.has_integer_products())
+    }
+
+    /// Bytes by which the operands of the gated product grow when they are exact again.
+    pub(in crate::model) fn rounded_bytes(&self, outputs: u64) -> u64 {
+        if self.rounds() { 4 * outputs * self.width() } else { 0 }
+    }
+
+    /// Columns of the gated product.
+    pub(in crate::model) fn width(&self) -> u64 {
+        self.down.linear.shape().1 as u64
+    }
+}
+
+impl Block for Mlp {
+    type Saved = Saved;
+
+    fn save(&self, pass: &Pass<'_>, residual: Matrix, _: Option<&mut KvPool>) -> Result<Saved> {
+        let normed = rms_norm::forward(&residual, &self.norm, self.eps)?;
+        let (gate_up, projected) = self.gate_up.forward(&normed, |layer, x| layer.forward_outputs(pass, x))?;
+        let [gate, up] = two(gate_up)?.map(Waiting::F32);
+        Ok(Saved { residual, projected, gate, up, rounds: self.rounds() })
+    }
+
+    fn output(&self, pass: &Pass<'_>, saved: &mut Saved) -> Result<Matrix> {
+        let gated = swiglu::forward(self.activation, saved.gate.exact()?, saved.up.exact()?)?;
+        let (mut output, _) = self.down.forward_outputs(pass, &gated)?;
+        drop(gated);
+        output.add(&saved.residual)?;
+        Ok(output)
+    }
+
+    fn backward(
+        &self,
+        pass: &Pass<'_>,
+        saved: Saved,
+        dy: Matrix,
+        gradients: &mut LoraGradients,
+    ) -> Result<Option<Matrix>> {
+        let Saved { residual, projected, gate, up, .. } = saved;
+        let down = self.down.backward(pass, &dy)?;
+        let dgated = down.input_gradient(&dy)?;
+        let swiglu::Backward { gated, dgate, dup } =
+            swiglu::backward(self.activation, gate.into_f32()?, up.into_f32()?, dgated)?;
+        down.weight_gradients_again(&gated, &dy, gradients)?;
+        drop(gated);
+        let normed = rms_norm::forward(&residual, &self.norm, self.eps)?;
+        let dnormed = self.gate_up.backward(pass, &normed, &projected, vec![dgate, dup], true, gradients)?;
+        let dnormed = dnormed.ok_or_else(|| Error::new(Code::Internal, "an MLP without projections"))?;
+        drop(normed);
+        let mut dx = rms_norm::backward(&residual, &self.norm, self.eps, &dnormed)?;
+        dx.add(&dy)?;
+        Ok(Some(dx))
+    }
+
+    fn saved_bytes(&self, _: u64, outputs: u64) -> u64 {
+        let operands = if self.rounds() { self.width() } else { 2 * self.width() };
+        4 * outputs * (self.norm.cols() as u64 + operands)
+    }
+
+    fn projections(&self) -> impl Iterator<Item = &Adaptable> {
+        self.gate_up.layers.iter().chain([&self.down])
+    }
+}
+
+fn two(matrices: Vec<Matrix>) -> Result<[Matrix; 2]> {
+    let found = matrices.len();
+    matrices.try_into().map_err(|_| Error::new(Code::Internal, format!("{found} projections of an MLP's input")))
+}

@@ -1,0 +1,126 @@
+//! One decoder layer: two blocks, each behind an RMS norm and around a residual; forward and backward.
+
+mod attention;
+mod mlp;
+mod pass;
+mod projections;
+
+pub(super) use attention::Attention;
+pub(super) use mlp::Mlp;
+pub(super) use pass::Pass;
+pub(super) use projections::{Adaptable, Projections};
+
+use super::kv_pool::KvPool;
+use super::sites::LoraGradients;
+use crate::error::Result;
+use crate::tensor::Matrix;
+
+/// A part of a layer that adds to the residual stream.
+pub(super) trait Block {
+    /// What backward needs of the forward pass.
+    type Saved;
+
+    /// The forward pass up to its last projection. With a pool, keys and values go through it.
+    fn save(&self, pass: &Pass<'_>, residual: Matrix, kv: Option<&mut KvPool>) -> Result<Self::Saved>;
+
+    /// The rest of it: the residual stream with what this block adds. What only this needed is dropped.
+    fn output(&self, pass: &Pass<'_>, saved: &mut Self::Saved) -> Result<Matrix>;
+
+    /// The gradient of the residual stream that went in, unless nothing below is trained; those of the deltas go into
+    /// `gradients`.
+    fn backward(
+        &self,
+        pass: &Pass<'_>,
+        saved: Self::Saved,
+        dy: Matrix,
+        gradients: &mut LoraGradients,
+    ) -> Result<Option<Matrix>>;
+
+    /// Bytes that wait for the backward pass, of a batch of so many tokens whose `outputs` go on.
+    fn saved_bytes(&self, tokens: u64, outputs: u64) -> u64;
+
+    /// The projections, in the order of the forward pass.
+    fn projections(&self) -> impl Iterator<Item = &Adaptable>;
+}
+
+/// The weights of one layer and its constants.
+pub(super) struct Layer {
+    pub(super) attention: Attention,
+    pub(super) mlp: Mlp,
+}
+
+/// What a layer leaves for its backward pass.
+pub(super) enum Saved {
+    /// All it needs.
+    All(Box<(<Attention as Block>::Saved, <Mlp as Block>::Saved)>),
+    /// Its input alone: it is run again (Chen et al. 2016, activation checkpointing).
+    Input(Matrix),
+}
+
+/// What a pass keeps for a backward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Nothing,
+    /// The input of each layer.
+    Inputs,
+    All,
+}
+
+impl Layer {
+    /// The residual stream after the layer, and what is kept.
+    pub(super) fn forward(
+        &self,
+        pass: &Pass<'_>,
+        input: Matrix,
+        kv: Option<&mut KvPool>,
+        keep: Keep,
+    ) -> Result<(Matrix, Option<Saved>)> {
+        let mut attention = self.attention.save(pass, input, kv)?;
+        let residual = self.attention.output(pass, &mut attention)?;
+        // What is not kept goes before the MLP makes the widest of a layer's matrices.
+        let attention = match keep {
+            Keep::All => Ok(attention),
+            Keep::Inputs | Keep::Nothing => Err(attention.into_input()),
+        };
+        let mut mlp = self.mlp.save(pass, residual, None)?;
+        let output = self.mlp.output(pass, &mut mlp)?;
+        let saved = match (keep, attention) {
+            (Keep::All, Ok(attention)) => Some(Saved::All(Box::new((attention, mlp.waiting()?)))),
+            (Keep::Inputs, Err(input)) => Some(Saved::Input(input)),
+            _ => None,
+        };
+        Ok((output, saved))
+    }
+
+    /// The gradient of the layer's input, unless nothing below it is trained.
+    pub(super) fn backward(
+        &self,
+        pass: &Pass<'_>,
+        saved: Saved,
+        dy: Matrix,
+        gradients: &mut LoraGradients,
+    ) -> Result<Option<Matrix>> {
+        let (attention, mlp) = match saved {
+            Saved::All(saved) => *saved,
+            Saved::Input(input) => {
+                let mut attention = self.attention.save(pass, input, None)?;
+                let residual = self.attention.output(pass, &mut attention)?;
+                (attention, self.mlp.save(pass, residual, None)?.waiting()?)
+            }
+        };
+        match self.mlp.backward(pass, mlp, dy, gradients)? {
+            None => Ok(None),
+            Some(dy) => self.attention.backward(pass, attention, dy, gradients),
+        }
+    }
+
+    /// Bytes that wait for the backward pass.
+    pub(super) fn saved_bytes(&self, tokens: u64, outputs: u64) -> u64 {
+        self.attention.saved_bytes(tokens, outputs) + self.mlp.saved_bytes(tokens, outputs)
+    }
+
+    /// Every projection, in the order of the forward pass.
+    pub(super) fn projections(&self) -> impl Iterator<Item = &Adaptable> {
+        self.attention.projections().chain(self.mlp.projections())
+    }
+}

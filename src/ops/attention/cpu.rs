@@ -1,0 +1,224 @@
+//! The kernels on slices: one task a sequence and head, one block of queries at a time.
+
+use super::{Gradients, Heads, Span};
+use crate::error::{Code, Error, Result};
+use crate::tensor::columns::Columns;
+use crate::tensor::exp::{exp_sum, largest};
+use crate::tensor::gemm::{Mat, gemm};
+use crate::tensor::simd::{sum, vectorized};
+use crate::tensor::{Matrix, buffers};
+use gemm::Parallelism;
+use rayon::prelude::*;
+
+/// Query rows whose scores exist at the same time.
+pub(super) const BLOCK: usize = 64;
+
+pub(super) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &Matrix) -> Result<Matrix> {
+    let tokens = q.rows();
+    let (q, k, v) = (q.slice()?, k.slice()?, v.slice()?);
+    debug_assert_eq!(spans.iter().map(|span| span.queries.len()).sum::<usize>(), tokens, "spans cover every row");
+    let mut out = buffers::take(tokens * heads.queries * heads.dim)?;
+    let columns = Columns::of(&mut out, heads.queries * heads.dim);
+    pairs(spans, heads.queries).into_par_iter().for_each(|(span, head)| {
+        let operands = Operands::of(heads, span, head / heads.group(), q, k, v);
+        let mut scores = Vec::new();
+        let mut block_out = vec![0.0f32; BLOCK.min(span.queries.len()) * heads.dim];
+        for start in (0..span.queries.len()).step_by(BLOCK) {
+            let block = Block::new(span, start, heads.window);
+            operands.probabilities(&block, head, &mut scores);
+            let block_out = &mut block_out[..block.rows * heads.dim];
+            let probabilities = Mat::new(&scores, block.rows, block.width());
+            gemm(block_out, heads.dim, false, probabilities, operands.value(&block), 1.0, Parallelism::None);
+            columns.write(block.query_row(), head * heads.dim, heads.dim, block_out);
+        }
+    });
+    Ok(Matrix::host(tokens, heads.queries * heads.dim, out))
+}
+
+/// One task a key head, which alone adds to its dk and dv.
+pub(super) fn backward(
+    heads: Heads,
+    spans: &[Span],
+    q: &Matrix,
+    k: &Matrix,
+    v: &Matrix,
+    dout: &Matrix,
+) -> Result<Gradients> {
+    if spans.iter().any(|span| span.keys.len() != 1) {
+        return Err(Error::new(Code::Internal, "the backward pass of attention over keys in several runs"));
+    }
+    let (tokens, key_tokens) = (q.rows(), k.rows());
+    let (q, k, v, dout) = (q.slice()?, k.slice()?, v.slice()?, dout.slice()?);
+    let (query_width, key_width, dim) = (heads.queries * heads.dim, heads.keys * heads.dim, heads.dim);
+    debug_assert_eq!(spans.iter().map(Span::num_keys).sum::<usize>(), key_tokens, "spans cover every row");
+    let mut dq = buffers::take(tokens * query_width)?;
+    let (mut dk, mut dv) = (buffers::take(key_tokens * key_width)?, buffers::take(key_tokens * key_width)?);
+    let dq_columns = Columns::of(&mut dq, query_width);
+    let (dk_columns, dv_columns) = (Columns::of(&mut dk, key_width), Columns::of(&mut dv, key_width));
+    // One task per key head, which alone adds to its dk and dv: deterministic, and no two tasks meet.
+    pairs(spans, heads.keys).into_par_iter().for_each(|(span, key_head)| {
+        let operands = Operands::of(heads, span, key_head, q, k, v);
+        let (mut scores, mut dscores) = (Vec::new(), Vec::new());
+        let mut span_dk = vec![0.0f32; span.num_keys() * dim];
+        let mut span_dv = vec![0.0f32; span.num_keys() * dim];
+        let mut block_dq = vec![0.0f32; BLOCK.min(span.queries.len()) * dim];
+        for head in key_head * heads.group()..(key_head + 1) * heads.group() {
+            for start in (0..span.queries.len()).step_by(BLOCK) {
+                let block = Block::new(span, start, heads.window);
+                let width = block.width();
+                operands.probabilities(&block, head, &mut scores);
+                let dout =
+                    Mat::strided(&dout[block.query_row() * query_width + head * dim..], block.rows, dim, query_width);
+                let seen = block.first_key * dim..(block.first_key + width) * dim;
+                let p = Mat::new(&scores, block.rows, width);
+                gemm(&mut span_dv[seen.clone()], dim, true, p.t(), dout, 1.0, Parallelism::None);
+                dscores.clear();
+                dscores.resize(block.rows * width, 0.0);
+                gemm(&mut dscores, width, false, dout, operands.value(&block).t(), 1.0, Parallelism::None);
+                softmax_backward(&scores, &mut dscores, width, heads.scale());
+                let ds = Mat::new(&dscores, block.rows, width);
+                let block_dq = &mut block_dq[..block.rows * dim];
+                gemm(block_dq, dim, false, ds, operands.key(&block), 1.0, Parallelism::None);
+                dq_columns.write(block.query_row(), head * dim, dim, block_dq);
+                let queries = operands.query(&block, head);
+                gemm(&mut span_dk[seen], dim, true, ds.t(), queries, 1.0, Parallelism::None);
+            }
+        }
+        dk_columns.write(span.keys[0].start, key_head * dim, dim, &span_dk);
+        dv_columns.write(span.keys[0].start, key_head * dim, dim, &span_dv);
+    });
+    Ok(Gradients {
+        dq: Matrix::host(tokens, query_width, dq),
+        dk: Matrix::host(key_tokens, key_width, dk),
+        dv: Matrix::host(key_tokens, key_width, dv),
+    })
+}
+
+fn pairs(spans: &[Span], heads: usize) -> Vec<(&Span, usize)> {
+    spans.iter().flat_map(|span| (0..heads).map(move |head| (span, head))).collect()
+}
+
+/// `ds = scale · p · (dp − Σ p·dp)`, row by row, in place of `dp`.
+fn softmax_backward(p: &[f32], dp: &mut [f32], width: usize, scale: f32) {
+    for (p, dp) in p.chunks_exact(width).zip(dp.chunks_exact_mut(width)) {
+        vectorized(
+            #[inline(always)]
+            || {
+                let dot = sum(width, |i| p[i] * dp[i]);
+                for (p, dp) in p.iter().zip(dp.iter_mut()) {
+                    *dp = scale * p * (*dp - dot);
+                }
+            },
+        );
+    }
+}
+
+/// A run of query rows of one span and the keys any of them sees.
+struct Block<'a> {
+    span: &'a Span,
+    start: usize,
+    rows: usize,
+    first_key: usize,
+    end_key: usize,
+    window: Option<usize>,
+}
+
+impl<'a> Block<'a> {
+    fn new(span: &'a Span, start: usize, window: Option<usize>) -> Self {
+        let rows = BLOCK.min(span.queries.len() - start);
+        let first_key = span.visible(start, window).start;
+        let end_key = span.visible(start + rows - 1, window).end;
+        Block { span, start, rows, first_key, end_key, window }
+    }
+
+    fn width(&self) -> usize {
+        self.end_key - self.first_key
+    }
+
+    fn query_row(&self) -> usize {
+        self.span.queries.start + self.start
+    }
+
+    /// The columns of row `i` that are not masked.
+    fn visible(&self, i: usize) -> std::ops::Range<usize> {
+        let seen = self.span.visible(self.start + i, self.window);
+        seen.start - self.first_key..seen.end - self.first_key
+    }
+}
+
+/// The queries of a sequence, and its keys and values of one head, one after the other in the order of positions.
+struct Operands<'a> {
+    heads: Heads,
+    q: &'a [f32],
+    k: Keys<'a>,
+    v: Keys<'a>,
+}
+
+enum Keys<'a> {
+    /// Where they are: `[keys, keys · dim]` from the head's first feature on.
+    InPlace { data: &'a [f32], stride: usize },
+    /// Brought together from the blocks of a pool, `[keys, dim]`.
+    Gathered(Vec<f32>),
+}
+
+impl<'a> Keys<'a> {
+    fn of(heads: Heads, span: &Span, key_head: usize, data: &'a [f32]) -> Self {
+        let (stride, column) = (heads.keys * heads.dim, key_head * heads.dim);
+        if let [run] = span.keys.as_slice() {
+            return Keys::InPlace { data: &data[run.start * stride + column..], stride };
+        }
+        let rows = span.keys.iter().cloned().flatten();
+        Keys::Gathered(rows.flat_map(|row| &data[row * stride + column..][..heads.dim]).copied().collect())
+    }
+
+    fn rows(&self, block: &Block<'_>, dim: usize) -> Mat<'_> {
+        match self {
+            Keys::InPlace { data, stride } => {
+                Mat::strided(&data[block.first_key * stride..], block.width(), dim, *stride)
+            }
+            Keys::Gathered(data) => Mat::new(&data[block.first_key * dim..], block.width(), dim),
+        }
+    }
+}
+
+impl<'a> Operands<'a> {
+    fn of(heads: Heads, span: &Span, key_head: usize, q: &'a [f32], k: &'a [f32], v: &'a [f32]) -> Self {
+        Operands { heads, q, k: Keys::of(heads, span, key_head, k), v: Keys::of(heads, span, key_head, v) }
+    }
+
+    fn query(&self, block: &Block<'_>, head: usize) -> Mat<'_> {
+        let width = self.heads.queries * self.heads.dim;
+        let start = block.query_row() * width + head * self.heads.dim;
+        Mat::strided(&self.q[start..], block.rows, self.heads.dim, width)
+    }
+
+    fn key(&self, block: &Block<'_>) -> Mat<'_> {
+        self.k.rows(block, self.heads.dim)
+    }
+
+    fn value(&self, block: &Block<'_>) -> Mat<'_> {
+        self.v.rows(block, self.heads.dim)
+    }
+
+    /// Softmax of the masked scores of one block, `[rows, width]`, into `out`.
+    fn probabilities(&self, block: &Block<'_>, head: usize, out: &mut Vec<f32>) {
+        let width = block.width();
+        out.clear();
+        out.resize(block.rows * width, 0.0);
+        let scale = self.heads.scale();
+        gemm(out, width, false, self.query(block, head), self.key(block).t(), scale, Parallelism::None);
+        for (i, row) in out.chunks_exact_mut(width).enumerate() {
+            let visible = block.visible(i);
+            row[..visible.start].fill(0.0);
+            row[visible.end..].fill(0.0);
+            let row = &mut row[visible];
+            vectorized(
+                #[inline(always)]
+                || {
+                    let inverse = 1.0 / exp_sum(row, largest(row));
+                    row.iter_mut().for_each(|p| *p *= inverse);
+                },
+            );
+        }
+    }
+}

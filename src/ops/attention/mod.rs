@@ -1,0 +1,49 @@
+//! Causal attention over packed sequences, with grouped key/value heads.
+//!
+//! Queries, keys and values are flat `[tokens, heads · head_dim]`; [`Span`]s say which rows belong together, so documents
+//! packed into one batch never see each other and no padding exists. Scores are made one block of queries at a time and
+//! never stored: backward computes them again (Dao et al. 2022, without the on-chip tiling that a CPU has no need of).
+
+mod cpu;
+
+pub(crate) use super::kinds::{Heads, Span};
+use super::reference;
+use crate::error::Result;
+use crate::tensor::Matrix;
+
+/// Bytes of the scores of a block of queries with `keys` keys.
+pub(crate) fn score_bytes(keys: usize) -> u64 {
+    (cpu::BLOCK * keys * size_of::<f32>()) as u64
+}
+
+/// `q [tokens, queries · dim]`, `k, v [keys, keys · dim]` → `[tokens, queries · dim]`. The spans cover every row of `q`.
+pub(crate) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &Matrix) -> Result<Matrix> {
+    match q.on_host() {
+        true => cpu::forward(heads, spans, q, k, v),
+        false => Matrix::of_tensor(&reference::attention(heads, spans, &q.tensor()?, &k.tensor()?, &v.tensor()?)?),
+    }
+}
+
+/// The gradients of the operands, of their shapes.
+pub(crate) struct Gradients {
+    pub(crate) dq: Matrix,
+    pub(crate) dk: Matrix,
+    pub(crate) dv: Matrix,
+}
+
+/// The gradients of `q`, `k` and `v`. The spans cover every row of all three.
+pub(crate) fn backward(
+    heads: Heads,
+    spans: &[Span],
+    q: &Matrix,
+    k: &Matrix,
+    v: &Matrix,
+    dout: &Matrix,
+) -> Result<Gradients> {
+    if q.on_host() {
+        return cpu::backward(heads, spans, q, k, v, dout);
+    }
+    let [dq, dk, dv] =
+        reference::attention_backward(heads, spans, &q.tensor()?, &k.tensor()?, &v.tensor()?, &dout.tensor()?)?;
+    Ok(Gradients { dq: Matrix::of_tensor(&dq)?, dk: Matrix::of_tensor(&dk)?, dv: Matrix::of_tensor(&dv)? })
+}

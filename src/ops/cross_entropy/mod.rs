@@ -1,0 +1,128 @@
+//! Cross-entropy over the vocabulary without ever holding all logits: the output head, the loss and their backward run
+//! on a chunk of tokens at a time.
+
+mod cpu;
+
+use super::reference;
+use crate::error::Result;
+use crate::tensor::Matrix;
+use crate::weights::Linear;
+
+/// Bytes of logits that exist at the same time.
+///
+/// A frozen head is read once per chunk and direction, so a chunk has the rows that make its products worth that.
+const CHUNK_BYTES: usize = 128 << 20;
+/// A chunk is a whole number of what the products' kernels take at a time.
+const ROWS: usize = 6;
+
+/// The sum of the tokens' losses, and optionally its gradient.
+pub(crate) struct LossSum {
+    /// Σ −ln p(target), nats.
+    pub(crate) loss: f64,
+    /// `[tokens, hidden]`, of the sum times the factor given.
+    pub(crate) dhidden: Option<Matrix>,
+}
+
+/// `hidden [tokens, hidden]` of the trained tokens only, `targets` one id each (in range: the caller checks).
+///
+/// `gradient_factor` scales the gradient (1 / tokens for a mean); `None` computes the loss alone.
+pub(crate) fn loss_sum(
+    head: &Linear,
+    hidden: &Matrix,
+    targets: &[u32],
+    gradient_factor: Option<f64>,
+) -> Result<LossSum> {
+    in_chunks(chunk_rows(targets.len(), head.shape().0), head, hidden, targets, gradient_factor)
+}
+
+fn in_chunks(
+    chunk: usize,
+    head: &Linear,
+    hidden: &Matrix,
+    targets: &[u32],
+    gradient_factor: Option<f64>,
+) -> Result<LossSum> {
+    let mut loss = 0.0;
+    let mut gradients = Vec::new();
+    for start in (0..targets.len()).step_by(chunk) {
+        let targets = &targets[start..targets.len().min(start + chunk)];
+        let logits = head.forward(&hidden.part(start..start + targets.len())?)?;
+        let (chunk_loss, dlogits) = softmax_loss(logits, targets, gradient_factor)?;
+        loss += chunk_loss;
+        if gradient_factor.is_some() {
+            gradients.push(head.backward(&dlogits)?);
+        }
+    }
+    let dhidden = match gradients.len() {
+        0 => None,
+        1 => gradients.pop(),
+        _ => Some(Matrix::join_rows(&gradients.iter().collect::<Vec<_>>(), &hidden.device())?),
+    };
+    Ok(LossSum { loss, dhidden })
+}
+
+/// Bytes of the logits that are held at a time for `trained` tokens.
+pub(crate) fn logits_bytes(trained: usize, vocab: usize) -> u64 {
+    4 * (trained.min(chunk_rows(trained, vocab)) * vocab) as u64
+}
+
+/// Tokens whose logits exist at the same time: chunks are of one size, but for the last.
+fn chunk_rows(tokens: usize, vocab: usize) -> usize {
+    let most = (CHUNK_BYTES / (4 * vocab)).max(1);
+    let even = tokens.div_ceil(tokens.div_ceil(most).max(1)).max(1);
+    even.next_multiple_of(ROWS).min(most)
+}
+
+/// −Σ ln softmax(logits)\[target\] over the rows of `logits [tokens, vocab]`, and their gradient times `factor` (without
+/// one, anything); in host memory it takes the place of the logits.
+fn softmax_loss(mut logits: Matrix, targets: &[u32], factor: Option<f64>) -> Result<(f64, Matrix)> {
+    if logits.on_host() {
+        let loss = cpu::softmax_loss(&mut logits, targets, factor.map(|f| f as f32))?;
+        return Ok((loss, logits));
+    }
+    let (loss, dlogits) = reference::softmax_loss(&logits.tensor()?, targets, factor)?;
+    Ok((loss, Matrix::of_tensor(&dlogits)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{assert_close, check_gradient, normal};
+    use crate::tensor::Device;
+
+    #[test]
+    fn chunks_give_the_loss_of_the_whole_and_its_gradient() {
+        let (vocab, targets) = (101, [3u32, 70, 1, 100, 0, 55, 8]);
+        for device in [Device::host(), Device::reference()] {
+            let head = Linear::dense(normal(vocab, 4, 1).to(&device).unwrap(), None);
+            let hidden = normal(targets.len(), 4, 2).to(&device).unwrap();
+            let whole = softmax_loss(head.forward(&hidden).unwrap(), &targets, Some(1.0)).unwrap();
+            for chunk in [1, 3, 7, 20] {
+                let chunked = in_chunks(chunk, &head, &hidden, &targets, Some(1.0)).unwrap();
+                assert!((chunked.loss - whole.0).abs() < 1e-5 * whole.0, "{} {}", chunked.loss, whole.0);
+                assert_close(&chunked.dhidden.unwrap(), &head.backward(&whole.1).unwrap(), 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_are_even_and_bounded() {
+        let vocab = 151_936;
+        for tokens in [0, 1, 5, 220, 221, 1020, 4096] {
+            let rows = chunk_rows(tokens, vocab);
+            assert!(rows >= 1 && 4 * rows * vocab <= CHUNK_BYTES, "{tokens} tokens: {rows}");
+            assert!(tokens == 0 || rows * tokens.div_ceil(rows) < tokens + rows);
+            assert_eq!(logits_bytes(tokens, vocab), (4 * rows.min(tokens) * vocab) as u64);
+        }
+        assert_eq!((chunk_rows(1020, vocab), chunk_rows(9, CHUNK_BYTES)), (204, 1));
+    }
+
+    #[test]
+    fn the_gradient_equals_finite_differences() {
+        let (hidden, targets) = (normal(5, 8, 2), [3u32, 0, 18, 7, 7]);
+        let head = Linear::dense(normal(19, 8, 1), None);
+        let dhidden = loss_sum(&head, &hidden, &targets, Some(1.0)).unwrap().dhidden.unwrap();
+        let number = |value: f64| Matrix::new(1, 1, vec![value as f32], &Device::host()).unwrap();
+        check_gradient(&hidden, &dhidden, &number(1.0), |h| number(loss_sum(&head, h, &targets, None).unwrap().loss));
+    }
+}

@@ -1,0 +1,187 @@
+//! Low-rank deltas on top of a frozen linear layer: `y += Σ sᵢ · drop(x) Aᵢᵀ Bᵢᵀ` (Hu et al. 2021).
+
+mod dropout;
+
+pub(crate) use dropout::Dropout;
+
+use crate::error::Result;
+use crate::tensor::{Form, Matrix};
+use crate::weights::Linear;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// One low-rank delta: `y += scaling · (x Aᵀ) Bᵀ`. Cloning shares the matrices.
+#[derive(Debug, Clone)]
+pub(crate) struct LoraWeights {
+    /// `[r, in_features]`
+    pub(crate) a: Arc<Matrix>,
+    /// `[out_features, r]`
+    pub(crate) b: Arc<Matrix>,
+    /// PEFT's `scaling` (alpha / r, or alpha / √r for rsLoRA) times the scale it was attached with.
+    pub(crate) scaling: f64,
+}
+
+/// The gradients of one delta.
+#[derive(Debug)]
+pub(crate) struct LoraGrad {
+    /// `[r, in_features]`
+    pub(crate) a: Matrix,
+    /// `[out_features, r]`
+    pub(crate) b: Matrix,
+}
+
+/// `drop(x) Aᵀ [tokens, r]` of each delta: small, so the forward pass saves them for the backward pass.
+pub(crate) type Projected = Vec<Matrix>;
+
+/// Adds the deltas to some rows of `y [tokens, out]`, given the layer's input `x [tokens, in]`.
+pub(crate) fn add_deltas(
+    y: &mut Matrix,
+    rows: Range<usize>,
+    deltas: &[LoraWeights],
+    dropout: Option<Dropout>,
+    x: &Matrix,
+) -> Result<Projected> {
+    let projected = project(deltas, dropout, x, rows.clone())?;
+    for (low, delta) in projected.iter().zip(deltas) {
+        y.add_product_to_rows(rows.clone(), Form::NT, low, &delta.b, delta.scaling)?;
+    }
+    Ok(projected)
+}
+
+/// The low-rank activations alone.
+pub(crate) fn project(
+    deltas: &[LoraWeights],
+    dropout: Option<Dropout>,
+    x: &Matrix,
+    rows: Range<usize>,
+) -> Result<Projected> {
+    if deltas.is_empty() {
+        return Ok(Vec::new());
+    }
+    let dropped = dropout::apply(dropout, x)?;
+    let x = dropped.as_ref().unwrap_or(x);
+    deltas.iter().map(|delta| Matrix::product_of_rows(Form::NT, x, rows.clone(), &delta.a)).collect()
+}
+
+/// The gradients of the low-rank activations, `s · dy B [tokens, r]`.
+pub(crate) fn project_gradients(deltas: &[LoraWeights], dy: &Matrix) -> Result<Projected> {
+    let gradient = |delta: &LoraWeights| {
+        let mut gradient = Matrix::product(Form::NN, dy, &delta.b)?;
+        gradient.scale(delta.scaling)?;
+        Ok(gradient)
+    };
+    deltas.iter().map(gradient).collect()
+}
+
+/// The gradient of `x`, given those of the output and of the low-rank activations.
+pub(crate) fn input_gradient(
+    linear: &Linear,
+    deltas: &[LoraWeights],
+    dropout: Option<Dropout>,
+    dprojected: &Projected,
+    dy: &Matrix,
+) -> Result<Matrix> {
+    let mut dx = linear.backward(dy)?;
+    for (dlow, delta) in dprojected.iter().zip(deltas) {
+        if dropout.is_none() {
+            dx.add_product(Form::NN, dlow, &delta.a, 1.0)?;
+            continue;
+        }
+        let from_delta = Matrix::product(Form::NN, dlow, &delta.a)?;
+        dx.add(dropout::apply(dropout, &from_delta)?.as_ref().unwrap_or(&from_delta))?;
+    }
+    Ok(dx)
+}
+
+/// The gradients of each delta's weights, from `x` and the low-rank activations as the forward pass had them.
+pub(crate) fn weight_gradients(
+    deltas: &[LoraWeights],
+    dropout: Option<Dropout>,
+    x: &Matrix,
+    projected: &Projected,
+    dprojected: &Projected,
+    dy: &Matrix,
+) -> Result<Vec<LoraGrad>> {
+    if deltas.is_empty() {
+        return Ok(Vec::new());
+    }
+    let dropped = dropout::apply(dropout, x)?;
+    let x = dropped.as_ref().unwrap_or(x);
+    let gradient = |((delta, low), dlow): ((&LoraWeights, &Matrix), &Matrix)| {
+        let mut b = Matrix::product(Form::TN, dy, low)?;
+        b.scale(delta.scaling)?;
+        Ok(LoraGrad { a: Matrix::product(Form::TN, dlow, x)?, b })
+    };
+    deltas.iter().zip(projected).zip(dprojected).map(gradient).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{assert_close, check_gradient, normal};
+    use crate::tensor::Device;
+
+    fn delta(seed: u64, scaling: f64, device: &Device) -> LoraWeights {
+        let matrix = |rows, cols, seed| Arc::new(normal(rows, cols, seed).to(device).unwrap());
+        LoraWeights { a: matrix(3, 17, seed), b: matrix(11, 3, seed + 1), scaling }
+    }
+
+    fn forward(linear: &Linear, deltas: &[LoraWeights], dropout: Option<Dropout>, x: &Matrix) -> Matrix {
+        let mut y = linear.forward(x).unwrap();
+        add_deltas(&mut y, 0..x.rows(), deltas, dropout, x).unwrap();
+        y
+    }
+
+    #[test]
+    fn stacked_deltas_equal_the_merged_weight() {
+        for device in [Device::host(), Device::reference()] {
+            let (x, w) = (normal(5, 17, 1).to(&device).unwrap(), normal(11, 17, 2).to(&device).unwrap());
+            let deltas = [delta(10, 0.5, &device), delta(20, -2.0, &device)];
+            let mut merged = w.duplicate().unwrap();
+            for d in &deltas {
+                merged.add_product(Form::NN, &d.b, &d.a, d.scaling).unwrap();
+            }
+            let y = forward(&Linear::dense(w, None), &deltas, None, &x);
+            assert_close(&y, &Linear::dense(merged, None).forward(&x).unwrap(), 1e-5);
+        }
+    }
+
+    #[test]
+    fn rows_with_different_stacks_are_what_they_are_alone() {
+        let host = Device::host();
+        let (x, linear) = (normal(7, 17, 1), Linear::dense(normal(11, 17, 2), None));
+        let (one, two) = ([delta(10, 0.5, &host)], [delta(20, -2.0, &host), delta(30, 1.0, &host)]);
+        let mut y = linear.forward(&x).unwrap();
+        add_deltas(&mut y, 0..3, &one, None, &x).unwrap();
+        add_deltas(&mut y, 3..7, &two, None, &x).unwrap();
+        assert_close(&y.part(0..3).unwrap(), &forward(&linear, &one, None, &x.part(0..3).unwrap()), 1e-6);
+        assert_close(&y.part(3..7).unwrap(), &forward(&linear, &two, None, &x.part(3..7).unwrap()), 1e-6);
+    }
+
+    #[test]
+    fn gradients_equal_finite_differences_with_and_without_dropout() {
+        for device in [Device::host(), Device::reference()] {
+            let [x, dy, w, b] = [normal(5, 17, 1), normal(5, 11, 4), normal(11, 17, 2), normal(1, 11, 3)]
+                .map(|matrix| matrix.to(&device).unwrap());
+            let linear = Linear::dense(w, Some(b));
+            for dropout in [None, Some(Dropout { p: 0.3, seed: 9 })] {
+                let deltas = [delta(10, 0.5, &device), delta(20, -0.7, &device)];
+                let projected = project(&deltas, dropout, &x, 0..5).unwrap();
+                let dprojected = project_gradients(&deltas, &dy).unwrap();
+                let dx = input_gradient(&linear, &deltas, dropout, &dprojected, &dy).unwrap();
+                let grads = weight_gradients(&deltas, dropout, &x, &projected, &dprojected, &dy).unwrap();
+                check_gradient(&x, &dx, &dy, |x| forward(&linear, &deltas, dropout, x));
+                for i in 0..2 {
+                    let with = |change: &dyn Fn(&mut LoraWeights)| {
+                        let mut deltas = deltas.clone();
+                        change(&mut deltas[i]);
+                        forward(&linear, &deltas, dropout, &x)
+                    };
+                    let shared = |m: &Matrix| Arc::new(m.duplicate().unwrap());
+                    check_gradient(&deltas[i].a, &grads[i].a, &dy, |a| with(&|d| d.a = shared(a)));
+                    check_gradient(&deltas[i].b, &grads[i].b, &dy, |b| with(&|d| d.b = shared(b)));
+                }
+            }
+        }
+    }
+}

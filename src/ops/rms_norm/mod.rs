@@ -1,0 +1,26 @@
+//! Root-mean-square normalisation (Zhang & Sennrich 2019): `y = x / √(mean(x²) + ε) · w`, row by row, or piece by piece of a
+//! row that is several times as long as the weight (the heads of queries and keys).
+
+mod cpu;
+
+use super::reference;
+use crate::error::Result;
+use crate::tensor::Matrix;
+
+/// `x [rows, pieces · n]`, `weight [1, n]` → the shape of `x`.
+pub(crate) fn forward(x: &Matrix, weight: &Matrix, eps: f64) -> Result<Matrix> {
+    match x.on_host() {
+        true => cpu::forward(x, weight, eps),
+        false => Matrix::of_tensor(&reference::rms_norm(&x.tensor()?, &weight.tensor()?, eps)?),
+    }
+}
+
+/// The gradient of `x`, given the input of the forward pass; the weight is frozen.
+///
+/// With `r = 1/rms` and `g = dy · w`: `dx = r·g − x · r³/n · Σ(g·x)`.
+pub(crate) fn backward(x: &Matrix, weight: &Matrix, eps: f64, dy: &Matrix) -> Result<Matrix> {
+    match x.on_host() {
+        true => cpu::backward(x, weight, eps, dy),
+        false => Matrix::of_tensor(&reference::rms_norm_backward(&x.tensor()?, &weight.tensor()?, eps, &dy.tensor()?)?),
+    }
+}

@@ -1,0 +1,33 @@
+//! The gated activation of the MLP: `act(gate) · up` with SiLU (Shazeer 2020, SwiGLU) or tanh-GELU (GeGLU).
+
+mod cpu;
+
+pub(crate) use super::kinds::Activation;
+use super::reference;
+use crate::error::Result;
+use crate::tensor::Matrix;
+
+/// `gate, up [tokens, n]` → `[tokens, n]`.
+pub(crate) fn forward(activation: Activation, gate: &Matrix, up: &Matrix) -> Result<Matrix> {
+    match gate.on_host() {
+        true => cpu::forward(activation, gate, up),
+        false => Matrix::of_tensor(&reference::swiglu(activation, &gate.tensor()?, &up.tensor()?)?),
+    }
+}
+
+/// What backward gives.
+pub(crate) struct Backward {
+    /// The output again: the input of the layer after this.
+    pub(crate) gated: Matrix,
+    pub(crate) dgate: Matrix,
+    pub(crate) dup: Matrix,
+}
+
+/// The gradients of `gate` and `up`, and the output, in one pass; in host memory they take the place of the operands.
+pub(crate) fn backward(activation: Activation, gate: Matrix, up: Matrix, dy: Matrix) -> Result<Backward> {
+    if gate.on_host() {
+        return cpu::backward(activation, gate, up, dy);
+    }
+    let [gated, dgate, dup] = reference::swiglu_backward(activation, &gate.tensor()?, &up.tensor()?, &dy.tensor()?)?;
+    Ok(Backward { gated: Matrix::of_tensor(&gated)?, dgate: Matrix::of_tensor(&dgate)?, dup: Matrix::of_tensor(&dup)? })
+}

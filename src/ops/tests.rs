@@ -1,0 +1,179 @@
+//! The table of operators: on every device, forward and backward are those of host memory on odd sizes (one row, a size that
+//! is no multiple of a tile), and gradients equal finite differences.
+
+use super::adamw::{self, Hyper, Moments};
+use super::attention::{self, Gradients, Heads, Span};
+use super::cross_entropy::loss_sum;
+use super::rms_norm;
+use super::rope::Rotation;
+use super::swiglu::{self, Activation};
+use super::testing::{assert_close, check_gradient, devices, flat, normal};
+use crate::tensor::{Device, Matrix};
+use crate::weights::Linear;
+
+/// One operator: the results, forward and backward, of operands on one device.
+type Run<'a> = &'a dyn Fn(&Device) -> Vec<Matrix>;
+
+/// Holds every device's results against those of host memory.
+fn same_everywhere(name: &str, tolerance: f64, run: Run<'_>) {
+    let expected = run(&Device::host());
+    for device in devices() {
+        for (index, (found, expected)) in run(&device).iter().zip(&expected).enumerate() {
+            assert!(found.device().is_same(&device), "{name}: result {index} is not on {device:?}");
+            let error = super::testing::relative_error(found, expected);
+            assert!(error <= tolerance, "{name} on {device:?}: result {index} differs by {error:e}");
+        }
+    }
+}
+
+#[test]
+fn every_operator_is_the_same_on_every_device() {
+    for (rows, cols) in [(1, 37), (7, 37), (64, 128)] {
+        same_everywhere("rms_norm", 2e-6, &|device| {
+            let on = |rows, seed| normal(rows, cols, seed).to(device).unwrap();
+            let (x, w, dy) = (on(rows, 1), on(1, 2), on(rows, 3));
+            vec![rms_norm::forward(&x, &w, 1e-5).unwrap(), rms_norm::backward(&x, &w, 1e-5, &dy).unwrap()]
+        });
+        for activation in [Activation::Silu, Activation::GeluTanh] {
+            same_everywhere("swiglu", 3e-6, &|device| {
+                let on = |seed| normal(rows, cols, seed).to(device).unwrap();
+                let y = swiglu::forward(activation, &on(1), &on(2)).unwrap();
+                let swiglu::Backward { gated, dgate, dup } = swiglu::backward(activation, on(1), on(2), on(3)).unwrap();
+                vec![y, gated, dgate, dup]
+            });
+        }
+        same_everywhere("cross_entropy", 3e-6, &|device| {
+            let head = Linear::dense(normal(53, cols, 1).to(device).unwrap(), None);
+            let targets: Vec<u32> = (0..rows as u32).map(|row| row * 7 % 53).collect();
+            let sum = loss_sum(&head, &normal(rows, cols, 2).to(device).unwrap(), &targets, Some(0.25)).unwrap();
+            vec![Matrix::new(1, 1, vec![sum.loss as f32], device).unwrap(), sum.dhidden.unwrap()]
+        });
+    }
+    same_everywhere("rope", 1e-6, &|device| {
+        let rotation = rotation(device);
+        let x = || normal(5, 12, 1).to(device).unwrap();
+        vec![rotation.forward(x()).unwrap(), rotation.backward(x()).unwrap()]
+    });
+    for (heads, spans) in attention_cases() {
+        same_everywhere("attention", 1e-5, &|device| {
+            let [q, k, v, dout] = operands(heads, &spans, device);
+            let y = attention::forward(heads, &spans, &q, &k, &v).unwrap();
+            let Gradients { dq, dk, dv } = attention::backward(heads, &spans, &q, &k, &v, &dout).unwrap();
+            vec![y, dq, dk, dv]
+        });
+    }
+    same_everywhere("adamw", 1e-6, &|device| {
+        let hyper = Hyper { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.1 };
+        let mut parameter = normal(5, 7, 1).to(device).unwrap();
+        let mut moments = Moments::zeros(&parameter).unwrap();
+        for step in 1..6 {
+            let gradient = normal(5, 7, 10 + step).to(device).unwrap();
+            (parameter, moments) = adamw::step(hyper, 0.01, step, 0.5, &parameter, &gradient, &moments).unwrap();
+        }
+        vec![parameter, moments.first, moments.second]
+    });
+}
+
+fn rotation(device: &Device) -> Rotation {
+    Rotation::new(&[0, 1, 5, 0, 300], &[1.0, 0.3, 0.01], 1.2, device).unwrap()
+}
+
+#[test]
+fn gradients_equal_finite_differences() {
+    for device in devices() {
+        let on = |rows, cols, seed| normal(rows, cols, seed).to(&device).unwrap();
+        let (x, w, dy) = (on(5, 33, 1), on(1, 33, 2), on(5, 33, 3));
+        let dx = rms_norm::backward(&x, &w, 1e-5, &dy).unwrap();
+        check_gradient(&x, &dx, &dy, |x| rms_norm::forward(x, &w, 1e-5).unwrap());
+
+        let (x, dy) = (on(5, 12, 1), on(5, 12, 3));
+        let dx = rotation(&device).backward(dy.duplicate().unwrap()).unwrap();
+        check_gradient(&x, &dx, &dy, |x| rotation(&device).forward(x.duplicate().unwrap()).unwrap());
+
+        let (g, u, dy) = (on(4, 9, 1), on(4, 9, 2), on(4, 9, 3));
+        for activation in [Activation::Silu, Activation::GeluTanh] {
+            let copies = [&g, &u, &dy].map(|matrix| matrix.duplicate().unwrap());
+            let [gate, up, d] = copies;
+            let swiglu::Backward { dgate, dup, .. } = swiglu::backward(activation, gate, up, d).unwrap();
+            check_gradient(&g, &dgate, &dy, |g| swiglu::forward(activation, g, &u).unwrap());
+            check_gradient(&u, &dup, &dy, |u| swiglu::forward(activation, &g, u).unwrap());
+        }
+
+        let heads = Heads { queries: 4, keys: 2, dim: 6, window: None };
+        let spans = packed(&[5, 3]);
+        let [q, k, v, dout] = operands(heads, &spans, &device);
+        let Gradients { dq, dk, dv } = attention::backward(heads, &spans, &q, &k, &v, &dout).unwrap();
+        check_gradient(&q, &dq, &dout, |q| attention::forward(heads, &spans, q, &k, &v).unwrap());
+        check_gradient(&k, &dk, &dout, |k| attention::forward(heads, &spans, &q, k, &v).unwrap());
+        check_gradient(&v, &dv, &dout, |v| attention::forward(heads, &spans, &q, &k, v).unwrap());
+    }
+}
+
+/// Packed documents.
+fn packed(lens: &[usize]) -> Vec<Span> {
+    let mut start = 0;
+    let span = |&len: &usize| {
+        start += len;
+        Span { queries: start - len..start, keys: vec![start - len..start] }
+    };
+    lens.iter().map(span).collect()
+}
+
+/// Documents longer than a block of queries among them.
+fn attention_cases() -> Vec<(Heads, Vec<Span>)> {
+    let heads = |window| Heads { queries: 4, keys: 2, dim: 6, window };
+    vec![(heads(None), packed(&[7, 70])), (heads(Some(5)), packed(&[71, 3])), (heads(None), packed(&[1, 1]))]
+}
+
+fn operands(heads: Heads, spans: &[Span], device: &Device) -> [Matrix; 4] {
+    let tokens = spans.iter().map(|span| span.queries.len()).sum::<usize>();
+    let (wide, narrow) = (heads.queries * heads.dim, heads.keys * heads.dim);
+    [(wide, 1), (narrow, 2), (narrow, 3), (wide, 4)]
+        .map(|(width, seed)| normal(tokens, width, seed).to(device).unwrap())
+}
+
+#[test]
+fn a_document_does_not_see_its_neighbour_and_a_suffix_sees_its_prefix() {
+    let heads = Heads { queries: 4, keys: 2, dim: 6, window: None };
+    for device in devices() {
+        let [q, k, v, _] = operands(heads, &packed(&[5, 3]), &device);
+        let both = attention::forward(heads, &packed(&[5, 3]), &q, &k, &v).unwrap();
+        let second = |x: &Matrix| x.part(5..8).unwrap();
+        let alone = attention::forward(heads, &packed(&[3]), &second(&q), &second(&k), &second(&v)).unwrap();
+        assert_close(&second(&both), &alone, 1e-6);
+
+        let whole = attention::forward(heads, &packed(&[8]), &q, &k, &v).unwrap();
+        let tail = Span { queries: 0..3, keys: vec![0..8] };
+        let tail = attention::forward(heads, &[tail], &second(&q), &k, &v).unwrap();
+        assert_close(&tail, &second(&whole), 1e-6);
+    }
+}
+
+#[test]
+fn keys_in_blocks_are_the_keys_in_a_row_to_the_bit() {
+    let heads = Heads { queries: 4, keys: 2, dim: 6, window: Some(9) };
+    for device in devices() {
+        let [q, k, v, _] = operands(heads, &packed(&[12]), &device);
+        let q = q.part(8..12).unwrap();
+        let in_a_row = Span { queries: 0..4, keys: vec![0..12] };
+        let expected = attention::forward(heads, &[in_a_row], &q, &k, &v).unwrap();
+        // The rows 4 to 8 lie behind the others.
+        let moved = |x: &Matrix| {
+            let order: Vec<u32> = (0..4).chain(8..12).chain(4..8).collect();
+            x.gather(&order).unwrap()
+        };
+        let in_blocks = Span { queries: 0..4, keys: vec![0..4, 8..12, 4..8] };
+        let found = attention::forward(heads, &[in_blocks], &q, &moved(&k), &moved(&v)).unwrap();
+        assert_eq!(flat(&found), flat(&expected));
+    }
+}
+
+#[test]
+fn the_first_step_moves_by_the_learning_rate_against_the_sign() {
+    let (p, g) = (normal(3, 3, 1), normal(3, 3, 2));
+    let hyper = Hyper { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
+    let (next, _) = adamw::step(hyper, 0.01, 1, 1.0, &p, &g, &Moments::zeros(&p).unwrap()).unwrap();
+    for ((p, n), g) in flat(&p).iter().zip(flat(&next)).zip(flat(&g)) {
+        assert!(((p - n) - 0.01 * g.signum()).abs() < 1e-5, "{p} {n} {g}");
+    }
+}

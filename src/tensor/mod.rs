@@ -1,0 +1,20 @@
+//! Matrices of activations, the memory they live in, and the device that this memory belongs to.
+#![allow(unsafe_code)]
+
+mod bf16;
+pub(crate) mod buffers;
+pub(crate) mod columns;
+mod device;
+pub(crate) mod exp;
+pub(crate) mod gemm;
+mod matrix;
+mod product;
+pub(crate) mod rounding;
+mod rows;
+pub(crate) mod simd;
+
+pub(crate) use bf16::Bf16Matrix;
+pub(crate) use buffers::Buffer;
+pub(crate) use device::{Device, DeviceChoice, available_devices};
+pub(crate) use matrix::Matrix;
+pub(crate) use product::Form;

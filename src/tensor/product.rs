@@ -1,0 +1,136 @@
+//! Products of activations in the forms that forward and backward passes need.
+
+use super::buffers;
+use super::gemm::{Mat, all_threads, gemm};
+use super::matrix::{Data, Matrix};
+use crate::error::{Code, Error, Result};
+use candle_core::Tensor;
+use std::ops::Range;
+
+/// Which operand of a product is taken transposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `a · b`
+    NN,
+    /// `a · bᵀ`: activations times a weight stored `[out, in]`.
+    NT,
+    /// `aᵀ · b`: the gradient of a weight.
+    TN,
+}
+
+impl Form {
+    fn shape(self, a: (usize, usize), b: (usize, usize)) -> Result<(usize, usize)> {
+        let (rows, inner_a, inner_b, cols) = match self {
+            Form::NN => (a.0, a.1, b.0, b.1),
+            Form::NT => (a.0, a.1, b.1, b.0),
+            Form::TN => (a.1, a.0, b.0, b.1),
+        };
+        if inner_a != inner_b {
+            return Err(Error::new(Code::Internal, format!("product {self:?} of {a:?} and {b:?}: shapes do not fit")));
+        }
+        Ok((rows, cols))
+    }
+
+    fn operands<'a>(self, a: &'a [f32], ad: (usize, usize), b: &'a [f32], bd: (usize, usize)) -> (Mat<'a>, Mat<'a>) {
+        let (a, b) = (Mat::new(a, ad.0, ad.1), Mat::new(b, bd.0, bd.1));
+        match self {
+            Form::NN => (a, b),
+            Form::NT => (a, b.t()),
+            Form::TN => (a.t(), b),
+        }
+    }
+
+    /// The product by candle.
+    pub(crate) fn composed(self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        Ok(match self {
+            Form::NN => a.matmul(b)?,
+            Form::NT => a.matmul(&b.t()?)?,
+            Form::TN => a.t()?.matmul(b)?,
+        })
+    }
+}
+
+impl Matrix {
+    /// The product of two matrices.
+    pub(crate) fn product(form: Form, a: &Matrix, b: &Matrix) -> Result<Matrix> {
+        Matrix::product_of_rows(form, a, 0..a.rows, b)
+    }
+
+    /// The product of some rows of `a` with `b`.
+    pub(crate) fn product_of_rows(form: Form, a: &Matrix, rows: Range<usize>, b: &Matrix) -> Result<Matrix> {
+        let shape = (rows.len(), a.cols);
+        let (out_rows, out_cols) = form.shape(shape, b.shape())?;
+        let Some(values) = a.as_slice() else {
+            return Matrix::of_tensor(&form.composed(&a.tensor()?.narrow(0, rows.start, rows.len())?, &b.tensor()?)?);
+        };
+        let (lhs, rhs) = form.operands(&values[rows.start * a.cols..rows.end * a.cols], shape, b.slice()?, b.shape());
+        let mut out = buffers::take(out_rows * out_cols)?;
+        gemm(&mut out, out_cols, false, lhs, rhs, 1.0, all_threads());
+        Ok(Matrix::host(out_rows, out_cols, out))
+    }
+
+    /// Adds `scale · product(form, a, b)`.
+    pub(crate) fn add_product(&mut self, form: Form, a: &Matrix, b: &Matrix, scale: f64) -> Result<()> {
+        self.add_product_to_rows(0..self.rows, form, a, b, scale)
+    }
+
+    /// Adds `scale · product(form, a, b)` to some of the rows.
+    pub(crate) fn add_product_to_rows(
+        &mut self,
+        rows: Range<usize>,
+        form: Form,
+        a: &Matrix,
+        b: &Matrix,
+        scale: f64,
+    ) -> Result<()> {
+        let shape = form.shape(a.shape(), b.shape())?;
+        if shape != (rows.len(), self.cols) || rows.end > self.rows {
+            let message = format!("product of shape {shape:?} added to rows {rows:?} of {:?}", self.shape());
+            return Err(Error::new(Code::Internal, message));
+        }
+        let (all, cols) = (self.rows, self.cols);
+        match &mut self.data {
+            Data::Host(data) => {
+                let (lhs, rhs) = form.operands(a.slice()?, a.shape(), b.slice()?, b.shape());
+                let out = &mut data[rows.start * cols..rows.end * cols];
+                gemm(out, cols, true, lhs, rhs, scale as f32, all_threads());
+            }
+            Data::Tensor(tensor) => {
+                let product = (form.composed(&a.tensor()?, &b.tensor()?)? * scale)?;
+                *tensor = if rows.len() == all {
+                    (&*tensor + product)?
+                } else {
+                    let changed = (tensor.narrow(0, rows.start, rows.len())? + product)?;
+                    tensor.slice_assign(&[rows, 0..cols], &changed)?
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{assert_close, normal};
+    use crate::tensor::Device;
+
+    #[test]
+    fn a_product_of_rows_is_added_to_those_rows_on_every_device() {
+        for device in [Device::host(), Device::reference()] {
+            let [x, b, mut y] = [normal(6, 3, 1), normal(4, 3, 2), normal(6, 4, 3)].map(|m| m.to(&device).unwrap());
+            let before = y.duplicate().unwrap();
+            let part = Matrix::product_of_rows(Form::NT, &x, 2..5, &b).unwrap();
+            let whole = Matrix::product(Form::NT, &x, &b).unwrap();
+            assert_close(&part, &whole.part(2..5).unwrap(), 1e-6);
+            y.add_product_to_rows(2..5, Form::NT, &x.part(2..5).unwrap(), &b, 0.5).unwrap();
+            let mut expected = before.part(2..5).unwrap();
+            let mut half = part;
+            half.scale(0.5).unwrap();
+            expected.add(&half).unwrap();
+            assert_close(&y.part(2..5).unwrap(), &expected, 1e-6);
+            assert_eq!(y.part(0..2).unwrap().values().unwrap(), before.part(0..2).unwrap().values().unwrap());
+            assert!(y.add_product(Form::NN, &x, &b, 1.0).is_err());
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Rows and columns of matrices: picked, put back, cut, joined.
+
+use super::buffers;
+use super::device::Device;
+use super::matrix::{Data, Matrix};
+use crate::error::{Code, Error, Result};
+use candle_core::Tensor;
+
+impl Matrix {
+    /// The rows of those indices.
+    pub(crate) fn gather(&self, rows: &[u32]) -> Result<Matrix> {
+        if let Some(row) = rows.iter().find(|row| **row as usize >= self.rows) {
+            return Err(Error::new(Code::Internal, format!("row {row} of a matrix of {} rows", self.rows)));
+        }
+        match &self.data {
+            Data::Host(data) => {
+                let mut out = buffers::take(rows.len() * self.cols)?;
+                for (&row, out) in rows.iter().zip(out.chunks_exact_mut(self.cols.max(1))) {
+                    out.copy_from_slice(&data[row as usize * self.cols..][..self.cols]);
+                }
+                Ok(Matrix::host(rows.len(), self.cols, out))
+            }
+            Data::Tensor(tensor) => Matrix::of_tensor(&tensor.index_select(&Tensor::new(rows, tensor.device())?, 0)?),
+        }
+    }
+
+    /// The backward pass of [`Matrix::gather`]: a matrix of `total` rows with these where `rows` says, zeros elsewhere.
+    pub(crate) fn scatter(&self, rows: &[u32], total: usize) -> Result<Matrix> {
+        let mut all = Matrix::zeros(total, self.cols, &self.device())?;
+        match &self.data {
+            Data::Host(data) => {
+                let out = all.slice_mut()?;
+                for (&row, from) in rows.iter().zip(data.chunks_exact(self.cols.max(1))) {
+                    let to = &mut out[row as usize * self.cols..][..self.cols];
+                    to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+                }
+                Ok(all)
+            }
+            Data::Tensor(tensor) => {
+                Matrix::of_tensor(&all.tensor()?.index_add(&Tensor::new(rows, tensor.device())?, tensor, 0)?)
+            }
+        }
+    }
+
+    /// Writes `rows` over those from `first` on.
+    pub(crate) fn set_rows(&mut self, first: usize, rows: &Matrix) -> Result<()> {
+        if rows.cols != self.cols || first + rows.rows > self.rows {
+            let message = format!("{:?} written at row {first} of {:?}", rows.shape(), self.shape());
+            return Err(Error::new(Code::Internal, message));
+        }
+        match &self.data {
+            Data::Host(_) => {
+                let from = rows.slice()?;
+                let start = first * self.cols;
+                self.slice_mut()?[start..start + from.len()].copy_from_slice(from);
+            }
+            Data::Tensor(tensor) => tensor.slice_set(&rows.tensor()?, 0, first)?,
+        }
+        Ok(())
+    }
+
+    /// Cuts the columns into matrices of those widths.
+    pub(crate) fn split_columns(self, widths: &[usize]) -> Result<Vec<Matrix>> {
+        if let [_] = widths {
+            return Ok(vec![self]);
+        }
+        let mut start = 0;
+        let mut cut = |&width: &usize| {
+            start += width;
+            self.columns(start - width, width)
+        };
+        widths.iter().map(&mut cut).collect()
+    }
+
+    fn columns(&self, first: usize, width: usize) -> Result<Matrix> {
+        match &self.data {
+            Data::Host(data) => {
+                let mut out = buffers::take(self.rows * width)?;
+                for (to, from) in out.chunks_exact_mut(width.max(1)).zip(data.chunks_exact(self.cols)) {
+                    to.copy_from_slice(&from[first..first + width]);
+                }
+                Ok(Matrix::host(self.rows, width, out))
+            }
+            Data::Tensor(tensor) => Matrix::of_tensor(&tensor.narrow(1, first, width)?),
+        }
+    }
+
+    /// Matrices of equally many rows, side by side.
+    pub(crate) fn join_columns(mut parts: Vec<Matrix>) -> Result<Matrix> {
+        if parts.len() == 1 {
+            return Ok(parts.remove(0));
+        }
+        let (rows, cols) = (parts.first().map_or(0, Matrix::rows), parts.iter().map(Matrix::cols).sum());
+        if !parts.iter().all(Matrix::on_host) {
+            let tensors = parts.iter().map(Matrix::tensor).collect::<Result<Vec<_>>>()?;
+            return Matrix::of_tensor(&Tensor::cat(&tensors, 1)?);
+        }
+        let mut out = buffers::take(rows * cols)?;
+        let mut start = 0;
+        for part in &parts {
+            let from = part.slice()?.chunks_exact(part.cols.max(1));
+            for (to, from) in out.chunks_exact_mut(cols).zip(from) {
+                to[start..start + part.cols].copy_from_slice(from);
+            }
+            start += part.cols;
+        }
+        Ok(Matrix::host(rows, cols, out))
+    }
+
+    /// Matrices of equally many columns, one below the other.
+    pub(crate) fn join_rows(parts: &[&Matrix], device: &Device) -> Result<Matrix> {
+        let cols = parts.first().map_or(0, |part| part.cols);
+        let mut joined = Matrix::zeros(parts.iter().map(|part| part.rows).sum(), cols, device)?;
+        let mut first = 0;
+        for part in parts {
+            joined.set_rows(first, part)?;
+            first += part.rows;
+        }
+        Ok(joined)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::normal;
+
+    #[test]
+    fn rows_and_columns_come_back_on_every_device() {
+        for device in [Device::host(), Device::reference()] {
+            let x = normal(5, 7, 1).to(&device).unwrap();
+            let picked = x.gather(&[3, 0]).unwrap();
+            assert_eq!(picked.values().unwrap()[..7], x.values().unwrap()[21..28]);
+            let put = picked.scatter(&[3, 0], 5).unwrap().values().unwrap();
+            assert_eq!((&put[21..28], &put[7..14]), (&x.values().unwrap()[21..28], &[0.0; 7][..]));
+            let parts = x.duplicate().unwrap().split_columns(&[2, 5]).unwrap();
+            assert_eq!(parts.iter().map(Matrix::shape).collect::<Vec<_>>(), [(5, 2), (5, 5)]);
+            assert_eq!(Matrix::join_columns(parts).unwrap().values().unwrap(), x.values().unwrap());
+            let halves = [x.part(0..2).unwrap(), x.part(2..5).unwrap()];
+            let joined = Matrix::join_rows(&halves.iter().collect::<Vec<_>>(), &device).unwrap();
+            assert_eq!(joined.values().unwrap(), x.values().unwrap());
+            assert!(x.gather(&[5]).is_err());
+            assert!(x.duplicate().unwrap().set_rows(4, &halves[0]).is_err());
+        }
+    }
+}

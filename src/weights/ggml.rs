@@ -1,0 +1,87 @@
+//! GGML's blocks as they lie in files: how many bytes they have, and their values.
+
+use crate::error::{Code, Error, Result};
+pub(crate) use candle_core::quantized::GgmlDType;
+use candle_core::quantized::k_quants::*;
+use half::{bf16, f16};
+
+/// Types of which every bit pattern is a value: numbers, and structs of numbers without padding.
+///
+/// # Safety
+/// The implementer vouches for that.
+pub(super) unsafe trait Plain: GgmlType {}
+
+macro_rules! plain {
+    ($($name:ident)*) => { $(
+        // SAFETY: floats, or `repr(C)` structs of them and of integers whose size candle asserts to have no padding.
+        unsafe impl Plain for $name {}
+    )* };
+}
+plain!(f32 f16 bf16 BlockQ4_0 BlockQ4_1 BlockQ5_0 BlockQ5_1 BlockQ8_0 BlockQ2K BlockQ3K BlockQ4K BlockQ5K BlockQ6K);
+
+/// Copies blocks out of bytes of any alignment; a rest that is no whole block is left out.
+pub(super) fn blocks<T: Plain>(bytes: &[u8]) -> Vec<T> {
+    let count = bytes.len() / size_of::<T>();
+    let mut blocks = Vec::<T>::with_capacity(count);
+    // SAFETY: `count` blocks fit into the vector and are in `bytes`; any bytes make a value of `T`. GGML's byte order is
+    // little-endian, as is that of every target this is built for.
+    unsafe {
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), blocks.as_mut_ptr().cast::<u8>(), count * size_of::<T>());
+        blocks.set_len(count);
+    }
+    blocks
+}
+
+/// The type of a number of ggml's, if it is read.
+pub(crate) fn type_of(id: u32) -> Option<GgmlDType> {
+    Some(match id {
+        0 => GgmlDType::F32,
+        1 => GgmlDType::F16,
+        2 => GgmlDType::Q4_0,
+        3 => GgmlDType::Q4_1,
+        6 => GgmlDType::Q5_0,
+        7 => GgmlDType::Q5_1,
+        8 => GgmlDType::Q8_0,
+        10 => GgmlDType::Q2K,
+        11 => GgmlDType::Q3K,
+        12 => GgmlDType::Q4K,
+        13 => GgmlDType::Q5K,
+        14 => GgmlDType::Q6K,
+        30 => GgmlDType::BF16,
+        _ => return None,
+    })
+}
+
+/// Bytes of a row of `width` values; `None` if they are no whole number of blocks.
+pub(crate) fn row_bytes(dtype: GgmlDType, width: usize) -> Option<usize> {
+    (width.is_multiple_of(dtype.block_size()))
+        .then(|| width / dtype.block_size())
+        .and_then(|n| n.checked_mul(dtype.type_size()))
+}
+
+/// The values of a row.
+pub(crate) fn dequantize(dtype: GgmlDType, bytes: &[u8], out: &mut [f32]) -> Result<()> {
+    if row_bytes(dtype, out.len()) != Some(bytes.len()) {
+        let message = format!("{} values of {dtype:?} do not lie in {} bytes", out.len(), bytes.len());
+        return Err(Error::new(Code::Internal, message));
+    }
+    match dtype {
+        GgmlDType::F32 => f32::to_float(&blocks(bytes), out),
+        GgmlDType::F16 => f16::to_float(&blocks(bytes), out),
+        GgmlDType::BF16 => bf16::to_float(&blocks(bytes), out),
+        GgmlDType::Q4_0 => BlockQ4_0::to_float(&blocks(bytes), out),
+        GgmlDType::Q4_1 => BlockQ4_1::to_float(&blocks(bytes), out),
+        GgmlDType::Q5_0 => BlockQ5_0::to_float(&blocks(bytes), out),
+        GgmlDType::Q5_1 => BlockQ5_1::to_float(&blocks(bytes), out),
+        GgmlDType::Q8_0 => BlockQ8_0::to_float(&blocks(bytes), out),
+        GgmlDType::Q2K => BlockQ2K::to_float(&blocks(bytes), out),
+        GgmlDType::Q3K => BlockQ3K::to_float(&blocks(bytes), out),
+        GgmlDType::Q4K => BlockQ4K::to_float(&blocks(bytes), out),
+        GgmlDType::Q5K => BlockQ5K::to_float(&blocks(bytes), out),
+        GgmlDType::Q6K => BlockQ6K::to_float(&blocks(bytes), out),
+        GgmlDType::Q8_1 | GgmlDType::Q8K => {
+            return Err(Error::new(Code::Unsupported, format!("{dtype:?} is no type of weights")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! A frozen linear layer: forward, and backward to its input only.
+
+use super::{FrozenMatrix, Purpose};
+use crate::error::Result;
+use crate::tensor::Matrix;
+use std::sync::Arc;
+
+/// `y = x Wᵀ + b`
+#[derive(Debug)]
+pub(crate) struct Linear {
+    weight: Arc<dyn FrozenMatrix>,
+    /// `[1, out_features]`
+    bias: Option<Matrix>,
+}
+
+impl Linear {
+    /// `weight [out, in]`, `bias [1, out]`.
+    pub(crate) fn new(weight: Arc<dyn FrozenMatrix>, bias: Option<Matrix>) -> Self {
+        Linear { weight, bias }
+    }
+
+    /// A dense layer.
+    #[cfg(test)]
+    pub(crate) fn dense(weight: Matrix, bias: Option<Matrix>) -> Self {
+        let (rows, cols) = weight.shape();
+        let device = weight.device();
+        let kind = super::DenseType::parse("f32", &device).unwrap();
+        let weight = super::Dense::new([rows, cols], weight.values().unwrap(), kind, &device).unwrap();
+        Linear::new(Arc::new(weight), bias)
+    }
+
+    /// `(out_features, in_features)`
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        self.weight.shape()
+    }
+
+    /// Bytes of the weight.
+    pub(crate) fn bytes(&self, purpose: Purpose) -> u64 {
+        self.weight.bytes(purpose)
+    }
+
+    /// Bytes of the rows of the weight that a product dequantizes at the same time.
+    pub(crate) fn workspace_bytes(&self) -> u64 {
+        self.weight.workspace_bytes()
+    }
+
+    /// Bytes of the copy that a product makes of an operand of so many elements: quantized weights are met by quantized ones.
+    pub(crate) fn operand_bytes(&self, elements: u64) -> u64 {
+        if self.has_integer_products() { elements * 9 / 8 } else { 0 }
+    }
+
+    /// Whether its products, forward and backward, are those of integers.
+    pub(crate) fn has_integer_products(&self) -> bool {
+        self.weight.has_integer_products()
+    }
+
+    /// A dense copy of the weight, `[out, in]`.
+    #[cfg(test)]
+    pub(crate) fn dense_weight(&self) -> Result<Matrix> {
+        self.weight.gather(&(0..self.shape().0 as u32).collect::<Vec<_>>())
+    }
+
+    /// `x [rows, in]` → `[rows, out]`
+    pub(crate) fn forward(&self, x: &Matrix) -> Result<Matrix> {
+        let mut y = self.weight.product(x)?;
+        if let Some(bias) = &self.bias {
+            y.add_row(bias)?;
+        }
+        Ok(y)
+    }
+
+    /// `dy [rows, out]` → `dx [rows, in]`
+    pub(crate) fn backward(&self, dy: &Matrix) -> Result<Matrix> {
+        self.weight.transposed_product(dy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{assert_close, check_gradient, normal};
+    use crate::tensor::{Device, Form};
+    use crate::weights::{Dense, DenseType};
+
+    #[test]
+    fn it_is_the_product_and_the_bias_and_the_gradient_equals_finite_differences() {
+        for device in [Device::host(), Device::reference()] {
+            let [x, w, b, dy] = [normal(5, 17, 1), normal(11, 17, 2), normal(1, 11, 3), normal(5, 11, 4)]
+                .map(|matrix| matrix.to(&device).unwrap());
+            let mut y = Matrix::product(Form::NT, &x, &w).unwrap();
+            y.add_row(&b).unwrap();
+            let linear = Linear::dense(w, Some(b));
+            assert_close(&linear.forward(&x).unwrap(), &y, 1e-6);
+            check_gradient(&x, &linear.backward(&dy).unwrap(), &dy, |x| linear.forward(x).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_half_precision_weight_gives_f32_activations() {
+        let device = Device::reference();
+        let (x, w) = (normal(5, 17, 1).to(&device).unwrap(), normal(11, 17, 2));
+        let exact = Matrix::product(Form::NT, &x, &w.to(&device).unwrap()).unwrap();
+        let kind = DenseType::parse("f16", &device).unwrap();
+        let half = Dense::new([11, 17], w.values().unwrap(), kind, &device).unwrap();
+        assert_eq!((half.type_name(), half.bytes(Purpose::Training)), ("f16", 11 * 17 * 2));
+        assert_close(&half.product(&x).unwrap(), &exact, 5e-3);
+        assert_close(&half.gather(&[3]).unwrap(), &w.gather(&[3]).unwrap(), 1e-3);
+    }
+}

@@ -1,0 +1,107 @@
+//! Frozen weights: one implementation of [`FrozenMatrix`] for each way in which they are stored, and the table of them.
+#![allow(unsafe_code)]
+
+mod dense;
+mod dequantized;
+pub(crate) mod ggml;
+mod k_quant;
+mod linear;
+mod q8;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use dense::{Dense, DenseType};
+pub(crate) use linear::Linear;
+
+use crate::error::Result;
+use crate::tensor::Matrix;
+use ggml::GgmlDType;
+use std::sync::Arc;
+
+/// What memory is counted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Inference,
+    /// With what the backward pass adds.
+    Training,
+}
+
+/// A matrix that training never changes, `[out_features, in_features]`. It has no gradient, so none is computed.
+pub(crate) trait FrozenMatrix: Send + Sync + std::fmt::Debug {
+    /// `(out_features, in_features)`
+    fn shape(&self) -> (usize, usize);
+
+    /// The name of the type it is kept in.
+    fn type_name(&self) -> &'static str;
+
+    /// Bytes held.
+    fn bytes(&self, purpose: Purpose) -> u64;
+
+    /// `x [rows, in]` → `x Wᵀ [rows, out]`
+    fn product(&self, x: &Matrix) -> Result<Matrix>;
+
+    /// `dy [rows, out]` → `dy W [rows, in]`
+    fn transposed_product(&self, dy: &Matrix) -> Result<Matrix>;
+
+    /// Rows by index, dequantized: the lookup of an embedding. The caller checks the ids.
+    fn gather(&self, ids: &[u32]) -> Result<Matrix>;
+
+    /// Whether products of many rows, forward and backward, are those of integers.
+    fn has_integer_products(&self) -> bool {
+        false
+    }
+
+    /// Bytes of the rows that a product dequantizes at the same time.
+    fn workspace_bytes(&self) -> u64 {
+        0
+    }
+}
+
+/// A type that weights are quantized to, and kept in where a file has it.
+pub(crate) struct WeightType {
+    /// Its name in options, and in what the model says of itself.
+    pub(crate) name: &'static str,
+    /// The type of GGML's whose blocks it keeps.
+    pub(crate) ggml: GgmlDType,
+    /// What the width of a matrix must be a multiple of.
+    pub(crate) block: usize,
+    /// What the output head takes in its place when a model is quantized, as llama.cpp's mixtures have it.
+    pub(crate) head: &'static str,
+    /// Quantizes `values`, row by row. With `exact`, all products are those of the dequantized weight.
+    pub(crate) quantize: fn(shape: [usize; 2], values: &[f32], exact: bool) -> Result<Arc<dyn FrozenMatrix>>,
+    /// Takes rows as GGML stores them.
+    pub(crate) from_rows: fn(shape: [usize; 2], row: &RowBytes<'_>, exact: bool) -> Result<Arc<dyn FrozenMatrix>>,
+}
+
+/// The stored bytes of a row.
+pub(crate) type RowBytes<'a> = dyn Fn(usize) -> Result<&'a [u8]> + Sync + 'a;
+
+/// Every type that weights are kept in besides dense ones.
+pub(crate) static TYPES: [&WeightType; 3] = [&q8::Q8_0, &k_quant::Q4_K, &k_quant::Q6_K];
+
+/// The type that takes the place of one whose blocks do not fit the width of a matrix, or that is not kept.
+pub(crate) static FALLBACK: &WeightType = &q8::Q8_0;
+
+impl WeightType {
+    /// The type of that name.
+    pub(crate) fn named(name: &str) -> Option<&'static WeightType> {
+        TYPES.into_iter().find(|kind| kind.name == name)
+    }
+
+    /// The type that keeps the blocks of a type of GGML's.
+    pub(crate) fn of_ggml(dtype: GgmlDType) -> Option<&'static WeightType> {
+        TYPES.into_iter().find(|kind| kind.ggml == dtype)
+    }
+}
+
+impl std::fmt::Debug for WeightType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for WeightType {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
