@@ -6,15 +6,14 @@
 
 use super::overlap::SuffixAutomaton;
 use crate::control::Monitor;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
+use crate::generate::{Context, Engine, GenerateOptions, Output, Sequence, Slot};
 use crate::language_model::LanguageModel;
 use crate::model::LoraStack;
 use serde_json::{Value, json};
 
 /// Tokens of an answer at most.
 pub(crate) const MAX_TOKENS: usize = 128;
-/// Tokens of a prompt per forward pass.
-const CHUNK: usize = 64;
 /// A shorter run is a phrase, not a copy.
 const COPY_CHARS: usize = 20;
 /// Share of an answer that one run covers if it is a copy.
@@ -81,7 +80,7 @@ pub(crate) fn memorisation(
     for sample in 0..samples {
         // Evenly over the rows: files are often sorted.
         let asked = &probe.asked[sample * probe.asked.len() / samples];
-        let answer = greedy(model, asked.prompt, &probe.lora, monitor)?;
+        let answer = greedy_answer(model, asked.prompt, &probe.lora, monitor)?;
         let overlap = Overlap::of(answer.trim(), probe.trained.iter().map(|&(_, output)| output));
         let others = probe.trained.iter().filter(|&&(row, _)| Some(row) != asked.row).map(|&(_, output)| output);
         usual = usual.max(Overlap::of(asked.output.trim(), others).chars);
@@ -103,41 +102,18 @@ pub(crate) fn memorisation(
 }
 
 /// The likeliest token, one after the other, until the model ends its turn.
-fn greedy(model: &LanguageModel, prompt: &[u32], lora: &LoraStack, monitor: &mut Monitor<'_>) -> Result<String> {
-    let decoder = model.decoder();
-    let config = decoder.config();
-    let limit = MAX_TOKENS.min(config.max_position_embeddings.saturating_sub(prompt.len()));
-    let mut cache = decoder.new_cache(prompt.len() + limit)?;
-    let mut answer: Vec<u32> = Vec::new();
-    let mut pending = prompt.chunks(CHUNK);
-    let mut next = pending.next().unwrap_or_default().to_vec();
-    loop {
+fn greedy_answer(model: &LanguageModel, prompt: &[u32], lora: &LoraStack, monitor: &Monitor<'_>) -> Result<String> {
+    let options = GenerateOptions { max_tokens: MAX_TOKENS, ..Default::default() };
+    let output = Output::text(model.format().tokenizer(), &[]);
+    let limit = model.decoder().config().max_position_embeddings;
+    let sequence = Sequence::new(prompt.to_vec(), &options, model.end_tokens(), output, None, limit)?;
+    let mut slot = Slot::new(sequence, Context::new(lora.clone(), limit));
+    let mut engine = Engine::new(model);
+    while !slot.is_finished() {
         monitor.check()?;
-        let hidden = decoder.extend(&next, &mut cache, lora)?;
-        if let Some(chunk) = pending.next() {
-            next = chunk.to_vec();
-            continue;
-        }
-        let logits = decoder.logits(&hidden.narrow(0, next.len() - 1, 1)?)?.flatten_all()?.to_vec1::<f32>()?;
-        let token = likeliest(&logits)
-            .ok_or_else(|| Error::new(Code::Training, "the trained model gives no finite probability to any token"))?;
-        if token == model.format().end_of_turn() || config.eos_token_ids.contains(&token) {
-            break;
-        }
-        answer.push(token);
-        if answer.len() >= limit {
-            break;
-        }
-        next = vec![token];
+        engine.step_one(&mut slot)?;
     }
-    Ok(model.format().tokenizer().decode(&answer, true))
-}
-
-/// The first of the highest; `None` if no logit is finite.
-fn likeliest(logits: &[f32]) -> Option<u32> {
-    let finite = logits.iter().enumerate().filter(|(_, logit)| logit.is_finite());
-    let best = finite.reduce(|best, other| if other.1 > best.1 { other } else { best });
-    best.map(|(index, _)| index as u32)
+    Ok(slot.sequence.summary().text)
 }
 
 #[cfg(test)]
@@ -160,11 +136,5 @@ mod tests {
         assert!(!overlap(&(long.to_owned() + " and should be promoted")).is_copy(0), "a small part");
         assert_eq!(overlap(""), Overlap { chars: 0, share: 0.0 });
         assert_eq!(Overlap::of("abc", [].into_iter()).chars, 0);
-    }
-
-    #[test]
-    fn the_first_of_the_highest_finite_logits_is_taken() {
-        assert_eq!(likeliest(&[0.5, f32::NAN, 2.0, 2.0, f32::INFINITY]), Some(2));
-        assert_eq!(likeliest(&[f32::NAN, f32::NEG_INFINITY]), None);
     }
 }

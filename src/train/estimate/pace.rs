@@ -3,6 +3,7 @@
 use crate::adapter::Adapter;
 use crate::control::Monitor;
 use crate::error::Result;
+use crate::generate::{Context, Engine, GenerateOptions, Output, Sequence, Slot};
 use crate::language_model::LanguageModel;
 use crate::model::{BatchSize, LoraStack, PackedBatch};
 use crate::train::optimizer::Optimizer;
@@ -53,24 +54,31 @@ pub(crate) fn pace(
     })?;
     let generated_token = match options.memorisation_samples {
         0 => 0.0,
-        _ => token(model, &lora, monitor)?,
+        _ => generated_token(model, &lora, monitor)?,
     };
     Ok(Pace { training: training / work, validation: validation / work, optimizer_step, generated_token })
 }
 
 /// Seconds of one token after a short prompt.
-fn token(model: &LanguageModel, lora: &LoraStack, monitor: &mut Monitor<'_>) -> Result<f64> {
+fn generated_token(model: &LanguageModel, lora: &LoraStack, monitor: &mut Monitor<'_>) -> Result<f64> {
     const PROMPT: usize = 16;
-    const TOKENS: usize = 64;
-    let decoder = model.decoder();
-    let mut cache = decoder.new_cache(PROMPT + TOKENS)?;
-    decoder.extend(&[0; PROMPT], &mut cache, lora)?;
+    // Nothing ends it but its length, which the passes timed do not reach on a model of usual size.
+    let options = GenerateOptions { max_tokens: 240, ..Default::default() };
+    let limit = model.decoder().config().max_position_embeddings;
+    let begin = || -> Result<Slot> {
+        let output = Output::text(model.format().tokenizer(), &[]);
+        let prompt = vec![0; PROMPT.min(limit.saturating_sub(1))];
+        let sequence = Sequence::new(prompt, &options, Vec::new(), output, None, limit)?;
+        Ok(Slot::new(sequence, Context::new(lora.clone(), limit)))
+    };
+    let mut engine = Engine::new(model);
+    let mut slot = begin()?;
+    engine.step_one(&mut slot)?;
     timed(monitor, || {
-        if cache.len() == PROMPT + TOKENS {
-            cache.truncate(PROMPT);
+        if slot.is_finished() {
+            slot = begin()?;
         }
-        decoder.logits(&decoder.extend(&[0], &mut cache, lora)?)?.flatten_all()?.to_vec1::<f32>()?;
-        Ok(())
+        engine.step_one(&mut slot).map(drop)
     })
 }
 

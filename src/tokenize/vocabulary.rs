@@ -1,22 +1,75 @@
 //! The tokenizer as llguidance sees it: every token's bytes in a trie, and text back to tokens.
 
+use super::Tokenizer;
 use crate::error::{Code, Error, Result};
-use crate::tokenize::Tokenizer;
-use llguidance::toktrie::{TokEnv, TokRxInfo, TokTrie, TokenId, TokenizerEnv};
+use llguidance::ParserFactory;
+use llguidance::toktrie::{InferenceCapabilities, TokEnv, TokRxInfo, TokTrie, TokenId, TokenizerEnv};
 use std::sync::Arc;
 
 /// Text that a grammar forces is tokenized as the tokenizer would only if these survive the round trip; sentencepiece
 /// models that put a space before every text do not pass, and then choose the tokens of forced text themselves.
 const PROBES: [&str; 5] = ["{\"report\":\"", "\",\"", "}]}", "结论", "a b"];
 
-struct Vocabulary {
+/// A model's tokens as the grammar engine takes them. Large, so one for each model.
+pub(crate) struct Vocabulary {
+    factory: ParserFactory,
+    /// Every byte is a token, so a text takes no more tokens than it has bytes.
+    all_single: bool,
+    longest: usize,
+}
+
+impl Vocabulary {
+    /// The tokens of `tokenizer` for a model of `vocab_size` logits; ids above that are left out.
+    pub(crate) fn new(tokenizer: &Tokenizer, vocab_size: usize, end_tokens: &[u32]) -> Result<Self> {
+        Vocabulary::of(token_env(tokenizer, vocab_size, end_tokens)?)
+    }
+
+    pub(crate) fn of(env: TokEnv) -> Result<Self> {
+        let capabilities =
+            InferenceCapabilities { ff_tokens: TokenizerEnv::tokenize_is_canonical(&*env), ..Default::default() };
+        let slices = llguidance::earley::SlicedBiasComputer::json_slices();
+        let mut factory = ParserFactory::new(&env, capabilities, &slices)
+            .map_err(|err| Error::new(Code::Internal, format!("cannot set up the grammar engine: {err}")))?;
+        factory.quiet().limits_mut().verbose_errors = false;
+        let trie = env.tok_trie();
+        let words = (0..trie.vocab_size() as u32).map(|id| trie.token(id));
+        let mut single = [false; 256];
+        words.clone().filter(|word| word.len() == 1).for_each(|word| single[usize::from(word[0])] = true);
+        // No document has control characters, nor the bytes that UTF-8 never uses.
+        let all_single =
+            (0x20..=0xF4).filter(|byte| !matches!(byte, 0x7F | 0xC0 | 0xC1)).all(|byte: usize| single[byte]);
+        let longest = words.map(<[u8]>::len).max().unwrap_or(1);
+        Ok(Vocabulary { factory, all_single, longest })
+    }
+
+    pub(crate) fn factory(&self) -> &ParserFactory {
+        &self.factory
+    }
+
+    pub(crate) fn trie(&self) -> &TokTrie {
+        self.factory.tok_env().tok_trie()
+    }
+
+    /// Tokens that a text of so many bytes takes at most; `None` if the model's tokens promise nothing.
+    pub(crate) fn most_tokens(&self, bytes: usize) -> Option<usize> {
+        self.all_single.then_some(bytes)
+    }
+
+    /// Bytes that so many tokens write at most.
+    pub(crate) fn most_bytes(&self, tokens: usize) -> usize {
+        tokens.saturating_mul(self.longest)
+    }
+}
+
+/// A trie beside the tokenizer it was made of.
+struct Tokens {
     tokenizer: Tokenizer,
     trie: TokTrie,
     canonical: bool,
 }
 
 /// Builds the trie of `tokenizer`'s tokens for a model of `vocab_size` logits; ids above that are left out.
-pub(crate) fn token_env(tokenizer: &Tokenizer, vocab_size: usize, eos_token_ids: &[u32]) -> Result<TokEnv> {
+fn token_env(tokenizer: &Tokenizer, vocab_size: usize, eos_token_ids: &[u32]) -> Result<TokEnv> {
     let words = words(tokenizer, vocab_size)?;
     let eos: Vec<u32> = eos_token_ids.iter().copied().filter(|&id| (id as usize) < vocab_size).collect();
     let Some(&first_eos) = eos.first() else {
@@ -31,9 +84,9 @@ pub(crate) fn token_env(tokenizer: &Tokenizer, vocab_size: usize, eos_token_ids:
         Ok(TokTrie::from(&TokRxInfo::new(words.len() as u32, first_eos), &words).with_eos_tokens(&eos))
     }))
     .map_err(|err| Error::new(Code::Tokenizer, format!("the vocabulary cannot be indexed: {}", first_line(&err))))?;
-    let mut vocabulary = Vocabulary { tokenizer: tokenizer.clone(), trie, canonical: false };
-    vocabulary.canonical = PROBES.iter().all(|probe| vocabulary.encode_exactly(probe).is_some());
-    Ok(Arc::new(vocabulary))
+    let mut tokens = Tokens { tokenizer: tokenizer.clone(), trie, canonical: false };
+    tokens.canonical = PROBES.iter().all(|probe| tokens.encode_exactly(probe).is_some());
+    Ok(Arc::new(tokens))
 }
 
 /// Bytes of every token; empty for ids without one. Special tokens carry toktrie's marker byte, which no text has, so
@@ -51,7 +104,7 @@ fn words(tokenizer: &Tokenizer, vocab_size: usize) -> Result<Vec<Vec<u8>>> {
     Ok((0..count).map(word).collect())
 }
 
-impl Vocabulary {
+impl Tokens {
     /// The tokenizer's tokens for `text`, if their bytes are exactly `text`.
     fn encode_exactly(&self, text: &str) -> Option<Vec<TokenId>> {
         let ids = self.tokenizer.encode_as_text(text).ok()?;
@@ -60,7 +113,7 @@ impl Vocabulary {
     }
 }
 
-impl TokenizerEnv for Vocabulary {
+impl TokenizerEnv for Tokens {
     fn tok_trie(&self) -> &TokTrie {
         &self.trie
     }
