@@ -7,14 +7,13 @@ use crate::memory;
 use crate::model::{Decoder, LoadPlan, ModelFiles, model_name};
 use crate::options::{Options, invalid};
 use crate::tensor::DeviceChoice;
-use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer};
+use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer, Vocabulary};
 use crate::weights::WeightType;
 use jiff::civil::Date;
 use once_cell::sync::OnceCell;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,8 +108,7 @@ struct Inner {
     notes: Vec<String>,
     date: Date,
     quantize: Option<String>,
-    /// What the layer above makes of a model once and keeps with it.
-    kept: OnceCell<Arc<dyn Any + Send + Sync>>,
+    vocabulary: OnceCell<Arc<Vocabulary>>,
 }
 
 impl LanguageModel {
@@ -154,7 +152,7 @@ impl LanguageModel {
             notes,
             date,
             quantize: options.quantize.clone(),
-            kept: OnceCell::new(),
+            vocabulary: OnceCell::new(),
         })))
     }
 
@@ -166,12 +164,21 @@ impl LanguageModel {
         &self.0.format
     }
 
-    /// What `build` makes of this model, made once and shared by all its users. One type only; a failure is not kept.
-    pub(crate) fn keep<T: Any + Send + Sync>(&self, build: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
-        let kept =
-            self.0.kept.get_or_try_init(|| build().map(|built| Arc::new(built) as Arc<dyn Any + Send + Sync>))?;
-        let other_type = |_| Error::new(Code::Internal, "a model keeps one thing, and it is of another type");
-        kept.clone().downcast::<T>().map_err(other_type)
+    /// Its tokens for grammars: made at the first call, since a large vocabulary takes a second, and shared by all users.
+    pub(crate) fn vocabulary(&self) -> Result<Arc<Vocabulary>> {
+        let vocab_size = self.0.decoder.config().vocab_size;
+        let make = || Vocabulary::new(self.0.format.tokenizer(), vocab_size, &self.end_tokens()).map(Arc::new);
+        self.0.vocabulary.get_or_try_init(make).cloned()
+    }
+
+    /// Tokens that end a text: those of the model's configuration, and what its chat template writes after an answer.
+    pub(crate) fn end_tokens(&self) -> Vec<u32> {
+        let mut ids = self.0.decoder.config().eos_token_ids.clone();
+        let end_of_turn = self.0.format.end_of_turn();
+        if !ids.contains(&end_of_turn) {
+            ids.push(end_of_turn);
+        }
+        ids
     }
 
     /// The name in reports and adapter files.

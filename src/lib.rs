@@ -7,7 +7,9 @@
 //! fuzzing                     what fuzzers run; not in a release
 //! capi                        the C ABI: decode → call → encode
 //! report                      what a business asks for
-//! train      generate         the two engines
+//! train                       LoRA training
+//! evaluate                    how good a model and its adapters are on rows
+//! generate                    text, token by token
 //! language_model              a base model as one thing: decoder + tokenizer + chat template
 //! adapter    dataset          PEFT adapters; CSV rows as training examples
 //! tokenize                    text ↔ tokens
@@ -32,6 +34,7 @@ mod own_stack;
 
 mod adapter;
 mod dataset;
+mod evaluate;
 mod generate;
 mod language_model;
 mod model;
@@ -50,12 +53,12 @@ pub use adapter::{Adapter, AdapterOptions, PatternMap, TargetModules};
 pub use control::{Cancel, Control, Monitor, Phase, Progress};
 pub use dataset::{Dataset, DatasetOptions, EmptyRows, Encoding, LongRows, Row};
 pub use error::{Code, Error, Result};
+pub use evaluate::{EvaluateOptions, evaluate};
 pub use generate::{
     Attached, FinishReason, GenerateOptions, GeneratedToken, Generation, Session, SessionOptions, Stream,
 };
 pub use language_model::{LanguageModel, ModelOptions};
 pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};
 pub use train::{
-    AutoWord, ByteSize, EvaluateOptions, GradientCheckpointing, SchedulerType, TrainOptions, TrainOutcome, estimate,
-    evaluate, train,
+    AutoWord, ByteSize, GradientCheckpointing, SchedulerType, TrainOptions, TrainOutcome, estimate, train,
 };

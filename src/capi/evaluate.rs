@@ -8,7 +8,7 @@ use super::types::*;
 use super::{cancel as cancels, guard, handle, records, worker};
 use crate::adapter::Adapter;
 use crate::control::Monitor;
-use crate::train;
+use crate::evaluate;
 use std::ffi::{c_char, c_void};
 
 /// How well a model predicts the outputs of a dataset, without adapters and with a stack of them, a JSON object: loss
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn tailora_evaluate(
             let work = move |monitor: &mut Monitor<'_>| {
                 let stack: Vec<(&Adapter, f64)> = stack.iter().map(|(adapter, scale)| (adapter, *scale)).collect();
                 let options = options.parse()?;
-                let found = train::evaluate(&model, &stack, &dataset, training.as_deref(), &options, monitor)?;
+                let found = evaluate::evaluate(&model, &stack, &dataset, training.as_deref(), &options, monitor)?;
                 records::evaluated(&found);
                 Ok(found.to_string())
             };

@@ -8,12 +8,13 @@ use super::{guard, handle, worker};
 use crate::adapter::AdapterOptions;
 use crate::dataset::DatasetOptions;
 use crate::error::{Code, Error, Result};
+use crate::evaluate::EvaluateOptions;
 use crate::generate::{GenerateOptions, SessionOptions};
 use crate::language_model::ModelOptions;
 use crate::options::{self, Options};
 use crate::report::ReportOptions;
 use crate::tensor::available_devices;
-use crate::train::{EvaluateOptions, TrainOptions};
+use crate::train::TrainOptions;
 use serde_json::{Value, json};
 use std::ffi::{CStr, c_char};
 

@@ -2,11 +2,12 @@
 
 use super::check;
 use crate::dataset::DatasetOptions;
+use crate::evaluate::EvaluateOptions;
 use crate::generate::{GenerateOptions, SessionOptions};
 use crate::language_model::ModelOptions;
 use crate::options::parse;
 use crate::report::ReportOptions;
-use crate::train::{EvaluateOptions, TrainOptions};
+use crate::train::TrainOptions;
 
 pub(super) fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };

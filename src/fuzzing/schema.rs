@@ -5,6 +5,7 @@ use super::check;
 use crate::control::Cancel;
 use crate::error::Code;
 use crate::generate::constraint::SchemaCompiler;
+use crate::tokenize::Vocabulary;
 use llguidance::toktrie::{ApproximateTokEnv, TokRxInfo, TokTrie};
 use std::sync::{Arc, LazyLock};
 
@@ -21,7 +22,7 @@ static COMPILER: LazyLock<SchemaCompiler> = LazyLock::new(|| {
     let end = words.len() as u32;
     words.push(vec![TokTrie::SPECIAL_TOKEN_MARKER, b'e']);
     let trie = TokTrie::from(&TokRxInfo::new(words.len() as u32, end), &words);
-    SchemaCompiler::of(Arc::new(ApproximateTokEnv::new(trie))).unwrap()
+    SchemaCompiler::new(Arc::new(Vocabulary::of(Arc::new(ApproximateTokEnv::new(trie))).unwrap()))
 });
 
 pub(super) fn run(bytes: &[u8]) {

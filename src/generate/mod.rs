@@ -1,24 +1,31 @@
 //! Generation: prompts in, text out, token by token.
 //!
-//! A [`Session`] reads a prompt into its [`context`], a [`Stream`] draws one token after the other: logits → grammar
-//! mask ([`constraint`]) → [`sampler`] → text ([`output`], [`stop`]).
+//! A [`sequence`] says which tokens it wants run and takes their logits: grammar mask ([`constraint`]) → [`sampler`] → text
+//! ([`output`], [`stop`]). The [`engine`] runs them on the model, each with the [`context`] that it has read. Whoever wants
+//! a text steps the engine: a [`Stream`], a [`Session`], an evaluation.
 
 pub(crate) mod constraint;
 mod context;
+mod document;
+mod engine;
 mod exact;
 mod generation;
 mod options;
 mod output;
 mod sampler;
+mod sequence;
 mod session;
 mod stop;
 mod stream;
-mod vocabulary;
 
 pub(crate) use constraint::check_size as check_schema_size;
+pub(crate) use context::Context;
+pub(crate) use engine::{Engine, Slot};
 pub(crate) use exact::check_schema_numbers;
 pub use generation::{FinishReason, GeneratedToken, Generation};
 pub use options::GenerateOptions;
+pub(crate) use output::Output;
+pub(crate) use sequence::Sequence;
 pub use session::{Attached, Session, SessionOptions};
 pub use stream::Stream;
 

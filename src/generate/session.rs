@@ -2,10 +2,12 @@
 
 use super::GenerateOptions;
 use super::constraint::{Constraint, SchemaCompiler};
-use super::context::{CHUNK, Context};
+use super::context::Context;
+use super::engine::{Engine, Slot};
 use super::generation::Generation;
 use super::output::Output;
 use super::sampler::log_probability;
+use super::sequence::{CHUNK, Sequence};
 use super::stream::Stream;
 use crate::adapter::Adapter;
 use crate::control::{Cancel, Control};
@@ -68,7 +70,7 @@ impl Session {
             model: model.clone(),
             system: options.system.clone(),
             attached: Vec::new(),
-            context: Context::new(model, LoraStack::none(), limit),
+            context: Context::new(LoraStack::none(), limit),
         })
     }
 
@@ -161,11 +163,18 @@ impl Session {
     /// The log-probability of each token of `completion` after `prompt`, in nats.
     pub(crate) fn score(&mut self, prompt: &[u32], completion: &[u32], cancel: &Cancel) -> Result<Vec<f32>> {
         let Some((_, read)) = completion.split_last() else { return Ok(Vec::new()) };
-        let first = self.context.prefill(prompt, completion.len(), cancel)?;
-        let mut scores = vec![log_probability(&first, completion[0])?];
+        let decoder = self.model.decoder();
+        let shared = self.context.begin(decoder, prompt, completion.len())?;
+        let mut first = Vec::new();
+        let mut chunks = prompt[shared..].chunks(CHUNK).peekable();
+        while let Some(chunk) = chunks.next() {
+            cancel.check()?;
+            first = self.context.read(decoder, chunk, usize::from(chunks.peek().is_none()))?;
+        }
+        let mut scores = vec![log_probability(first.first().map_or(&[], Vec::as_slice), completion[0])?];
         for (chunk, following) in read.chunks(CHUNK).zip(completion[1..].chunks(CHUNK)) {
             cancel.check()?;
-            for (logits, &id) in self.context.extend(chunk)?.iter().zip(following) {
+            for (logits, &id) in self.context.read(decoder, chunk, chunk.len())?.iter().zip(following) {
                 scores.push(log_probability(logits, id)?);
             }
         }
@@ -183,24 +192,14 @@ impl Session {
             None => Output::text(self.model.format().tokenizer(), &options.stop),
             Some(_) => Output::document(),
         };
-        Stream::open(context, prompt, options, &self.end_tokens(), output, constraint)
+        let (end_tokens, limit) = (self.model.end_tokens(), context.limit());
+        let sequence = Sequence::new(prompt, options, end_tokens, output, constraint, limit)?;
+        Ok(Stream::new(Engine::new(&self.model), Slot::new(sequence, context)))
     }
 
     fn constraint(&self, options: &GenerateOptions, cancel: &Cancel) -> Result<Option<Constraint>> {
         let Some(schema) = &options.json_schema else { return Ok(None) };
-        let vocab_size = self.model.decoder().config().vocab_size;
-        let build = || SchemaCompiler::new(self.model.format().tokenizer(), vocab_size, &self.end_tokens());
-        self.model.keep(build)?.compile(schema, cancel).map(Some)
-    }
-
-    /// Tokens that end a text: those of the model's configuration, and what its chat template writes after an answer.
-    fn end_tokens(&self) -> Vec<u32> {
-        let mut ids = self.model.decoder().config().eos_token_ids.clone();
-        let end_of_turn = self.model.format().end_of_turn();
-        if !ids.contains(&end_of_turn) {
-            ids.push(end_of_turn);
-        }
-        ids
+        SchemaCompiler::new(self.model.vocabulary()?).compile(schema, cancel).map(Some)
     }
 
     fn set_stack(&mut self, attached: Vec<Attached>) -> Result<()> {
@@ -208,7 +207,7 @@ impl Session {
         for Attached { adapter, scale } in &attached {
             adapter.attach_to(&mut lora, *scale)?;
         }
-        self.context = Context::new(&self.model, lora, self.context.limit());
+        self.context = Context::new(lora, self.context.limit());
         self.attached = attached;
         Ok(())
     }

@@ -102,6 +102,34 @@ fn scores_are_the_log_probabilities_of_generation() {
 }
 
 #[test]
+fn sequences_that_are_stepped_together_say_what_each_says_alone() {
+    let model = tiny_model();
+    let prompts =
+        ["岗位:P7", PROMPT, "role:engineer,rating:A/A-,potential:high,technical depth:9/10,teamwork:6/10,since:2019"];
+    let limit = model.decoder().config().max_position_embeddings;
+    let slot = |(index, prompt): (usize, &&str)| {
+        let options = options(&format!(r#"{{"temperature":0.8,"seed":{index},"max_tokens":{}}}"#, 9 + 8 * index));
+        let ids = model.format().prompt(None, prompt).unwrap();
+        let output = Output::text(model.format().tokenizer(), &[]);
+        let sequence = Sequence::new(ids, &options, model.end_tokens(), output, None, limit).unwrap();
+        Slot::new(sequence, Context::new(crate::model::LoraStack::none(), limit))
+    };
+    let run = |mut slots: Vec<Slot>| {
+        let mut engine = Engine::new(&model);
+        while !slots.iter().all(Slot::is_finished) {
+            engine.step(&mut slots).into_iter().for_each(|step| drop(step.unwrap()));
+        }
+        slots.iter().map(|slot| slot.sequence.summary()).collect::<Vec<_>>()
+    };
+    let together = run(prompts.iter().enumerate().map(slot).collect());
+    let alone: Vec<Generation> = prompts.iter().enumerate().flat_map(|one| run(vec![slot(one)])).collect();
+    assert_eq!(together, alone);
+    let through_a_session =
+        generate(&mut session(&model), prompts[1], r#"{"temperature":0.8,"seed":1,"max_tokens":17}"#);
+    assert_eq!(together[1], through_a_session);
+}
+
+#[test]
 fn stop_strings_may_span_tokens() {
     let model = tiny_model();
     let mut session = session(&model);

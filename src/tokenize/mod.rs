@@ -14,11 +14,13 @@ mod stream;
 mod template;
 mod tokenizer;
 mod vetting;
+mod vocabulary;
 
 pub(crate) use prompt::{Example, PromptFormat};
 pub(crate) use stream::StreamDecoder;
 pub(crate) use template::{ChatTemplate, Message};
 pub(crate) use tokenizer::Tokenizer;
+pub(crate) use vocabulary::{Vocabulary, first_line};
 
 #[cfg(test)]
 pub(crate) mod test_support;

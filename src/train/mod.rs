@@ -1,58 +1,22 @@
 //! LoRA training: recipe, loop, early stopping, monitoring, run directories.
+//!
+//! ```text
+//! run                  steps and validations, folds, what a training came to
+//! estimate             memory and time, before a training begins
+//! optimizer            the trained tensors and one AdamW step over them
+//! batches   record     which rows are in which micro-batch; the run directory
+//! options              what may be asked for
+//! ```
 
-mod append;
-mod checkpoint;
-mod claim;
-mod convergence;
-mod data;
-mod done;
-mod early_stopping;
+mod batches;
 mod estimate;
-mod evaluate;
-mod evaluation;
-mod failure;
-mod folds;
-mod memorisation;
-mod memory;
-mod memory_options;
-mod metrics;
-mod notes;
 mod optimizer;
 mod options;
-mod outcome;
-mod overlap;
-mod plan;
-mod probe;
-mod resume;
+mod record;
 mod run;
-mod run_dir;
-mod schedule;
-mod step;
-mod tensorboard;
-mod trainer;
-mod workload;
-
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod checkpoint_fuzzing;
-#[cfg(test)]
-mod curve_tests;
-#[cfg(test)]
-mod estimate_tests;
-#[cfg(test)]
-mod evaluation_tests;
-#[cfg(test)]
-mod failure_tests;
-#[cfg(test)]
-mod fold_tests;
-#[cfg(test)]
-mod memory_tests;
-#[cfg(test)]
-mod quantized_curve_tests;
-#[cfg(test)]
-mod tests;
 
 pub use estimate::estimate;
-pub use evaluate::{EvaluateOptions, evaluate};
-pub use memory_options::{AutoWord, ByteSize, GradientCheckpointing};
-pub use options::{SchedulerType, TrainOptions};
-pub use trainer::{TrainOutcome, train};
+pub use options::{AutoWord, ByteSize, GradientCheckpointing, SchedulerType, TrainOptions};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use run::checkpoint_fuzzing;
+pub use run::{TrainOutcome, train};

@@ -5,8 +5,8 @@ use crate::error::{Code, Error, Result};
 use crate::model::{LoraGradients, LoraStack, LoraWeights, Site};
 use crate::ops::adamw::{self, Hyper, Moments};
 use crate::tensor::Matrix;
-use crate::train::TrainOptions;
-use crate::train::checkpoint::Checkpoint;
+use crate::train::options::TrainOptions;
+use crate::train::record::Checkpoint;
 use std::sync::Arc;
 
 /// Names of a parameter's tensors in a checkpoint, the moments' as in `torch.optim.AdamW`.
@@ -15,7 +15,7 @@ const FIRST: &str = "exp_avg";
 const SECOND: &str = "exp_avg_sq";
 
 /// AdamW over an adapter. Matrices are replaced, never changed, so a kept [`LoraStack`] stays as it was.
-pub(super) struct Optimizer {
+pub(crate) struct Optimizer {
     hyper: Hyper,
     /// Learning rate of B over that of A (LoRA+).
     ratio: f64,
@@ -32,7 +32,7 @@ struct Parameter {
 }
 
 impl Optimizer {
-    pub(super) fn new(options: &TrainOptions, adapter: &Adapter) -> Result<Self> {
+    pub(crate) fn new(options: &TrainOptions, adapter: &Adapter) -> Result<Self> {
         let parameters = adapter
             .weights()
             .iter()
@@ -56,12 +56,12 @@ impl Optimizer {
     }
 
     /// The weights as they are now.
-    pub(super) fn weights(&self) -> Vec<(Site, LoraWeights)> {
+    pub(crate) fn weights(&self) -> Vec<(Site, LoraWeights)> {
         self.parameters.iter().map(|p| (p.site, p.weights.clone())).collect()
     }
 
     /// The weights as they are now, ready for a forward pass.
-    pub(super) fn stack(&self) -> LoraStack {
+    pub(crate) fn stack(&self) -> LoraStack {
         let mut stack = LoraStack::none();
         for parameter in &self.parameters {
             stack.push(parameter.site, parameter.weights.clone());
@@ -70,12 +70,12 @@ impl Optimizer {
     }
 
     /// Steps done.
-    pub(super) fn steps(&self) -> u64 {
+    pub(crate) fn steps(&self) -> u64 {
         self.steps
     }
 
     /// Weights and moments by name, for a checkpoint.
-    pub(super) fn tensors(&self) -> impl Iterator<Item = (String, &Matrix)> {
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = (String, &Matrix)> {
         self.parameters.iter().flat_map(|p| {
             let name = |which: &str, what: &str| format!("{}.lora_{which}.{what}", p.site.path());
             [
@@ -90,7 +90,7 @@ impl Optimizer {
     }
 
     /// Goes on from a checkpoint.
-    pub(super) fn restore(&mut self, steps: u64, checkpoint: &mut Checkpoint) -> Result<()> {
+    pub(crate) fn restore(&mut self, steps: u64, checkpoint: &mut Checkpoint) -> Result<()> {
         self.steps = steps;
         for p in &mut self.parameters {
             let module = p.site.path();
@@ -106,7 +106,7 @@ impl Optimizer {
     }
 
     /// One clipped step; `norm` is that of the gradients. As `clip_grad_norm_` and `torch.optim.AdamW` do it.
-    pub(super) fn step(&mut self, gradients: &LoraGradients, norm: f64, learning_rate: f64) -> Result<()> {
+    pub(crate) fn step(&mut self, gradients: &LoraGradients, norm: f64, learning_rate: f64) -> Result<()> {
         self.steps += 1;
         let clip = if self.max_grad_norm > 0.0 { (self.max_grad_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
         for parameter in &mut self.parameters {

@@ -4,7 +4,7 @@ use super::automaton::NEVER;
 use super::grammar::{Grammar, Rule, Symbol, text_expression};
 use super::paths::Costs;
 use crate::error::{Code, Error, Result};
-use crate::generate::vocabulary::first_line;
+use crate::tokenize::first_line;
 use llguidance::api::{GrammarInit, SkipSpec};
 use llguidance::derivre::RegexAst;
 use llguidance::earley::lexerspec::{LexemeClass, LexerSpec};

@@ -30,59 +30,30 @@ mod way_out;
 
 pub(crate) use source::check_size;
 
-use super::vocabulary::{first_line, token_env};
 use crate::control::Cancel;
 use crate::error::{Code, Error, Result};
 use crate::own_stack::on_own_stack;
-use crate::tokenize::Tokenizer;
+use crate::tokenize::{Vocabulary, first_line};
+use llguidance::Matcher;
 use llguidance::api::StopReason;
-use llguidance::toktrie::{InferenceCapabilities, SimpleVob, TokEnv};
-use llguidance::{Matcher, ParserFactory};
+use llguidance::toktrie::SimpleVob;
 use paths::Paths;
 use serde_json::Value;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use way_out::WayOut;
 
-/// Compiles JSON Schemas for one model. Holds the model's token trie: build it once per model.
+/// Compiles JSON Schemas for one model.
 pub(crate) struct SchemaCompiler {
-    factory: ParserFactory,
-    tokens: Arc<TokenBytes>,
-}
-
-/// What of the vocabulary decides how many tokens a text takes at most.
-struct TokenBytes {
-    /// Every byte is a token, so a text takes no more tokens than it has bytes.
-    all_single: bool,
-    longest: usize,
+    vocabulary: Arc<Vocabulary>,
 }
 
 /// Bytes of a shortest document that are looked at for characters that no token writes.
 const LONGEST_PROBE: usize = 1 << 16;
 
 impl SchemaCompiler {
-    pub(crate) fn new(tokenizer: &Tokenizer, vocab_size: usize, eos_token_ids: &[u32]) -> Result<Self> {
-        SchemaCompiler::of(token_env(tokenizer, vocab_size, eos_token_ids)?)
-    }
-
-    pub(crate) fn of(env: TokEnv) -> Result<Self> {
-        let capabilities = InferenceCapabilities {
-            ff_tokens: llguidance::toktrie::TokenizerEnv::tokenize_is_canonical(&*env),
-            ..Default::default()
-        };
-        let slices = llguidance::earley::SlicedBiasComputer::json_slices();
-        let mut factory = ParserFactory::new(&env, capabilities, &slices)
-            .map_err(|err| Error::new(Code::Internal, format!("cannot set up the grammar engine: {err}")))?;
-        factory.quiet().limits_mut().verbose_errors = false;
-        let trie = env.tok_trie();
-        let words = (0..trie.vocab_size() as u32).map(|id| trie.token(id));
-        let mut single = [false; 256];
-        words.clone().filter(|word| word.len() == 1).for_each(|word| single[usize::from(word[0])] = true);
-        // No document has control characters, nor the bytes that UTF-8 never uses.
-        let all_single =
-            (0x20..=0xF4).filter(|byte| !matches!(byte, 0x7F | 0xC0 | 0xC1)).all(|byte: usize| single[byte]);
-        let longest = words.map(<[u8]>::len).max().unwrap_or(1);
-        Ok(SchemaCompiler { factory, tokens: Arc::new(TokenBytes { all_single, longest }) })
+    pub(crate) fn new(vocabulary: Arc<Vocabulary>) -> Self {
+        SchemaCompiler { vocabulary }
     }
 
     /// Compiles a schema. What it uses of JSON Schema and no grammar can hold is an error, never ignored. Works on a
@@ -116,12 +87,11 @@ impl SchemaCompiler {
         cancel.check()?;
         let init = engine::grammar_init(paths.grammar(), paths.costs())?;
         cancel.check()?;
-        let parser =
-            self.factory.create_parser_from_init_default(init).map_err(|err| too_complex(&first_line(&err)))?;
+        let parser = self.vocabulary.factory().create_parser_from_init_default(init);
+        let parser = parser.map_err(|err| too_complex(&first_line(&err)))?;
         Ok(Constraint {
             matcher: Matcher::new(Ok(parser)),
-            env: self.factory.tok_env().clone(),
-            tokens: self.tokens.clone(),
+            vocabulary: self.vocabulary.clone(),
             way_out: WayOut::new(paths),
         })
     }
@@ -135,8 +105,7 @@ fn too_complex(reason: &str) -> Error {
 #[derive(Clone)]
 pub(crate) struct Constraint {
     matcher: Matcher,
-    env: TokEnv,
-    tokens: Arc<TokenBytes>,
+    vocabulary: Arc<Vocabulary>,
     way_out: WayOut,
 }
 
@@ -170,13 +139,13 @@ impl Constraint {
 
     /// The bytes that a token adds to the document.
     pub(crate) fn bytes(&self, token: u32) -> Vec<u8> {
-        self.env.tok_trie().decode_raw(&[token])
+        self.vocabulary.trie().decode_raw(&[token])
     }
 
     /// At most `limit` tokens that end the document from here. `None`: its shortest end takes more.
     pub(crate) fn way_out(&self, limit: usize) -> Option<Vec<u32>> {
-        let text = self.way_out.text(limit.saturating_mul(self.tokens.longest))?;
-        let trie = self.env.tok_trie();
+        let text = self.way_out.text(self.vocabulary.most_bytes(limit))?;
+        let trie = self.vocabulary.trie();
         let tokens = trie.greedy_tokenize(&text);
         // A vocabulary may lack a byte; the trie then leaves it out.
         (tokens.len() <= limit && trie.decode_raw(&tokens) == text).then_some(tokens)
@@ -184,7 +153,7 @@ impl Constraint {
 
     /// Refuses a document whose shortest end the model's tokens cannot write at all, however many there may be.
     pub(crate) fn check_vocabulary(&self) -> Result<()> {
-        let trie = self.env.tok_trie();
+        let trie = self.vocabulary.trie();
         match self.way_out.text(LONGEST_PROBE) {
             Some(text) if trie.decode_raw(&trie.greedy_tokenize(&text)) != text => Err(lacks_a_character()),
             _ => Ok(()),
@@ -194,13 +163,12 @@ impl Constraint {
     /// Whether it is certain, without trying, that the document can be ended within `limit` tokens after `token`.
     pub(crate) fn surely_ends_after(&self, token: u32, limit: usize) -> bool {
         let mut ahead = self.way_out.clone();
-        self.tokens.all_single
-            && ahead.push(&self.bytes(token))
-            && ahead.bytes_left().is_some_and(|bytes| bytes <= limit)
+        ahead.push(&self.bytes(token))
+            && ahead.bytes_left().and_then(|bytes| self.vocabulary.most_tokens(bytes)).is_some_and(|most| most <= limit)
     }
 
     fn follow(&mut self, tokens: &[u32]) -> Result<()> {
-        let bytes = self.env.tok_trie().decode_raw(tokens);
+        let bytes = self.vocabulary.trie().decode_raw(tokens);
         if self.way_out.push(&bytes) {
             return Ok(());
         }

@@ -1,0 +1,91 @@
+//! A JSON document in the making that always ends within its token limit.
+
+use super::constraint::Constraint;
+use crate::error::{Code, Error, Result};
+use llguidance::toktrie::SimpleVob;
+
+/// A document and the most tokens it may take.
+pub(crate) struct Document {
+    constraint: Constraint,
+    budget: usize,
+}
+
+/// What a sampled token of a document leads to.
+pub(crate) enum Advance {
+    /// These tokens: the sampled one and those it forces.
+    Tokens(Vec<u32>),
+    /// The sampled one would lead too far from the end; these end the document instead.
+    End(Vec<u32>),
+}
+
+impl Document {
+    /// Refuses a document that cannot be finished within `budget` tokens.
+    pub(crate) fn new(constraint: Constraint, budget: usize) -> Result<Self> {
+        let mut start = constraint.clone();
+        let forced = start.take_forced()?.len();
+        if budget.checked_sub(forced).and_then(|left| start.way_out(left)).is_some() {
+            return Ok(Document { constraint, budget });
+        }
+        start.check_vocabulary()?;
+        Err(unfinished(budget))
+    }
+
+    /// The tokens that may come next.
+    pub(crate) fn mask(&mut self) -> Result<SimpleVob> {
+        self.constraint.mask()
+    }
+
+    /// Text that the schema leaves no choice about, as tokens; they are taken.
+    pub(crate) fn take_forced(&mut self) -> Result<Vec<u32>> {
+        self.constraint.take_forced()
+    }
+
+    /// The bytes that a token adds to the document.
+    pub(crate) fn bytes(&self, token: u32) -> Vec<u8> {
+        self.constraint.bytes(token)
+    }
+
+    /// Whether nothing can follow.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.constraint.is_finished()
+    }
+
+    /// Fails unless the document may end here.
+    pub(crate) fn check_end(&self) -> Result<()> {
+        self.constraint.way_out(0).map(drop).ok_or_else(|| unfinished(self.budget))
+    }
+
+    /// Takes `id`, unless the document could then not be ended within its budget; `count` tokens were generated before.
+    pub(crate) fn commit(&mut self, id: u32, count: usize) -> Result<Advance> {
+        // What is forced is part of every way out, so it takes no more tokens than bytes of that.
+        if self.constraint.surely_ends_after(id, self.budget.saturating_sub(count + 1)) {
+            return Ok(Advance::Tokens(self.take(id)?));
+        }
+        let before = self.constraint.clone();
+        let tokens = self.take(id)?;
+        let left = self.budget.checked_sub(count + tokens.len());
+        if left.and_then(|left| self.constraint.way_out(left)).is_some() {
+            return Ok(Advance::Tokens(tokens));
+        }
+        self.constraint = before;
+        let way_out = self.constraint.way_out(self.budget.saturating_sub(count));
+        Ok(Advance::End(way_out.ok_or_else(|| unfinished(self.budget))?))
+    }
+
+    fn take(&mut self, id: u32) -> Result<Vec<u32>> {
+        let mut tokens = vec![id];
+        tokens.extend(self.constraint.commit(id)?);
+        Ok(tokens)
+    }
+}
+
+fn unfinished(budget: usize) -> Error {
+    Error::new(
+        Code::Schema,
+        format!(
+            "no document of the JSON Schema could be finished within {budget} tokens; raise `max_tokens`, or bound the \
+             schema (`maxLength`, `maxItems`, no recursion)"
+        ),
+    )
+    .with("max_tokens", budget)
+}

@@ -1,0 +1,311 @@
+//! One text as it grows, without I/O: it says which tokens it wants run next, and takes the logits that come of them.
+//!
+//! Whoever runs the model may run one sequence or many: nothing here knows of it.
+
+use super::GenerateOptions;
+use super::constraint::Constraint;
+use super::document::{Advance, Document};
+use super::generation::{FinishReason, Generation};
+use super::output::Output;
+use super::sampler::{Sampler, check_numbers, log_probability};
+use crate::error::{Code, Error, Result};
+
+/// Tokens of a prompt that are run in one pass.
+pub(crate) const CHUNK: usize = 64;
+
+/// A prompt and the text that follows it.
+pub(crate) struct Sequence {
+    prompt: Vec<u32>,
+    /// Most tokens that may be generated.
+    budget: usize,
+    seed: u64,
+    end_tokens: Vec<u32>,
+    sampler: Sampler,
+    document: Option<Document>,
+    output: Output,
+    next: Next,
+    finish_reason: Option<FinishReason>,
+}
+
+/// What is to be run next.
+enum Next {
+    /// The prompt from this token on.
+    Prompt(usize),
+    /// Tokens that came together, but for the last: the logits after each give the log-probability of the one behind it.
+    /// Those of the first are known.
+    Together { tokens: Vec<u32>, first: Vec<f32>, then: Option<FinishReason> },
+    /// The last token of the text.
+    Last(u32),
+    /// Nothing.
+    End,
+}
+
+/// What came of the logits.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Step {
+    /// The text that became certain.
+    pub(crate) text: String,
+    /// Why the text has ended, if it has.
+    pub(crate) finished: Option<FinishReason>,
+}
+
+impl Sequence {
+    /// A text after `prompt`, in a context of `limit` tokens.
+    pub(crate) fn new(
+        prompt: Vec<u32>,
+        options: &GenerateOptions,
+        end_tokens: Vec<u32>,
+        output: Output,
+        constraint: Option<Constraint>,
+        limit: usize,
+    ) -> Result<Self> {
+        let room = limit.saturating_sub(prompt.len());
+        if room == 0 {
+            return Err(too_long(prompt.len(), 1, limit));
+        }
+        let budget = options.max_tokens.min(room);
+        let document = constraint.map(|constraint| Document::new(constraint, budget)).transpose()?;
+        Ok(Sequence {
+            prompt,
+            budget,
+            seed: options.seed,
+            end_tokens,
+            sampler: Sampler::new(options),
+            document,
+            output,
+            next: Next::Prompt(0),
+            finish_reason: None,
+        })
+    }
+
+    pub(crate) fn prompt(&self) -> &[u32] {
+        &self.prompt
+    }
+
+    /// Most tokens that may be generated.
+    pub(crate) fn budget(&self) -> usize {
+        self.budget
+    }
+
+    /// Why the text ended, once it has.
+    pub(crate) fn finish_reason(&self) -> Option<FinishReason> {
+        self.finish_reason
+    }
+
+    /// So many tokens of the prompt were run already.
+    pub(crate) fn skip(&mut self, read: usize) {
+        self.next = Next::Prompt(read);
+    }
+
+    /// The tokens to run next, after those before; none if the text is complete, which `take` then says.
+    pub(crate) fn wants(&self) -> &[u32] {
+        match &self.next {
+            Next::Prompt(read) => &self.prompt[*read..self.prompt.len().min(read + CHUNK)],
+            Next::Together { tokens, .. } => &tokens[..tokens.len() - 1],
+            Next::Last(token) => std::slice::from_ref(token),
+            Next::End => &[],
+        }
+    }
+
+    /// After how many of them, from the end, the logits are needed.
+    pub(crate) fn outputs(&self) -> usize {
+        match &self.next {
+            Next::Prompt(read) => usize::from(read + CHUNK >= self.prompt.len()),
+            Next::Together { tokens, .. } => tokens.len() - 1,
+            Next::Last(_) => 1,
+            Next::End => 0,
+        }
+    }
+
+    /// Takes the logits of the outputs, in their order.
+    pub(crate) fn take(&mut self, mut logits: Vec<Vec<f32>>) -> Result<Step> {
+        if self.finish_reason.is_some() {
+            return Ok(Step::default());
+        }
+        match std::mem::replace(&mut self.next, Next::End) {
+            Next::Prompt(read) if read + CHUNK < self.prompt.len() => {
+                self.next = Next::Prompt(read + CHUNK);
+                Ok(Step::default())
+            }
+            Next::Prompt(_) => {
+                let logits = logits.pop().unwrap_or_default();
+                self.sampler.observe(&self.prompt);
+                let forced = self.document.as_mut().map(Document::take_forced).transpose()?.unwrap_or_default();
+                if forced.is_empty() { self.draw(logits) } else { self.append(forced, logits, None) }
+            }
+            Next::Together { tokens, first, then } => {
+                logits.insert(0, first);
+                self.push(&tokens, &logits, then)
+            }
+            Next::Last(_) => self.draw(logits.pop().unwrap_or_default()),
+            Next::End => self.end(),
+        }
+    }
+
+    /// Ends the text as a request to stop does; the text that this makes certain.
+    pub(crate) fn cancel(&mut self) -> Step {
+        self.finish(FinishReason::Cancelled, String::new())
+    }
+
+    /// Ends the text where its listener has it: what is not certain yet is left out.
+    pub(crate) fn cut(&mut self) {
+        self.finish_reason.get_or_insert(FinishReason::Cancelled);
+    }
+
+    /// The text so far; `Cancelled` as its finish reason if it has not ended by itself.
+    pub(crate) fn summary(&self) -> Generation {
+        let (text, tokens) = self.output.text_and_tokens();
+        Generation {
+            text,
+            tokens,
+            finish_reason: self.finish_reason.unwrap_or(FinishReason::Cancelled),
+            prompt_tokens: self.prompt.len(),
+            completion_tokens: self.output.count(),
+            seed: self.seed,
+        }
+    }
+
+    /// Draws a token, and takes it with those that it forces.
+    fn draw(&mut self, logits: Vec<f32>) -> Result<Step> {
+        // Also where the log-probability is not needed: NaN must not decide anything.
+        check_numbers(&logits)?;
+        let id = match self.document.as_mut() {
+            None => self.sampler.sample(&logits, |_| true)?,
+            Some(document) => {
+                let mask = document.mask()?;
+                self.sampler.sample(&logits, |id| (id as usize) < mask.len() && mask.is_allowed(id))?
+            }
+        };
+        if self.end_tokens.contains(&id) {
+            return Ok(self.finish(FinishReason::Stop, String::new()));
+        }
+        match self.document.as_mut() {
+            None => self.append(vec![id], logits, None),
+            Some(document) => match document.commit(id, self.output.count())? {
+                Advance::Tokens(tokens) => self.append(tokens, logits, None),
+                Advance::End(tokens) => self.append(tokens, logits, Some(FinishReason::Length)),
+            },
+        }
+    }
+
+    /// Adds tokens to the text, `first` being the logits of the first of them. The last one is run when something follows
+    /// it.
+    fn append(&mut self, tokens: Vec<u32>, first: Vec<f32>, then: Option<FinishReason>) -> Result<Step> {
+        if tokens.len() < 2 {
+            return self.push(&tokens, &[first], then);
+        }
+        self.next = Next::Together { tokens, first, then };
+        Ok(Step::default())
+    }
+
+    fn push(&mut self, tokens: &[u32], logits: &[Vec<f32>], then: Option<FinishReason>) -> Result<Step> {
+        self.sampler.observe(tokens);
+        let mut text = String::new();
+        for (&id, logits) in tokens.iter().zip(logits) {
+            let bytes = self.document.as_ref().map(|document| document.bytes(id)).unwrap_or_default();
+            text.push_str(&self.output.push(id, log_probability(logits, id)?, &bytes));
+        }
+        if self.output.is_stopped() {
+            return Ok(self.finish(FinishReason::StopString, text));
+        }
+        if let Some(reason) = then {
+            return Ok(self.finish(reason, text));
+        }
+        self.next = match tokens.last() {
+            Some(&last) if !self.is_complete() => Next::Last(last),
+            _ => Next::End,
+        };
+        Ok(Step { text, finished: None })
+    }
+
+    fn is_complete(&self) -> bool {
+        self.output.count() >= self.budget || self.document.as_ref().is_some_and(Document::is_finished)
+    }
+
+    fn end(&mut self) -> Result<Step> {
+        if self.document.as_ref().is_some_and(Document::is_finished) {
+            return Ok(self.finish(FinishReason::Stop, String::new()));
+        }
+        if self.output.count() < self.budget {
+            return Err(Error::new(Code::Internal, "a text cannot go on after an error"));
+        }
+        self.document.as_ref().map_or(Ok(()), Document::check_end)?;
+        Ok(self.finish(FinishReason::Length, String::new()))
+    }
+
+    fn finish(&mut self, reason: FinishReason, mut text: String) -> Step {
+        self.finish_reason = Some(reason);
+        text.push_str(&self.output.finish());
+        Step { text, finished: Some(reason) }
+    }
+}
+
+/// The error for a prompt that leaves no room.
+pub(crate) fn too_long(prompt_tokens: usize, more: usize, limit: usize) -> Error {
+    Error::new(
+        Code::ContextLength,
+        format!(
+            "the prompt has {prompt_tokens} tokens and needs room for {more} more; the context holds {limit}: shorten \
+             the input or the role prompt"
+        ),
+    )
+    .with("prompt_tokens", prompt_tokens)
+    .with("required", prompt_tokens + more)
+    .with("context_length", limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VOCAB: usize = 8;
+
+    fn sequence(prompt: usize, max_tokens: usize) -> Sequence {
+        let options = GenerateOptions { max_tokens, ..Default::default() };
+        Sequence::new(vec![1; prompt], &options, vec![7], Output::document(), None, 400).unwrap()
+    }
+
+    /// Logits that leave no doubt about the next token.
+    fn says(token: usize) -> Vec<Vec<f32>> {
+        vec![(0..VOCAB).map(|id| if id == token { 9.0 } else { 0.0 }).collect()]
+    }
+
+    #[test]
+    fn a_prompt_is_wanted_in_chunks_and_only_its_end_has_logits() {
+        let mut text = sequence(2 * CHUNK + 3, 5);
+        text.skip(CHUNK);
+        assert_eq!((text.wants().len(), text.outputs()), (CHUNK, 0));
+        assert_eq!(text.take(Vec::new()).unwrap(), Step::default());
+        assert_eq!((text.wants().len(), text.outputs()), (3, 1));
+        text.take(says(4)).unwrap();
+        assert_eq!((text.wants(), text.outputs()), (&[4][..], 1));
+        let mut whole = sequence(CHUNK, 5);
+        assert_eq!((whole.wants().len(), whole.outputs()), (CHUNK, 1));
+        whole.take(says(2)).unwrap();
+        assert_eq!(whole.wants(), [2]);
+    }
+
+    #[test]
+    fn an_end_token_ends_it_at_once_and_its_length_without_another_pass() {
+        let mut stopped = sequence(1, 5);
+        stopped.take(says(3)).unwrap();
+        assert_eq!(stopped.take(says(7)).unwrap().finished, Some(FinishReason::Stop));
+        assert_eq!((stopped.summary().completion_tokens, stopped.take(says(3)).unwrap()), (1, Step::default()));
+
+        let mut long = sequence(1, 2);
+        assert_eq!(long.take(says(3)).unwrap().finished, None);
+        assert_eq!(long.take(says(4)).unwrap().finished, None);
+        assert!(long.wants().is_empty() && long.outputs() == 0);
+        assert_eq!(long.take(Vec::new()).unwrap().finished, Some(FinishReason::Length));
+        let ids: Vec<u32> = long.summary().tokens.iter().map(|token| token.id).collect();
+        assert_eq!(ids, [3, 4]);
+    }
+
+    #[test]
+    fn an_error_ends_what_can_be_said() {
+        let mut text = sequence(1, 5);
+        assert_eq!(text.take(vec![vec![f32::NAN; VOCAB]]).unwrap_err().code(), Code::ModelFormat);
+        assert_eq!(text.take(says(3)).unwrap_err().code(), Code::Internal);
+        assert_eq!(text.summary().finish_reason, FinishReason::Cancelled);
+    }
+}

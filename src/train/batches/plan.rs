@@ -1,0 +1,73 @@
+//! The runs that a training is made of: on which rows, and how long each is.
+
+use super::folds::{MIN_STEPS, count_folds, fold_rows};
+use super::order::steps_per_epoch;
+use super::split::split;
+use crate::train::options::TrainOptions;
+
+/// Which run of a training this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The only one.
+    Whole,
+    /// The run that holds out fold 0, 1, …
+    Fold(usize),
+    /// The last one after folds, on all rows.
+    Refit,
+}
+
+/// How long a run is. All runs of a training have the same schedule and validate at the same steps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// Steps of the learning rate's schedule.
+    pub(crate) total_steps: u64,
+    /// Steps to run, at most `total_steps`.
+    pub(crate) until: u64,
+    /// Steps between validations.
+    pub(crate) eval_every: u64,
+}
+
+impl Plan {
+    /// A plan for `rows` training rows; `min_steps` stands in for the option of that name where it is not set.
+    fn new(options: &TrainOptions, rows: usize, min_steps: u64) -> Self {
+        let steps_per_epoch = steps_per_epoch(rows, options);
+        let epochs = (options.num_train_epochs * steps_per_epoch as f64).ceil() as u64;
+        let total_steps = match options.max_steps {
+            0 => epochs.max(options.min_steps.unwrap_or(min_steps)).max(1),
+            exactly => exactly,
+        };
+        let eval_every = if options.eval_steps == 0 { steps_per_epoch } else { options.eval_steps };
+        Plan { total_steps, until: total_steps, eval_every }
+    }
+}
+
+/// A run before it begins.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedRun {
+    pub(crate) part: Part,
+    pub(crate) train_rows: Vec<usize>,
+    pub(crate) validation_rows: Vec<usize>,
+    pub(crate) plan: Plan,
+}
+
+/// The runs of a training on so many rows: one, or one for each fold and one on all rows after them.
+pub(crate) fn planned_runs(rows: usize, options: &TrainOptions) -> Vec<PlannedRun> {
+    let folds = count_folds(rows, options);
+    if folds == 0 {
+        let (train_rows, validation_rows) = split(rows, options.validation_share, options.seed);
+        let plan = Plan::new(options, train_rows.len(), 0);
+        return vec![PlannedRun { part: Part::Whole, train_rows, validation_rows, plan }];
+    }
+    let plan = Plan::new(options, rows, MIN_STEPS);
+    let parts = fold_rows(rows, folds, options.seed).into_iter().enumerate();
+    let refit = PlannedRun { part: Part::Refit, train_rows: (0..rows).collect(), validation_rows: Vec::new(), plan };
+    parts
+        .map(|(index, (train_rows, validation_rows))| PlannedRun {
+            part: Part::Fold(index),
+            train_rows,
+            validation_rows,
+            plan,
+        })
+        .chain([refit])
+        .collect()
+}

@@ -1,0 +1,13 @@
+//! What a training leaves on the disk: its directory, metrics, checkpoints and adapter versions.
+
+mod append;
+mod checkpoint;
+mod claim;
+mod metrics;
+mod notes;
+mod run_dir;
+mod tensorboard;
+
+pub(crate) use checkpoint::{Checkpoint, NAME as CHECKPOINT, Values, name_of_fold};
+pub(crate) use notes::Notes;
+pub(crate) use run_dir::{Provenance, RunDir, named_version};

@@ -1,0 +1,49 @@
+//! What a training is made of, for all of its runs.
+
+use crate::dataset::{Dataset, Examples};
+use crate::evaluate::{Asked, Probe};
+use crate::language_model::LanguageModel;
+use crate::model::LoraStack;
+use crate::train::estimate::MemoryEstimate;
+use crate::train::options::TrainOptions;
+use std::time::Instant;
+
+/// What is trained on what, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) model: &'a LanguageModel,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) options: &'a TrainOptions,
+    pub(crate) examples: &'a Examples,
+    pub(crate) memory: MemoryEstimate,
+    /// Layers are run again in place of keeping their activations.
+    pub(crate) checkpointing: bool,
+    pub(crate) started: Instant,
+}
+
+impl<'a> Job<'a> {
+    /// What a row's answer is, as in the file.
+    fn output(&self, row: usize) -> &'a str {
+        self.dataset.output(self.examples.row_numbers[row])
+    }
+
+    /// Asks `asked` rows of an adapter that was trained on `trained`.
+    pub(crate) fn probe(
+        &self,
+        lora: LoraStack,
+        asked: &[usize],
+        trained: &[usize],
+        note: Option<&'static str>,
+    ) -> Probe<'a> {
+        let ask = |&row: &usize| {
+            let example = &self.examples.rows[row];
+            Asked { prompt: &example.ids[..example.prompt_len], output: self.output(row), row: Some(row) }
+        };
+        Probe {
+            lora,
+            asked: asked.iter().map(ask).collect(),
+            trained: trained.iter().map(|&row| (row, self.output(row))).collect(),
+            note,
+        }
+    }
+}
