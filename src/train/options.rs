@@ -304,9 +304,7 @@ impl TrainOptions {
             }
             _ => Err(bad("the extension says neither JSON nor YAML; expected .json, .yaml or .yml".to_owned())),
         };
-        value
-            .and_then(from_value)
-            .map_err(|err: Error| err.context(path.display()).with("path", path.display().to_string()))
+        value.and_then(from_value).map_err(|err: Error| err.in_file(path))
     }
 
     /// The adapter that these options ask for.
