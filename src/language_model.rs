@@ -4,7 +4,7 @@ use crate::adapter::{Adapter, AdapterBase, AdapterOptions};
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use crate::memory;
-use crate::model::{Decoder, DeviceChoice, LoadPlan, ModelFiles, Quantize, model_name};
+use crate::model::{Decoder, DeviceChoice, Dtype, LoadPlan, ModelFiles, Quantize, model_name};
 use crate::options::{Options, invalid};
 use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer};
 use jiff::civil::Date;
@@ -21,11 +21,12 @@ use std::sync::Arc;
 #[serde(default, deny_unknown_fields)]
 pub struct ModelOptions {
     /// Where the model runs: `auto` (a GPU if this build and machine have one), `cpu` or `cuda:N`.
-    pub device: String,
+    #[schemars(with = "String", extend("pattern" = "^(auto|cpu|cuda(:[0-9]+)?)$"))]
+    pub device: DeviceChoice,
     /// Type the weights are kept in: `auto` (f32 on the CPU, bf16 on a GPU), `f32`, `f16` or `bf16`.
-    pub dtype: String,
+    pub dtype: Dtype,
     /// Quantization of the weights while they load, as GGML has it: null, `q8_0` (8 bits), `q6_k` (6) or `q4_k` (4). CPU only.
-    pub quantize: Option<String>,
+    pub quantize: Option<Quantize>,
     /// With quantized weights: all products are those of the dequantized weights to f32 rounding, none the much faster
     /// integer ones.
     pub exact: bool,
@@ -41,8 +42,8 @@ pub struct ModelOptions {
 impl Default for ModelOptions {
     fn default() -> Self {
         ModelOptions {
-            device: "auto".to_owned(),
-            dtype: "auto".to_owned(),
+            device: DeviceChoice::Auto,
+            dtype: Dtype::Auto,
             quantize: None,
             exact: false,
             threads: 0,
@@ -55,17 +56,8 @@ impl Default for ModelOptions {
 impl Options for ModelOptions {
     const NAME: &'static str = "model";
 
-    fn validate(&self) -> Result<()> {
-        DeviceChoice::parse(&self.device)?;
-        if !["auto", "f32", "f16", "bf16"].contains(&self.dtype.as_str()) {
-            return Err(invalid("dtype", format!("`{}`", self.dtype), "auto, f32, f16 or bf16"));
-        }
-        self.quantization()?;
-        if self.threads > 1024 {
-            return Err(invalid("threads", self.threads, "at most 1024"));
-        }
-        self.day()?;
-        Ok(())
+    fn check(&self) -> Result<()> {
+        self.day().map(drop)
     }
 }
 
@@ -79,16 +71,6 @@ impl ModelOptions {
                 .ok()
                 .filter(|date: &Date| date.to_string() == text)
                 .ok_or_else(|| invalid("date", format!("`{text}`"), "null or a day such as 2026-11-27")),
-        }
-    }
-
-    fn quantization(&self) -> Result<Option<Quantize>> {
-        match self.quantize.as_deref() {
-            None => Ok(None),
-            Some("q8_0") => Ok(Some(Quantize::Q8)),
-            Some("q4_k") => Ok(Some(Quantize::Q4K)),
-            Some("q6_k") => Ok(Some(Quantize::Q6K)),
-            Some(other) => Err(invalid("quantize", format!("`{other}`"), "null, q8_0, q6_k or q4_k")),
         }
     }
 }
@@ -108,7 +90,7 @@ struct Inner {
     /// Of the tokenizer and the chat template.
     notes: Vec<String>,
     date: Date,
-    quantize: Option<String>,
+    quantize: Option<Quantize>,
     /// What the layer above makes of a model once and keeps with it.
     kept: OnceCell<Arc<dyn Any + Send + Sync>>,
 }
@@ -133,9 +115,9 @@ impl LanguageModel {
         let date = options.day()?;
         let template = ChatTemplate::open(&files, &tokenizer)?.map(|template| template.on(date));
         let plan = LoadPlan {
-            device: DeviceChoice::parse(&options.device)?,
-            dtype: &options.dtype,
-            quantize: options.quantization()?,
+            device: options.device,
+            dtype: options.dtype,
+            quantize: options.quantize,
             exact: options.exact,
             threads: options.threads,
         };
@@ -153,7 +135,7 @@ impl LanguageModel {
             format,
             notes,
             date,
-            quantize: options.quantize.clone(),
+            quantize: options.quantize,
             kept: OnceCell::new(),
         })))
     }

@@ -50,6 +50,7 @@ pub use generate::{
     Attached, FinishReason, GenerateOptions, GeneratedToken, Generation, Session, SessionOptions, Stream,
 };
 pub use language_model::{LanguageModel, ModelOptions};
+pub use model::{DeviceChoice, Dtype, Quantize};
 pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};
 pub use train::{
     AutoWord, ByteSize, EvaluateOptions, GradientCheckpointing, SchedulerType, TrainOptions, TrainOutcome, estimate,

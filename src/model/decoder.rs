@@ -1,7 +1,7 @@
 //! The one decoder, for all families, for training and for inference.
 
 use super::config::DecoderConfig;
-use super::device::{DeviceChoice, weight_dtype};
+use super::device::{DeviceChoice, Dtype, weight_dtype};
 use super::files::ModelFiles;
 use super::gguf::GgufWeights;
 use super::kv_cache::KvCache;
@@ -46,10 +46,9 @@ pub(crate) struct Decoder {
 }
 
 /// How to load a decoder.
-pub(crate) struct LoadPlan<'a> {
+pub(crate) struct LoadPlan {
     pub(crate) device: DeviceChoice,
-    /// `auto`, `f32`, `f16` or `bf16`.
-    pub(crate) dtype: &'a str,
+    pub(crate) dtype: Dtype,
     /// How the weights are quantized while they are read, if at all.
     pub(crate) quantize: Option<Quantize>,
     /// Products of quantized weights to f32 rounding, in place of integer ones.
@@ -61,12 +60,12 @@ pub(crate) struct LoadPlan<'a> {
 impl Decoder {
     /// Loads a model from a Hugging Face directory or a GGUF file.
     #[cfg(test)]
-    pub(crate) fn load(path: &Path, plan: &LoadPlan<'_>, monitor: &mut Monitor<'_>) -> Result<Self> {
+    pub(crate) fn load(path: &Path, plan: &LoadPlan, monitor: &mut Monitor<'_>) -> Result<Self> {
         Self::open(&ModelFiles::find(path)?, plan, monitor)
     }
 
     /// Loads configuration and weights.
-    pub(crate) fn open(files: &ModelFiles, plan: &LoadPlan<'_>, monitor: &mut Monitor<'_>) -> Result<Self> {
+    pub(crate) fn open(files: &ModelFiles, plan: &LoadPlan, monitor: &mut Monitor<'_>) -> Result<Self> {
         let config = match files {
             ModelFiles::Directory(dir) => DecoderConfig::load(dir)?,
             ModelFiles::Gguf(gguf) => DecoderConfig::from_gguf(gguf)?,

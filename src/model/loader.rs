@@ -15,18 +15,23 @@ use crate::ops::linear::{Linear, Weight};
 use crate::ops::quantized::Q8Weight;
 use candle_core::{DType, Device, Tensor};
 use rayon::ThreadPool;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Quantization of the weights of linear layers and embeddings while they load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Quantize {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Quantize {
     /// GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.
+    #[serde(rename = "q8_0")]
     Q8,
     /// Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.
+    #[serde(rename = "q4_k")]
     Q4K,
     /// Q6_K.
+    #[serde(rename = "q6_k")]
     Q6K,
 }
 

@@ -30,11 +30,12 @@ mod tests;
 
 pub(crate) use config_fields::is_off;
 pub(crate) use decoder::{Decoder, LoadPlan};
-pub(crate) use device::{DeviceChoice, available_devices};
+pub(crate) use device::available_devices;
+pub use device::{DeviceChoice, Dtype};
 pub(crate) use files::ModelFiles;
 pub(crate) use gguf::Gguf;
 pub(crate) use kv_cache::KvCache;
-pub(crate) use loader::Quantize;
+pub use loader::Quantize;
 pub(crate) use lora::{LoraStack, LoraWeights, Projection, Site};
 pub(crate) use memory::BatchSize;
 pub(crate) use recognise::model_name;

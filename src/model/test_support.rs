@@ -28,7 +28,7 @@ pub(crate) fn load(dir: &Path) -> crate::error::Result<Decoder> {
 }
 
 pub(crate) fn load_as(dir: &Path, quantize: Option<Quantize>, exact: bool) -> crate::error::Result<Decoder> {
-    let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", quantize, exact, threads: 2 };
+    let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: Dtype::Auto, quantize, exact, threads: 2 };
     Decoder::load(dir, &plan, &mut Monitor::none())
 }
 
