@@ -9,9 +9,10 @@ use super::run::Run;
 use super::workload::Workload;
 use crate::adapter::TargetModules;
 use crate::control::Monitor;
-use crate::dataset::{Dataset, DatasetOptions};
+use crate::dataset::{Dataset, DatasetOptions, Examples};
 use crate::error::{Code, Error, Result};
 use crate::language_model::{LanguageModel, ModelOptions};
+use candle_core::Device;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -32,31 +33,44 @@ fn options() -> TrainOptions {
     }
 }
 
-/// Does `work` with the run at its beginning.
-fn with_run<T>(work: impl FnOnce(Run<'_>) -> Result<T>) -> Result<T> {
-    static GROUND: OnceLock<Result<(LanguageModel, Dataset)>> = OnceLock::new();
-    let ground = GROUND.get_or_init(|| {
+/// What all runs share.
+struct Ground {
+    model: LanguageModel,
+    dataset: Dataset,
+    examples: Examples,
+    options: TrainOptions,
+    memory: MemoryEstimate,
+}
+
+impl Ground {
+    fn new() -> Result<Self> {
         let one = ModelOptions { threads: 1, ..Default::default() };
         let model = LanguageModel::load(&fixture("models/qwen2"), &one, &mut Monitor::none())?;
         let rows = DatasetOptions { max_rows: Some(8), ..Default::default() };
-        Ok((model, Dataset::open_csv(&fixture("training/resume.csv"), &rows, &mut Monitor::none())?))
-    });
-    let (model, dataset) = ground.as_ref().map_err(Clone::clone)?;
-    let options = options();
-    let examples = dataset.examples(model.format(), 256, &mut Monitor::none())?;
-    let memory = MemoryEstimate::of(model, &Workload::of(&examples.rows, &options), &options)?;
-    let started = Instant::now();
-    let job = Job { model, dataset, options: &options, examples: &examples, memory, checkpointing: false, started };
+        let dataset = Dataset::open_csv(&fixture("training/resume.csv"), &rows, &mut Monitor::none())?;
+        let (options, examples) = (options(), dataset.examples(model.format(), 256, &mut Monitor::none())?);
+        let memory = MemoryEstimate::of(&model, &Workload::of(&examples.rows, &options), &options)?;
+        Ok(Ground { model, dataset, examples, options, memory })
+    }
+}
+
+/// Does `work` with the run at its beginning.
+fn with_run<T>(work: impl FnOnce(Run<'_>) -> Result<T>) -> Result<T> {
+    static GROUND: OnceLock<Result<Ground>> = OnceLock::new();
+    let ground = GROUND.get_or_init(Ground::new).as_ref().map_err(Clone::clone)?;
+    let Ground { model, dataset, examples, options, memory } = ground;
+    let (memory, started) = (*memory, Instant::now());
+    let job = Job { model, dataset, options, examples, memory, checkpointing: false, started };
     let (train_rows, validation_rows) = split(examples.rows.len(), options.validation_share, options.seed);
-    let plan = Plan::new(&options, train_rows.len(), 0);
+    let plan = Plan::new(options, train_rows.len(), 0);
     work(Run::new(job, Part::Whole, train_rows, validation_rows, plan, None)?)
 }
 
 /// Goes on from `bytes`, whatever run they say they are of, to the end.
 pub(crate) fn resume_from(bytes: &[u8]) -> Result<()> {
+    // First, since most bytes are none: a run is begun for those alone that are.
+    let checkpoint = Checkpoint::parse(bytes, &Device::Cpu).map_err(|what| Error::new(Code::Training, what))?;
     with_run(|mut run| {
-        let device = run.job.model.decoder().device();
-        let checkpoint = Checkpoint::parse(bytes, device).map_err(|what| Error::new(Code::Training, what))?;
         let identity = checkpoint.state["identity"].as_str().unwrap_or_default().to_owned();
         run.restore(checkpoint, &identity)?;
         run.execute(&mut Monitor::none())?;
