@@ -106,7 +106,7 @@ impl Error {
     pub fn io(what: &str, path: &Path, err: &std::io::Error) -> Self {
         let code = if err.kind() == std::io::ErrorKind::OutOfMemory { Code::OutOfMemory } else { Code::Io };
         Error::new(code, format!("cannot {what} {}: {err}", path.display()))
-            .with("path", path.display().to_string())
+            .with_path(path)
             .with("os_error", err.raw_os_error())
     }
 
@@ -125,6 +125,18 @@ impl Error {
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         self.0.message = shorten(format!("{context}: {}", self.0.message));
         self
+    }
+
+    /// Adds the path of the file that a message names, or that it is about.
+    #[must_use]
+    pub fn with_path(self, path: &Path) -> Self {
+        self.with("path", path.display().to_string())
+    }
+
+    /// Puts the path of the file in which it was found before the message, and into the details.
+    #[must_use]
+    pub fn in_file(self, path: &Path) -> Self {
+        self.context(path.display()).with_path(path)
     }
 
     /// The code.

@@ -89,16 +89,14 @@ fn check_regular(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
         return Ok(());
     }
     let what = if metadata.is_dir() { "a directory" } else { "a named pipe, a socket or a device" };
-    Err(Error::new(Code::Io, format!("{} is {what}; expected a regular file", path.display()))
-        .with("path", path.display().to_string()))
+    Err(Error::new(Code::Io, format!("{} is {what}; expected a regular file", path.display())).with_path(path))
 }
 
 /// Reads a whole regular file of at most `limit` bytes, whatever size the system says it has.
 pub(crate) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let file = open_regular(path)?;
     let too_large = |size: String| {
-        Error::new(Code::Io, format!("{} has {size} bytes; expected at most {limit}", path.display()))
-            .with("path", path.display().to_string())
+        Error::new(Code::Io, format!("{} has {size} bytes; expected at most {limit}", path.display())).with_path(path)
     };
     let size = file.metadata().at("read", path)?.len();
     if size > limit {
@@ -122,7 +120,7 @@ pub(crate) fn refuse_pointer(path: &Path, beginning: &[u8]) -> Result<()> {
         "{} is a git-lfs pointer, a few lines that stand for the file itself; fetch the file with `git lfs pull`",
         path.display()
     );
-    Err(Error::new(Code::Io, message).with("path", path.display().to_string()))
+    Err(Error::new(Code::Io, message).with_path(path))
 }
 
 /// Reads a whole text file of at most `limit` bytes, without the byte-order mark it may begin with.
@@ -133,7 +131,7 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String> {
     }
     String::from_utf8(bytes).map_err(|err| {
         Error::new(Code::Io, format!("{} is not UTF-8 at byte {}", path.display(), err.utf8_error().valid_up_to()))
-            .with("path", path.display().to_string())
+            .with_path(path)
     })
 }
 

@@ -8,7 +8,7 @@ use crate::model::{Decoder, LoadPlan, ModelFiles, model_name};
 use crate::options::{Options, invalid};
 use crate::tensor::DeviceChoice;
 use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer, Vocabulary};
-use crate::weights::WeightType;
+use crate::weights::{Dtype, Quantize};
 use jiff::civil::Date;
 use once_cell::sync::OnceCell;
 use schemars::JsonSchema;
@@ -22,11 +22,12 @@ use std::sync::Arc;
 #[serde(default, deny_unknown_fields)]
 pub struct ModelOptions {
     /// Where the model runs: `auto` (a GPU if this build and machine have one), `cpu` or `cuda:N`.
-    pub device: String,
+    #[schemars(with = "String", extend("pattern" = "^(auto|cpu|cuda(:[0-9]+)?)$"))]
+    pub device: DeviceChoice,
     /// Type the weights are kept in: `auto` (f32 on the CPU, bf16 on a GPU), `f32`, `f16` or `bf16`.
-    pub dtype: String,
+    pub dtype: Dtype,
     /// Quantization of the weights while they load, as GGML has it: null, `q8_0` (8 bits), `q6_k` (6) or `q4_k` (4). CPU only.
-    pub quantize: Option<String>,
+    pub quantize: Option<Quantize>,
     /// With quantized weights: all products are those of the dequantized weights to f32 rounding, none the much faster
     /// integer ones.
     pub exact: bool,
@@ -42,8 +43,8 @@ pub struct ModelOptions {
 impl Default for ModelOptions {
     fn default() -> Self {
         ModelOptions {
-            device: "auto".to_owned(),
-            dtype: "auto".to_owned(),
+            device: DeviceChoice::Auto,
+            dtype: Dtype::Auto,
             quantize: None,
             exact: false,
             threads: 0,
@@ -56,17 +57,8 @@ impl Default for ModelOptions {
 impl Options for ModelOptions {
     const NAME: &'static str = "model";
 
-    fn validate(&self) -> Result<()> {
-        DeviceChoice::parse(&self.device)?;
-        if !["auto", "f32", "f16", "bf16"].contains(&self.dtype.as_str()) {
-            return Err(invalid("dtype", format!("`{}`", self.dtype), "auto, f32, f16 or bf16"));
-        }
-        self.quantization()?;
-        if self.threads > 1024 {
-            return Err(invalid("threads", self.threads, "at most 1024"));
-        }
-        self.day()?;
-        Ok(())
+    fn check(&self) -> Result<()> {
+        self.day().map(drop)
     }
 }
 
@@ -80,14 +72,6 @@ impl ModelOptions {
                 .ok()
                 .filter(|date: &Date| date.to_string() == text)
                 .ok_or_else(|| invalid("date", format!("`{text}`"), "null or a day such as 2026-11-27")),
-        }
-    }
-
-    fn quantization(&self) -> Result<Option<&'static WeightType>> {
-        let Some(name) = self.quantize.as_deref() else { return Ok(None) };
-        match WeightType::named(name) {
-            Some(kind) => Ok(Some(kind)),
-            None => Err(invalid("quantize", format!("`{name}`"), "null, q8_0, q6_k or q4_k")),
         }
     }
 }
@@ -107,7 +91,7 @@ struct Inner {
     /// Of the tokenizer and the chat template.
     notes: Vec<String>,
     date: Date,
-    quantize: Option<String>,
+    quantize: Option<Quantize>,
     vocabulary: OnceCell<Arc<Vocabulary>>,
 }
 
@@ -131,9 +115,9 @@ impl LanguageModel {
         let date = options.day()?;
         let template = ChatTemplate::open(&files, &tokenizer)?.map(|template| template.on(date));
         let plan = LoadPlan {
-            device: DeviceChoice::parse(&options.device)?,
-            dtype: &options.dtype,
-            quantize: options.quantization()?,
+            device: options.device,
+            dtype: options.dtype,
+            quantize: options.quantize,
             exact: options.exact,
             threads: options.threads,
         };
@@ -151,7 +135,7 @@ impl LanguageModel {
             format,
             notes,
             date,
-            quantize: options.quantize.clone(),
+            quantize: options.quantize,
             vocabulary: OnceCell::new(),
         })))
     }

@@ -59,6 +59,8 @@ pub use generate::{
 };
 pub use language_model::{LanguageModel, ModelOptions};
 pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};
+pub use tensor::DeviceChoice;
 pub use train::{
     AutoWord, ByteSize, GradientCheckpointing, SchedulerType, TrainOptions, TrainOutcome, estimate, train,
 };
+pub use weights::{Dtype, Quantize};

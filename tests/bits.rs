@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use tailora::{
     Cancel, Control, Dataset, DatasetOptions, GenerateOptions, GradientCheckpointing, LanguageModel, ModelOptions,
-    Monitor, Session, SessionOptions, TrainOptions,
+    Monitor, Quantize, Session, SessionOptions, TrainOptions,
 };
 
 const HIDDEN: usize = 256;
@@ -76,8 +76,8 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn load(path: &Path, quantize: Option<&str>) -> LanguageModel {
-    let options = ModelOptions { threads: 2, quantize: quantize.map(str::to_owned), ..Default::default() };
+fn load(path: &Path, quantize: Option<Quantize>) -> LanguageModel {
+    let options = ModelOptions { threads: 2, quantize, ..Default::default() };
     LanguageModel::load(path, &options, &mut Monitor::none()).unwrap()
 }
 
@@ -96,9 +96,10 @@ fn bits() {
     let csv = root().join("samples/data/talent_review.csv");
     let options = DatasetOptions { max_rows: Some(16), ..Default::default() };
     let dataset = Dataset::open_csv(&csv, &options, &mut Monitor::none()).unwrap();
-    for quantize in [None, Some("q8_0"), Some("q4_k"), Some("q6_k")] {
+    for (name, quantize) in
+        [("f32", None), ("q8_0", "q8_0".parse().ok()), ("q4_k", "q4_k".parse().ok()), ("q6_k", "q6_k".parse().ok())]
+    {
         let (wide, tiny) = (load(dir.path(), quantize), load(&root().join("samples/models/tailora-tiny"), quantize));
-        let name = quantize.unwrap_or("f32");
         println!("{name:5} greedy, wide {}", greedy(&wide, "岗位:工程师,绩效:A"));
         println!("{name:5} greedy, tiny {}", greedy(&tiny, "岗位:工程师,绩效:A"));
         for checkpointing in [false, true] {

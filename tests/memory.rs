@@ -10,7 +10,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tailora::{
-    ByteSize, Dataset, DatasetOptions, GradientCheckpointing, LanguageModel, ModelOptions, Monitor, TrainOptions,
+    ByteSize, Dataset, DatasetOptions, GradientCheckpointing, LanguageModel, ModelOptions, Monitor, Quantize,
+    TrainOptions,
 };
 
 /// The system's allocator, with a count of live bytes and their maximum.
@@ -122,7 +123,7 @@ fn settled() -> usize {
 }
 
 /// The summary of a training, and the bytes that were held at most, model included.
-fn trained(shape: Shape, chars: usize, quantize: Option<&str>, options: &TrainOptions) -> (Value, usize) {
+fn trained(shape: Shape, chars: usize, quantize: Option<Quantize>, options: &TrainOptions) -> (Value, usize) {
     trained_on(12, shape, chars, quantize, options)
 }
 
@@ -130,7 +131,7 @@ fn trained_on(
     rows: usize,
     shape: Shape,
     chars: usize,
-    quantize: Option<&str>,
+    quantize: Option<Quantize>,
     options: &TrainOptions,
 ) -> (Value, usize) {
     let dir = tempfile::tempdir().unwrap();
@@ -138,7 +139,7 @@ fn trained_on(
     write_csv(dir.path(), rows, chars);
     let none = &mut Monitor::none();
     let before = settled();
-    let how = ModelOptions { threads: 2, quantize: quantize.map(str::to_owned), ..Default::default() };
+    let how = ModelOptions { threads: 2, quantize, ..Default::default() };
     let model = LanguageModel::load(dir.path(), &how, none).unwrap();
     let dataset = Dataset::open_csv(&dir.path().join("rows.csv"), &DatasetOptions::default(), none).unwrap();
     PEAK.store(LIVE.load(Relaxed), Relaxed);
@@ -161,7 +162,7 @@ fn the_peak_is_predicted_within_15_percent() {
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut wrong = Vec::new();
     for (shape, chars) in [(SMALL, 300), (WIDE, 120), (WIDE, 900)] {
-        for quantize in [None, Some("q8_0"), Some("q4_k")] {
+        for quantize in [None, "q8_0".parse().ok(), "q4_k".parse().ok()] {
             for checkpoint in [false, true] {
                 let (summary, held) = trained(shape, chars, quantize, &options(checkpoint));
                 let predicted = summary["memory"]["peak_bytes"].as_u64().unwrap();

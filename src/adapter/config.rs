@@ -84,7 +84,7 @@ impl LoraConfig {
             return Err(not_an_adapter(dir));
         }
         let text = read_text(&path, MAX_SIZE)?;
-        let at_path = |err: Error| err.context(path.display()).with("path", path.display().to_string());
+        let at_path = |err: Error| err.in_file(&path);
         let value = serde_json::from_str(&text)
             .map_err(|err| at_path(Error::new(Code::AdapterFormat, format!("not valid JSON: {err}"))))?;
         Self::from_value(value).map_err(at_path)
@@ -218,7 +218,7 @@ fn not_an_adapter(dir: &Path) -> Error {
     } else {
         format!("has no {FILE_NAME}; expected a folder as PEFT's save_pretrained writes it")
     };
-    Error::new(Code::AdapterFormat, format!("{} {why}", dir.display())).with("path", dir.display().to_string())
+    Error::new(Code::AdapterFormat, format!("{} {why}", dir.display())).with_path(dir)
 }
 
 /// PEFT writes alphas as integers; a float that is one is written so too.

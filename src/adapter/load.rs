@@ -119,7 +119,7 @@ fn in_file(err: Error, path: &Path) -> Error {
             .fold(Error::new(Code::AdapterFormat, err.message()), |new, (key, value)| new.with(key, value)),
         _ => err,
     };
-    err.context(path.display()).with("path", path.display().to_string())
+    err.in_file(path)
 }
 
 /// A stored tensor: its name in the file and where it is.
@@ -238,7 +238,7 @@ impl<'a> AdapterFile<'a> {
                         base.num_hidden_layers
                     ),
                 )
-                .with("path", self.path.display().to_string())
+                .with_path(self.path)
                 .with("tensor", &name)
                 .with("found", &info.shape));
             }
@@ -275,7 +275,7 @@ impl<'a> AdapterFile<'a> {
                     tensor.name
                 ),
             )
-            .with("path", self.path.display().to_string())
+            .with_path(self.path)
         };
         Err(err.with("tensor", &tensor.name).with("found", found).with("expected", expected))
     }
@@ -292,7 +292,7 @@ impl<'a> AdapterFile<'a> {
                 "{}: {message} (nothing is there from layer {first_missing} on: the adapter is of a base model with fewer layers)",
                 self.path.display()
             );
-            Error::new(Code::AdapterMismatch, message).with("path", self.path.display().to_string())
+            Error::new(Code::AdapterMismatch, message).with_path(self.path)
         } else {
             damaged(self.path, message)
         };
@@ -319,7 +319,7 @@ impl<'a> AdapterFile<'a> {
                         tensor.name
                     ),
                 )
-                .with("path", self.path.display().to_string())
+                .with_path(self.path)
                 .with("tensor", &tensor.name));
             }
         };
@@ -339,7 +339,7 @@ impl<'a> AdapterFile<'a> {
 }
 
 fn damaged(path: &Path, what: String) -> Error {
-    Error::new(Code::AdapterFormat, format!("{}: {what}", path.display())).with("path", path.display().to_string())
+    Error::new(Code::AdapterFormat, what).in_file(path)
 }
 
 #[cfg(test)]

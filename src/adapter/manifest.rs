@@ -82,10 +82,7 @@ impl AdapterManifest {
             return Ok(None);
         }
         let text = read_text(&path, MAX_SIZE)?;
-        let damaged = |what: String| {
-            Error::new(Code::AdapterFormat, format!("{}: {what}", path.display()))
-                .with("path", path.display().to_string())
-        };
+        let damaged = |what: String| Error::new(Code::AdapterFormat, what).in_file(&path);
         let manifest: Self = serde_json::from_str(&text).map_err(|err| damaged(format!("not a manifest: {err}")))?;
         if manifest.schema != SCHEMA {
             return Err(damaged(format!("has schema `{}`; expected `{SCHEMA}`", manifest.schema)));
@@ -112,7 +109,7 @@ impl AdapterManifest {
             dir.display()
         );
         Err(Error::new(Code::AdapterMismatch, message)
-            .with("path", dir.display().to_string())
+            .with_path(dir)
             .with("adapter_base_sha256", wanted)
             .with("loaded_base_sha256", loaded))
     }

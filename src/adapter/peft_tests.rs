@@ -6,11 +6,12 @@ use super::*;
 use crate::control::Monitor;
 use crate::model::{APART, Decoder, LoadPlan};
 use crate::tensor::DeviceChoice;
+use crate::weights::Dtype;
 use candle_core::{DType, Device};
 use std::path::Path;
 
 fn decoder(dir: &Path) -> Decoder {
-    let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "f32", quantize: None, exact: false, threads: 2 };
+    let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: Dtype::F32, quantize: None, exact: false, threads: 2 };
     Decoder::load(dir, &plan, &mut Monitor::none()).unwrap()
 }
 

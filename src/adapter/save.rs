@@ -98,7 +98,7 @@ impl View for Stored {
 fn is_there_and_empty(dir: &Path) -> Result<bool> {
     let refuse = |what: String| {
         Error::new(Code::Io, format!("{} {what}; adapters are never overwritten, choose a new folder", dir.display()))
-            .with("path", dir.display().to_string())
+            .with_path(dir)
     };
     match std::fs::symlink_metadata(dir) {
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(false),

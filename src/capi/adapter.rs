@@ -9,13 +9,13 @@ use crate::adapter::{Adapter, AdapterOptions};
 use crate::error::{Code, Error};
 use crate::options::Options;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::ffi::c_char;
 use std::time::Instant;
 
 /// Options of `tailora_adapter_save`. There are none yet: the parameter is there so that the first one needs no new
 /// function.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct SaveOptions {}
 

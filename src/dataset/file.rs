@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path, monitor: &Monitor) -> Result<File> {
     let size = file.metadata().at("read", path)?.len();
     let too_large = |size: u64| {
         let message = format!("{about} has {size} bytes or more; expected at most {LARGEST_FILE}");
-        Error::new(Code::CsvFormat, message).with("path", &about)
+        Error::new(Code::CsvFormat, message).with_path(path)
     };
     if size > LARGEST_FILE {
         return Err(too_large(size));
@@ -57,9 +57,8 @@ pub(super) fn read(path: &Path, monitor: &Monitor) -> Result<File> {
     }
     refuse_pointer(path, &bytes)?;
     if bytes.is_empty() {
-        return Err(
-            Error::new(Code::CsvFormat, format!("{about} is empty; expected a header and rows")).with("path", about)
-        );
+        let message = format!("{about} is empty; expected a header and rows");
+        return Err(Error::new(Code::CsvFormat, message).with_path(path));
     }
     Ok(File { bytes, sha256: format!("{:x}", hash.finalize()) })
 }

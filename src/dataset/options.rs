@@ -21,12 +21,14 @@ pub struct DatasetOptions {
     /// The character between fields: `,`, `;`, `|` or a tab, for example. A first line `sep=;` in the file stands instead, and so does the tab in UTF-16.
     pub delimiter: String,
     /// Read only the first rows, at most this many.
+    #[schemars(range(min = 1))]
     pub max_rows: Option<usize>,
     /// What to do with rows whose input or output is empty.
     pub empty_rows: EmptyRows,
     /// What to do with rows that have more tokens than fit: `error`, `skip`, or `truncate`, which cuts the middle of the input and then the end of the output.
     pub long_rows: LongRows,
     /// Tokens per row at most, where training or evaluation allow more. Previews go by it too; null there means 1024.
+    #[schemars(range(min = 8))]
     pub max_length: Option<usize>,
 }
 
@@ -89,7 +91,7 @@ impl Default for DatasetOptions {
 impl Options for DatasetOptions {
     const NAME: &'static str = "dataset";
 
-    fn validate(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         separator::of_option(&self.delimiter)?;
         for (option, name) in [("input_column", &self.input_column), ("output_column", &self.output_column)] {
             if name.trim().is_empty() {
@@ -102,12 +104,6 @@ impl Options for DatasetOptions {
                 format!("`{}`, as `input_column` is", self.output_column),
                 "another column",
             ));
-        }
-        if let Some(length) = self.max_length.filter(|&length| length < 8) {
-            return Err(invalid("max_length", length, "a number ≥ 8, or null"));
-        }
-        if self.max_rows == Some(0) {
-            return Err(invalid("max_rows", 0, "a number ≥ 1, or null for all"));
         }
         Ok(())
     }

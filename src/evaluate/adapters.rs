@@ -8,7 +8,7 @@ use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::language_model::LanguageModel;
 use crate::model::LoraStack;
-use crate::options::{Options, invalid};
+use crate::options::Options;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use std::time::Instant;
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluateOptions {
     /// Tokens per row at most, prompt and completion together; longer rows are an error or left out, as the dataset says.
-    #[schemars(range(min = 8))]
+    #[schemars(range(min = 8, max = 16_777_216))]
     pub max_length: usize,
     /// Inputs that are answered (at most 128 tokens each), evenly over the rows, if the training rows are given; 0 leaves
     /// that out.
@@ -35,16 +35,6 @@ impl Default for EvaluateOptions {
 
 impl Options for EvaluateOptions {
     const NAME: &'static str = "evaluate";
-
-    fn validate(&self) -> Result<()> {
-        if !(8..=1 << 24).contains(&self.max_length) {
-            return Err(invalid("max_length", self.max_length, "at least 8, at most 16777216"));
-        }
-        if self.memorisation_samples > 64 {
-            return Err(invalid("memorisation_samples", self.memorisation_samples, "at most 64"));
-        }
-        Ok(())
-    }
 }
 
 /// How well a model predicts the outputs of a dataset, without adapters (`base`) and with all of `adapters` attached at

@@ -38,6 +38,12 @@ pub const TARGETS: &[Target] = &[
     ("tokenizer", tokenizer::run),
 ];
 
+/// Before the first input. A panic that the library catches is not a finding: some libraries below it panic at damaged
+/// files, which become errors. libFuzzer would abort at the panic; one that nobody catches it sees nevertheless.
+pub fn begin() {
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+}
+
 /// Runs the target of that name.
 ///
 /// # Panics

@@ -26,7 +26,7 @@ pub struct GenerateOptions {
     /// Draw only from the k most probable tokens; 0 means all.
     pub top_k: usize,
     /// Draw only from the smallest set of most probable tokens whose probabilities sum to this (nucleus sampling); 1 means all.
-    #[schemars(range(max = 1.0))]
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
     pub top_p: f64,
     /// Draw only from tokens at least this share as probable as the most probable one; 0 means all.
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -74,16 +74,7 @@ impl Options for GenerateOptions {
         super::exact::check_schema_numbers(text, "json_schema")
     }
 
-    fn validate(&self) -> Result<()> {
-        if self.max_tokens == 0 {
-            return Err(invalid("max_tokens", 0, "at least 1"));
-        }
-        in_range("temperature", self.temperature, 0.0, 100.0)?;
-        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
-            return Err(invalid("top_p", self.top_p, "a number above 0 and at most 1"));
-        }
-        in_range("min_p", self.min_p, 0.0, 1.0)?;
-        in_range("repetition_penalty", self.repetition_penalty, 0.01, 100.0)?;
+    fn check(&self) -> Result<()> {
         if self.stop.len() > MAX_STOP_STRINGS {
             return Err(invalid(
                 "stop",
@@ -105,14 +96,6 @@ impl Options for GenerateOptions {
             return Err(invalid("system", "given together with `raw`", "one of the two: a raw prompt has no roles"));
         }
         Ok(())
-    }
-}
-
-fn in_range(name: &str, value: f64, min: f64, max: f64) -> Result<()> {
-    if value >= min && value <= max {
-        Ok(())
-    } else {
-        Err(invalid(name, value, &format!("a number from {min} to {max}")))
     }
 }
 

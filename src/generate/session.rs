@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct SessionOptions {
     /// Most tokens of prompt and completion together; at most, and by default, what the model was made for. Its KV cache grows with use up to this.
+    #[schemars(range(min = 2))]
     pub context_length: Option<usize>,
     /// Role prompt of every call that does not bring its own.
     pub system: Option<String>,
@@ -30,13 +31,6 @@ pub struct SessionOptions {
 
 impl Options for SessionOptions {
     const NAME: &'static str = "session";
-
-    fn validate(&self) -> Result<()> {
-        match self.context_length {
-            Some(length) if length < 2 => Err(invalid("context_length", length, "at least 2")),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// An adapter on a session, with the factor on its deltas.

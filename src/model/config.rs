@@ -61,12 +61,13 @@ impl DecoderConfig {
     pub(crate) fn load(dir: &Path) -> Result<Self> {
         let path = dir.join("config.json");
         let value = read_json(&path)?;
-        let mut config = Self::from_json(&value).map_err(|err| at(err, &path))?;
+        let mut config = Self::from_json(&value).map_err(|err| err.in_file(&path))?;
         let generation = dir.join("generation_config.json");
         if generation.exists() {
             let value = read_json(&generation)?;
             let ids = Fields::of(&value, "").and_then(|fields| token_ids("eos_token_id", fields.get("eos_token_id")));
-            let ids = ids.and_then(|ids| config.check_ids(&ids).map(|()| ids)).map_err(|err| at(err, &generation))?;
+            let ids =
+                ids.and_then(|ids| config.check_ids(&ids).map(|()| ids)).map_err(|err| err.in_file(&generation))?;
             for id in ids {
                 if !config.eos_token_ids.contains(&id) {
                     config.eos_token_ids.push(id);
@@ -277,13 +278,8 @@ fn token_ids(name: &str, value: Option<&Value>) -> Result<Vec<u32>> {
 pub(crate) fn read_json(path: &Path) -> Result<Value> {
     let text = read_text(path, 64 << 20)?;
     serde_json::from_str(&text).map_err(|err| {
-        Error::new(Code::ModelFormat, format!("{} is not valid JSON: {err}", path.display()))
-            .with("path", path.display().to_string())
+        Error::new(Code::ModelFormat, format!("{} is not valid JSON: {err}", path.display())).with_path(path)
     })
-}
-
-fn at(err: Error, path: &Path) -> Error {
-    err.context(path.display()).with("path", path.display().to_string())
 }
 
 fn bad(message: impl Into<String>) -> Error {

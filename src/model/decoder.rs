@@ -20,7 +20,7 @@ use crate::ops::rms_norm;
 use crate::ops::rope::Rotation;
 use crate::tensor::buffers::{Buffers, Hold};
 use crate::tensor::{Device, DeviceChoice, Matrix, rounding};
-use crate::weights::{DenseType, FrozenMatrix, Linear, WeightType};
+use crate::weights::{DenseType, Dtype, FrozenMatrix, Linear, Quantize};
 use once_cell::sync::OnceCell;
 use rayon::ThreadPool;
 #[cfg(test)]
@@ -58,12 +58,11 @@ pub(super) struct Forward<'a> {
 }
 
 /// How to load a decoder.
-pub(crate) struct LoadPlan<'a> {
+pub(crate) struct LoadPlan {
     pub(crate) device: DeviceChoice,
-    /// `auto`, `f32`, `f16` or `bf16`.
-    pub(crate) dtype: &'a str,
+    pub(crate) dtype: Dtype,
     /// How the weights are quantized while they are read, if at all.
-    pub(crate) quantize: Option<&'static WeightType>,
+    pub(crate) quantize: Option<Quantize>,
     /// Products of quantized weights to f32 rounding, in place of integer ones.
     pub(crate) exact: bool,
     /// 0 for one per core.
@@ -73,25 +72,26 @@ pub(crate) struct LoadPlan<'a> {
 impl Decoder {
     /// Loads a model from a Hugging Face directory or a GGUF file.
     #[cfg(test)]
-    pub(crate) fn load(path: &Path, plan: &LoadPlan<'_>, monitor: &mut Monitor<'_>) -> Result<Self> {
+    pub(crate) fn load(path: &Path, plan: &LoadPlan, monitor: &mut Monitor<'_>) -> Result<Self> {
         Self::open(&ModelFiles::find(path)?, plan, monitor)
     }
 
     /// Loads configuration and weights.
-    pub(crate) fn open(files: &ModelFiles, plan: &LoadPlan<'_>, monitor: &mut Monitor<'_>) -> Result<Self> {
+    pub(crate) fn open(files: &ModelFiles, plan: &LoadPlan, monitor: &mut Monitor<'_>) -> Result<Self> {
         let config = match files {
             ModelFiles::Directory(dir) => DecoderConfig::load(dir)?,
             ModelFiles::Gguf(gguf) => DecoderConfig::from_gguf(gguf)?,
         };
         memory::probe(0)?;
         let device = plan.device.open()?;
-        let dtype = DenseType::parse(plan.dtype, &device)?;
+        let dtype = DenseType::on(&device, plan.dtype)?;
         let threads = thread_pool(plan.threads)?;
         let weights: Box<dyn WeightSource> = match files {
             ModelFiles::Directory(dir) => Box::new(Weights::open(dir)?),
             ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)),
         };
-        let plan = Plan { quantize: plan.quantize, exact: plan.exact, dtype, device: &device };
+        let plan =
+            Plan { quantize: plan.quantize.map(Quantize::weight_type), exact: plan.exact, dtype, device: &device };
         let mut loader = Loader::new(&config, &*weights, plan, &threads, monitor);
         let (embedding, head) = loader.embedding_and_head()?;
         let layers = (0..config.num_hidden_layers).map(|index| loader.layer(index)).collect::<Result<Vec<_>>>()?;

@@ -165,8 +165,10 @@ impl<'a, 'm> Loader<'a, 'm> {
     /// What was kept how, and what was not read at all.
     pub(super) fn finish(mut self) -> Result<Stored> {
         let surplus = surplus::check(self.config, &self.source.names(), &self.read).map_err(|err| {
-            let folder = self.source.files().first().map(|file| file.path().display().to_string()).unwrap_or_default();
-            err.context(&folder).with("path", folder)
+            match self.source.files().first() {
+                Some(file) => err.in_file(file.path()),
+                None => err,
+            }
         })?;
         self.stored.surplus = surplus;
         Ok(self.stored)

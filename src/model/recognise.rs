@@ -113,7 +113,7 @@ pub(crate) fn model_name(path: &Path) -> String {
 }
 
 pub(super) fn refusal(path: &Path, why: &str) -> Error {
-    Error::new(Code::ModelFormat, format!("{} {why}", path.display())).with("path", path.display().to_string())
+    Error::new(Code::ModelFormat, format!("{} {why}", path.display())).with_path(path)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::control::Monitor;
 use crate::error::Code;
 use crate::ops::testing::{flat, normal, normal_values};
 use crate::tensor::{DeviceChoice, Matrix};
-use crate::weights::WeightType;
+use crate::weights::Dtype;
 use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -32,19 +32,19 @@ pub(crate) fn load(dir: &Path) -> crate::error::Result<Decoder> {
 
 /// Every device that decoders are tested on, as `ops::testing::devices`.
 pub(crate) fn devices() -> Vec<DeviceChoice> {
-    let named = std::env::var("TAILORA_TEST_DEVICE").ok().map(|name| DeviceChoice::parse(&name).unwrap());
+    let named = std::env::var("TAILORA_TEST_DEVICE").ok().map(|name| DeviceChoice::try_from(name).unwrap());
     [DeviceChoice::Cpu, DeviceChoice::Reference].into_iter().chain(named).collect()
 }
 
 /// In f32.
 pub(crate) fn load_on(dir: &Path, device: DeviceChoice) -> Decoder {
-    let plan = LoadPlan { device, dtype: "f32", quantize: None, exact: false, threads: 2 };
+    let plan = LoadPlan { device, dtype: Dtype::F32, quantize: None, exact: false, threads: 2 };
     Decoder::load(dir, &plan, &mut Monitor::none()).unwrap_or_else(|err| panic!("{}: {err}", dir.display()))
 }
 
 pub(crate) fn load_as(dir: &Path, quantize: Option<&str>, exact: bool) -> crate::error::Result<Decoder> {
-    let quantize = quantize.map(|name| WeightType::named(name).unwrap());
-    let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", quantize, exact, threads: 2 };
+    let quantize = quantize.map(|name| name.parse().unwrap());
+    let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: Dtype::Auto, quantize, exact, threads: 2 };
     Decoder::load(dir, &plan, &mut Monitor::none())
 }
 

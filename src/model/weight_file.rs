@@ -87,7 +87,7 @@ impl WeightFile {
                 self.path.display()
             ),
         )
-        .with("path", self.path.display().to_string())
+        .with_path(&self.path)
     }
 }
 

@@ -92,9 +92,7 @@ impl WeightSource for Weights {
         };
         shard.check_shape(name, info, shape)?;
         let values = shard.to_f32(name, info)?;
-        check_finite(name, &values).map_err(|err| {
-            err.context(shard.file.path().display()).with("path", shard.file.path().display().to_string())
-        })?;
+        check_finite(name, &values).map_err(|err| err.in_file(shard.file.path()))?;
         Ok(values)
     }
 
@@ -126,10 +124,7 @@ fn weight_files(dir: &Path) -> Result<BTreeSet<PathBuf>> {
     }
     if index.exists() {
         let value = read_json(&index)?;
-        let bad = |message: &str| {
-            Error::new(Code::ModelFormat, format!("{}: {message}", index.display()))
-                .with("path", index.display().to_string())
-        };
+        let bad = |message: &str| Error::new(Code::ModelFormat, message).in_file(&index);
         let map = value.get("weight_map").and_then(|m| m.as_object()).ok_or_else(|| bad("`weight_map` is missing"))?;
         let mut files = BTreeSet::new();
         for file in map.values() {
@@ -154,7 +149,7 @@ impl Shard {
                 Code::ModelFormat,
                 format!("{} ({size} bytes) is not a whole safetensors file: {why}", path.display()),
             )
-            .with("path", path.display().to_string())
+            .with_path(&path)
             .with("bytes", size)
         };
         if size < 8 {
@@ -177,8 +172,7 @@ impl Shard {
     }
 
     fn bad(&self, message: String) -> Error {
-        Error::new(Code::ModelFormat, format!("{}: {message}", self.file.path().display()))
-            .with("path", self.file.path().display().to_string())
+        Error::new(Code::ModelFormat, message).in_file(self.file.path())
     }
 
     fn check_shape(&self, name: &str, info: &TensorInfo, shape: &[usize]) -> Result<()> {

@@ -74,7 +74,7 @@ pub(crate) fn check_gradient(x: &Matrix, dx: &Matrix, dy: &Matrix, f: impl Fn(&M
 pub(crate) fn devices() -> Vec<Device> {
     let mut devices = vec![Device::host(), Device::reference()];
     if let Ok(name) = std::env::var("TAILORA_TEST_DEVICE") {
-        devices.push(DeviceChoice::parse(&name).and_then(DeviceChoice::open).unwrap());
+        devices.push(DeviceChoice::try_from(name).unwrap().open().unwrap());
     }
     devices
 }

@@ -4,6 +4,7 @@
 mod aliases;
 mod json;
 mod names;
+mod ranges;
 mod types;
 
 use crate::error::{Code, Error, Result};
@@ -11,11 +12,12 @@ use crate::error::{Code, Error, Result};
 pub(crate) use aliases::targets;
 pub(crate) use json::read;
 use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// A set of options: knows its name in messages and checks ranges that its types cannot express.
-pub trait Options: DeserializeOwned + JsonSchema + Default {
+/// A set of options: knows its name in messages, and what its schema cannot say.
+pub trait Options: DeserializeOwned + Serialize + JsonSchema + Default {
     /// The name that `tailora_options_schema` takes, e.g. `train`.
     const NAME: &'static str;
 
@@ -24,9 +26,16 @@ pub trait Options: DeserializeOwned + JsonSchema + Default {
         Ok(())
     }
 
-    /// Checks ranges; the error names the option.
-    fn validate(&self) -> Result<()> {
+    /// Checks what a JSON Schema cannot say: options that contradict each other, texts with a form. Ranges of numbers
+    /// stand at the fields, in the schema.
+    fn check(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// Checks all that a type does not express; the error names the option.
+    fn validate(&self) -> Result<()> {
+        ranges::check(self, &schema::<Self>())?;
+        self.check()
     }
 }
 
@@ -62,7 +71,9 @@ pub fn from_value<T: Options>(value: Value) -> Result<T> {
 
 /// The JSON Schema of a set of options, as served by `tailora_options_schema`.
 pub fn schema<T: Options>() -> Value {
-    schemars::schema_for!(T).to_value()
+    let mut schema = schemars::schema_for!(T).to_value();
+    ranges::of_types(&mut schema);
+    schema
 }
 
 /// An error about one option's value.
@@ -86,9 +97,10 @@ mod tests {
     use super::*;
     use serde::Deserialize;
 
-    #[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
+    #[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
     #[serde(default, deny_unknown_fields)]
     struct Sample {
+        #[schemars(range(min = 0.0))]
         learning_rate: f64,
         #[schemars(range(min = 1, max = 9))]
         epochs: u32,
@@ -98,21 +110,22 @@ mod tests {
         inner: InnerOptions,
     }
 
-    #[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     #[serde(default, deny_unknown_fields)]
     struct InnerOptions {
         max_tokens: u32,
         schema: Option<Value>,
     }
 
+    impl Default for Sample {
+        fn default() -> Self {
+            let (names, inner) = (Vec::new(), InnerOptions::default());
+            Sample { learning_rate: 0.0, epochs: 1, names, on: false, text: None, inner }
+        }
+    }
+
     impl Options for Sample {
         const NAME: &'static str = "sample";
-        fn validate(&self) -> Result<()> {
-            if self.learning_rate < 0.0 {
-                return Err(invalid("learning_rate", self.learning_rate, "a number ≥ 0"));
-            }
-            Ok(())
-        }
     }
 
     #[test]
@@ -155,7 +168,8 @@ mod tests {
             (r#"{"inner":{"max_tokes":5}}"#, "inner.max_tokes", &["did you mean `max_tokens`?"]),
             (r#"{"inner":{"max_tokens":5,"max_tokens":5}}"#, "inner.max_tokens", &["twice"]),
             (r#"{"inner":{"schema":{"type":"a","type":"b"}}}"#, "inner.schema.type", &["twice"]),
-            (r#"{"learning_rate":-1}"#, "learning_rate", &["`learning_rate`"]),
+            (r#"{"learning_rate":-1}"#, "learning_rate", &["`learning_rate` is -1", "a number of at least 0"]),
+            (r#"{"epochs":0}"#, "epochs", &["`epochs` is 0", "a whole number from 1 to 9"]),
         ] {
             let err = parse::<Sample>(Some(json)).map(drop).unwrap_err();
             assert_eq!(err.code(), Code::InvalidOptions);

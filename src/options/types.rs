@@ -57,7 +57,9 @@ pub(super) fn wrong(
         }
     }
     let reason = err.inner().to_string();
-    let text = match expected(property) {
+    // A text of a form of its own: what refused it knows the form.
+    let formed = property.get("pattern").is_some() && value.is_string();
+    let text = match expected(property).filter(|_| !formed) {
         Some(expected) if option.is_empty() => format!("the {set} options are {}; expected {expected}", found(value)),
         Some(expected) => {
             let hint = if is_quoted(value) && !accepts_text(property) { "; write it without quotes" } else { "" };
@@ -86,14 +88,14 @@ fn accepts_text(property: &Value) -> bool {
     names(property).any(|name| name == "string")
 }
 
-fn names(property: &Value) -> impl Iterator<Item = &str> {
+pub(super) fn names(property: &Value) -> impl Iterator<Item = &str> {
     let kind = property.get("type");
     let list = kind.and_then(Value::as_array).into_iter().flatten();
     list.chain(kind.filter(|kind| kind.is_string())).filter_map(Value::as_str)
 }
 
 /// What a property's schema asks for; `None` where it is too much for a sentence.
-fn expected(property: &Value) -> Option<String> {
+pub(super) fn expected(property: &Value) -> Option<String> {
     let variants = property.get("oneOf").and_then(Value::as_array).into_iter().flatten();
     let constants: Option<Vec<String>> = variants.map(|variant| variant.get("const").map(Value::to_string)).collect();
     let choices = property.get("enum").and_then(Value::as_array);
@@ -107,12 +109,18 @@ fn expected(property: &Value) -> Option<String> {
 
 fn word(name: &str, property: &Value) -> Option<String> {
     let bound = |key: &str| property.get(key).filter(|bound| bound.is_number());
-    let range = match (bound("minimum"), bound("maximum")) {
-        (Some(min), Some(max)) => format!(" from {min} to {max}"),
-        (Some(min), None) if min.as_f64() != Some(0.0) => format!(" of at least {min}"),
-        (Some(_), None) => " of at least 0".to_owned(),
-        (None, Some(max)) => format!(" of at most {max}"),
-        (None, None) => String::new(),
+    // What a type holds at most is no bound that anyone looks for.
+    let highest = bound("maximum").filter(|max| max.as_u64().is_none_or(|max| max < u64::from(u32::MAX)));
+    let above = bound("exclusiveMinimum").map(|min| format!("above {}", plain(min)));
+    let lower = above.or_else(|| bound("minimum").map(|min| format!("of at least {}", plain(min))));
+    let below = bound("exclusiveMaximum").map(|max| format!("below {}", plain(max)));
+    let upper = below.or_else(|| highest.map(|max| format!("at most {}", plain(max))));
+    let range = match (bound("minimum"), highest, lower, upper) {
+        (Some(min), Some(max), ..) => format!(" from {} to {}", plain(min), plain(max)),
+        (_, _, Some(lower), Some(upper)) => format!(" {lower} and {upper}"),
+        (_, _, Some(lower), None) => format!(" {lower}"),
+        (_, _, None, Some(upper)) => format!(" {}{upper}", if upper.starts_with("at") { "of " } else { "" }),
+        (_, _, None, None) => String::new(),
     };
     Some(match name {
         "integer" => format!("a whole number{range}"),
@@ -124,4 +132,10 @@ fn word(name: &str, property: &Value) -> Option<String> {
         "null" => "null".to_owned(),
         _ => return None,
     })
+}
+
+/// A bound as people write it: `1`, not `1.0`.
+fn plain(bound: &Value) -> String {
+    let text = bound.to_string();
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }

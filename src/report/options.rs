@@ -60,10 +60,7 @@ impl Options for ReportOptions {
         check_schema_numbers(text, "schema")
     }
 
-    fn validate(&self) -> Result<()> {
-        if !(1..=64).contains(&self.max_conclusions) {
-            return Err(invalid("max_conclusions", self.max_conclusions, "1 to 64"));
-        }
+    fn check(&self) -> Result<()> {
         if self.schema.is_some() && self.mode() == ReportMode::Text {
             return Err(invalid("schema", "given in text mode", "mode `schema`, or no schema"));
         }
@@ -80,7 +77,7 @@ impl Options for ReportOptions {
                 "no stop string: it would break the document",
             ));
         }
-        self.generate.validate()
+        self.generate.check()
     }
 }
 
@@ -104,7 +101,7 @@ mod tests {
             (r#"{"generate":{"json_schema":{}}}"#, "generate.json_schema"),
             (r#"{"generate":{"logprobs":true}}"#, "generate.logprobs"),
             (r#"{"mode":"schema","generate":{"stop":["x"]}}"#, "generate.stop"),
-            (r#"{"generate":{"top_p":2}}"#, "top_p"),
+            (r#"{"generate":{"top_p":2}}"#, "generate.top_p"),
         ] {
             assert_eq!(parse::<ReportOptions>(Some(json)).unwrap_err().details()["option"], name, "{json}");
         }

@@ -1,8 +1,10 @@
 //! Where matrices live: `auto`, `cpu` or `cuda:N`.
 
 use crate::error::{Code, Error, Result};
-use crate::options::invalid;
 use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 /// A place for matrices: host memory, where kernels on slices work, or a device of candle's.
 #[derive(Debug, Clone)]
@@ -54,12 +56,15 @@ impl Device {
     }
 }
 
-/// A parsed `device` option.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DeviceChoice {
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum DeviceChoice {
     /// The first GPU that answers, else the CPU.
     Auto,
+    /// The CPU.
     Cpu,
+    /// The GPU of that number.
     Cuda(usize),
     /// [`Device::reference`].
     #[cfg(test)]
@@ -67,19 +72,6 @@ pub(crate) enum DeviceChoice {
 }
 
 impl DeviceChoice {
-    pub(crate) fn parse(text: &str) -> Result<Self> {
-        match text {
-            "auto" => Ok(DeviceChoice::Auto),
-            "cpu" => Ok(DeviceChoice::Cpu),
-            "cuda" => Ok(DeviceChoice::Cuda(0)),
-            other => other
-                .strip_prefix("cuda:")
-                .and_then(|index| index.parse().ok())
-                .map(DeviceChoice::Cuda)
-                .ok_or_else(|| invalid("device", format!("`{other}`"), "auto, cpu or cuda:N")),
-        }
-    }
-
     /// Opens the device; `auto` never fails.
     pub(crate) fn open(self) -> Result<Device> {
         match self {
@@ -92,6 +84,40 @@ impl DeviceChoice {
     }
 }
 
+impl TryFrom<String> for DeviceChoice {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "auto" => Ok(DeviceChoice::Auto),
+            "cpu" => Ok(DeviceChoice::Cpu),
+            "cuda" => Ok(DeviceChoice::Cuda(0)),
+            other => other
+                .strip_prefix("cuda:")
+                .and_then(|index| index.parse().ok())
+                .map(DeviceChoice::Cuda)
+                .ok_or_else(|| format!("`{other}` is none of auto, cpu and cuda:N")),
+        }
+    }
+}
+
+impl From<DeviceChoice> for String {
+    fn from(device: DeviceChoice) -> String {
+        match device {
+            DeviceChoice::Auto => "auto".to_owned(),
+            DeviceChoice::Cpu => "cpu".to_owned(),
+            DeviceChoice::Cuda(index) => format!("cuda:{index}"),
+            #[cfg(test)]
+            DeviceChoice::Reference => "reference".to_owned(),
+        }
+    }
+}
+
+/// Each GPU is opened once in a process: candle refuses tensors that were made through two handles of one, and an adapter
+/// may serve two models.
+static OPEN: Mutex<BTreeMap<usize, Device>> = Mutex::new(BTreeMap::new());
+
+/// The GPU of that index.
 fn cuda(index: usize) -> Result<Device> {
     if !cfg!(feature = "cuda") {
         return Err(Error::new(
@@ -101,8 +127,43 @@ fn cuda(index: usize) -> Result<Device> {
             ),
         ));
     }
-    let opened = candle_core::Device::new_cuda(index).map(|device| Device(Some(device)));
-    opened.map_err(|err| Error::from(err).context(format!("device cuda:{index} cannot be opened")))
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(device) = open.get(&index) {
+        return Ok(device.clone());
+    }
+    let device = open_with_stream(index)
+        .map(|device| Device(Some(device)))
+        .map_err(|err| Error::from(err).context(format!("device cuda:{index} cannot be opened")))?;
+    open.insert(index, device.clone());
+    Ok(device)
+}
+
+/// candle's own choice is a stream for each host thread; work of one pass moves from thread to thread, and would run ahead
+/// of what it needs.
+fn open_with_stream(index: usize) -> candle_core::Result<candle_core::Device> {
+    let device = candle_core::Device::new_cuda_with_stream(index)?;
+    #[cfg(feature = "cuda")]
+    if let candle_core::Device::Cuda(cuda) = &device {
+        // SAFETY: all work of this device goes through the one stream made above, which keeps the order.
+        unsafe { cuda.disable_event_tracking() };
+        keep_freed_memory(index)?;
+    }
+    Ok(device)
+}
+
+/// Freed memory stays with the process; the driver would otherwise give it back each time the host waits for a result.
+#[cfg(feature = "cuda")]
+fn keep_freed_memory(index: usize) -> candle_core::Result<()> {
+    use candle_core::cuda_backend::{WrapErr, cudarc::driver::result, cudarc::driver::sys};
+    let ordinal = i32::try_from(index).map_err(candle_core::Error::wrap)?;
+    let mut threshold = u64::MAX;
+    let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+    // SAFETY: the device is open, its default pool lives as long as it does, and this attribute is an u64.
+    unsafe {
+        let pool = result::device::get_default_mem_pool(result::device::get(ordinal).w()?).w()?;
+        result::mem_pool::set_attribute(pool, attribute, (&raw mut threshold).cast()).w()?;
+    }
+    Ok(())
 }
 
 /// The names that the `device` option takes on this machine.

@@ -15,6 +15,7 @@ pub(crate) mod simd;
 
 pub(crate) use bf16::Bf16Matrix;
 pub(crate) use buffers::Buffer;
-pub(crate) use device::{Device, DeviceChoice, available_devices};
+pub use device::DeviceChoice;
+pub(crate) use device::{Device, available_devices};
 pub(crate) use matrix::Matrix;
 pub(crate) use product::Form;

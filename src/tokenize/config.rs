@@ -111,8 +111,7 @@ pub(super) fn read_object(path: &Path) -> Result<Option<Map<String, Value>>> {
 }
 
 fn damaged(path: &Path, why: &str) -> Error {
-    Error::new(Code::Tokenizer, format!("{} is damaged: {why}", path.display()))
-        .with("path", path.display().to_string())
+    Error::new(Code::Tokenizer, format!("{} is damaged: {why}", path.display())).with_path(path)
 }
 
 #[cfg(test)]

@@ -95,9 +95,9 @@ impl ChatTemplate {
         let source = unix_lines(&source).into_owned();
         let template = on_own_stack(|| Template::parse(&source))?.map_err(|fault| {
             let Fault { line, message, .. } = fault;
-            let path = path.display();
-            Error::new(Code::Tokenizer, format!("the chat template in {path} does not compile: line {line}: {message}"))
-                .with("path", path.to_string())
+            let file = path.display();
+            Error::new(Code::Tokenizer, format!("the chat template in {file} does not compile: line {line}: {message}"))
+                .with_path(path)
                 .with("line", line)
         })?;
         Ok(ChatTemplate { template, source, special_tokens, date: jiff::Zoned::now().date() })
@@ -172,7 +172,7 @@ fn default_template(value: serde_json::Value, path: &Path) -> Result<Option<Stri
         Code::Tokenizer,
         format!("`chat_template` in {} {found}; expected a template, or named ones with `default`", path.display()),
     )
-    .with("path", path.display().to_string()))
+    .with_path(path))
 }
 
 #[cfg(test)]

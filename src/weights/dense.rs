@@ -5,27 +5,39 @@ use crate::error::{Code, Error, Result};
 use crate::options::invalid;
 use crate::tensor::{Device, Form, Matrix};
 use candle_core::{DType, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// The type that dense weights are kept in.
+/// The type in which dense weights are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// f32 on the CPU, bf16 on a GPU.
+    Auto,
+    /// 32 bits.
+    F32,
+    /// 16 bits, with 5 of exponent.
+    F16,
+    /// 16 bits, with the exponent of f32.
+    Bf16,
+}
+
+/// The type that dense weights of a model are kept in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DenseType(DType);
 
 impl DenseType {
-    /// By the `dtype` option. On the CPU f32: bf16 products run at a tenth of its speed there.
-    pub(crate) fn parse(option: &str, device: &Device) -> Result<Self> {
+    /// What the `dtype` option means on a device. On the CPU f32: bf16 products run at a tenth of its speed there.
+    pub(crate) fn on(device: &Device, option: Dtype) -> Result<Self> {
         let dtype = match option {
-            "auto" if device.is_host() => DType::F32,
-            #[cfg(test)]
-            "auto" if device.name() == "cpu" => DType::F32,
-            "auto" => DType::BF16,
-            "f32" => DType::F32,
-            "f16" => DType::F16,
-            "bf16" => DType::BF16,
-            other => return Err(invalid("dtype", format!("`{other}`"), "auto, f32, f16 or bf16")),
+            Dtype::Auto if device.name() == "cpu" => DType::F32,
+            Dtype::Auto | Dtype::Bf16 => DType::BF16,
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
         };
         if device.is_host() && dtype != DType::F32 {
-            let there = "auto or f32 there (weights of any type load)";
-            return Err(invalid("dtype", format!("`{option}` on the CPU"), there));
+            let found = format!("`{}` on the CPU", dtype.as_str());
+            return Err(invalid("dtype", found, "auto or f32 there (weights of any type load)"));
         }
         Ok(DenseType(dtype))
     }

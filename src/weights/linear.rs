@@ -24,7 +24,7 @@ impl Linear {
     pub(crate) fn dense(weight: Matrix, bias: Option<Matrix>) -> Self {
         let (rows, cols) = weight.shape();
         let device = weight.device();
-        let kind = super::DenseType::parse("f32", &device).unwrap();
+        let kind = super::DenseType::on(&device, super::Dtype::F32).unwrap();
         let weight = super::Dense::new([rows, cols], weight.values().unwrap(), kind, &device).unwrap();
         Linear::new(Arc::new(weight), bias)
     }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::ops::testing::{assert_close, check_gradient, normal};
     use crate::tensor::{Device, Form};
-    use crate::weights::{Dense, DenseType};
+    use crate::weights::{Dense, DenseType, Dtype};
 
     #[test]
     fn it_is_the_product_and_the_bias_and_the_gradient_equals_finite_differences() {
@@ -100,7 +100,7 @@ mod tests {
         let device = Device::reference();
         let (x, w) = (normal(5, 17, 1).to(&device).unwrap(), normal(11, 17, 2));
         let exact = Matrix::product(Form::NT, &x, &w.to(&device).unwrap()).unwrap();
-        let kind = DenseType::parse("f16", &device).unwrap();
+        let kind = DenseType::on(&device, Dtype::F16).unwrap();
         let half = Dense::new([11, 17], w.values().unwrap(), kind, &device).unwrap();
         assert_eq!((half.type_name(), half.bytes(Purpose::Training)), ("f16", 11 * 17 * 2));
         assert_close(&half.product(&x).unwrap(), &exact, 5e-3);

@@ -7,11 +7,14 @@ pub(crate) mod ggml;
 mod k_quant;
 mod linear;
 mod q8;
+mod quantize;
 #[cfg(test)]
 mod tests;
 
+pub use dense::Dtype;
 pub(crate) use dense::{Dense, DenseType};
 pub(crate) use linear::Linear;
+pub use quantize::Quantize;
 
 use crate::error::Result;
 use crate::tensor::Matrix;

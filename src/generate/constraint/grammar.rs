@@ -1,13 +1,13 @@
 //! Shapes as a grammar of bytes. One symbol for each set of places; they are made from a queue, so however deep a schema
 //! nests or refers to itself, nothing here recurses.
 
-use super::automaton::FUEL;
+use super::automaton::Automaton;
 use super::number::MOST_REMAINDERS;
 use super::shape::{ArrayShape, ObjectShape, Places, Reader, Shape};
-use super::source::Loc;
+use super::source::{Loc, Source};
 use super::text::{self, TextShape, quoted_literal};
 use crate::error::Result;
-use llguidance::derivre::{RegexAst, RegexBuilder};
+use llguidance::derivre::{ExprRef, RegexAst, RegexBuilder};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -65,6 +65,10 @@ pub(super) struct Builder<'a> {
     pub(super) reader: Reader<'a>,
     rules: Vec<Rule>,
     patterns: Vec<Pattern>,
+    automata: Vec<Automaton>,
+    /// All expressions, so that equal ones are known by one number; and what is known: the symbol of one that has a text.
+    expressions: RegexBuilder,
+    known: HashMap<ExprRef, Option<Symbol>>,
     values: HashMap<Places, Symbol>,
     literals: HashMap<Vec<u8>, Symbol>,
     queue: Vec<(Places, Symbol)>,
@@ -72,11 +76,21 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(reader: Reader<'a>) -> Self {
-        let (values, literals) = (HashMap::new(), HashMap::new());
-        Builder { reader, rules: Vec::new(), patterns: Vec::new(), values, literals, queue: Vec::new() }
+        Builder {
+            reader,
+            rules: Vec::new(),
+            patterns: Vec::new(),
+            automata: Vec::new(),
+            expressions: RegexBuilder::new(),
+            known: HashMap::new(),
+            values: HashMap::new(),
+            literals: HashMap::new(),
+            queue: Vec::new(),
+        }
     }
 
-    pub(super) fn build(&mut self) -> Result<Grammar> {
+    /// The grammar, and the automaton of each of its patterns.
+    pub(super) fn build(&mut self) -> Result<(Grammar, Vec<Automaton>)> {
         let root = self.reader.source.root()?;
         let start = self.value(vec![root]);
         while let Some((places, symbol)) = self.queue.pop() {
@@ -96,12 +110,8 @@ impl<'a> Builder<'a> {
             self.reader.source.spend(choices_cost(&shapes), place, "")?;
         }
         let comma = Some(self.literal(","));
-        Ok(Grammar {
-            rules: std::mem::take(&mut self.rules),
-            patterns: std::mem::take(&mut self.patterns),
-            start,
-            comma,
-        })
+        let (rules, patterns) = (std::mem::take(&mut self.rules), std::mem::take(&mut self.patterns));
+        Ok((Grammar { rules, patterns, start, comma }, std::mem::take(&mut self.automata)))
     }
 
     fn add(&mut self, rule: Rule) -> Symbol {
@@ -119,9 +129,22 @@ impl<'a> Builder<'a> {
         symbol
     }
 
-    fn pattern(&mut self, ast: RegexAst, place: Loc, keyword: &'static str) -> Symbol {
-        self.patterns.push(Pattern { ast, place, keyword });
-        self.add(Rule::Pattern(self.patterns.len() - 1))
+    /// `None`: no text matches the expression. Thousands of members may have the same one, which is compiled once.
+    fn pattern(&mut self, ast: RegexAst, place: Loc, keyword: &'static str) -> Result<Option<Symbol>> {
+        let dear = |source: &Source| source.refuse(place, keyword, "is too dear to compile; expected a simpler one");
+        let expression = self.expressions.mk(&ast).map_err(|_| dear(&self.reader.source))?;
+        if let Some(&symbol) = self.known.get(&expression) {
+            return Ok(symbol);
+        }
+        let automaton = Automaton::new(&ast).ok_or_else(|| dear(&self.reader.source))?;
+        self.reader.source.spend(16 + automaton.cost() as usize / COST_PER_STEP, place, keyword)?;
+        let symbol = automaton.start().map(|_| {
+            self.patterns.push(Pattern { ast, place, keyword });
+            self.automata.push(automaton);
+            self.add(Rule::Pattern(self.patterns.len() - 1))
+        });
+        self.known.insert(expression, symbol);
+        Ok(symbol)
     }
 
     /// The symbol of a value that all of `places` speak of.
@@ -138,13 +161,13 @@ impl<'a> Builder<'a> {
     /// `None`: no document has the shape.
     fn shape(&mut self, shape: &Shape, place: Loc) -> Result<Option<Symbol>> {
         Ok(match shape {
-            Shape::Literals(texts) => Some(match texts.as_slice() {
-                [only] => self.literal(only),
+            Shape::Literals(texts) => match texts.as_slice() {
+                [only] => Some(self.literal(only)),
                 several => {
                     let literals = several.iter().map(|text| RegexAst::Literal(text.clone())).collect();
-                    self.pattern(RegexAst::Or(literals), place, "enum")
+                    self.pattern(RegexAst::Or(literals), place, "enum")?
                 }
-            }),
+            },
             Shape::Number(number) => {
                 let remainders = number
                     .multiples
@@ -162,12 +185,12 @@ impl<'a> Builder<'a> {
                 let keyword = if number.multiples.is_empty() { "minimum" } else { "multipleOf" };
                 let mut found = None;
                 for ast in choices {
-                    if !self.is_empty(&ast, place, keyword)? {
-                        found = Some(ast);
+                    found = self.pattern(ast, place, keyword)?;
+                    if found.is_some() {
                         break;
                     }
                 }
-                found.map(|ast| self.pattern(ast, place, keyword))
+                found
             }
             Shape::Text(text) => self.text(text, place)?,
             Shape::Array(array) => self.array(array, place)?,
@@ -184,18 +207,7 @@ impl<'a> Builder<'a> {
             return Ok(Some(self.add(Rule::Text { min: text.min, max: text.max })));
         }
         let keyword = if text.patterns.is_empty() && !text.formats.is_empty() { "format" } else { "pattern" };
-        let ast = text.regex();
-        Ok(if self.is_empty(&ast, place, keyword)? { None } else { Some(self.pattern(ast, place, keyword)) })
-    }
-
-    /// Whether an expression has no text at all.
-    fn is_empty(&mut self, ast: &RegexAst, place: Loc, keyword: &'static str) -> Result<bool> {
-        let mut builder = RegexBuilder::new();
-        let built = builder.mk(ast).and_then(|expression| builder.into_regex_limited(expression, FUEL));
-        let mut regex = built
-            .map_err(|_| self.reader.source.refuse(place, keyword, "is too dear to compile; expected a simpler one"))?;
-        self.reader.source.spend(16 + regex.cost() as usize / COST_PER_STEP, place, keyword)?;
-        Ok(regex.always_empty())
+        self.pattern(text.regex(), place, keyword)
     }
 
     fn array(&mut self, array: &ArrayShape, place: Loc) -> Result<Option<Symbol>> {
@@ -353,10 +365,10 @@ impl<'a> Builder<'a> {
             }
             let name = if object.taken.is_empty() && kind.names.is_free() {
                 self.add(Rule::Text { min: kind.names.min, max: kind.names.max })
-            } else if self.is_empty(&ast, place, "patternProperties")? {
-                continue;
+            } else if let Some(name) = self.pattern(ast, place, "patternProperties")? {
+                name
             } else {
-                self.pattern(ast, place, "patternProperties")
+                continue;
             };
             let (colon, value) = (self.literal(":"), self.value(kind.places.clone()));
             choices.push(self.add(Rule::Sequence(vec![name, colon, value])));

@@ -70,10 +70,10 @@ impl SchemaCompiler {
     fn compiled(&self, schema: &Value, cancel: &Cancel) -> Result<Constraint> {
         let source = source::Source::new(source::unwrapped(schema), cancel);
         let mut builder = grammar::Builder::new(shape::Reader::new(source));
-        let grammar = builder.build()?;
+        let (grammar, automata) = builder.build()?;
         cancel.check()?;
         let places: Vec<_> = grammar.patterns.iter().map(|pattern| (pattern.place, pattern.keyword)).collect();
-        let paths = Paths::new(grammar).map_err(|pattern| {
+        let paths = Paths::new(grammar, automata).map_err(|pattern| {
             let (place, keyword) = places[pattern];
             builder.reader.source.refuse(place, keyword, "is too dear to follow to its end; expected a simpler one")
         })?;

@@ -66,15 +66,16 @@ pub(super) struct Paths {
 
 #[derive(Default)]
 pub(super) struct Shared {
-    pub(super) automata: HashMap<usize, Automaton>,
+    /// By the pattern's number.
+    pub(super) automata: Vec<Automaton>,
     pub(super) frames: Vec<(Frame, u32)>,
     known: HashMap<Frame, u32>,
 }
 
 impl Paths {
     /// `Err`: the pattern of this number is too dear.
-    pub(super) fn new(grammar: Grammar) -> Result<Paths, usize> {
-        let mut shared = Shared::default();
+    pub(super) fn new(grammar: Grammar, automata: Vec<Automaton>) -> Result<Paths, usize> {
+        let mut shared = Shared { automata, ..Default::default() };
         let mut costs = vec![NEVER; grammar.rules.len()];
         let mut spent = 0;
         for (symbol, rule) in grammar.rules.iter().enumerate() {
@@ -82,13 +83,12 @@ impl Paths {
                 Rule::Literal(bytes) => bytes.len() as u32,
                 Rule::Text { .. } => TextAt::Before.left(text_limits(rule).0),
                 Rule::Pattern(pattern) => {
-                    let mut automaton = Automaton::new(&grammar.patterns[*pattern].ast).ok_or(*pattern)?;
+                    let automaton = &mut shared.automata[*pattern];
                     let cost = automaton.start().map(|start| automaton.way(start).0);
                     spent += automaton.cost();
                     if cost == Some(NEVER) || spent > MOST_COST {
                         return Err(*pattern);
                     }
-                    shared.automata.insert(*pattern, automaton);
                     cost.unwrap_or(NEVER)
                 }
                 _ => NEVER,
@@ -138,10 +138,7 @@ impl Paths {
         let own = match (reading.at, rule) {
             (At::Literal(written), Rule::Literal(bytes)) => bytes.len() as u32 - written,
             (At::Text(at), _) => at.left(text_limits(rule).0),
-            (At::Pattern(state), Rule::Pattern(pattern)) => match shared.automata.get_mut(pattern) {
-                Some(automaton) => automaton.way(state).0,
-                None => NEVER,
-            },
+            (At::Pattern(state), Rule::Pattern(pattern)) => shared.automata[*pattern].way(state).0,
             _ => NEVER,
         };
         own.saturating_add(cost_of(shared, reading.then))

@@ -160,6 +160,22 @@ fn the_wrapper_of_chat_apis_is_taken_off() {
     }
 }
 
+/// An object of `count` required whole numbers.
+fn members(count: usize) -> Value {
+    let names: Vec<String> = (0..count).map(|i| format!("member {i}")).collect();
+    let properties: serde_json::Map<String, Value> =
+        names.iter().map(|name| (name.clone(), json!({ "type": "integer" }))).collect();
+    json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false })
+}
+
+#[test]
+fn members_of_one_kind_are_compiled_once() {
+    let (schema, cancel) = (members(50), Cancel::new());
+    let reader = super::shape::Reader::new(super::source::Source::new(&schema, &cancel));
+    let (grammar, automata) = super::grammar::Builder::new(reader).build().unwrap();
+    assert_eq!((grammar.patterns.len(), automata.len()), (1, 1));
+}
+
 /// Each of these made some grammar engine hang or grow without bound. Any outcome will do that comes soon.
 #[test]
 fn hostile_schemas_end_soon() {
@@ -185,6 +201,7 @@ fn hostile_schemas_end_soon() {
         json!({ "allOf": (0..12).map(|_| json!({ "anyOf": alternatives(6) })).collect::<Vec<_>>() }),
         json!({ "type": "number", "multipleOf": 0.000000000001, "minimum": 1e300 }),
         json!({ "enum": (0..20_000).map(|i| format!("value {i}")).collect::<Vec<_>>() }),
+        members(5_000),
     ];
     for schema in hostile {
         let begin = Instant::now();

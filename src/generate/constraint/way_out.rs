@@ -88,7 +88,7 @@ impl WayOut {
                         self.readings.push(Reading { terminal: symbol, at: At::Text(TextAt::Before), then })
                     }
                     Rule::Pattern(pattern) => {
-                        if let Some(start) = shared.automata.get(pattern).and_then(Automaton::start) {
+                        if let Some(start) = shared.automata.get(*pattern).and_then(Automaton::start) {
                             self.readings.push(Reading { terminal: symbol, at: At::Pattern(start), then });
                         }
                     }
@@ -199,7 +199,7 @@ impl WayOut {
                 Rule::Literal(bytes) => text.extend_from_slice(bytes),
                 Rule::Text { .. } => self.finish_terminal(shared, symbol, At::Text(TextAt::Before), text),
                 Rule::Pattern(pattern) => {
-                    if let Some(start) = shared.automata.get(pattern).and_then(Automaton::start) {
+                    if let Some(start) = shared.automata.get(*pattern).and_then(Automaton::start) {
                         self.finish_terminal(shared, symbol, At::Pattern(start), text);
                     }
                 }
@@ -231,7 +231,7 @@ impl WayOut {
                 }
             }
             (At::Pattern(mut state), Rule::Pattern(pattern)) => {
-                let Some(automaton) = shared.automata.get_mut(pattern) else { return };
+                let Some(automaton) = shared.automata.get_mut(*pattern) else { return };
                 loop {
                     let (left, byte) = automaton.way(state);
                     if left == 0 || left == NEVER {
@@ -261,7 +261,7 @@ fn next(paths: &Paths, shared: &mut Shared, reading: &Reading, byte: u8) -> Opti
             Some((At::Text(at), at == TextAt::After))
         }
         (At::Pattern(state), Rule::Pattern(pattern)) => {
-            let automaton = shared.automata.get_mut(pattern)?;
+            let automaton = shared.automata.get_mut(*pattern)?;
             let state = automaton.next(state, byte)?;
             Some((At::Pattern(state), automaton.is_end(state)))
         }

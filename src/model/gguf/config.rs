@@ -17,7 +17,7 @@ impl DecoderConfig {
     pub(crate) fn from_gguf(gguf: &Gguf) -> Result<Self> {
         let architecture = gguf.required("general.architecture", gguf.text("general.architecture"))?;
         let reader = Reader { gguf, architecture };
-        let named = |err: Error| err.context(gguf.path().display()).with("path", gguf.path().display().to_string());
+        let named = |err: Error| err.in_file(gguf.path());
         let value = reader.config()?;
         let mut config = DecoderConfig::from_json(&value).map_err(named)?;
         reader.scale_frequencies(&mut config)?;

@@ -59,7 +59,7 @@ impl Gguf {
     /// Opens and checks a file.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let file = Arc::new(WeightFile::open(path)?);
-        let at_path = |err: Error| err.context(path.display()).with("path", path.display().to_string());
+        let at_path = |err: Error| err.in_file(path);
         let mut at_hand = FIRST_READ;
         loop {
             let header = file.read(0, file.len().min(at_hand))?;
@@ -87,8 +87,7 @@ impl Gguf {
 
     /// An error about this file.
     pub(crate) fn error(&self, code: Code, message: impl std::fmt::Display) -> Error {
-        Error::new(code, format!("{}: {message}", self.path().display()))
-            .with("path", self.path().display().to_string())
+        Error::new(code, message.to_string()).in_file(self.path())
     }
 }
 

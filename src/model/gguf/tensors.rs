@@ -74,7 +74,7 @@ impl Gguf {
     }
 
     fn named(&self, err: Error) -> Error {
-        err.context(self.path().display()).with("path", self.path().display().to_string())
+        err.in_file(self.path())
     }
 
     fn missing(&self, name: &str, shape: &[usize]) -> Error {

@@ -7,11 +7,10 @@ use crate::files::read_text;
 use crate::options::{Options, from_value, invalid, read};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 const MAX_FILE: u64 = 1 << 20;
-const MAX_RANK: usize = 4096;
 
 /// How the learning rate goes on after the warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +41,7 @@ pub struct TrainOptions {
     #[schemars(range(min = 1, max = 4096))]
     pub r: usize,
     /// The adapter's output is scaled by `lora_alpha / r`.
+    #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
     pub lora_alpha: f64,
     /// Share of the adapter's inputs that a training step drops.
     #[schemars(range(min = 0.0, max = 0.9))]
@@ -49,23 +49,32 @@ pub struct TrainOptions {
     /// Scale by `lora_alpha / √r` instead, which keeps high ranks stable.
     pub use_rslora: bool,
     /// Ranks of layers that differ from `r`, by name or regular expression; the first match counts.
+    #[schemars(extend("additionalProperties" = json!({ "type": "integer", "minimum": 1, "maximum": 4096 })))]
     pub rank_pattern: PatternMap<usize>,
     /// Alphas of layers that differ from `lora_alpha`, by name or regular expression; the first match counts.
+    #[schemars(extend("additionalProperties" = json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000 })))]
     pub alpha_pattern: PatternMap<f64>,
 
     /// Highest learning rate, reached at the end of the warm-up.
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub learning_rate: f64,
     /// LoRA+ (Hayou et al. 2024): the learning rate of B is this many times that of A; null means the same.
+    #[schemars(range(max = 1e4), extend("exclusiveMinimum" = 0))]
     pub loraplus_lr_ratio: Option<f64>,
     /// Decoupled weight decay of AdamW.
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub weight_decay: f64,
     /// AdamW's decay of the first moment.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1))]
     pub adam_beta1: f64,
     /// AdamW's decay of the second moment.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1))]
     pub adam_beta2: f64,
     /// AdamW's epsilon.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
     pub adam_epsilon: f64,
     /// Gradients are scaled down to this norm if theirs is greater; 0 turns clipping off.
+    #[schemars(range(min = 0.0, max = 1e30))]
     pub max_grad_norm: f64,
     /// What the learning rate does after the warm-up.
     pub lr_scheduler_type: SchedulerType,
@@ -76,6 +85,7 @@ pub struct TrainOptions {
     pub warmup_steps: u64,
 
     /// Passes over the training rows at most; early stopping may end sooner.
+    #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
     pub num_train_epochs: f64,
     /// Optimizer steps at least, so that a handful of rows is learnt too: with fewer, epochs are added. Null means 60 where
     /// folds find the best step (see `validation_folds`), so that there is one to find, and none elsewhere.
@@ -96,7 +106,7 @@ pub struct TrainOptions {
     /// more does not begin.
     pub max_memory: Option<ByteSize>,
     /// Tokens per row at most, prompt and completion together; longer rows are reported by the dataset.
-    #[schemars(range(min = 8))]
+    #[schemars(range(min = 8, max = 16_777_216))]
     pub max_length: usize,
 
     /// Share of the rows kept for validation; 0 trains on all rows and keeps the last step.
@@ -174,45 +184,10 @@ impl Default for TrainOptions {
 impl Options for TrainOptions {
     const NAME: &'static str = "train";
 
-    fn validate(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         check_name(&self.name)?;
-        let integers = [
-            ("r", self.r as u64, 1, MAX_RANK as u64),
-            ("batch_size", self.batch_size as u64, 1, 4096),
-            ("gradient_accumulation_steps", self.gradient_accumulation_steps as u64, 1, 4096),
-            ("max_length", self.max_length as u64, 8, 1 << 24),
-            ("logging_steps", self.logging_steps, 1, u64::MAX),
-            ("validation_folds", self.validation_folds.unwrap_or(0) as u64, 0, 40),
-            ("memorisation_samples", self.memorisation_samples as u64, 0, 8),
-        ];
-        for (name, found, min, max) in integers {
-            if !(min..=max).contains(&found) {
-                let upper = if max == u64::MAX { String::new() } else { format!(", at most {max}") };
-                return Err(invalid(name, found, &format!("at least {min}{upper}")));
-            }
-        }
         if self.validation_folds == Some(1) {
             return Err(invalid("validation_folds", 1, "0 for none, or from 2 to 40"));
-        }
-        let numbers = [
-            ("lora_alpha", self.lora_alpha, f64::MIN_POSITIVE, 1e6),
-            ("lora_dropout", self.lora_dropout, 0.0, 0.9),
-            ("learning_rate", self.learning_rate, 0.0, 10.0),
-            ("loraplus_lr_ratio", self.loraplus_lr_ratio.unwrap_or(1.0), f64::MIN_POSITIVE, 1e4),
-            ("weight_decay", self.weight_decay, 0.0, 10.0),
-            ("adam_beta1", self.adam_beta1, 0.0, BELOW_ONE),
-            ("adam_beta2", self.adam_beta2, 0.0, BELOW_ONE),
-            ("adam_epsilon", self.adam_epsilon, f64::MIN_POSITIVE, 1.0),
-            ("max_grad_norm", self.max_grad_norm, 0.0, f64::MAX),
-            ("warmup_ratio", self.warmup_ratio, 0.0, 1.0),
-            ("num_train_epochs", self.num_train_epochs, f64::MIN_POSITIVE, 1e6),
-            ("validation_share", self.validation_share, 0.0, 0.5),
-        ];
-        for (name, found, min, max) in numbers {
-            // NaN is outside every range.
-            if !(min..=max).contains(&found) {
-                return Err(invalid(name, found, &range_text(min, max)));
-            }
         }
         if let Some(dir) = &self.output_dir {
             check_output_dir(dir)?;
@@ -225,37 +200,7 @@ impl Options for TrainOptions {
             }
         }
         self.max_memory.as_ref().map(|size| size.bytes("max_memory")).transpose()?;
-        for (pattern, r) in self.rank_pattern.iter() {
-            if !(1..=MAX_RANK).contains(r) {
-                return Err(invalid(
-                    "rank_pattern",
-                    format!("{r} for `{pattern}`"),
-                    &format!("ranks from 1 to {MAX_RANK}"),
-                ));
-            }
-        }
-        for (pattern, alpha) in self.alpha_pattern.iter() {
-            if !(f64::MIN_POSITIVE..=1e6).contains(alpha) {
-                return Err(invalid(
-                    "alpha_pattern",
-                    format!("{alpha} for `{pattern}`"),
-                    "numbers above 0, at most 1000000",
-                ));
-            }
-        }
         self.rank_pattern.compile().and_then(|_| self.alpha_pattern.compile()).map(drop)
-    }
-}
-
-const BELOW_ONE: f64 = 1.0 - f64::EPSILON;
-
-fn range_text(min: f64, max: f64) -> String {
-    let lower =
-        if min == f64::MIN_POSITIVE { "a number above 0".to_owned() } else { format!("a number of at least {min}") };
-    match max {
-        f64::MAX => lower,
-        BELOW_ONE => format!("{lower} and below 1"),
-        _ => format!("{lower} and at most {max}"),
     }
 }
 
@@ -304,9 +249,7 @@ impl TrainOptions {
             }
             _ => Err(bad("the extension says neither JSON nor YAML; expected .json, .yaml or .yml".to_owned())),
         };
-        value
-            .and_then(from_value)
-            .map_err(|err: Error| err.context(path.display()).with("path", path.display().to_string()))
+        value.and_then(from_value).map_err(|err: Error| err.in_file(path))
     }
 
     /// The adapter that these options ask for.
@@ -329,7 +272,6 @@ impl TrainOptions {
 mod tests {
     use super::*;
     use crate::options::{parse, schema};
-    use serde_json::json;
 
     #[test]
     fn yaml_and_json_say_the_same() {

@@ -20,8 +20,7 @@ impl AppendFile {
         match std::fs::metadata(path) {
             // Opening a pipe would wait for its reader.
             Ok(found) if !found.is_file() => {
-                Err(Error::new(Code::Io, format!("{} is not a regular file", path.display()))
-                    .with("path", path.display().to_string()))
+                Err(Error::new(Code::Io, format!("{} is not a regular file", path.display())).with_path(path))
             }
             _ => Self::with(OpenOptions::new().create(true), path).at("open", path),
         }

@@ -93,7 +93,7 @@ impl Checkpoint {
         let bytes = read_bytes(path, limit)?;
         let bad = |what: String| {
             Error::new(Code::Training, format!("{} is not a checkpoint of this library: {what}", path.display()))
-                .with("path", path.display().to_string())
+                .with_path(path)
         };
         Self::parse(&bytes).map(Some).map_err(bad)
     }

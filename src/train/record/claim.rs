@@ -110,7 +110,7 @@ fn read_marker(path: &Path) -> Option<Marker> {
 fn busy(path: &Path) -> Error {
     let refuse = |who: &str| {
         let message = format!("{} is in use by {who}; wait for its end, or take another output_dir", path.display());
-        Error::new(Code::Busy, message).with("path", path.display().to_string()).with("option", "output_dir")
+        Error::new(Code::Busy, message).with_path(path).with("option", "output_dir")
     };
     match read_marker(path).map(|marker| marker.last_run) {
         Some(LastRun { pid, started }) => {
@@ -155,7 +155,7 @@ fn refusal(path: &Path, what: &str, found: &[OsString]) -> Error {
         ),
     )
     .with("option", "output_dir")
-    .with("path", path.display().to_string())
+    .with_path(path)
     .with("found", found)
 }
 

@@ -108,7 +108,7 @@ impl RunDir {
             }
         }
         Err(Error::new(Code::Io, format!("{} already holds this adapter; nothing was written", folder.display()))
-            .with("path", folder.display().to_string()))
+            .with_path(&folder))
     }
 }
 

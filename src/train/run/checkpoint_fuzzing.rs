@@ -4,7 +4,7 @@ use super::job::Job;
 use super::training_loop::Run;
 use crate::adapter::TargetModules;
 use crate::control::Monitor;
-use crate::dataset::{Dataset, DatasetOptions};
+use crate::dataset::{Dataset, DatasetOptions, Examples};
 use crate::error::{Code, Error, Result};
 use crate::language_model::{LanguageModel, ModelOptions};
 use crate::train::batches::planned_runs;
@@ -31,29 +31,43 @@ fn options() -> TrainOptions {
     }
 }
 
-/// Does `work` with the run at its beginning.
-fn with_run<T>(work: impl FnOnce(Run<'_>) -> Result<T>) -> Result<T> {
-    static GROUND: OnceLock<Result<(LanguageModel, Dataset)>> = OnceLock::new();
-    let ground = GROUND.get_or_init(|| {
+/// What all runs share.
+struct Ground {
+    model: LanguageModel,
+    dataset: Dataset,
+    examples: Examples,
+    options: TrainOptions,
+    memory: MemoryEstimate,
+}
+
+impl Ground {
+    fn new() -> Result<Self> {
         let one = ModelOptions { threads: 1, ..Default::default() };
         let model = LanguageModel::load(&fixture("models/qwen2"), &one, &mut Monitor::none())?;
         let rows = DatasetOptions { max_rows: Some(8), ..Default::default() };
-        Ok((model, Dataset::open_csv(&fixture("training/resume.csv"), &rows, &mut Monitor::none())?))
-    });
-    let (model, dataset) = ground.as_ref().map_err(Clone::clone)?;
-    let options = options();
-    let examples = dataset.examples(model.format(), 256, &mut Monitor::none())?;
-    let memory = MemoryEstimate::of(model, &Workload::of(&examples.rows, &options), &options)?;
-    let started = Instant::now();
-    let job = Job { model, dataset, options: &options, examples: &examples, memory, checkpointing: false, started };
-    let planned = planned_runs(examples.rows.len(), &options).remove(0);
+        let dataset = Dataset::open_csv(&fixture("training/resume.csv"), &rows, &mut Monitor::none())?;
+        let (options, examples) = (options(), dataset.examples(model.format(), 256, &mut Monitor::none())?);
+        let memory = MemoryEstimate::of(&model, &Workload::of(&examples.rows, &options), &options)?;
+        Ok(Ground { model, dataset, examples, options, memory })
+    }
+}
+
+/// Does `work` with the run at its beginning.
+fn with_run<T>(work: impl FnOnce(Run<'_>) -> Result<T>) -> Result<T> {
+    static GROUND: OnceLock<Result<Ground>> = OnceLock::new();
+    let ground = GROUND.get_or_init(Ground::new).as_ref().map_err(Clone::clone)?;
+    let Ground { model, dataset, examples, options, memory } = ground;
+    let (memory, started) = (*memory, Instant::now());
+    let job = Job { model, dataset, options, examples, memory, checkpointing: false, started };
+    let planned = planned_runs(examples.rows.len(), options).remove(0);
     work(Run::new(job, planned, None)?)
 }
 
 /// Goes on from `bytes`, whatever run they say they are of, to the end.
 pub(crate) fn resume_from(bytes: &[u8]) -> Result<()> {
+    // First, since most bytes are none: a run is begun for those alone that are.
+    let checkpoint = Checkpoint::parse(bytes).map_err(|what| Error::new(Code::Training, what))?;
     with_run(|mut run| {
-        let checkpoint = Checkpoint::parse(bytes).map_err(|what| Error::new(Code::Training, what))?;
         let identity = checkpoint.state["identity"].as_str().unwrap_or_default().to_owned();
         run.restore(checkpoint, &identity)?;
         run.execute(&mut Monitor::none())?;

@@ -15,6 +15,7 @@ use crate::model::{Decoder, LoadPlan};
 use crate::ops::testing::assert_close;
 use crate::tensor::DeviceChoice;
 use crate::train::*;
+use crate::weights::{Dtype, Quantize};
 use candle_core::quantized::{GgmlDType, gguf_file};
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
@@ -85,8 +86,12 @@ impl Curve {
     }
 }
 
-fn curve(name: &'static str, path: &Path, quantize: Option<&str>, dataset: &Dataset, max_steps: u64) -> Curve {
-    let options = ModelOptions { quantize: quantize.map(str::to_owned), threads: 2, ..Default::default() };
+fn quantize(name: &str) -> Option<Quantize> {
+    name.parse().ok()
+}
+
+fn curve(name: &'static str, path: &Path, quantize: Option<Quantize>, dataset: &Dataset, max_steps: u64) -> Curve {
+    let options = ModelOptions { quantize, threads: 2, ..Default::default() };
     let model = LanguageModel::load(path, &options, &mut Monitor::none()).unwrap();
     println!("{name}: {} {}", model.info()["weight_types"], model.info()["notes"]);
     let options = TrainOptions {
@@ -113,7 +118,7 @@ fn losses_on_quantized_weights_end_where_those_on_f32_do() {
     let source = root.join("samples/models/tailora-tiny");
     let wide = widened(&source);
     let load = |path: &Path| {
-        let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "f32", quantize: None, exact: false, threads: 2 };
+        let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: Dtype::F32, quantize: None, exact: false, threads: 2 };
         Decoder::load(path, &plan, &mut Monitor::none()).unwrap()
     };
     let prompt: Vec<u32> = (100..140).collect();
@@ -133,8 +138,8 @@ fn losses_on_quantized_weights_end_where_those_on_f32_do() {
     let dataset = Dataset::open_csv(&csv, &DatasetOptions::default(), &mut Monitor::none()).unwrap();
     let curves = [
         curve("f32", wide.path(), None, &dataset, 54),
-        curve("q8_0", wide.path(), Some("q8_0"), &dataset, 54),
-        curve("q4_k", wide.path(), Some("q4_k"), &dataset, 54),
+        curve("q8_0", wide.path(), quantize("q8_0"), &dataset, 54),
+        curve("q4_k", wide.path(), quantize("q4_k"), &dataset, 54),
     ];
     print_table(&curves);
     let [f32, quantized @ ..] = &curves;
@@ -148,7 +153,7 @@ fn losses_on_quantized_weights_end_where_those_on_f32_do() {
         }
     }
     let gguf = curve("q4_k GGUF", &file, None, &dataset, 3);
-    assert_eq!(gguf.loss, curve("q4_k again", wide.path(), Some("q4_k"), &dataset, 3).loss);
+    assert_eq!(gguf.loss, curve("q4_k again", wide.path(), quantize("q4_k"), &dataset, 3).loss);
 }
 
 fn print_table(curves: &[Curve]) {

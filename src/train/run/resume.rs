@@ -93,9 +93,7 @@ impl Run<'_> {
         let limit = 4 * 4 * self.initial.num_parameters() as u64 + (64 << 20);
         match Checkpoint::read(&path, limit)? {
             None => Ok(()),
-            Some(checkpoint) => self
-                .restore(checkpoint, &self.identity())
-                .map_err(|err| err.context(path.display()).with("path", path.display().to_string())),
+            Some(checkpoint) => self.restore(checkpoint, &self.identity()).map_err(|err| err.in_file(&path)),
         }
     }
 

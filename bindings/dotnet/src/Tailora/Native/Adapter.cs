@@ -5,41 +5,17 @@ namespace Tailora.Native;
 /// <summary>LoRA adapters.</summary>
 internal static unsafe partial class NativeMethods
 {
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_adapter_load(ModelHandle model, byte* path, byte* options_json, out AdapterHandle adapter, out ErrorHandle err);
+    internal static extern int tailora_adapter_load(ModelHandle model, byte* path, byte* options_json, out AdapterHandle adapter, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_adapter_save(AdapterHandle adapter, byte* path, byte* options_json, out ErrorHandle err);
+    internal static extern int tailora_adapter_save(AdapterHandle adapter, byte* path, byte* options_json, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_adapter_info(AdapterHandle adapter, out StringHandle info_json, out ErrorHandle err);
+    internal static extern int tailora_adapter_info(AdapterHandle adapter, out StringHandle info_json, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_adapter_merge(
+    internal static extern int tailora_adapter_merge(
         nint* adapters,
         double* scales,
         nuint count,
@@ -47,12 +23,6 @@ internal static unsafe partial class NativeMethods
         out AdapterHandle merged,
         out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_adapter_free(nint adapter);
+    internal static extern int tailora_adapter_free(nint adapter);
 }

@@ -5,14 +5,8 @@ namespace Tailora.Native;
 /// <summary>CSV rows as training examples.</summary>
 internal static unsafe partial class NativeMethods
 {
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_dataset_open_csv(
+    internal static extern int tailora_dataset_open_csv(
         byte* path,
         byte* options_json,
         delegate* unmanaged[Cdecl]<ProgressEvent*, void*, int> progress,
@@ -21,35 +15,17 @@ internal static unsafe partial class NativeMethods
         out DatasetHandle dataset,
         out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_dataset_info(DatasetHandle dataset, out StringHandle info_json, out ErrorHandle err);
+    internal static extern int tailora_dataset_info(DatasetHandle dataset, out StringHandle info_json, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_dataset_preview(
+    internal static extern int tailora_dataset_preview(
         DatasetHandle dataset,
         ModelHandle model,
         ulong row,
         out StringHandle preview_json,
         out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_dataset_free(nint dataset);
+    internal static extern int tailora_dataset_free(nint dataset);
 }

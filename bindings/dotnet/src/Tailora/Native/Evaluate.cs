@@ -5,14 +5,8 @@ namespace Tailora.Native;
 /// <summary>Measuring adapters.</summary>
 internal static unsafe partial class NativeMethods
 {
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_evaluate(
+    internal static extern int tailora_evaluate(
         ModelHandle model,
         nint* adapters,
         double* scales,

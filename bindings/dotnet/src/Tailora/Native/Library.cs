@@ -2,7 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace Tailora.Native;
 
-/// <summary>The library itself.</summary>
+/// <summary>
+/// The library itself. Declared with <c>DllImport</c> for both targets: netstandard2.0 has no <c>LibraryImport</c>, and numbers,
+/// pointers and handles, which are all that is passed, are marshalled alike.
+/// </summary>
 internal static unsafe partial class NativeMethods
 {
     /// <summary>The name that <see cref="NativeLoader"/> resolves.</summary>
@@ -17,66 +20,24 @@ internal static unsafe partial class NativeMethods
     /// <summary>The host asked to stop, and what was ready by then was given out.</summary>
     internal const int TAILORA_STOPPED = 2;
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    uint tailora_abi_version();
+    internal static extern uint tailora_abi_version();
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    byte* tailora_version();
+    internal static extern byte* tailora_version();
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_build_info(out StringHandle info_json, out ErrorHandle err);
+    internal static extern int tailora_build_info(out StringHandle info_json, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    byte* tailora_status_name(int status);
+    internal static extern byte* tailora_status_name(int status);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_options_schema(byte* name, out StringHandle schema_json, out ErrorHandle err);
+    internal static extern int tailora_options_schema(byte* name, out StringHandle schema_json, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    ulong tailora_live_handles();
+    internal static extern ulong tailora_live_handles();
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_string_free(nint @string);
+    internal static extern int tailora_string_free(nint @string);
 }

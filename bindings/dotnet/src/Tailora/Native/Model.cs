@@ -5,14 +5,8 @@ namespace Tailora.Native;
 /// <summary>Base models.</summary>
 internal static unsafe partial class NativeMethods
 {
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_model_load(
+    internal static extern int tailora_model_load(
         byte* path,
         byte* options_json,
         delegate* unmanaged[Cdecl]<ProgressEvent*, void*, int> progress,
@@ -21,32 +15,14 @@ internal static unsafe partial class NativeMethods
         out ModelHandle model,
         out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_model_info(ModelHandle model, out StringHandle info_json, out ErrorHandle err);
+    internal static extern int tailora_model_info(ModelHandle model, out StringHandle info_json, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_model_count_tokens(ModelHandle model, byte* text, nuint text_len, out ulong count, out ErrorHandle err);
+    internal static extern int tailora_model_count_tokens(ModelHandle model, byte* text, nuint text_len, out ulong count, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_model_estimate(
+    internal static extern int tailora_model_estimate(
         ModelHandle model,
         DatasetHandle dataset,
         byte* options_json,
@@ -54,12 +30,6 @@ internal static unsafe partial class NativeMethods
         out StringHandle estimate_json,
         out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_model_free(nint model);
+    internal static extern int tailora_model_free(nint model);
 }

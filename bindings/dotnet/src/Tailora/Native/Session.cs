@@ -5,41 +5,17 @@ namespace Tailora.Native;
 /// <summary>Text and reports from a model through a stack of adapters.</summary>
 internal static unsafe partial class NativeMethods
 {
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_session_new(ModelHandle model, byte* options_json, out SessionHandle session, out ErrorHandle err);
+    internal static extern int tailora_session_new(ModelHandle model, byte* options_json, out SessionHandle session, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_session_attach(SessionHandle session, AdapterHandle adapter, double scale, out ErrorHandle err);
+    internal static extern int tailora_session_attach(SessionHandle session, AdapterHandle adapter, double scale, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_session_detach(SessionHandle session, AdapterHandle adapter, out ErrorHandle err);
+    internal static extern int tailora_session_detach(SessionHandle session, AdapterHandle adapter, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_session_generate(
+    internal static extern int tailora_session_generate(
         SessionHandle session,
         byte* prompt,
         nuint prompt_len,
@@ -48,14 +24,8 @@ internal static unsafe partial class NativeMethods
         out StringHandle result_json,
         out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_session_report(
+    internal static extern int tailora_session_report(
         SessionHandle session,
         byte* input,
         nuint input_len,
@@ -64,21 +34,9 @@ internal static unsafe partial class NativeMethods
         out StringHandle report_json,
         out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_session_reset(SessionHandle session, out ErrorHandle err);
+    internal static extern int tailora_session_reset(SessionHandle session, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_session_free(nint session);
+    internal static extern int tailora_session_free(nint session);
 }

@@ -5,14 +5,8 @@ namespace Tailora.Native;
 /// <summary>A text while it is being generated.</summary>
 internal static unsafe partial class NativeMethods
 {
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_stream_open(
+    internal static extern int tailora_stream_open(
         SessionHandle session,
         byte* prompt,
         nuint prompt_len,
@@ -21,30 +15,12 @@ internal static unsafe partial class NativeMethods
         out StreamHandle stream,
         out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_stream_next(StreamHandle stream, out byte* chunk, out nuint chunk_len, out ErrorHandle err);
+    internal static extern int tailora_stream_next(StreamHandle stream, out byte* chunk, out nuint chunk_len, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_stream_summary(StreamHandle stream, out StringHandle summary_json, out ErrorHandle err);
+    internal static extern int tailora_stream_summary(StreamHandle stream, out StringHandle summary_json, out ErrorHandle err);
 
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_stream_free(nint stream);
+    internal static extern int tailora_stream_free(nint stream);
 }

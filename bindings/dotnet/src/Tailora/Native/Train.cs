@@ -5,14 +5,8 @@ namespace Tailora.Native;
 /// <summary>Training.</summary>
 internal static unsafe partial class NativeMethods
 {
-#if NET8_0_OR_GREATER
-    [LibraryImport(Library)]
-    internal static partial
-#else
     [DllImport(Library, ExactSpelling = true)]
-    internal static extern
-#endif
-    int tailora_train(
+    internal static extern int tailora_train(
         ModelHandle model,
         DatasetHandle dataset,
         byte* options_json,
