@@ -1,6 +1,7 @@
 //! Where tensors live: `auto`, `cpu` or `cuda:N`.
 
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
+use crate::ops::device::cuda;
 use crate::options::invalid;
 use candle_core::{DType, Device};
 
@@ -35,18 +36,6 @@ impl DeviceChoice {
             DeviceChoice::Cuda(index) => cuda(index),
         }
     }
-}
-
-fn cuda(index: usize) -> Result<Device> {
-    if !cfg!(feature = "cuda") {
-        return Err(Error::new(
-            Code::Device,
-            format!(
-                "device cuda:{index} was asked for, but this library was built without CUDA; use cpu or a CUDA build"
-            ),
-        ));
-    }
-    Device::new_cuda(index).map_err(|err| Error::from(err).context(format!("device cuda:{index} cannot be opened")))
 }
 
 /// The names that the `device` option takes on this machine.

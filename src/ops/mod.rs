@@ -12,6 +12,7 @@ pub(crate) mod adamw;
 pub(crate) mod attention;
 pub(crate) mod buffers;
 pub(crate) mod cross_entropy;
+pub(crate) mod device;
 mod exp;
 pub(crate) mod ggml;
 pub(crate) mod halves;
