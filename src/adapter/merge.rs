@@ -62,7 +62,8 @@ impl Adapter {
         let Some((_, weights)) = self.weights().iter().find(|(known, _)| *known == site) else {
             return Ok(base_weight.clone());
         };
-        Ok((base_weight + weights.b.matmul(&weights.a)?.affine(weights.scaling, 0.0)?)?)
+        let update = weights.b.matmul(&weights.a)?.affine(weights.scaling, 0.0)?;
+        Ok((base_weight + update.to_device(base_weight.device())?)?)
     }
 }
 

@@ -4,12 +4,13 @@
 use super::tests::{fixtures, trained};
 use super::*;
 use crate::control::Monitor;
-use crate::model::{Decoder, DeviceChoice, LoadPlan, Projection};
+use crate::model::test_support::test_device;
+use crate::model::{Decoder, LoadPlan, Projection};
 use candle_core::Device;
 use std::path::Path;
 
 fn decoder(dir: &Path) -> Decoder {
-    let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "f32", quantize: None, exact: false, threads: 2 };
+    let plan = LoadPlan { device: test_device(), dtype: "f32", quantize: None, exact: false, threads: 2 };
     Decoder::load(dir, &plan, &mut Monitor::none()).unwrap()
 }
 

@@ -3,7 +3,8 @@
 use super::{GenerateOptions, Generation, Session, SessionOptions};
 use crate::adapter::{Adapter, AdapterOptions};
 use crate::control::{Cancel, Control, Monitor};
-use crate::language_model::LanguageModel;
+use crate::language_model::{LanguageModel, ModelOptions};
+use crate::ops::test_device;
 use std::path::{Path, PathBuf};
 
 fn root() -> &'static Path {
@@ -11,7 +12,8 @@ fn root() -> &'static Path {
 }
 
 pub(crate) fn load(dir: &Path) -> LanguageModel {
-    LanguageModel::load(dir, &Default::default(), &mut Monitor::none()).unwrap()
+    let options = ModelOptions { device: test_device::name().into(), dtype: "f32".into(), ..Default::default() };
+    LanguageModel::load(dir, &options, &mut Monitor::none()).unwrap()
 }
 
 /// Random weights, byte-level vocabulary of 304 tokens: what it says is noise, its grammar is not.

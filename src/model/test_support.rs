@@ -3,6 +3,7 @@
 use super::*;
 use crate::control::Monitor;
 use crate::error::Code;
+use crate::ops::test_device;
 use crate::ops::testing::{flat, normal};
 use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
@@ -28,8 +29,15 @@ pub(crate) fn load(dir: &Path) -> crate::error::Result<Decoder> {
 }
 
 pub(crate) fn load_as(dir: &Path, quantize: Option<Quantize>, exact: bool) -> crate::error::Result<Decoder> {
-    let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", quantize, exact, threads: 2 };
+    let device = if quantize.is_some() { DeviceChoice::Cpu } else { test_device() };
+    let dtype = if quantize.is_some() { "auto" } else { "f32" };
+    let plan = LoadPlan { device, dtype, quantize, exact, threads: 2 };
     Decoder::load(dir, &plan, &mut Monitor::none())
+}
+
+/// The device that tests run on.
+pub(crate) fn test_device() -> DeviceChoice {
+    DeviceChoice::parse(test_device::name()).unwrap()
 }
 
 pub(crate) fn json(path: &Path) -> Value {
@@ -68,7 +76,7 @@ pub(crate) fn stack(dir: &Path, decoder: &Decoder, scaling: f64) -> LoraStack {
 
 /// The same of a file.
 pub(crate) fn stack_of(file: &Path, num_layers: usize, scaling: f64) -> LoraStack {
-    let tensors = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+    let tensors = candle_core::safetensors::load(file, &test_device::device()).unwrap();
     let mut stack = LoraStack::none();
     for site in Site::all(num_layers) {
         let get = |which| tensors.get(&peft_name(site, which)).cloned();

@@ -7,7 +7,15 @@ use std::sync::{Mutex, PoisonError};
 
 /// Whether the CPU kernels apply; every other tensor takes the composed path.
 pub(super) fn applies(tensor: &Tensor) -> bool {
-    tensor.device().is_cpu() && tensor.dtype() == DType::F32
+    tensor.device().is_cpu() && tensor.dtype() == DType::F32 && !reference_is_forced()
+}
+
+#[cfg(test)]
+use super::test_device::reference_is_forced;
+
+#[cfg(not(test))]
+fn reference_is_forced() -> bool {
+    false
 }
 
 /// A read-locked contiguous f32 tensor in host memory.

@@ -32,6 +32,10 @@ pub(crate) mod swiglu;
 mod widened;
 
 #[cfg(test)]
+mod device_tests;
+#[cfg(test)]
 mod parity_tests;
+#[cfg(test)]
+pub(crate) mod test_device;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -8,6 +8,7 @@ use super::lora::{self, LoraWeights};
 use super::rms_norm;
 use super::rope::Rotation;
 use super::swiglu::{self, Activation};
+use super::test_device::device;
 use super::testing::{assert_close, flat};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
@@ -26,7 +27,7 @@ impl Case {
         let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
         let settings = metadata.metadata().as_ref().and_then(|m| m.get("settings")).map_or("null", String::as_str);
         let settings = serde_json::from_str(settings).unwrap();
-        Case { tensors: candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).unwrap(), settings }
+        Case { tensors: candle_core::safetensors::load_buffer(&bytes, &device()).unwrap(), settings }
     }
 
     fn get(&self, name: &str) -> Tensor {
@@ -75,7 +76,7 @@ fn rope_equals_pytorch() {
         let inv_freq: Vec<f32> = case.get("inv_freq").to_vec1().unwrap();
         let yarn = case.settings["rope_type"] == "yarn";
         let factor = if yarn { 0.1 * case.number("factor").ln() + 1.0 } else { 1.0 };
-        let rotation = Rotation::new(&positions, &inv_freq, factor as f32, &Device::Cpu).unwrap();
+        let rotation = Rotation::new(&positions, &inv_freq, factor as f32, &device()).unwrap();
         assert_close(&rotation.forward(case.by_token("x")).unwrap(), &case.by_token("y"), TOLERANCE);
         assert_close(&rotation.backward(case.by_token("dy")).unwrap(), &case.by_token("dx"), TOLERANCE);
     }

@@ -89,10 +89,11 @@ impl Rotation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::test_device::device;
     use crate::ops::testing::{assert_close, check_gradient, normal};
 
     fn rotation() -> Rotation {
-        Rotation::new(&[0, 1, 5, 0, 300], &[1.0, 0.3, 0.01], 1.2, &Device::Cpu).unwrap()
+        Rotation::new(&[0, 1, 5, 0, 300], &[1.0, 0.3, 0.01], 1.2, &device()).unwrap()
     }
 
     #[test]

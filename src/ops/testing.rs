@@ -1,10 +1,16 @@
 //! Judges for operators: finite differences and closeness, in f64 where it matters.
 
+use super::test_device::device;
 use candle_core::{Device, Shape, Tensor};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-/// Deterministic, roughly normal f32 values.
+/// Deterministic, roughly normal f32 values, on the device of the tests.
 pub(crate) fn normal(shape: impl Into<Shape>, seed: u64) -> Tensor {
+    normal_on_cpu(shape, seed).to_device(&device()).unwrap()
+}
+
+/// The same values in host memory.
+pub(super) fn normal_on_cpu(shape: impl Into<Shape>, seed: u64) -> Tensor {
     let shape = shape.into();
     let mut rng = StdRng::seed_from_u64(seed);
     let data: Vec<f32> =

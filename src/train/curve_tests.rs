@@ -5,7 +5,8 @@ use super::options::TrainOptions;
 use super::schedule::LrSchedule;
 use crate::adapter::{Adapter, AdapterBase};
 use crate::control::Monitor;
-use crate::model::{Decoder, DeviceChoice, LoadPlan, PackedBatch};
+use crate::model::test_support::test_device;
+use crate::model::{Decoder, LoadPlan, PackedBatch};
 use crate::ops::testing::relative_error;
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
@@ -44,7 +45,7 @@ fn fifty_steps_equal_peft() {
         let dir = fixtures.join("training").join(format!("curve-{base}"));
         let text = std::fs::read_to_string(dir.join("curve.json")).unwrap();
         let curve: Curve = serde_json::from_str(&text).unwrap();
-        let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "auto", quantize: None, exact: false, threads: 2 };
+        let plan = LoadPlan { device: test_device(), dtype: "f32", quantize: None, exact: false, threads: 2 };
         let decoder = Decoder::load(&fixtures.join("models").join(&curve.base), &plan, &mut Monitor::none()).unwrap();
         let initial = Adapter::load(&dir.join("initial"), AdapterBase::try_from(&decoder).unwrap()).unwrap();
         let options = TrainOptions {

@@ -12,7 +12,8 @@ use crate::dataset::{Dataset, DatasetOptions};
 use crate::language_model::{LanguageModel, ModelOptions};
 use crate::model::gguf::writer::Writer;
 use crate::model::test_support::logits;
-use crate::model::{Decoder, DeviceChoice, LoadPlan};
+use crate::model::test_support::test_device;
+use crate::model::{Decoder, LoadPlan};
 use crate::ops::testing::assert_close;
 use candle_core::quantized::{GgmlDType, gguf_file};
 use candle_core::{DType, Device, Tensor};
@@ -112,7 +113,7 @@ fn losses_on_quantized_weights_end_where_those_on_f32_do() {
     let source = root.join("samples/models/tailora-tiny");
     let wide = widened(&source);
     let load = |path: &Path| {
-        let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: "f32", quantize: None, exact: false, threads: 2 };
+        let plan = LoadPlan { device: test_device(), dtype: "f32", quantize: None, exact: false, threads: 2 };
         Decoder::load(path, &plan, &mut Monitor::none()).unwrap()
     };
     let prompt: Vec<u32> = (100..140).collect();

@@ -5,12 +5,14 @@ use crate::control::{Cancel, Control, Monitor, Phase, Progress};
 use crate::dataset::{Dataset, DatasetOptions};
 use crate::error::{Code, Result};
 use crate::language_model::{LanguageModel, ModelOptions};
+use crate::ops::test_device;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 pub(super) fn model() -> LanguageModel {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/qwen2");
-    LanguageModel::load(&dir, &ModelOptions { threads: 2, ..Default::default() }, &mut Monitor::none()).unwrap()
+    let options = ModelOptions { device: test_device::name().into(), dtype: "f32".into(), threads: 2, ..Default::default() };
+    LanguageModel::load(&dir, &options, &mut Monitor::none()).unwrap()
 }
 
 /// Rows that a tiny model can learn: the answer repeats the question.
