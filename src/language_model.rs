@@ -63,6 +63,13 @@ impl Options for ModelOptions {
 }
 
 impl ModelOptions {
+    /// In f32 on the device that `TAILORA_TEST_DEVICE` names, or the CPU.
+    #[cfg(test)]
+    pub(crate) fn of_tests() -> Self {
+        let device = std::env::var("TAILORA_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
+        ModelOptions { device: device.try_into().unwrap(), dtype: Dtype::F32, ..Default::default() }
+    }
+
     fn day(&self) -> Result<Date> {
         match self.date.as_deref() {
             None => Ok(jiff::Zoned::now().date()),

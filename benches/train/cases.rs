@@ -11,8 +11,6 @@ use std::path::{Path, PathBuf};
 
 /// Threads of both sides.
 pub const THREADS: usize = 2;
-/// Rows per step of both sides.
-pub const BATCH: usize = 4;
 
 /// The same training for both sides, in one or more bases of ours.
 pub struct Workload {
@@ -63,7 +61,7 @@ impl Workload {
 }
 
 /// The workloads that have cases whose names contain `part`, with these cases.
-pub fn workloads(part: &str) -> Outcome<Vec<Workload>> {
+pub fn workloads(part: &str, device: &str) -> Outcome<Vec<Workload>> {
     let all = [
         ("q_proj,v_proj", EVERY_TOKEN),
         ("q_proj,v_proj", FORTY_PERCENT),
@@ -74,7 +72,7 @@ pub fn workloads(part: &str) -> Outcome<Vec<Workload>> {
     let mut chosen = Vec::new();
     let mut names = Vec::new();
     for (targets, rows) in all {
-        let mut workload = Workload { targets, rows, bases: bases() };
+        let mut workload = Workload { targets, rows, bases: bases(device) };
         names.extend(workload.bases.iter().map(|base| workload.case(*base)));
         let wanted: Vec<_> =
             workload.bases.iter().copied().filter(|base| workload.case(*base).contains(part)).collect();
@@ -89,8 +87,11 @@ pub fn workloads(part: &str) -> Outcome<Vec<Workload>> {
     }
 }
 
-/// The bases that this build can train on.
-fn bases() -> Vec<Option<&'static str>> {
+/// The bases that this build can train on; a GPU has no quantized ones.
+fn bases(device: &str) -> Vec<Option<&'static str>> {
+    if device != "cpu" {
+        return vec![None];
+    }
     let schema = tailora::options::schema::<tailora::ModelOptions>();
     match schema.pointer("/properties/quantize") {
         Some(_) => vec![None, Some("q8_0")],

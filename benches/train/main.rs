@@ -5,6 +5,7 @@
 
 mod cases;
 mod child;
+mod gpu;
 mod model;
 mod options;
 mod rounds;
@@ -38,15 +39,22 @@ fn bench(options: &Options) -> Outcome {
         return Ok(());
     }
     let model = model::prepare(&options.shape)?;
-    println!("{}, {} threads, {} rounds of {} steps", options.shape, cases::THREADS, options.rounds, options.steps);
+    println!(
+        "{}, {}, {} rows a step, {} rounds of {} steps",
+        options.shape,
+        options.place(),
+        options.batch,
+        options.rounds,
+        options.steps
+    );
     let mut results = Vec::new();
     if !options.scaling {
-        for workload in cases::workloads(&options.case)? {
+        for workload in cases::workloads(&options.case, &options.device)? {
             results.extend(rounds::measure(&workload, &model, options)?);
         }
         table::print(&results);
     }
-    let scaling = match options.scaling || options.case.is_empty() {
+    let scaling = match options.scaling || options.case.is_empty() && options.device == "cpu" {
         true => Some(scaling::measure(&model, options)?),
         false => None,
     };

@@ -37,6 +37,17 @@ impl Shape {
         vocab_size: 151_936,
     };
 
+    /// `Qwen/Qwen2.5-1.5B`.
+    pub const QWEN2_5_1_5B: Shape = Shape {
+        name: "qwen2.5-1.5b",
+        hidden_size: 1536,
+        num_hidden_layers: 28,
+        num_attention_heads: 12,
+        num_key_value_heads: 2,
+        intermediate_size: 8960,
+        vocab_size: 151_936,
+    };
+
     /// Enough to see every part run.
     pub const SMALL: Shape = Shape {
         name: "small",

@@ -1,13 +1,17 @@
 //! The command line.
 
 use crate::Outcome;
+use crate::cases::THREADS;
 use crate::model::Shape;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-cargo xtask bench train [--small] [--rounds N] [--steps N] [--case TEXT] [--scaling]
+cargo xtask bench train [--small | --large] [--device cuda:N] [--batch N] [--rounds N] [--steps N] [--case TEXT] [--scaling]
 
   --small      a model of 4 small layers: a smoke run of some minutes; its ratios mean nothing
+  --large      a model of Qwen2.5-1.5B's shape (3 GB on disk)
+  --device D   cpu, or cuda:N with bf16 weights on both sides (cpu)
+  --batch N    rows per step of both sides (4)
   --rounds N   how often ours and the peer are measured in turn (3)
   --steps N    optimizer steps that are timed in each measurement, after one that is not (2)
   --case TEXT  only the cases whose names contain TEXT, and no scaling part
@@ -21,6 +25,10 @@ pub struct Options {
     pub help: bool,
     /// The model that is trained.
     pub shape: Shape,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Rows per step of both sides.
+    pub batch: usize,
     /// Measurements of each case.
     pub rounds: usize,
     /// Timed steps of each measurement.
@@ -32,11 +40,21 @@ pub struct Options {
 }
 
 impl Options {
+    /// Where both sides run, for the heading.
+    pub fn place(&self) -> String {
+        match self.device.as_str() {
+            "cpu" => format!("{THREADS} threads"),
+            device => format!("{device}, bf16 base"),
+        }
+    }
+
     /// Reads the arguments after the program's name.
     pub fn parse(args: &[String]) -> Outcome<Self> {
         let mut options = Options {
             help: false,
             shape: Shape::QWEN2_5_0_5B,
+            device: "cpu".to_owned(),
+            batch: 4,
             rounds: 3,
             steps: 2,
             case: String::new(),
@@ -48,6 +66,9 @@ impl Options {
             match arg.as_str() {
                 "--help" | "-h" => options.help = true,
                 "--small" => options.shape = Shape::SMALL,
+                "--large" => options.shape = Shape::QWEN2_5_1_5B,
+                "--device" => options.device = value()?.clone(),
+                "--batch" => options.batch = positive(arg, value()?)?,
                 "--scaling" => options.scaling = true,
                 "--rounds" => options.rounds = positive(arg, value()?)?,
                 "--steps" => options.steps = positive(arg, value()?)?,

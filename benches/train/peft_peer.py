@@ -1,6 +1,6 @@
 """One measurement of PyTorch + PEFT: trains as the job says and prints one JSON object.
 
-What a user's script does: f32 weights, the library's defaults for attention and loss, AdamW over the adapter, gradient
+What a user's script does: f32 weights on the CPU, bf16 on a GPU (the adapter in f32, as PEFT makes it), the library's defaults for attention and loss, AdamW over the adapter, gradient
 clipping at 1, no gradient checkpointing. Rows are padded to the longest of their batch; prompts have the label -100.
 """
 
@@ -14,7 +14,7 @@ import torch
 import transformers
 
 
-def batches(rows, size):
+def batches(rows, size, device):
     """The rows in random order, padded batch by batch; the real tokens of each batch beside it."""
     rows = list(rows)
     random.Random(4).shuffle(rows)
@@ -29,7 +29,7 @@ def batches(rows, size):
             mask.append([1] * len(tokens) + [0] * padding)
             labels.append([-100] * given + tokens[given:] + [-100] * padding)
         batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
-        yield {key: torch.tensor(value) for key, value in batch.items()}, sum(map(sum, mask))
+        yield {key: torch.tensor(value, device=device) for key, value in batch.items()}, sum(map(sum, mask))
 
 
 def peak_gib():
@@ -52,7 +52,9 @@ def main():
     torch.set_num_threads(job["model"]["threads"])
     torch.manual_seed(4)
 
-    model = transformers.AutoModelForCausalLM.from_pretrained(job["model_dir"], dtype=torch.float32)
+    device = job["model"]["device"]
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    model = transformers.AutoModelForCausalLM.from_pretrained(job["model_dir"], dtype=dtype).to(device)
     config = peft.LoraConfig(
         r=train["r"],
         lora_alpha=train["lora_alpha"],
@@ -73,7 +75,7 @@ def main():
         optimizer.zero_grad()
         return loss.item()
 
-    prepared = list(batches(rows, train["batch_size"]))
+    prepared = list(batches(rows, train["batch_size"], device))
     step(prepared[0][0])  # not timed
     tokens, seconds, loss = 0, 0.0, float("nan")
     for batch, real in prepared[: train["max_steps"]]:

@@ -1,6 +1,7 @@
 //! Ours and the peer's measurements in turn, so that a machine that slows down slows both.
 
-use crate::cases::{BATCH, THREADS, Workload, write_rows};
+use crate::cases::{THREADS, Workload, write_rows};
+use crate::gpu;
 use crate::options::Options;
 use crate::{Outcome, child, model};
 use serde_json::{Value, json};
@@ -30,10 +31,10 @@ pub struct CaseResult {
 pub fn measure(workload: &Workload, model_dir: &Path, options: &Options) -> Outcome<Vec<CaseResult>> {
     let steps = workload.steps(options.steps);
     let slug = workload.case(None).replace([' ', ','], "_");
-    let (csv, rows) = write_rows(&model::folder(), &slug, workload.rows, steps * BATCH)?;
+    let (csv, rows) = write_rows(&model::folder(), &slug, workload.rows, steps * options.batch)?;
     let train = json!({
         "target_modules": workload.target_modules(), "r": 8, "lora_alpha": 16,
-        "batch_size": BATCH, "max_steps": steps,
+        "batch_size": options.batch, "max_steps": steps,
         "learning_rate": 2e-4, "lr_scheduler_type": "constant", "warmup_ratio": 0, "validation_share": 0, "memorisation_samples": 0,
     });
     let python = python();
@@ -43,7 +44,7 @@ pub fn measure(workload: &Workload, model_dir: &Path, options: &Options) -> Outc
     }
     for round in 1..=options.rounds {
         for (base, result) in workload.bases.iter().zip(&mut results) {
-            let mut job = job(model_dir, &csv, train.clone());
+            let mut job = job(model_dir, &csv, &options.device, train.clone());
             if let Some(quantize) = base {
                 job["model"]["quantize"] = json!(quantize);
             }
@@ -52,7 +53,7 @@ pub fn measure(workload: &Workload, model_dir: &Path, options: &Options) -> Outc
             result.ours.push(measurement(&figures)?);
         }
         let Some(python) = &python else { continue };
-        let mut job = job(model_dir, &csv, train.clone());
+        let mut job = job(model_dir, &csv, &options.device, train.clone());
         job["rows"] = json!(rows);
         let figures = peer(python, &slug, &job)?;
         announce(round, &slug, "peer", &figures);
@@ -63,14 +64,14 @@ pub fn measure(workload: &Workload, model_dir: &Path, options: &Options) -> Outc
 }
 
 /// What a process of ours is to do.
-pub fn job(model_dir: &Path, csv: &Path, train: Value) -> Value {
-    json!({"model_dir": model_dir, "model": {"device": "cpu", "threads": THREADS}, "csv": csv, "train": train})
+pub fn job(model_dir: &Path, csv: &Path, device: &str, train: Value) -> Value {
+    json!({"model_dir": model_dir, "model": {"device": device, "threads": THREADS}, "csv": csv, "train": train})
 }
 
 /// Runs a job in this program as a child; its figures.
 pub fn ours(name: &str, job: &Value) -> Outcome<Value> {
     let path = write_job(name, job)?;
-    figures(Command::new(std::env::current_exe()?).arg(child::ROLE).arg(path))
+    figures(Command::new(std::env::current_exe()?).arg(child::ROLE).arg(path), job)
 }
 
 fn peer(python: &Path, name: &str, job: &Value) -> Outcome<Value> {
@@ -85,7 +86,7 @@ fn peer(python: &Path, name: &str, job: &Value) -> Outcome<Value> {
         ("PYTHONWARNINGS", "ignore"),
         ("TOKENIZERS_PARALLELISM", "false"),
     ]);
-    figures(&mut command)
+    figures(&mut command, job)
 }
 
 fn write_job(name: &str, job: &Value) -> Outcome<PathBuf> {
@@ -96,16 +97,23 @@ fn write_job(name: &str, job: &Value) -> Outcome<PathBuf> {
     Ok(path)
 }
 
-/// Runs a process; the JSON object it printed last.
-fn figures(command: &mut Command) -> Outcome<Value> {
+/// Runs a process; the JSON object it printed last. On a GPU, the peak is that of the GPU's memory.
+fn figures(command: &mut Command, job: &Value) -> Outcome<Value> {
     let program = command.get_program().to_string_lossy().into_owned();
+    let watch = job["model"]["device"].as_str().and_then(gpu::Watch::start);
     let output = command.stderr(Stdio::inherit()).output().map_err(|err| format!("cannot start {program}: {err}"))?;
+    let peak_gib = watch.map(gpu::Watch::peak_gib);
     if !output.status.success() {
         return Err(format!("{program} ended with {}", output.status).into());
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let last = text.lines().last().unwrap_or_default();
-    serde_json::from_str(last).map_err(|err| format!("{program} printed `{last}`; expected figures: {err}").into())
+    let mut figures: Value =
+        serde_json::from_str(last).map_err(|err| format!("{program} printed `{last}`; expected figures: {err}"))?;
+    if let Some(peak_gib) = peak_gib {
+        figures["peak_gib"] = json!(peak_gib);
+    }
+    Ok(figures)
 }
 
 fn measurement(figures: &Value) -> Outcome<Measurement> {

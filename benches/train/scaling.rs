@@ -71,7 +71,7 @@ fn train(model_dir: &Path, tokens: usize, rows: usize, options: Value) -> Outcom
     if let (Some(train), Value::Object(options)) = (train.as_object_mut(), options) {
         train.extend(options);
     }
-    ours("scaling", &job(model_dir, &csv, train))
+    ours("scaling", &job(model_dir, &csv, "cpu", train))
 }
 
 fn number(value: &Value) -> f64 {

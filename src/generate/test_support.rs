@@ -3,7 +3,7 @@
 use super::{GenerateOptions, Generation, Session, SessionOptions};
 use crate::adapter::{Adapter, AdapterOptions};
 use crate::control::{Cancel, Control, Monitor};
-use crate::language_model::LanguageModel;
+use crate::language_model::{LanguageModel, ModelOptions};
 use std::path::{Path, PathBuf};
 
 fn root() -> &'static Path {
@@ -11,7 +11,7 @@ fn root() -> &'static Path {
 }
 
 pub(crate) fn load(dir: &Path) -> LanguageModel {
-    LanguageModel::load(dir, &Default::default(), &mut Monitor::none()).unwrap()
+    LanguageModel::load(dir, &ModelOptions::of_tests(), &mut Monitor::none()).unwrap()
 }
 
 /// Random weights, byte-level vocabulary of 304 tokens: what it says is noise, its grammar is not.

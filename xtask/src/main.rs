@@ -5,10 +5,12 @@
 mod bench;
 mod compiler;
 mod count;
+mod cuda;
 mod demo;
 mod deny;
 mod fixtures;
 mod fuzz;
+mod gpu_pack;
 mod header;
 mod library;
 mod lint;
@@ -34,6 +36,9 @@ cargo xtask TASK
   fuzz [TARGET ..] [--seconds 60] [--runs N]
                    fuzz the targets of fuzz/, with cargo-fuzz
   deny             licences, advisories and duplicates of the dependencies, with cargo-deny
+  cuda-build [--compute-cap CC] [CARGO ARGUMENTS]
+                   build for NVIDIA GPUs, without a GPU or a toolkit here; by default the release library
+  gpu-pack         make target/gpu, which shows on a machine with a GPU that all of it works there, and how fast
   windows          cross-build the Windows DLL on Linux and run the C sample under Wine
 ";
 
@@ -64,6 +69,8 @@ fn dispatch(task: &str, args: &[String]) -> Outcome {
         "fuzz" => fuzz::run(args),
         "python" => python::interpreter().map(|path| println!("{}", path.display())),
         "deny" => deny::run(args),
+        "cuda-build" => cuda::run_task(args),
+        "gpu-pack" => gpu_pack::run(),
         "windows" => windows::run(),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -18,6 +18,8 @@ pub(crate) mod checkpoint_fuzzing;
 #[cfg(test)]
 mod curve_tests;
 #[cfg(test)]
+mod device_tests;
+#[cfg(test)]
 mod evaluation_tests;
 #[cfg(test)]
 mod failure_tests;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) fn model() -> LanguageModel {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/qwen2");
-    LanguageModel::load(&dir, &ModelOptions { threads: 2, ..Default::default() }, &mut Monitor::none()).unwrap()
+    LanguageModel::load(&dir, &ModelOptions { threads: 2, ..ModelOptions::of_tests() }, &mut Monitor::none()).unwrap()
 }
 
 /// Rows that a tiny model can learn: the answer repeats the question.
