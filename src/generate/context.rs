@@ -1,4 +1,4 @@
-//! The tokens a model has read, as its KV cache holds them, and what of them the next prompt can use again.
+//! The tokens a model has read of one sequence, as blocks of a pool hold them, and what of them the next prompt can use again.
 //!
 //! Prompts are read in chunks of a fixed size, and only whole chunks are used again. So the arithmetic that a prompt
 //! goes through has the same shapes whether or not an earlier call left part of it behind: what was generated before
@@ -6,17 +6,27 @@
 
 use super::sequence::{CHUNK, too_long};
 use crate::error::{Code, Error, Result};
-use crate::model::{Decoder, KvCache, LoraStack};
+use crate::model::{Batch, BlockTable, KvPool, LoraStack};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Growing the cache drops it, so it grows in steps.
+/// A sequence takes blocks for so many tokens at a time.
 const CAPACITY_STEP: usize = 256;
 
-/// What a model has read under one stack of adapters.
+/// The keys and values of the sequences that one engine steps.
+pub(super) type Pool = Arc<Mutex<KvPool>>;
+
+/// What a pool holds: after a panic in between, keys and values that nobody counts as read.
+pub(super) fn lock(pool: &Pool) -> MutexGuard<'_, KvPool> {
+    pool.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a model has read of a sequence under one stack of adapters.
 pub(crate) struct Context {
+    pool: Pool,
+    table: BlockTable,
     lora: LoraStack,
     /// Most tokens it may hold.
     limit: usize,
-    cache: Option<KvCache>,
     tokens: Vec<u32>,
     /// Tokens of the prompt, all of `tokens` or their beginning.
     prompt: usize,
@@ -25,8 +35,16 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(lora: LoraStack, limit: usize) -> Self {
-        Context { lora, limit, cache: None, tokens: Vec::new(), prompt: 0, reusable: 0 }
+    pub(super) fn new(pool: &Pool, lora: LoraStack, limit: usize) -> Self {
+        Context {
+            pool: pool.clone(),
+            table: BlockTable::default(),
+            lora,
+            limit,
+            tokens: Vec::new(),
+            prompt: 0,
+            reusable: 0,
+        }
     }
 
     /// Most tokens, prompt and completion together.
@@ -34,20 +52,22 @@ impl Context {
         self.limit
     }
 
-    /// An empty context with the same adapters.
-    pub(crate) fn fresh(&self) -> Self {
-        Context::new(self.lora.clone(), self.limit)
+    pub(super) fn lora(&self) -> &LoraStack {
+        &self.lora
     }
 
-    /// A context of its own that has read the same.
-    pub(crate) fn duplicate(&self) -> Result<Self> {
-        Ok(Context {
-            cache: self.cache.as_ref().map(KvCache::duplicate).transpose()?,
-            tokens: self.tokens.clone(),
-            prompt: self.prompt,
-            reusable: self.reusable,
-            ..self.fresh()
-        })
+    /// An empty context with the same adapters.
+    pub(crate) fn fresh(&self) -> Self {
+        Context::new(&self.pool, self.lora.clone(), self.limit)
+    }
+
+    /// A context that has read the same. The two share the blocks that neither writes.
+    pub(crate) fn fork(&self) -> Self {
+        let mut fork = self.fresh();
+        fork.table = lock(&self.pool).fork(&self.table);
+        fork.tokens.clone_from(&self.tokens);
+        (fork.prompt, fork.reusable) = (self.prompt, self.reusable);
+        fork
     }
 
     /// Tokens of `prompt` that need not be read again.
@@ -58,7 +78,7 @@ impl Context {
     }
 
     /// Makes ready for `prompt`, with room for `more` tokens after it; how many of its tokens need not be read again.
-    pub(crate) fn begin(&mut self, decoder: &Decoder, prompt: &[u32], more: usize) -> Result<usize> {
+    pub(crate) fn begin(&mut self, prompt: &[u32], more: usize) -> Result<usize> {
         let needed = prompt.len() + more;
         if prompt.is_empty() {
             return Err(Error::new(Code::InvalidArgument, "the prompt has no token; expected at least one"));
@@ -66,54 +86,37 @@ impl Context {
         if needed > self.limit {
             return Err(too_long(prompt.len(), more, self.limit));
         }
-        let shared = self.make_room(decoder, prompt, needed)?;
+        let shared = self.shared_prefix(prompt);
+        let capacity = needed.next_multiple_of(CAPACITY_STEP).min(self.limit);
+        let mut pool = lock(&self.pool);
+        pool.truncate(&mut self.table, shared);
+        self.tokens.truncate(shared);
+        self.reusable = shared;
+        pool.reserve(&mut self.table, capacity - shared)?;
         self.prompt = prompt.len();
         Ok(shared)
     }
 
-    /// Reads `tokens` after what was read; the logits after each of the last `outputs` of them.
-    pub(crate) fn read(&mut self, decoder: &Decoder, tokens: &[u32], outputs: usize) -> Result<Vec<Vec<f32>>> {
-        if tokens.is_empty() {
-            return Ok(Vec::new());
+    /// Adds `tokens` to a batch of the pool's, with the last `outputs` of them as its outputs.
+    pub(super) fn push_to(&self, batch: &mut Batch, tokens: &[u32], outputs: usize, stack: usize) -> Result<()> {
+        // After `begin` there is room for what it was told of.
+        if !lock(&self.pool).has_room(&self.table, tokens.len()) {
+            return Err(Error::new(Code::Internal, "more tokens than a context was made ready for"));
         }
-        let cache = self.cache.as_mut().ok_or_else(|| Error::new(Code::Internal, "nothing was read before this"))?;
-        let hidden = match decoder.extend(tokens, cache, &self.lora) {
-            Ok(hidden) => hidden,
-            Err(err) => {
-                // The cache may hold half a layer stack now.
-                self.clear();
-                return Err(err);
-            }
-        };
+        batch.push_tokens(tokens, &self.table, stack, tokens.len() - outputs..tokens.len());
+        Ok(())
+    }
+
+    /// Makes `tokens` count, which a pass has read.
+    pub(super) fn advance(&mut self, tokens: &[u32]) {
+        self.table.advance(tokens.len());
         self.tokens.extend_from_slice(tokens);
         self.reusable = self.tokens.len().min(self.prompt) / CHUNK * CHUNK;
-        if outputs == 0 {
-            return Ok(Vec::new());
-        }
-        let logits = decoder.logits(&hidden.part(tokens.len() - outputs..tokens.len())?)?;
-        let vocab = logits.cols();
-        Ok(logits.into_values()?.chunks_exact(vocab).map(<[f32]>::to_vec).collect())
     }
+}
 
-    /// Keeps what `prompt` shares with the cache, and sees to a capacity of `needed` tokens.
-    fn make_room(&mut self, decoder: &Decoder, prompt: &[u32], needed: usize) -> Result<usize> {
-        let shared = self.shared_prefix(prompt);
-        if let Some(cache) = self.cache.as_mut().filter(|cache| cache.capacity() >= needed) {
-            cache.truncate(shared);
-            self.tokens.truncate(shared);
-            self.reusable = shared;
-            return Ok(shared);
-        }
-        self.clear();
-        let capacity = needed.next_multiple_of(CAPACITY_STEP).min(self.limit);
-        self.cache = Some(decoder.new_cache(capacity)?);
-        Ok(0)
-    }
-
-    fn clear(&mut self) {
-        self.cache = None;
-        self.tokens.clear();
-        self.prompt = 0;
-        self.reusable = 0;
+impl Drop for Context {
+    fn drop(&mut self) {
+        lock(&self.pool).release(&mut self.table);
     }
 }

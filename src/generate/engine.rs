@@ -1,15 +1,17 @@
 //! Runs sequences on a model: a step is one forward pass of what each of them wants next.
 
-use super::context::Context;
+use super::context::{Context, Pool, lock};
 use super::sequence::{Sequence, Step};
 use crate::error::Result;
 use crate::language_model::LanguageModel;
-use crate::model::Decoder;
+use crate::model::{Batch, LoraStack};
+use std::sync::{Arc, Mutex};
 
-/// What steps the sequences of one model. Clones share it.
+/// What steps the sequences of one model. Clones share it, and step one after the other.
 #[derive(Clone)]
 pub(crate) struct Engine {
     model: LanguageModel,
+    pool: Pool,
 }
 
 /// A sequence and what the model has read of it.
@@ -19,16 +21,30 @@ pub(crate) struct Slot {
     begun: bool,
 }
 
+/// The logits after each of the tokens that were to be outputs.
+type Logits = Vec<Vec<f32>>;
+
 impl Engine {
-    pub(crate) fn new(model: &LanguageModel) -> Self {
-        Engine { model: model.clone() }
+    pub(crate) fn new(model: &LanguageModel) -> Result<Self> {
+        let pool = Arc::new(Mutex::new(model.decoder().new_pool(0)?));
+        Ok(Engine { model: model.clone(), pool })
+    }
+
+    /// An empty context of at most `limit` tokens, under a stack of adapters.
+    pub(crate) fn context(&self, lora: LoraStack, limit: usize) -> Context {
+        Context::new(&self.pool, lora, limit)
     }
 
     /// One step of each sequence, and what came of it, in their order. An error is that of its sequence alone; one that has
-    /// ended stays as it is.
+    /// ended stays as it is. All contexts are of this engine.
     pub(crate) fn step(&mut self, slots: &mut [Slot]) -> Vec<Result<Step>> {
-        let logits = self.forward(slots);
-        slots.iter_mut().zip(logits).map(|(slot, logits)| slot.sequence.take(logits?)).collect()
+        let begun: Vec<Result<()>> = slots.iter_mut().map(Slot::begin).collect();
+        let mut logits = self.forward(slots, &begun);
+        let take = |(slot, begun): (&mut Slot, Result<()>)| {
+            begun?;
+            slot.sequence.take(logits.next().unwrap_or_else(|| Ok(Vec::new()))?)
+        };
+        slots.iter_mut().zip(begun).map(take).collect()
     }
 
     /// [`Engine::step`] of one sequence.
@@ -36,10 +52,74 @@ impl Engine {
         self.step(std::slice::from_mut(slot)).pop().unwrap_or_else(|| Ok(Step::default()))
     }
 
-    /// The logits that each sequence waits for.
-    fn forward(&self, slots: &mut [Slot]) -> Vec<Result<Vec<Vec<f32>>>> {
-        slots.iter_mut().map(|slot| slot.forward(self.model.decoder())).collect()
+    /// The logits that each sequence waits for that has begun: all in one pass, or, if that fails, each in its own.
+    fn forward(&self, slots: &mut [Slot], begun: &[Result<()>]) -> std::vec::IntoIter<Result<Logits>> {
+        let mut able: Vec<&mut Slot> =
+            slots.iter_mut().zip(begun).filter(|(_, begun)| begun.is_ok()).map(|(slot, _)| slot).collect();
+        let results = match self.pass(&mut able) {
+            Ok(logits) => logits.into_iter().map(Ok).collect(),
+            Err(err) if able.len() == 1 => vec![Err(err)],
+            Err(_) => {
+                let alone = |slot: &mut &mut Slot| self.pass(std::slice::from_mut(slot)).map(|mut of| of.remove(0));
+                able.iter_mut().map(alone).collect::<Vec<_>>()
+            }
+        };
+        results.into_iter()
     }
+
+    fn pass(&self, slots: &mut [&mut Slot]) -> Result<Vec<Logits>> {
+        let mut parts: Vec<Part<'_>> = Vec::with_capacity(slots.len());
+        for slot in slots {
+            let (tokens, outputs) = match slot.is_finished() {
+                true => (Vec::new(), 0),
+                false => (slot.sequence.wants().to_vec(), slot.sequence.outputs()),
+            };
+            parts.push(Part { context: &mut slot.context, tokens, outputs });
+        }
+        self.run(&mut parts)
+    }
+
+    /// Reads `tokens` after what a context has read; the logits after each of the last `outputs` of them.
+    pub(crate) fn read(&self, context: &mut Context, tokens: &[u32], outputs: usize) -> Result<Logits> {
+        let part = Part { context, tokens: tokens.to_vec(), outputs };
+        Ok(self.run(&mut [part])?.pop().unwrap_or_default())
+    }
+
+    /// One forward pass. On an error no context has read more than before.
+    fn run(&self, parts: &mut [Part<'_>]) -> Result<Vec<Logits>> {
+        let mut batch = Batch::default();
+        let mut stacks: Vec<&LoraStack> = Vec::new();
+        for part in parts.iter().filter(|part| !part.tokens.is_empty()) {
+            part.context.push_to(&mut batch, &part.tokens, part.outputs, stacks.len())?;
+            stacks.push(part.context.lora());
+        }
+        if batch.tokens().is_empty() {
+            return Ok(vec![Vec::new(); parts.len()]);
+        }
+        let decoder = self.model.decoder();
+        let hidden = decoder.hidden(&batch, &mut lock(&self.pool), &stacks)?;
+        let mut rows = match hidden.rows() {
+            0 => Vec::new(),
+            _ => {
+                let logits = decoder.logits(&hidden)?;
+                let vocab = logits.cols();
+                logits.into_values()?.chunks_exact(vocab).map(<[f32]>::to_vec).collect()
+            }
+        }
+        .into_iter();
+        let advance = |part: &mut Part<'_>| {
+            part.context.advance(&part.tokens);
+            rows.by_ref().take(part.outputs).collect()
+        };
+        Ok(parts.iter_mut().map(advance).collect())
+    }
+}
+
+/// What one sequence has in a pass.
+struct Part<'a> {
+    context: &'a mut Context,
+    tokens: Vec<u32>,
+    outputs: usize,
 }
 
 impl Slot {
@@ -56,15 +136,12 @@ impl Slot {
         self.context
     }
 
-    fn forward(&mut self, decoder: &Decoder) -> Result<Vec<Vec<f32>>> {
-        if self.is_finished() {
-            return Ok(Vec::new());
-        }
-        if !self.begun {
-            let shared = self.context.begin(decoder, self.sequence.prompt(), self.sequence.budget())?;
+    fn begin(&mut self) -> Result<()> {
+        if !self.begun && !self.is_finished() {
+            let shared = self.context.begin(self.sequence.prompt(), self.sequence.budget())?;
             self.sequence.skip(shared);
             self.begun = true;
         }
-        self.context.read(decoder, self.sequence.wants(), self.sequence.outputs())
+        Ok(())
     }
 }

@@ -48,6 +48,7 @@ pub struct Session {
     model: LanguageModel,
     system: Option<String>,
     attached: Vec<Attached>,
+    engine: Engine,
     context: Context,
 }
 
@@ -60,11 +61,13 @@ impl Session {
         if limit > most {
             return Err(invalid("context_length", limit, &format!("at most {most}, the model's own")));
         }
+        let engine = Engine::new(model)?;
         Ok(Session {
             model: model.clone(),
             system: options.system.clone(),
             attached: Vec::new(),
-            context: Context::new(LoraStack::none(), limit),
+            context: engine.context(LoraStack::none(), limit),
+            engine,
         })
     }
 
@@ -141,7 +144,7 @@ impl Session {
         let ids = self.prompt_ids(prompt, options)?;
         let constraint = self.constraint(options, &Cancel::new())?;
         let reusable = self.context.shared_prefix(&ids) > 0;
-        let context = if reusable { self.context.duplicate()? } else { self.context.fresh() };
+        let context = if reusable { self.context.fork() } else { self.context.fresh() };
         self.open(context, ids, options, constraint)
     }
 
@@ -157,18 +160,17 @@ impl Session {
     /// The log-probability of each token of `completion` after `prompt`, in nats.
     pub(crate) fn score(&mut self, prompt: &[u32], completion: &[u32], cancel: &Cancel) -> Result<Vec<f32>> {
         let Some((_, read)) = completion.split_last() else { return Ok(Vec::new()) };
-        let decoder = self.model.decoder();
-        let shared = self.context.begin(decoder, prompt, completion.len())?;
+        let shared = self.context.begin(prompt, completion.len())?;
         let mut first = Vec::new();
         let mut chunks = prompt[shared..].chunks(CHUNK).peekable();
         while let Some(chunk) = chunks.next() {
             cancel.check()?;
-            first = self.context.read(decoder, chunk, usize::from(chunks.peek().is_none()))?;
+            first = self.engine.read(&mut self.context, chunk, usize::from(chunks.peek().is_none()))?;
         }
         let mut scores = vec![log_probability(first.first().map_or(&[], Vec::as_slice), completion[0])?];
         for (chunk, following) in read.chunks(CHUNK).zip(completion[1..].chunks(CHUNK)) {
             cancel.check()?;
-            for (logits, &id) in self.context.read(decoder, chunk, chunk.len())?.iter().zip(following) {
+            for (logits, &id) in self.engine.read(&mut self.context, chunk, chunk.len())?.iter().zip(following) {
                 scores.push(log_probability(logits, id)?);
             }
         }
@@ -188,7 +190,7 @@ impl Session {
         };
         let (end_tokens, limit) = (self.model.end_tokens(), context.limit());
         let sequence = Sequence::new(prompt, options, end_tokens, output, constraint, limit)?;
-        Ok(Stream::new(Engine::new(&self.model), Slot::new(sequence, context)))
+        Ok(Stream::new(self.engine.clone(), Slot::new(sequence, context)))
     }
 
     fn constraint(&self, options: &GenerateOptions, cancel: &Cancel) -> Result<Option<Constraint>> {
@@ -201,7 +203,8 @@ impl Session {
         for Attached { adapter, scale } in &attached {
             adapter.attach_to(&mut lora, *scale)?;
         }
-        self.context = Context::new(lora, self.context.limit());
+        // Old blocks hold what other adapters made.
+        self.context = self.engine.context(lora, self.context.limit());
         self.attached = attached;
         Ok(())
     }

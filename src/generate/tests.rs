@@ -107,15 +107,16 @@ fn sequences_that_are_stepped_together_say_what_each_says_alone() {
     let prompts =
         ["岗位:P7", PROMPT, "role:engineer,rating:A/A-,potential:high,technical depth:9/10,teamwork:6/10,since:2019"];
     let limit = model.decoder().config().max_position_embeddings;
+    let engine = Engine::new(&model).unwrap();
     let slot = |(index, prompt): (usize, &&str)| {
         let options = options(&format!(r#"{{"temperature":0.8,"seed":{index},"max_tokens":{}}}"#, 9 + 8 * index));
         let ids = model.format().prompt(None, prompt).unwrap();
         let output = Output::text(model.format().tokenizer(), &[]);
         let sequence = Sequence::new(ids, &options, model.end_tokens(), output, None, limit).unwrap();
-        Slot::new(sequence, Context::new(crate::model::LoraStack::none(), limit))
+        Slot::new(sequence, engine.context(crate::model::LoraStack::none(), limit))
     };
     let run = |mut slots: Vec<Slot>| {
-        let mut engine = Engine::new(&model);
+        let mut engine = engine.clone();
         while !slots.iter().all(Slot::is_finished) {
             engine.step(&mut slots).into_iter().for_each(|step| drop(step.unwrap()));
         }

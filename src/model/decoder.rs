@@ -4,7 +4,6 @@ use super::batch::Batch;
 use super::config::DecoderConfig;
 use super::files::ModelFiles;
 use super::gguf::GgufWeights;
-use super::kv_cache::KvCache;
 use super::kv_pool::KvPool;
 use super::layer::{Keep, Layer, Pass, Saved};
 use super::loader::{Loader, Plan, Stored};
@@ -184,23 +183,6 @@ impl Decoder {
         KvPool::new(self.layers.len(), tokens, width, &self.device)
     }
 
-    /// An empty cache for a sequence of at most `capacity` tokens.
-    pub(crate) fn new_cache(&self, capacity: usize) -> Result<KvCache> {
-        let capacity = capacity.min(self.config.max_position_embeddings);
-        Ok(KvCache::new(self.new_pool(capacity)?, capacity))
-    }
-
-    /// Runs `tokens` after those the cache holds; the final hidden states, normed, `[tokens, hidden]`.
-    pub(crate) fn extend(&self, tokens: &[u32], cache: &mut KvCache, lora: &LoraStack) -> Result<Matrix> {
-        cache.check_room(tokens.len())?;
-        cache.pool.reserve(&mut cache.table, tokens.len())?;
-        let mut batch = Batch::default();
-        batch.push_tokens(tokens, &cache.table, 0, 0..tokens.len());
-        let hidden = self.hidden(&batch, &mut cache.pool, &[lora])?;
-        cache.table.advance(tokens.len());
-        Ok(hidden)
-    }
-
     /// The final hidden states of a batch's outputs, normed, `[outputs, hidden]`. Keys and values go into the pool, where
     /// every sequence has room for its tokens; on an error they are anything.
     pub(crate) fn hidden(&self, batch: &Batch, pool: &mut KvPool, stacks: &[&LoraStack]) -> Result<Matrix> {
@@ -221,7 +203,13 @@ impl Decoder {
         let pass = Pass::new(batch, rotation, self.sites(), stacks, dropout);
         let mut residual = self.embed(batch.tokens())?;
         let mut saved = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
+        for (index, layer) in self.layers.iter().enumerate() {
+            if index + 1 == self.layers.len() && batch.outputs().is_empty() {
+                // The front of a prompt: of the last layer only keys and values are wanted.
+                layer.read(&pass, residual, kv.as_deref_mut())?;
+                residual = Matrix::zeros(0, self.config.hidden_size, &self.device)?;
+                break;
+            }
             let (output, of_layer) = layer.forward(&pass, residual, kv.as_deref_mut(), keep)?;
             residual = output;
             saved.extend(of_layer);

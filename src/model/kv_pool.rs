@@ -5,7 +5,6 @@
 //! block gets a copy.
 
 use crate::error::{Code, Error, Result};
-use crate::memory;
 use crate::tensor::{Device, Matrix};
 use std::ops::Range;
 
@@ -73,7 +72,7 @@ impl KvPool {
     }
 
     /// Whether `tokens` more of a sequence have blocks of their own.
-    pub(super) fn has_room(&self, table: &BlockTable, tokens: usize) -> bool {
+    pub(crate) fn has_room(&self, table: &BlockTable, tokens: usize) -> bool {
         let written = table.len / BLOCK..(table.len + tokens).div_ceil(BLOCK);
         written.into_iter().all(|index| table.blocks.get(index).is_some_and(|block| self.users[*block] == 1))
     }
@@ -95,7 +94,10 @@ impl KvPool {
                 Some(block) if self.users[block] == 1 => {}
                 Some(block) => {
                     let own = self.take(block)?;
-                    self.copy(block, own)?;
+                    // Behind the tokens that count, a block holds nothing.
+                    if index * BLOCK < table.len {
+                        self.copy(block, own)?;
+                    }
                     self.users[block] -= 1;
                     table.blocks[index] = own;
                 }
@@ -163,19 +165,6 @@ impl KvPool {
         table.len = 0;
     }
 
-    /// Bytes held.
-    pub(crate) fn bytes(&self) -> u64 {
-        (2 * self.layers.len() * self.users.len() * BLOCK * self.width * size_of::<f32>()) as u64
-    }
-
-    /// An independent copy.
-    pub(crate) fn duplicate(&self) -> Result<Self> {
-        memory::probe(self.bytes())?;
-        let copy = |layer: &LayerPool| Ok(LayerPool { k: layer.k.duplicate()?, v: layer.v.duplicate()? });
-        let layers = self.layers.iter().map(copy).collect::<Result<_>>()?;
-        Ok(KvPool { layers, users: self.users.clone(), width: self.width, device: self.device.clone() })
-    }
-
     /// Stores the keys and values of a batch's rows, and gives all that the pool holds of the layer.
     pub(super) fn store(
         &mut self,
@@ -195,5 +184,59 @@ impl KvPool {
             }
         }
         Ok((&pool.k, &pool.v))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(value: f32) -> Matrix {
+        Matrix::new(1, 2, vec![value; 2], &Device::host()).unwrap()
+    }
+
+    /// Writes a token whose keys and values are `value`.
+    fn write(pool: &mut KvPool, table: &mut BlockTable, value: f32) {
+        pool.reserve(table, 1).unwrap();
+        let row = table.rows(table.len() + 1).last().unwrap().end - 1;
+        pool.store(0, &rows(value), &rows(-value), &[(0..1, row)]).unwrap();
+        table.advance(1);
+    }
+
+    fn read(pool: &mut KvPool, table: &BlockTable) -> Vec<f32> {
+        let (k, _) = pool.store(0, &rows(0.0), &rows(0.0), &[]).unwrap();
+        table.rows(table.len()).into_iter().flatten().map(|row| k.values().unwrap()[2 * row]).collect()
+    }
+
+    #[test]
+    fn sequences_share_what_neither_writes() {
+        let mut pool = KvPool::new(1, 2 * BLOCK, 2, &Device::host()).unwrap();
+        let mut one = BlockTable::default();
+        (0..BLOCK + 3).for_each(|token| write(&mut pool, &mut one, token as f32));
+        assert_eq!(one.rows(one.len()), [0..BLOCK + 3], "a sequence alone has neighbouring blocks");
+        let mut two = pool.fork(&one);
+        assert_eq!(pool.users, [2, 2]);
+        write(&mut pool, &mut two, 100.0);
+        write(&mut pool, &mut one, 200.0);
+        assert_eq!(pool.users, [2, 1, 1], "the block that both would write is copied, the one before it is not");
+        assert_eq!(read(&mut pool, &two)[BLOCK..], [64.0, 65.0, 66.0, 100.0]);
+        assert_eq!(read(&mut pool, &one)[BLOCK..], [64.0, 65.0, 66.0, 200.0]);
+        assert_eq!(read(&mut pool, &one)[..BLOCK], read(&mut pool, &two)[..BLOCK]);
+        pool.release(&mut one);
+        assert_eq!((pool.users.clone(), one.len()), (vec![1, 0, 1], 0));
+        let mut three = BlockTable::default();
+        write(&mut pool, &mut three, 7.0);
+        assert_eq!(pool.users, [1, 1, 1], "blocks that were given back are taken again");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_written_over() {
+        let mut pool = KvPool::new(1, 0, 2, &Device::host()).unwrap();
+        let mut table = BlockTable::default();
+        (0..5).for_each(|token| write(&mut pool, &mut table, token as f32));
+        pool.truncate(&mut table, 2);
+        write(&mut pool, &mut table, 9.0);
+        assert_eq!(read(&mut pool, &table), [0.0, 1.0, 9.0]);
+        assert!(pool.has_room(&table, BLOCK - 3) && !pool.has_room(&table, BLOCK - 2));
     }
 }

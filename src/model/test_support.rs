@@ -48,6 +48,35 @@ pub(crate) fn load_as(dir: &Path, quantize: Option<&str>, exact: bool) -> crate:
     Decoder::load(dir, &plan, &mut Monitor::none())
 }
 
+/// What one sequence has read, alone in a pool.
+pub(crate) struct KvCache {
+    pool: KvPool,
+    table: BlockTable,
+}
+
+impl KvCache {
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+}
+
+impl Decoder {
+    /// Nothing read yet, with room for `capacity` tokens.
+    pub(crate) fn new_cache(&self, capacity: usize) -> crate::error::Result<KvCache> {
+        Ok(KvCache { pool: self.new_pool(capacity)?, table: BlockTable::default() })
+    }
+
+    /// Runs `tokens` after those the cache holds; the final hidden states of each of them.
+    pub(crate) fn extend(&self, tokens: &[u32], cache: &mut KvCache, lora: &LoraStack) -> crate::error::Result<Matrix> {
+        cache.pool.reserve(&mut cache.table, tokens.len())?;
+        let mut batch = Batch::default();
+        batch.push_tokens(tokens, &cache.table, 0, 0..tokens.len());
+        let hidden = self.hidden(&batch, &mut cache.pool, &[lora])?;
+        cache.table.advance(tokens.len());
+        Ok(hidden)
+    }
+}
+
 pub(crate) fn json(path: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }

@@ -3,7 +3,7 @@
 use crate::adapter::Adapter;
 use crate::control::Monitor;
 use crate::error::Result;
-use crate::generate::{Context, Engine, GenerateOptions, Output, Sequence, Slot};
+use crate::generate::{Engine, GenerateOptions, Output, Sequence, Slot};
 use crate::language_model::LanguageModel;
 use crate::model::{BatchSize, LoraStack, PackedBatch};
 use crate::train::optimizer::Optimizer;
@@ -65,13 +65,14 @@ fn generated_token(model: &LanguageModel, lora: &LoraStack, monitor: &mut Monito
     // Nothing ends it but its length, which the passes timed do not reach on a model of usual size.
     let options = GenerateOptions { max_tokens: 240, ..Default::default() };
     let limit = model.decoder().config().max_position_embeddings;
+    let mut engine = Engine::new(model)?;
+    let spare = engine.clone();
     let begin = || -> Result<Slot> {
         let output = Output::text(model.format().tokenizer(), &[]);
         let prompt = vec![0; PROMPT.min(limit.saturating_sub(1))];
         let sequence = Sequence::new(prompt, &options, Vec::new(), output, None, limit)?;
-        Ok(Slot::new(sequence, Context::new(lora.clone(), limit)))
+        Ok(Slot::new(sequence, spare.context(lora.clone(), limit)))
     };
-    let mut engine = Engine::new(model);
     let mut slot = begin()?;
     engine.step_one(&mut slot)?;
     timed(monitor, || {
