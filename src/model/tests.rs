@@ -314,8 +314,11 @@ fn devices_are_parsed_and_missing_ones_refused() {
     assert_eq!(DeviceChoice::parse("cuda:3").unwrap(), DeviceChoice::Cuda(3));
     assert_eq!(DeviceChoice::parse("gpu").unwrap_err().code(), Code::InvalidOptions);
     assert!(DeviceChoice::Auto.open().is_ok());
-    if !cfg!(feature = "cuda") {
-        assert_eq!(DeviceChoice::Cuda(0).open().unwrap_err().code(), Code::Device);
+    // With a GPU, this one is not there.
+    let err = DeviceChoice::Cuda(99).open().unwrap_err();
+    assert_eq!(err.code(), Code::Device, "{err}");
+    if DeviceChoice::Cuda(0).open().is_err() {
         assert_eq!(available_devices(), ["cpu"]);
+        assert!(DeviceChoice::Auto.open().unwrap().is_cpu());
     }
 }
