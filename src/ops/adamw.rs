@@ -114,7 +114,7 @@ fn composed(f: Factors, parameter: &Tensor, gradient: &Tensor, moments: &Moments
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{assert_close, flat, normal};
+    use crate::ops::testing::{assert_close, flat, normal, normal_on_cpu};
 
     const HYPER: Hyper = Hyper { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.1 };
 
@@ -131,11 +131,11 @@ mod tests {
             eps: 1e-8,
             clip: 0.5,
         };
-        let start = normal((5, 7), 1);
+        let start = normal_on_cpu((5, 7), 1);
         let (mut a, mut b) =
             ((start.clone(), Moments::zeros(&start).unwrap()), (start.clone(), Moments::zeros(&start).unwrap()));
         for step in 1..6 {
-            let gradient = normal((5, 7), 10 + step as u64);
+            let gradient = normal_on_cpu((5, 7), 10 + step as u64);
             a = fused(f(step), &a.0, &gradient, &a.1).unwrap();
             b = composed(f(step), &b.0, &gradient, &b.1).unwrap();
             assert_close(&a.0, &b.0, 1e-6);

@@ -131,7 +131,8 @@ fn linear(place: &Place, dtype: DType) -> Vec<Tensor> {
 fn lora(place: &Place, dropout: Option<Dropout>) -> Vec<Tensor> {
     let (x, dy) = (place.normal((5, 17), 1), place.normal((5, 11), 4));
     let linear = Linear::dense(place.normal((11, 17), 2), Some(place.normal(11, 3)));
-    let delta = |seed, scaling| LoraWeights { a: place.normal((3, 17), seed), b: place.normal((11, 3), seed + 1), scaling };
+    let delta =
+        |seed, scaling| LoraWeights { a: place.normal((3, 17), seed), b: place.normal((11, 3), seed + 1), scaling };
     let deltas = [delta(10, 0.5), delta(20, -0.7)];
     let (y, lows) = lora::forward(&linear, &deltas, dropout, &x).unwrap();
     let dlows = lora::low_gradients(&deltas, &dy).unwrap();

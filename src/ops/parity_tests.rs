@@ -10,7 +10,7 @@ use super::rope::Rotation;
 use super::swiglu::{self, Activation};
 use super::test_device::device;
 use super::testing::{assert_close, flat};
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
@@ -157,7 +157,7 @@ fn cross_entropy_equals_pytorch() {
         let (rows, targets): (Vec<u32>, Vec<u32>) =
             labels.iter().enumerate().filter(|(_, l)| **l >= 0).map(|(row, l)| (row as u32, *l as u32)).unzip();
         assert_eq!(rows.len(), case.number("trained") as usize);
-        let rows = Tensor::new(rows, &Device::Cpu).unwrap();
+        let rows = Tensor::new(rows, &device()).unwrap();
         let hidden = case.get("hidden").index_select(&rows, 0).unwrap();
         let head = Linear::dense(case.get("weight"), None);
         let sum = loss_sum(&head, &hidden, &targets, Some(1.0 / targets.len() as f64)).unwrap();

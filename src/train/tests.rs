@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 pub(super) fn model() -> LanguageModel {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/qwen2");
-    let options = ModelOptions { device: test_device::name().into(), dtype: "f32".into(), threads: 2, ..Default::default() };
+    let options =
+        ModelOptions { device: test_device::name().into(), dtype: "f32".into(), threads: 2, ..Default::default() };
     LanguageModel::load(&dir, &options, &mut Monitor::none()).unwrap()
 }
 
