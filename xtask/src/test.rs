@@ -53,10 +53,26 @@ fn rust() -> Outcome<Tally> {
         tests.args(["--test", name]);
     }
     let mut tally = count(tests.args(["--", "--show-output"]))?;
+    tally.add(count(without_kernels(cargo_test().arg("--lib")))?);
     tally.add(count(cargo_test().arg("--doc"))?);
     // Apart: built in one go, the tools' dependencies would change the features of the library's.
     tally.add(count(cargo().args(["test", "--package", "xtask", "--package", "header"]))?);
     Ok(tally)
+}
+
+/// The decoder, training and adapters once more on the composed operators, which any device without kernels uses.
+fn without_kernels(tests: &mut Command) -> &mut Command {
+    tests.env("TAILORA_TEST_REFERENCE", "1");
+    tests.args([
+        "--",
+        "--show-output",
+        "ops::",
+        "model::",
+        "adapter::peft_tests::",
+        "train::curve_tests::",
+        "train::tests::",
+    ]);
+    tests.args(["generate::tests::", "--skip", "buffers", "--skip", "quantized"])
 }
 
 /// The C and C++ tests are driven by Rust tests, which compile them against the header and run them.
