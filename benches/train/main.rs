@@ -39,7 +39,14 @@ fn bench(options: &Options) -> Outcome {
         return Ok(());
     }
     let model = model::prepare(&options.shape)?;
-    println!("{}, {}, {} rows a step, {} rounds of {} steps", options.shape, options.place(), options.batch, options.rounds, options.steps);
+    println!(
+        "{}, {}, {} rows a step, {} rounds of {} steps",
+        options.shape,
+        options.place(),
+        options.batch,
+        options.rounds,
+        options.steps
+    );
     let mut results = Vec::new();
     if !options.scaling {
         for workload in cases::workloads(&options.case, &options.device)? {
