@@ -317,9 +317,12 @@ fn devices_are_parsed_and_missing_ones_refused() {
     assert_eq!(DeviceChoice::try_from("cuda:3".to_owned()), Ok(DeviceChoice::Cuda(3)));
     assert!(DeviceChoice::try_from("gpu".to_owned()).unwrap_err().contains("cuda:N"));
     assert!(DeviceChoice::Auto.open().is_ok());
-    if !cfg!(feature = "cuda") {
-        assert_eq!(DeviceChoice::Cuda(0).open().unwrap_err().code(), Code::Device);
+    // With a GPU, this one is not there.
+    let err = DeviceChoice::Cuda(99).open().unwrap_err();
+    assert_eq!(err.code(), Code::Device, "{err}");
+    if DeviceChoice::Cuda(0).open().is_err() {
         assert_eq!(available_devices(), ["cpu"]);
+        assert!(DeviceChoice::Auto.open().unwrap().is_host());
     }
 }
 

@@ -75,8 +75,54 @@ fn activation_slope(kind: Activation, x: &Tensor) -> Result<Tensor> {
     })
 }
 
+/// What is added to the scores of each span: made on the host, so a copy for each span would hold the device up.
+struct Masks {
+    window: Option<usize>,
+    /// Of the longest span that begins with its first key; a shorter one's is its corner.
+    longest: Option<Tensor>,
+}
+
+impl Masks {
+    fn new(heads: Heads, spans: &[Span], like: &Tensor) -> Result<Self> {
+        let whole =
+            spans.iter().filter(|span| span.queries.len() == span.num_keys()).max_by_key(|span| span.num_keys());
+        let longest = whole.map(|span| Self::make(heads.window, span, like)).transpose()?;
+        Ok(Masks { window: heads.window, longest })
+    }
+
+    /// `[1, queries, keys]`; none where a query sees every key.
+    fn of(&self, span: &Span, like: &Tensor) -> Result<Option<Tensor>> {
+        let (queries, keys) = (span.queries.len(), span.num_keys());
+        if queries == 1 && span.visible(0, self.window).start == 0 {
+            return Ok(None);
+        }
+        Ok(Some(match &self.longest {
+            Some(mask) if queries == keys => mask.narrow(1, 0, queries)?.narrow(2, 0, keys)?,
+            _ => Self::make(self.window, span, like)?,
+        }))
+    }
+
+    fn make(window: Option<usize>, span: &Span, like: &Tensor) -> Result<Tensor> {
+        let (queries, keys) = (span.queries.len(), span.num_keys());
+        let mask: Vec<f32> = (0..queries)
+            .flat_map(|i| {
+                let visible = span.visible(i, window);
+                (0..keys).map(move |j| if visible.contains(&j) { 0.0 } else { f32::NEG_INFINITY })
+            })
+            .collect();
+        Ok(Tensor::from_vec(mask, (1, queries, keys), like.device())?)
+    }
+}
+
 /// Keys and values repeated for each query head, queries, and probabilities of one span, head-major.
-fn probabilities_of(heads: Heads, span: &Span, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<[Tensor; 4]> {
+fn probabilities_of(
+    heads: Heads,
+    span: &Span,
+    masks: &Masks,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+) -> Result<[Tensor; 4]> {
     let by_head = |x: &Tensor, start: usize, rows: usize, count: usize| -> Result<Tensor> {
         Ok(x.narrow(0, start, rows)?.reshape((rows, count, heads.dim))?.transpose(0, 1)?.contiguous()?)
     };
@@ -91,14 +137,11 @@ fn probabilities_of(heads: Heads, span: &Span, q: &Tensor, k: &Tensor, v: &Tenso
     };
     let q = by_head(q, span.queries.start, queries, heads.queries)?;
     let (k, v) = (of_keys(k)?, of_keys(v)?);
-    let mask: Vec<f32> = (0..queries)
-        .flat_map(|i| {
-            let visible = span.visible(i, heads.window);
-            (0..keys).map(move |j| if visible.contains(&j) { 0.0 } else { f32::NEG_INFINITY })
-        })
-        .collect();
-    let mask = Tensor::from_vec(mask, (1, queries, keys), q.device())?.to_dtype(q.dtype())?;
-    let scores = (q.matmul(&k.t()?)? * f64::from(heads.scale()))?.broadcast_add(&mask)?;
+    let scores = (q.matmul(&k.t()?)? * f64::from(heads.scale()))?;
+    let scores = match masks.of(span, &scores)? {
+        Some(mask) => scores.broadcast_add(&mask)?,
+        None => scores,
+    };
     let e = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
     let p = e.broadcast_div(&e.sum_keepdim(D::Minus1)?)?;
     Ok([q, k, v, p])
@@ -112,10 +155,11 @@ fn token_major(x: &Tensor) -> Result<Tensor> {
 
 /// Causal attention of each span.
 pub(super) fn attention(heads: Heads, spans: &[Span], q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+    let masks = Masks::new(heads, spans, q)?;
     let outputs = spans
         .iter()
         .map(|span| {
-            let [_, _, v, p] = probabilities_of(heads, span, q, k, v)?;
+            let [_, _, v, p] = probabilities_of(heads, span, &masks, q, k, v)?;
             token_major(&p.matmul(&v)?)
         })
         .collect::<Result<Vec<_>>>()?;
@@ -131,9 +175,10 @@ pub(super) fn attention_backward(
     v: &Tensor,
     dout: &Tensor,
 ) -> Result<[Tensor; 3]> {
+    let masks = Masks::new(heads, spans, q)?;
     let (mut dqs, mut dks, mut dvs) = (Vec::new(), Vec::new(), Vec::new());
     for span in spans {
-        let [q, k, v, p] = probabilities_of(heads, span, q, k, v)?;
+        let [q, k, v, p] = probabilities_of(heads, span, &masks, q, k, v)?;
         let queries = span.queries.len();
         let dout = dout.narrow(0, span.queries.start, queries)?;
         let dout = dout.reshape((queries, heads.queries, heads.dim))?.transpose(0, 1)?.contiguous()?;

@@ -131,11 +131,20 @@ fn cuda(index: usize) -> Result<Device> {
     if let Some(device) = open.get(&index) {
         return Ok(device.clone());
     }
-    let device = open_with_stream(index)
-        .map(|device| Device(Some(device)))
-        .map_err(|err| Error::from(err).context(format!("device cuda:{index} cannot be opened")))?;
+    let device = open_with_stream(index).map(|device| Device(Some(device))).map_err(|err| refusal(index, err))?;
     open.insert(index, device.clone());
     Ok(device)
+}
+
+fn refusal(index: usize, err: candle_core::Error) -> Error {
+    let what = format!("device cuda:{index} cannot be opened");
+    if err.to_string().contains("CUDA_ERROR_NO_DEVICE") {
+        let why = "neither an NVIDIA GPU nor its driver was found; use auto or cpu, or install the driver";
+        return Error::new(Code::Device, format!("{what}: {why}"));
+    }
+    let err = Error::from(err);
+    Error::new(if err.code() == Code::OutOfMemory { Code::OutOfMemory } else { Code::Device }, err.message())
+        .context(what)
 }
 
 /// candle's own choice is a stream for each host thread; work of one pass moves from thread to thread, and would run ahead

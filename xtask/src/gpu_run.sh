@@ -12,15 +12,15 @@ summary=$out/summary.txt
 # Where the tests were built, they look for their files.
 built=$(cat "$here/root.txt")
 work=$here/work
-mkdir -p "$work"
+mkdir -p "$work/bin"
 tar -xJf "$here/files.tar.xz" -C "$work"
 if [ ! -e "$built" ]; then
     mkdir -p "$(dirname "$built")"
     ln -s "$work" "$built"
 fi
 for program in tests bench-train; do
-    xz -dkc "$here/$program.xz" >"$work/$program"
-    chmod +x "$work/$program"
+    xz -dkc "$here/$program.xz" >"$work/bin/$program"
+    chmod +x "$work/bin/$program"
 done
 cd "$work" || exit 1
 
@@ -55,10 +55,10 @@ device_info() {
     nproc
 }
 
-on_gpu() { TAILORA_TEST_DEVICE=cuda:0 "$@"; }
+on_gpu() { env -u TAILORA_PYTHON TAILORA_TEST_DEVICE=cuda:0 "$@"; }
 export -f device_info on_gpu
-tests=$work/tests
-bench=$work/bench-train
+tests=$work/bin/tests
+bench=$work/bin/bench-train
 # What is about host memory, the CPU's quantized weights, or Python with fixtures of its own.
 skip=(--skip quantized --skip gguf --skip memory --skip checkpoint_fuzzing --skip constraint --skip damage)
 
@@ -67,10 +67,10 @@ step operators 60 bash -c 'on_gpu "$@"' - "$tests" --nocapture --test-threads 1 
 step operators-pytorch 60 bash -c 'on_gpu "$@"' - "$tests" ops:: tensor:: --skip ops::tests "${skip[@]}"
 step decoder 90 bash -c 'on_gpu "$@"' - "$tests" model:: "${skip[@]}"
 step training 120 bash -c 'on_gpu "$@"' - "$tests" --nocapture --test-threads 1 train::run::curve_tests train::run::device_tests
-step everything-else 90 bash -c 'on_gpu "$@"' - "$tests" adapter:: generate:: train:: report:: --skip curve_tests --skip device_tests "${skip[@]}"
-step bench-0.5b 120 "$bench" --device cuda:0 --batch 16 --rounds 2 --steps 4 --case all-linear
-step bench-1.5b 150 "$bench" --large --device cuda:0 --batch 16 --rounds 1 --steps 4 --case "all-linear f32 every_token"
-step sanitizer 60 bash -c 'on_gpu compute-sanitizer --error-exitcode 9 "$@"' - "$tests" ops::tests
+step adapters-and-text 90 bash -c 'on_gpu "$@"' - "$tests" --test-threads 4 adapter:: generate::tests train::run::tests "${skip[@]}"
+step bench-0.5b 120 "$bench" --device cuda:0 --batch 16 --rounds 1 --steps 8 --case all-linear
+step bench-1.5b 150 "$bench" --large --device cuda:0 --batch 16 --rounds 1 --steps 8 --case "all-linear f32 every_token"
+step sanitizer 120 bash -c 'on_gpu compute-sanitizer --error-exitcode 9 "$@"' - "$tests" ops::tests
 
 echo
 cat "$summary"
