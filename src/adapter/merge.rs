@@ -6,7 +6,7 @@ use super::base::AdapterBase;
 use super::config::LoraConfig;
 use super::manifest::AdapterManifest;
 use super::patterns::PatternMap;
-use super::targets::TargetModules;
+use super::modules::TargetModules;
 use super::{Adapter, check_scale, values};
 use crate::error::{Code, Error, Result};
 use crate::memory;

@@ -2,7 +2,7 @@
 
 use super::Row;
 use super::blanks::without_blanks_around_quotes;
-use super::doctor::{Finding, Findings, Kind};
+use super::findings::{Finding, Findings, Kind};
 use super::encoding::Text;
 use super::file::CHUNK;
 use super::header::{self, Header};
