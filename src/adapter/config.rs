@@ -1,7 +1,7 @@
 //! PEFT's `adapter_config.json`: what we read of it, what we refuse, what we write.
 
-use super::patterns::PatternMap;
 use super::modules::TargetModules;
+use super::patterns::PatternMap;
 use crate::error::{Code, Error, Result};
 use crate::files::read_text;
 use crate::model::{Projection, is_off};

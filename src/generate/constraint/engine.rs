@@ -2,8 +2,8 @@
 
 use super::automaton::NEVER;
 use super::grammar::text_expression;
-use super::rules::{Grammar, Rule, Symbol};
 use super::paths::Costs;
+use super::rules::{Grammar, Rule, Symbol};
 use crate::error::{Code, Error, Result};
 use crate::tokenize::first_line;
 use llguidance::api::{GrammarInit, SkipSpec};
