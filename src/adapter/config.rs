@@ -1,7 +1,7 @@
 //! PEFT's `adapter_config.json`: what we read of it, what we refuse, what we write.
 
+use super::modules::TargetModules;
 use super::patterns::PatternMap;
-use super::targets::TargetModules;
 use crate::error::{Code, Error, Result};
 use crate::files::read_text;
 use crate::model::{Module, ModuleTable, is_off};

@@ -5,8 +5,8 @@
 use super::base::AdapterBase;
 use super::config::LoraConfig;
 use super::manifest::AdapterManifest;
+use super::modules::TargetModules;
 use super::patterns::PatternMap;
-use super::targets::TargetModules;
 use super::{Adapter, check_scale};
 use crate::error::{Code, Error, Result};
 use crate::memory;

@@ -6,6 +6,7 @@ mod init;
 mod load;
 mod manifest;
 mod merge;
+mod modules;
 mod options;
 mod patterns;
 #[cfg(test)]
@@ -18,10 +19,10 @@ mod tests;
 pub(crate) use base::AdapterBase;
 pub(crate) use config::LoraConfig;
 pub(crate) use manifest::AdapterManifest;
+pub use modules::TargetModules;
 pub use options::AdapterOptions;
 pub use patterns::PatternMap;
 pub(crate) use save::FILES as ADAPTER_FILES;
-pub use targets::TargetModules;
 
 use crate::error::{Code, Error, Result};
 use crate::model::{LoraStack, LoraWeights, Module, Site};

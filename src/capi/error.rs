@@ -2,50 +2,9 @@
 
 use super::guard;
 use super::handle;
-use super::status::{self, TAILORA_ERR_INVALID_HANDLE, tailora_status};
+use super::status::{TAILORA_ERR_INVALID_HANDLE, tailora_status};
 use super::types::tailora_error;
-use crate::error::Error;
-use std::ffi::{CStr, CString, c_char};
-
-/// An error as the texts that C reads.
-pub(super) struct ErrorText {
-    status: tailora_status,
-    message: CString,
-    details: CString,
-}
-
-impl ErrorText {
-    pub(super) fn new(error: &Error) -> Self {
-        let details = serde_json::Value::Object(error.details().clone()).to_string();
-        ErrorText { status: status::of(error.code()), message: c_text(error.message()), details: c_text(&details) }
-    }
-
-    pub(super) fn message(&self) -> &CStr {
-        &self.message
-    }
-
-    pub(super) fn details(&self) -> &CStr {
-        &self.details
-    }
-}
-
-/// A NUL inside (from a host's own text, quoted in a message) becomes visible instead of ending the text.
-pub(super) fn c_text(text: &str) -> CString {
-    CString::new(text.replace('\0', "\u{2400}")).unwrap_or_default()
-}
-
-/// Gives `error` to the host, if it wants one.
-///
-/// # Safety
-/// `err` is NULL or points to memory for one handle.
-pub(super) unsafe fn raise(err: *mut *mut tailora_error, error: Error) -> crate::error::Result<()> {
-    if !err.is_null() {
-        let token = handle::insert(ErrorText::new(&error))?;
-        // SAFETY: not NULL, and the caller's promise.
-        unsafe { err.write(token) };
-    }
-    Ok(())
-}
+use std::ffi::c_char;
 
 /// The error's code: one of `TAILORA_ERR_*`. `TAILORA_ERR_INVALID_HANDLE` also if `error` is not an error's handle.
 ///

@@ -2,8 +2,8 @@
 //! thread of the library's own (`worker`) in [`caught`].
 
 use super::args::clear;
-use super::error::raise;
 use super::panic::{self, Caught};
+use super::raise::raise;
 use super::status::{self, TAILORA_OK, tailora_status};
 use super::types::tailora_error;
 use crate::error::{Code, Error, Result};

@@ -5,6 +5,9 @@
 //! that no user-space pointer has on the platforms we run on, so a host that dereferences one faults at once.
 //! Entries are `Arc`s: a call holds its own clone, hence freeing during a call is safe and free order does not matter.
 
+use super::error_text::ErrorText;
+use super::exclusive::Exclusive;
+use super::open_stream::OpenStream;
 use super::types::*;
 use crate::adapter::Adapter;
 use crate::control::Cancel;
@@ -13,7 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::generate::Session;
 use crate::language_model::LanguageModel;
 use std::any::Any;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("handles need 64-bit pointers: tag, generation and slot share one");
@@ -44,36 +47,13 @@ macro_rules! handles {
 }
 
 handles! {
-    tailora_error = 0x51, "error", super::error::ErrorText;
+    tailora_error = 0x51, "error", ErrorText;
     tailora_cancel = 0x52, "cancel", Cancel;
     tailora_model = 0x53, "model", LanguageModel;
     tailora_adapter = 0x54, "adapter", Adapter;
     tailora_dataset = 0x55, "dataset", Dataset;
     tailora_session = 0x56, "session", Exclusive<Session>;
-    tailora_stream = 0x57, "stream", super::stream::Open;
-}
-
-/// An object that one call at a time may use.
-pub(super) struct Exclusive<T>(Mutex<T>);
-
-impl<T> Exclusive<T> {
-    pub(super) fn new(value: T) -> Self {
-        Exclusive(Mutex::new(value))
-    }
-
-    /// The object for the length of a call. A panic while the guard lives poisons it for good.
-    pub(super) fn enter(&self, name: &'static str) -> Result<MutexGuard<'_, T>> {
-        self.0.try_lock().map_err(|refused| match refused {
-            TryLockError::WouldBlock => Error::new(
-                Code::Busy,
-                format!("the {name} is in use by another call; one call at a time, or one {name} per thread"),
-            ),
-            TryLockError::Poisoned(_) => Error::new(
-                Code::Poisoned,
-                format!("an internal error left the {name} half-changed; free it and make a new one"),
-            ),
-        })
-    }
+    tailora_stream = 0x57, "stream", OpenStream;
 }
 
 struct Slot {

@@ -1,6 +1,6 @@
 //! The library's log records (`tracing`) to a host's sink.
 
-use super::error::c_text;
+use super::error_text::c_text;
 use super::guard;
 use super::status::{TAILORA_OK, TAILORA_PENDING, tailora_status};
 use super::types::*;

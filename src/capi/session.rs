@@ -1,7 +1,8 @@
 //! Sessions: text and reports from a model through a stack of adapters.
 
 use super::args::{clear, options, required, sized_text};
-use super::handle::{self, Exclusive};
+use super::exclusive::Exclusive;
+use super::handle;
 use super::status::{TAILORA_OK, TAILORA_STOPPED, tailora_status};
 use super::text::give;
 use super::types::*;

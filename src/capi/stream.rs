@@ -1,34 +1,19 @@
 //! Streams: a text while it is being generated.
 
 use super::args::{clear, options, required, sized_text};
-use super::handle::{self, Exclusive};
+use super::exclusive::Exclusive;
+use super::handle;
+use super::open_stream::{OpenStream, Work};
 use super::status::{TAILORA_DONE, TAILORA_OK, tailora_status};
 use super::text::give;
 use super::types::*;
 use super::{cancel as cancels, guard, records, session, worker};
-use crate::control::Cancel;
-use crate::generate::{GenerateOptions, Stream};
+use crate::generate::GenerateOptions;
 use std::ffi::c_char;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 const NAME: &str = "stream";
-
-/// A stream, and the chunk that the host is reading.
-pub(super) struct Open {
-    work: Exclusive<Work>,
-    chunk: Mutex<Vec<u8>>,
-}
-
-/// A stream and what may stop it.
-struct Work {
-    stream: Stream,
-    cancel: Cancel,
-    logprobs: bool,
-    begun: Instant,
-    /// Whether its end was logged.
-    ended: bool,
-}
 
 /// Starts answering a prompt, as `tailora_session_generate` does, chunk by chunk. Nothing is computed between calls. The
 /// stream keeps the adapters that are attached now; the session may be used, changed or freed meanwhile.
@@ -59,7 +44,7 @@ pub unsafe extern "C" fn tailora_stream_open(
                 let stream = session.enter(session::NAME)?.stream(&prompt, &options)?;
                 Ok(Work { stream, cancel, logprobs: options.logprobs, begun: Instant::now(), ended: false })
             })?;
-            stream.write(handle::insert(Open { work: Exclusive::new(work), chunk: Mutex::default() })?);
+            stream.write(handle::insert(OpenStream { work: Exclusive::new(work), chunk: Mutex::default() })?);
             Ok(())
         })
     }

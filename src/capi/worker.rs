@@ -140,7 +140,7 @@ fn lock() -> std::sync::MutexGuard<'static, Vec<Sender<Job>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capi::handle::Exclusive;
+    use crate::capi::exclusive::Exclusive;
     use crate::control::Phase;
     use std::sync::Arc;
     use std::time::{Duration, Instant};

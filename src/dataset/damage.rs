@@ -1,6 +1,6 @@
 //! Signs that a field was damaged before the file was written: by a wrong encoding, a spreadsheet, an export.
 
-use super::doctor::Kind;
+use super::findings::Kind;
 use super::invisible::{is_invisible, is_joiner};
 use encoding_rs::{GB18030, WINDOWS_1252};
 use fancy_regex::Regex;

@@ -1,7 +1,7 @@
 //! The header: which column is which, and what to say if one is not there.
 
-use super::doctor::{Finding, Findings, Kind};
-use super::invisible::visible;
+use super::findings::{Finding, Findings, Kind};
+use super::invisible::{plain, visible};
 use super::problems::Problem;
 use super::separator;
 use crate::error::{Error, Result};
@@ -13,16 +13,6 @@ const LISTED: usize = 50;
 /// A name as it counts: without white space around it, and without characters that nobody sees.
 pub(super) fn clean(name: &str) -> String {
     visible(name).trim().to_owned()
-}
-
-/// A name as people compare it: also without quotes, inner blanks, case and width.
-pub(super) fn plain(name: &str) -> String {
-    let narrow = |c: char| match c {
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
-        c => c,
-    };
-    let kept = |c: &char| !c.is_whitespace() && !matches!(c, '"' | '\'' | '_' | '-');
-    visible(name).chars().map(narrow).filter(kept).flat_map(char::to_lowercase).collect()
 }
 
 /// The names in the header, on this line of the file.

@@ -25,6 +25,16 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A name as people compare it: also without quotes, inner blanks, case and width.
+pub(super) fn plain(name: &str) -> String {
+    let narrow = |c: char| match c {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+        c => c,
+    };
+    let kept = |c: &char| !c.is_whitespace() && !matches!(c, '"' | '\'' | '_' | '-');
+    visible(name).chars().map(narrow).filter(kept).flat_map(char::to_lowercase).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

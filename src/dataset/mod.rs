@@ -13,6 +13,7 @@ mod doctor;
 mod encoding;
 mod examples;
 mod file;
+mod findings;
 mod header;
 mod invisible;
 mod legacy;
@@ -59,7 +60,7 @@ pub struct Dataset {
     delimiter: char,
     bytes: usize,
     sha256: String,
-    findings: doctor::Findings,
+    findings: findings::Findings,
 }
 
 impl Dataset {

@@ -1,6 +1,6 @@
 //! Personal data in a field: what a company must not train on without thought.
 
-use super::doctor::Kind;
+use super::findings::Kind;
 use fancy_regex::Regex;
 use std::sync::LazyLock;
 

@@ -2,9 +2,9 @@
 
 use super::Row;
 use super::blanks::without_blanks_around_quotes;
-use super::doctor::{Finding, Findings, Kind};
 use super::encoding::Text;
 use super::file::CHUNK;
+use super::findings::{Finding, Findings, Kind};
 use super::header::{self, Header};
 use super::options::{DatasetOptions, EmptyRows};
 use super::problems::{Problem, Problems};

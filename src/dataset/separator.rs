@@ -1,5 +1,6 @@
 //! What stands between fields: the option, unless the file says it itself.
 
+use super::invisible::plain;
 use crate::error::Result;
 use crate::options::invalid;
 
@@ -35,7 +36,7 @@ pub(super) fn line(text: &[u8]) -> Option<(u8, usize)> {
 pub(super) fn likely(header: &str, delimiter: u8, columns: [&str; 2]) -> Option<char> {
     let others = COMMON.into_iter().filter(|&c| u32::from(c) != u32::from(delimiter) && header.contains(c));
     let has_both = |&c: &char| {
-        let is = |name: &str| header.split(c).any(|cell| super::header::plain(cell) == super::header::plain(name));
+        let is = |name: &str| header.split(c).any(|cell| plain(cell) == plain(name));
         is(columns[0]) && is(columns[1])
     };
     others.clone().find(has_both).or(others.clone().next())

@@ -13,6 +13,7 @@ mod prompt;
 mod stream;
 mod template;
 mod tokenizer;
+mod tokenizer_json;
 mod vetting;
 mod vocabulary;
 

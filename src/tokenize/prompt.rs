@@ -2,6 +2,7 @@
 
 use super::control_tokens::{ControlTokens, escapes_marks};
 use super::probe::Learnt;
+use super::template::joined;
 use super::{ChatTemplate, Message, Tokenizer};
 use crate::error::{Code, Error, Result};
 use jiff::civil::Date;
@@ -191,8 +192,4 @@ impl PromptFormat {
 fn plain(text: &str) -> Cow<'_, str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) }
-}
-
-pub(super) fn joined(system: Option<String>, user: &str) -> String {
-    system.map_or_else(|| user.to_owned(), |system| format!("{system}\n\n{user}"))
 }

@@ -69,6 +69,16 @@ impl StreamDecoder {
     }
 }
 
+impl Tokenizer {
+    /// The text of `ids`. Invalid UTF-8 gives U+FFFD; ids outside the vocabulary give nothing.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
+        let mut stream = StreamDecoder::with_special(self, skip_special);
+        let mut text: String = ids.iter().filter_map(|&id| stream.push(id)).collect();
+        text.extend(stream.finish());
+        text
+    }
+}
+
 /// Takes everything off `pending` but an incomplete character at its end.
 fn take_complete(pending: &mut Vec<u8>) -> String {
     let mut text = String::new();

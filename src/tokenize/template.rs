@@ -175,6 +175,11 @@ fn default_template(value: serde_json::Value, path: &Path) -> Result<Option<Stri
     .with_path(path))
 }
 
+/// A role prompt and a question as one text, for templates without a role prompt.
+pub(super) fn joined(system: Option<String>, user: &str) -> String {
+    system.map_or_else(|| user.to_owned(), |system| format!("{system}\n\n{user}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! What stands inside one terminal of the grammar: how far a text has come, and the shortest way to its end.
 
-use super::grammar::Rule;
+use super::rules::Rule;
 use llguidance::derivre::raw::{DerivCache, ExprSet, RelevanceCache};
 use llguidance::derivre::{AlphabetInfo, ExprRef, RegexAst, RegexBuilder};
 use std::collections::{HashMap, VecDeque};

@@ -1,8 +1,9 @@
 //! The grammar as llguidance takes it. What can never end is left out, so that no mask leads into it.
 
 use super::automaton::NEVER;
-use super::grammar::{Grammar, Rule, Symbol, text_expression};
+use super::grammar::text_expression;
 use super::paths::Costs;
+use super::rules::{Grammar, Rule, Symbol};
 use crate::error::{Code, Error, Result};
 use crate::tokenize::first_line;
 use llguidance::api::{GrammarInit, SkipSpec};

@@ -3,6 +3,7 @@
 
 use super::automaton::Automaton;
 use super::number::MOST_REMAINDERS;
+use super::rules::{Grammar, Pattern, Rule, Symbol};
 use super::shape::{ArrayShape, ObjectShape, Places, Reader, Shape};
 use super::source::{Loc, Source};
 use super::text::{self, TextShape, quoted_literal};
@@ -19,46 +20,6 @@ const MOST_LENGTH: usize = 1_000_000;
 
 /// The engine's units that make up a step of ours.
 const COST_PER_STEP: usize = 100;
-
-pub(super) type Symbol = u32;
-
-#[derive(Debug, Clone)]
-pub(super) enum Rule {
-    /// Not made yet.
-    Pending,
-    /// Exactly these bytes; at least one.
-    Literal(Box<[u8]>),
-    /// A string of so many characters, with its quotes.
-    Text {
-        min: usize,
-        max: Option<usize>,
-    },
-    /// The expression of this number.
-    Pattern(usize),
-    Sequence(Vec<Symbol>),
-    Choice(Vec<Symbol>),
-    /// Items with commas between them; at least one.
-    List {
-        item: Symbol,
-        min: usize,
-        max: Option<usize>,
-    },
-}
-
-/// An expression, and the keyword that it comes from, for messages.
-pub(super) struct Pattern {
-    pub(super) ast: RegexAst,
-    pub(super) place: Loc,
-    pub(super) keyword: &'static str,
-}
-
-pub(super) struct Grammar {
-    pub(super) rules: Vec<Rule>,
-    pub(super) patterns: Vec<Pattern>,
-    pub(super) start: Symbol,
-    /// The literal between the items of lists; there if there is any list.
-    pub(super) comma: Option<Symbol>,
-}
 
 /// What a grammar is made of while it is made.
 pub(super) struct Builder<'a> {

@@ -4,7 +4,7 @@
 //! schema → source, keywords   places that are checked and found
 //!        → shape, merge       what documents look like, type by type
 //!          (negation, holds; number, decimal, text, pattern)
-//!        → grammar            rules of bytes
+//!        → grammar, rules     rules of bytes
 //!        → engine             llguidance, for masks
 //!        → way_out            how a document ends soonest (paths, automaton)
 //! ```
@@ -23,6 +23,7 @@ mod negation;
 mod number;
 mod paths;
 mod pattern;
+mod rules;
 mod shape;
 mod source;
 mod text;

@@ -1,7 +1,7 @@
 //! What all documents of one schema share: the shortest text of every rule, and where rules that are begun go on.
 
 use super::automaton::{At, Automaton, NEVER, TextAt, text_limits};
-use super::grammar::{Grammar, Rule, Symbol};
+use super::rules::{Grammar, Rule, Symbol};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -5,8 +5,8 @@
 //! the schema was compiled. So the way out costs next to nothing to know at any time.
 
 use super::automaton::{At, Automaton, NEVER, TextAt, text_limits};
-use super::grammar::{Rule, Symbol};
 use super::paths::{END, Frame, Paths, Reading, Shared};
+use super::rules::{Rule, Symbol};
 use std::collections::HashSet;
 use std::sync::Arc;
 

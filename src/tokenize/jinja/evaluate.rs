@@ -3,9 +3,10 @@
 use super::Fault;
 use super::arguments::Args;
 use super::ast::{Arguments, Comparison, Expr, Filter, Kind, Unary};
-use super::run::{Frame, Run};
-use super::value::{Callable, Loop, Value};
-use super::{filters, globals, is_tests, methods, operators};
+use super::names::is_method;
+use super::run::Run;
+use super::value::{Callable, Frame, Loop, Value};
+use super::{globals, is_tests, methods, operators, subscript};
 use std::cmp::Ordering;
 use std::rc::Rc;
 
@@ -61,11 +62,11 @@ impl Run {
             Kind::Attribute(of, name) => self.attribute(&self.value(of, frame)?, name),
             Kind::Item(of, index) => {
                 let (of, index) = (self.value(of, frame)?, self.value(index, frame)?);
-                operators::item(self, &of, &index)
+                subscript::item(self, &of, &index)
             }
             Kind::Slice { of, start, stop, step } => {
                 let part = |part: &Option<Expr>| part.as_ref().map(|part| self.value(part, frame)).transpose();
-                operators::slice(self, &self.value(of, frame)?, part(start)?, part(stop)?, part(step)?)
+                subscript::slice(self, &self.value(of, frame)?, part(start)?, part(stop)?, part(step)?)
             }
             Kind::Call(..) => self.call_with(expr, None, frame),
             Kind::Filter(of, filter) => {
@@ -130,7 +131,7 @@ impl Run {
             // What `groupby` gives.
             return Ok(list.items[at].clone());
         }
-        if methods::is_known(of, name) {
+        if is_method(of, name) {
             return Ok(Value::Callable(Rc::new(Callable::Method(of.clone(), name.to_owned()))));
         }
         let Value::Dict(dict) = of else { return Ok(missing(of, name)) };
@@ -201,7 +202,7 @@ impl Run {
         args.named.extend(caller.map(|caller| ("caller".to_owned(), caller)));
         let result = match method {
             // The usual case, without a value for the method itself.
-            Some((of, name)) if methods::is_known(&of, name) => methods::call(self, &of, name, args),
+            Some((of, name)) if is_method(&of, name) => methods::call(self, &of, name, args),
             Some((of, name)) => self.attribute(&of, name).and_then(|callee| self.call(&callee, args)),
             None => self.value(callee, frame).and_then(|callee| self.call(&callee, args)),
         };
@@ -234,7 +235,7 @@ impl Run {
 
     pub fn apply_filter(&self, value: Value, filter: &Filter, frame: &Rc<Frame>) -> Result<Value, Fault> {
         let args = self.arguments(&filter.arguments, frame)?;
-        self.nested(|| filters::apply(self, &filter.name, value, args)).map_err(|fault| fault.at(filter.line))
+        self.nested(|| self.filter(&filter.name, value, args)).map_err(|fault| fault.at(filter.line))
     }
 }
 

@@ -3,8 +3,8 @@
 use super::Fault;
 use super::arguments::Args;
 use super::ast::{Expr, Filter, For, Macro, Statement, Target};
-use super::run::{Frame, Run};
-use super::value::{Callable, Loop, Value};
+use super::run::Run;
+use super::value::{Callable, Frame, Loop, Value};
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;

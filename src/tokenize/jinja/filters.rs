@@ -2,46 +2,20 @@
 
 use super::Fault;
 use super::arguments::{Args, count, flag, integer, text};
+use super::names::is_method;
 use super::run::Run;
 use super::value::Value;
 use super::{format, json, list_filters, text_methods};
 use std::sync::Arc;
 
-const NAMES: [&str; 27] = [
-    "abs",
-    "capitalize",
-    "center",
-    "default",
-    "d",
-    "escape",
-    "e",
-    "float",
-    "format",
-    "indent",
-    "int",
-    "length",
-    "count",
-    "lower",
-    "replace",
-    "round",
-    "safe",
-    "string",
-    "striptags",
-    "title",
-    "tojson",
-    "trim",
-    "truncate",
-    "upper",
-    "wordcount",
-    "attr",
-    "items",
-];
-
-pub(super) fn is_known(name: &str) -> bool {
-    NAMES.contains(&name) || list_filters::is_known(name)
+impl Run {
+    /// A filter by its name, for those that take other filters.
+    pub(super) fn filter(&self, name: &str, value: Value, args: Args) -> Result<Value, Fault> {
+        apply(self, name, value, args)
+    }
 }
 
-pub(super) fn apply(run: &Run, name: &str, value: Value, args: Args) -> Result<Value, Fault> {
+fn apply(run: &Run, name: &str, value: Value, args: Args) -> Result<Value, Fault> {
     match name {
         "abs" => match (value.as_int(), value.as_float()) {
             (Some(number), _) => {
@@ -145,7 +119,7 @@ pub(super) fn apply(run: &Run, name: &str, value: Value, args: Args) -> Result<V
             let name = text(name)?.ok_or_else(|| Fault::of("attr needs a name"))?;
             // Attributes only, never entries, as in Jinja2.
             match &value {
-                Value::Dict(_) if !super::methods::is_known(&value, &name) => Ok(Value::undefined(&name)),
+                Value::Dict(_) if !is_method(&value, &name) => Ok(Value::undefined(&name)),
                 _ => run.attribute(&value, &name),
             }
         }

@@ -2,8 +2,8 @@
 
 use super::Fault;
 use super::arguments::Args;
-use super::operators;
 use super::run::Run;
+use super::subscript;
 use super::text;
 use super::value::Value;
 use std::sync::Arc;
@@ -239,7 +239,7 @@ fn field_value(run: &Run, path: &str, args: &Args, next_index: &mut usize) -> Re
         if let Some(inside) = rest.strip_prefix('[') {
             let (key, after) = inside.split_once(']').ok_or_else(|| Fault::of("Missing ']' in format string"))?;
             let key = key.parse().map_or_else(|_| run.text(key), |at| Ok(Value::Int(at)))?;
-            value = operators::item(run, &value, &key)?;
+            value = subscript::item(run, &value, &key)?;
             rest = after;
         } else {
             let inside = rest.strip_prefix('.').ok_or_else(|| Fault::of("expected '.' or '[' in format string"))?;

@@ -2,9 +2,10 @@
 
 use super::Fault;
 use super::arguments::Args;
+use super::names::is_filter;
+use super::operators;
 use super::run::Run;
 use super::value::Value;
-use super::{filters, operators};
 use std::cmp::Ordering;
 use std::rc::Rc;
 
@@ -94,7 +95,7 @@ pub(super) fn test(run: &Run, name: &str, value: &Value, args: Args) -> Result<b
         "odd" => !remainder(2)?,
         "true" => matches!(value, Value::Bool(true)),
         "false" => matches!(value, Value::Bool(false)),
-        "filter" => filters::is_known(&name_of()?),
+        "filter" => is_filter(&name_of()?),
         "test" => is_known(&name_of()?),
         "float" => matches!(value, Value::Float(_)),
         "integer" => matches!(value, Value::Int(_)),

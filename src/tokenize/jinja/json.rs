@@ -65,7 +65,7 @@ impl Style {
             Value::Dict(dict) => {
                 let mut entries: Vec<_> = dict.entries.iter().collect();
                 if self.sort_keys {
-                    super::list_filters::sort_by(run, &mut entries, |run, a, b| a.0.order(run, &b.0))?;
+                    super::sorting::sort_by(run, &mut entries, |run, a, b| a.0.order(run, &b.0))?;
                 }
                 push(run, out, "{")?;
                 for (i, (key, value)) in entries.into_iter().enumerate() {

@@ -2,37 +2,13 @@
 
 use super::Fault;
 use super::arguments::{Args, count, flag, text};
+use super::names::is_filter;
 use super::run::Run;
+use super::sorting::sort_by;
 use super::value::Value;
-use super::{filters, is_tests, operators, text_methods};
+use super::{is_tests, operators, subscript, text_methods};
 use std::cmp::Ordering;
 use std::sync::Arc;
-
-const NAMES: [&str; 19] = [
-    "batch",
-    "dictsort",
-    "first",
-    "groupby",
-    "join",
-    "last",
-    "list",
-    "map",
-    "max",
-    "min",
-    "reject",
-    "rejectattr",
-    "reverse",
-    "select",
-    "selectattr",
-    "slice",
-    "sort",
-    "sum",
-    "unique",
-];
-
-pub(super) fn is_known(name: &str) -> bool {
-    NAMES.contains(&name)
-}
 
 pub(super) fn apply(run: &Run, name: &str, value: Value, args: Args) -> Result<Value, Fault> {
     match name {
@@ -138,9 +114,9 @@ fn attribute_or(attribute: Option<Value>, default: Option<Value>) -> impl Fn(&Ru
         Some(Value::Text(path)) => path.split('.').try_fold(item.clone(), |value, part| {
             run.spend(1)?;
             let key = part.parse().map_or_else(|_| run.text(part), |at| Ok(Value::Int(at)))?;
-            operators::item(run, &value, &key).map(&or_default)
+            subscript::item(run, &value, &key).map(&or_default)
         }),
-        Some(other) => operators::item(run, item, other).map(&or_default),
+        Some(other) => subscript::item(run, item, other).map(&or_default),
     }
 }
 
@@ -170,11 +146,11 @@ fn map(run: &Run, value: &Value, mut args: Args) -> Result<Value, Fault> {
     } else {
         let name =
             text(Some(args.positional.remove(0)))?.ok_or_else(|| Fault::of("map requires the name of a filter"))?;
-        if !filters::is_known(&name) {
+        if !is_filter(&name) {
             return Err(Fault::of(format!("there is no filter `{name}`")));
         }
         for item in items {
-            mapped.push(run.nested(|| filters::apply(run, &name, item, args.clone()))?);
+            mapped.push(run.nested(|| run.filter(&name, item, args.clone()))?);
         }
     }
     run.list(mapped)
@@ -206,24 +182,6 @@ fn select(run: &Run, name: &str, value: &Value, mut args: Args) -> Result<Value,
         }
     }
     run.list(kept)
-}
-
-/// A stable sort whose comparison may fail.
-pub(super) fn sort_by<T>(
-    run: &Run,
-    items: &mut [T],
-    compare: impl Fn(&Run, &T, &T) -> Result<Ordering, Fault>,
-) -> Result<(), Fault> {
-    let mut failed = None;
-    items.sort_by(|a, b| match (&failed, compare(run, a, b)) {
-        (None, Ok(order)) => order,
-        (None, Err(fault)) => {
-            failed = Some(fault);
-            Ordering::Equal
-        }
-        _ => Ordering::Equal,
-    });
-    failed.map_or(Ok(()), Err)
 }
 
 fn sort(run: &Run, items: Vec<Value>, reverse: bool, cased: bool, attribute: Option<Value>) -> Result<Value, Fault> {

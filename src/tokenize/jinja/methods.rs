@@ -6,26 +6,6 @@ use super::run::Run;
 use super::text_methods;
 use super::value::{Callable, Value};
 
-const DICT: [&str; 11] =
-    ["get", "items", "keys", "values", "copy", "clear", "pop", "popitem", "setdefault", "update", "fromkeys"];
-const LIST: [&str; 11] =
-    ["count", "index", "copy", "append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"];
-
-/// Whether a value has a method of that name.
-pub(super) fn is_known(of: &Value, name: &str) -> bool {
-    match of {
-        Value::Text(_) => text_methods::is_known(name),
-        Value::Dict(_) => DICT.contains(&name),
-        Value::List(list) => LIST[..if list.tuple { 2 } else { LIST.len() }].contains(&name),
-        Value::Loop(_) => ["cycle", "changed"].contains(&name),
-        Value::Callable(callable) => match &**callable {
-            Callable::Cycler { .. } => ["next", "reset"].contains(&name),
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
 pub(super) fn call(run: &Run, of: &Value, name: &str, args: Args) -> Result<Value, Fault> {
     match of {
         Value::Text(text) => text_methods::call(run, text, name, args),

@@ -9,6 +9,7 @@
 
 mod arguments;
 mod ast;
+mod comparison;
 mod evaluate;
 mod execute;
 mod expressions;
@@ -20,9 +21,12 @@ mod json;
 mod lexer;
 mod list_filters;
 mod methods;
+mod names;
 mod operators;
 mod parser;
 mod run;
+mod sorting;
+mod subscript;
 mod text;
 mod text_methods;
 mod value;

@@ -374,7 +374,7 @@ impl Parser {
     pub fn filter(&mut self) -> Result<Filter, Fault> {
         let line = self.line();
         let name = self.dotted_name("the name of a filter")?;
-        if !super::filters::is_known(&name) {
+        if !super::names::is_filter(&name) {
             return Err(self.fault(format!("there is no filter `{name}`")));
         }
         let arguments = if self.is_symbol("(") { self.arguments()? } else { Arguments::default() };

@@ -2,7 +2,7 @@
 
 use super::Fault;
 use super::ast::Statement;
-use super::value::{Dict, List, Value};
+use super::value::{Dict, Frame, List, Value};
 use jiff::civil::DateTime;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -30,32 +30,6 @@ pub(super) struct Run {
     now: DateTime,
 }
 
-/// Variables of a block.
-pub(super) struct Frame {
-    variables: RefCell<HashMap<String, Value>>,
-    parent: Option<Rc<Frame>>,
-}
-
-impl Frame {
-    pub fn inside(parent: &Rc<Frame>) -> Rc<Frame> {
-        Rc::new(Frame { variables: RefCell::default(), parent: Some(parent.clone()) })
-    }
-
-    pub fn set(&self, name: &str, value: Value) {
-        self.variables.borrow_mut().insert(name.to_owned(), value);
-    }
-
-    pub fn get(&self, name: &str) -> Option<Value> {
-        let mut frame = self;
-        loop {
-            if let Some(value) = frame.variables.borrow().get(name) {
-                return Some(value.clone());
-            }
-            frame = frame.parent.as_deref()?;
-        }
-    }
-}
-
 impl Run {
     pub fn new(variables: &[(String, Value)], now: DateTime) -> Self {
         let given: usize = variables.iter().map(|(_, value)| value.size()).sum();
@@ -69,7 +43,7 @@ impl Run {
     }
 
     pub fn template(&self, body: &[Statement], variables: Vec<(String, Value)>) -> Result<String, Fault> {
-        let root = Rc::new(Frame { variables: RefCell::new(variables.into_iter().collect()), parent: None });
+        let root = Frame::root(variables.into_iter().collect());
         // What the template sets lies above what it was given, as macros may be called from anywhere.
         let frame = Frame::inside(&root);
         self.statements(body, &frame)?;

@@ -3,60 +3,10 @@
 use super::Fault;
 use super::arguments::{Args, count, flag, integer, text};
 use super::format;
-use super::operators;
 use super::run::Run;
+use super::subscript;
 use super::value::Value;
 use std::sync::Arc;
-
-const NAMES: [&str; 43] = [
-    "capitalize",
-    "casefold",
-    "center",
-    "count",
-    "endswith",
-    "expandtabs",
-    "find",
-    "format",
-    "format_map",
-    "index",
-    "isalnum",
-    "isalpha",
-    "isascii",
-    "isdecimal",
-    "isdigit",
-    "isidentifier",
-    "islower",
-    "isnumeric",
-    "isprintable",
-    "isspace",
-    "istitle",
-    "isupper",
-    "join",
-    "ljust",
-    "lower",
-    "lstrip",
-    "partition",
-    "removeprefix",
-    "removesuffix",
-    "replace",
-    "rfind",
-    "rindex",
-    "rjust",
-    "rpartition",
-    "rsplit",
-    "rstrip",
-    "split",
-    "splitlines",
-    "startswith",
-    "strip",
-    "swapcase",
-    "title",
-    "upper",
-];
-
-pub(super) fn is_known(name: &str) -> bool {
-    NAMES.contains(&name) || name == "zfill"
-}
 
 pub(super) fn call(run: &Run, of: &str, name: &str, args: Args) -> Result<Value, Fault> {
     run.look(of.len())?;
@@ -202,7 +152,7 @@ fn search(run: &Run, of: &str, name: &str, args: Args) -> Result<Value, Fault> {
                 Value::Int(if name == "count" { 0 } else { -1 })
             });
         }
-        whole = operators::slice(run, &run.text(of)?, start, end, None)?;
+        whole = subscript::slice(run, &run.text(of)?, start, end, None)?;
         whole.as_text().map_or("", |text| text)
     } else {
         offset = 0;
