@@ -2,6 +2,8 @@
 
 mod base;
 mod config;
+#[cfg(test)]
+mod config_tests;
 mod init;
 mod load;
 mod manifest;

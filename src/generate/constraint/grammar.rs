@@ -2,7 +2,7 @@
 //! nests or refers to itself, nothing here recurses.
 
 use super::automaton::Automaton;
-use super::number::MOST_REMAINDERS;
+use super::digits::MOST_REMAINDERS;
 use super::rules::{Grammar, Pattern, Rule, Symbol};
 use super::shape::{ArrayShape, ObjectShape, Places, Reader, Shape};
 use super::source::{Loc, Source};

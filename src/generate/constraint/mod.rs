@@ -14,15 +14,19 @@
 
 mod automaton;
 mod decimal;
+mod digits;
+mod disjoint;
 mod engine;
 mod grammar;
 mod holds;
 mod keywords;
 mod merge;
+mod merge_objects;
 mod negation;
 mod number;
 mod paths;
 mod pattern;
+mod pointer;
 mod rules;
 mod shape;
 mod source;

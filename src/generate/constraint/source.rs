@@ -2,6 +2,7 @@
 //! the right value, and how much work the whole may cost. No walk here is recursive.
 
 use super::keywords::{KEYWORDS, Kind, REFUSED, is_annotation, nearest};
+use super::pointer::{descend, percent_decoded, step, unescaped};
 use crate::control::Cancel;
 use crate::error::{Code, Error, Result};
 use serde_json::Value;
@@ -339,45 +340,6 @@ impl Kind {
 pub(super) fn count(value: &Value) -> Option<usize> {
     let float = || value.as_f64().filter(|v| *v >= 0.0 && v.fract() == 0.0).map(|v| v.min(usize::MAX as f64) as usize);
     value.as_u64().map(|value| value as usize).or_else(float)
-}
-
-fn descend<'v>(value: &'v Value, steps: &[&str]) -> Option<&'v Value> {
-    steps.iter().try_fold(value, |value, step| match value {
-        Value::Object(entries) => entries.get(*step),
-        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-        _ => None,
-    })
-}
-
-fn step(pointer: &str, part: &str) -> String {
-    format!("{pointer}/{}", part.replace('~', "~0").replace('/', "~1"))
-}
-
-fn unescaped(part: &str) -> String {
-    part.replace("~1", "/").replace("~0", "~")
-}
-
-/// `None` if what is left is no UTF-8. A `%` without two hex digits after it stands for itself.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let hex = tail
-            .get(..2)
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match hex {
-            Some(decoded) if byte == b'%' => {
-                bytes.push(decoded);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// For messages.

@@ -15,6 +15,7 @@ mod execute;
 mod expressions;
 mod filters;
 mod format;
+mod format_spec;
 mod globals;
 mod is_tests;
 mod json;

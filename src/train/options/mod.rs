@@ -1,7 +1,11 @@
 //! What may be asked of a training.
 
+mod file;
 mod memory;
+#[cfg(test)]
+mod tests;
 mod train_options;
+mod validate;
 
 pub(crate) use memory::shown;
 pub use memory::{AutoWord, ByteSize, GradientCheckpointing};

@@ -2,15 +2,9 @@
 
 use super::memory::{ByteSize, GradientCheckpointing};
 use crate::adapter::{LoraConfig, PatternMap, TargetModules};
-use crate::error::{Code, Error, Result};
-use crate::files::read_text;
-use crate::options::{Options, from_value, invalid, read};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-
-const MAX_FILE: u64 = 1 << 20;
+use std::path::PathBuf;
 
 /// How the learning rate goes on after the warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -181,77 +175,7 @@ impl Default for TrainOptions {
     }
 }
 
-impl Options for TrainOptions {
-    const NAME: &'static str = "train";
-
-    fn check(&self) -> Result<()> {
-        check_name(&self.name)?;
-        if self.validation_folds == Some(1) {
-            return Err(invalid("validation_folds", 1, "0 for none, or from 2 to 40"));
-        }
-        if let Some(dir) = &self.output_dir {
-            check_output_dir(dir)?;
-        } else {
-            if self.checkpoint_steps > 0 {
-                return Err(invalid("checkpoint_steps", self.checkpoint_steps, "0, or `output_dir` to be set too"));
-            }
-            if self.resume_from_checkpoint {
-                return Err(invalid("resume_from_checkpoint", true, "false, or `output_dir` to be set too"));
-            }
-        }
-        self.max_memory.as_ref().map(|size| size.bytes("max_memory")).transpose()?;
-        self.rank_pattern.compile().and_then(|_| self.alpha_pattern.compile()).map(drop)
-    }
-}
-
-/// The name becomes part of a folder's name, on every system the library runs on.
-fn check_name(name: &str) -> Result<()> {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let length = name.chars().count();
-    // File systems take 255 bytes, of which the version has its part.
-    if (1..=64).contains(&length)
-        && name.len() <= 192
-        && name.chars().all(plain)
-        && !name.starts_with('.')
-        && !name.ends_with('.')
-    {
-        return Ok(());
-    }
-    Err(invalid(
-        "name",
-        format_args!("{name:?}"),
-        "1 to 64 letters, digits, `_`, `-` or `.`, at most 192 bytes of UTF-8, with no `.` at either end, since it names a folder",
-    ))
-}
-
-/// An empty path would be the working directory.
-fn check_output_dir(dir: &Path) -> Result<()> {
-    let text = dir.to_string_lossy();
-    if text.trim().is_empty() || text.contains('\0') {
-        return Err(invalid("output_dir", format_args!("{text:?}"), "the path of a folder, or null to write nothing"));
-    }
-    Ok(())
-}
-
 impl TrainOptions {
-    /// Reads options from a file: `.json`, `.yaml` or `.yml`. A relative `output_dir` stays relative to the working directory.
-    ///
-    /// # Errors
-    /// `Io`: unreadable. `InvalidOptions`: not JSON or YAML, unknown key, value outside its range; each names the file.
-    pub fn from_file(path: &Path) -> Result<Self> {
-        let text = read_text(path, MAX_FILE)?;
-        let bad = |what: String| Error::new(Code::InvalidOptions, what);
-        let extension = path.extension().and_then(|ext| ext.to_str()).map(str::to_ascii_lowercase);
-        let value: Result<Value> = match extension.as_deref() {
-            Some("json") => read(text.trim_start_matches('\u{feff}'), "the options"),
-            Some("yaml" | "yml") => {
-                serde_saphyr::from_str(&text).map_err(|err| bad(format!("not valid YAML: {}", err.to_string().trim())))
-            }
-            _ => Err(bad("the extension says neither JSON nor YAML; expected .json, .yaml or .yml".to_owned())),
-        };
-        value.and_then(from_value).map_err(|err: Error| err.in_file(path))
-    }
-
     /// The adapter that these options ask for.
     pub(crate) fn lora_config(&self) -> LoraConfig {
         LoraConfig {
@@ -264,97 +188,6 @@ impl TrainOptions {
             exclude_modules: self.exclude_modules.clone(),
             lora_dropout: self.lora_dropout,
             ..Default::default()
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::options::{parse, schema};
-
-    #[test]
-    fn yaml_and_json_say_the_same() {
-        let dir = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = dir.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            TrainOptions::from_file(&path)
-        };
-        let yaml = "# house style\nname: hr_review\nr: 16\nlearning_rate: 2e-4\ntarget_modules: [q_proj, v_proj]\nrank_pattern:\n  zz_proj: 4\n  q_proj: 2\nlr_scheduler_type: linear\nuse_rslora: true\noutput_dir: runs/hr\n";
-        let json = r#"{"name": "hr_review", "r": 16, "learning_rate": 0.0002, "target_modules": ["q_proj", "v_proj"], "rank_pattern": {"zz_proj": 4, "q_proj": 2}, "lr_scheduler_type": "linear", "use_rslora": true, "output_dir": "runs/hr"}"#;
-        let (from_yaml, from_json) = (write("a.yaml", yaml).unwrap(), write("a.json", json).unwrap());
-        assert_eq!(from_yaml, from_json);
-        assert_eq!(from_yaml.learning_rate, 2e-4);
-        assert_eq!(from_yaml.rank_pattern.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["zz_proj", "q_proj"]);
-        assert_eq!(from_yaml.batch_size, 4);
-        assert_eq!(write("empty.yml", "").unwrap(), TrainOptions::default());
-
-        for (name, text, words) in [
-            ("b.yaml", "learning_rat: 1", vec!["b.yaml", "learning_rate"]),
-            ("c.yaml", "r: [", vec!["c.yaml", "YAML"]),
-            ("d.json", "{", vec!["d.json", "JSON"]),
-            ("e.toml", "r = 1", vec!["e.toml", ".yaml"]),
-            ("f.yaml", "r: 0", vec!["f.yaml", "`r` is 0", "from 1 to 4096"]),
-            ("g.yaml", "r: many", vec!["g.yaml", "train option `r`"]),
-        ] {
-            let err = write(name, text).unwrap_err();
-            assert_eq!(err.code(), Code::InvalidOptions, "{err}");
-            assert!(words.iter().all(|word| err.message().contains(word)), "{words:?}: {err}");
-        }
-        assert_eq!(TrainOptions::from_file(&dir.path().join("none.json")).unwrap_err().code(), Code::Io);
-    }
-
-    #[test]
-    fn each_range_is_checked_by_name() {
-        for (key, value) in [
-            ("r", json!(0)),
-            ("r", json!(5000)),
-            ("lora_alpha", json!(0)),
-            ("lora_dropout", json!(1.0)),
-            ("learning_rate", json!(-1e-4)),
-            ("loraplus_lr_ratio", json!(0)),
-            ("adam_beta2", json!(1)),
-            ("adam_epsilon", json!(0)),
-            ("warmup_ratio", json!(1.5)),
-            ("num_train_epochs", json!(0)),
-            ("batch_size", json!(0)),
-            ("gradient_accumulation_steps", json!(0)),
-            ("max_length", json!(4)),
-            ("validation_share", json!(0.6)),
-            ("validation_folds", json!(1)),
-            ("validation_folds", json!(41)),
-            ("memorisation_samples", json!(9)),
-            ("logging_steps", json!(0)),
-            ("checkpoint_steps", json!(5)),
-            ("resume_from_checkpoint", json!(true)),
-            ("name", json!("a/b")),
-            ("name", json!("..")),
-            ("name", json!("")),
-            ("name", json!("𠮷".repeat(64))),
-            ("output_dir", json!("")),
-            ("output_dir", json!(" \t")),
-            ("output_dir", json!("a\0b")),
-            ("rank_pattern", json!({"q_proj": 0})),
-            ("alpha_pattern", json!({"q_proj": -1})),
-        ] {
-            let err = parse::<TrainOptions>(Some(&json!({ key: value }).to_string())).unwrap_err();
-            assert_eq!(err.code(), Code::InvalidOptions, "{err}");
-            assert!(err.message().contains(&format!("`{key}")), "{key}: {err}");
-        }
-        assert!(parse::<TrainOptions>(Some(r#"{"rank_pattern": {"q_proj(": 2}}"#)).is_err());
-        assert!(parse::<TrainOptions>(Some(r#"{"seed": -1}"#)).is_err());
-        for name in ["人才评价", &"评".repeat(64), &"𠮷".repeat(48)] {
-            assert_eq!(parse::<TrainOptions>(Some(&json!({ "name": name }).to_string())).unwrap().name, name);
-        }
-    }
-
-    #[test]
-    fn every_option_is_described_and_the_defaults_pass() {
-        TrainOptions::default().validate().unwrap();
-        let schema = schema::<TrainOptions>();
-        for (name, property) in schema["properties"].as_object().unwrap() {
-            assert!(property["description"].is_string(), "{name}: {property}");
         }
     }
 }
