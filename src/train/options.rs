@@ -103,7 +103,7 @@ pub struct TrainOptions {
     /// suffice without. The result has the same bits.
     pub gradient_checkpointing: GradientCheckpointing,
     /// Memory that model and training may take together, in bytes or as in `12GiB`. A training that is estimated to need
-    /// more does not begin.
+    /// more does not begin. Null means what the machine has free, and refuses nothing.
     pub max_memory: Option<ByteSize>,
     /// Tokens per row at most, prompt and completion together; longer rows are reported by the dataset.
     #[schemars(range(min = 8, max = 16_777_216))]
@@ -295,7 +295,7 @@ mod tests {
             ("c.yaml", "r: [", vec!["c.yaml", "YAML"]),
             ("d.json", "{", vec!["d.json", "JSON"]),
             ("e.toml", "r = 1", vec!["e.toml", ".yaml"]),
-            ("f.yaml", "r: 0", vec!["f.yaml", "`r` is 0", "at least 1"]),
+            ("f.yaml", "r: 0", vec!["f.yaml", "`r` is 0", "from 1 to 4096"]),
             ("g.yaml", "r: many", vec!["g.yaml", "train option `r`"]),
         ] {
             let err = write(name, text).unwrap_err();
