@@ -24,9 +24,9 @@ pub struct ModelOptions {
     /// Where the model runs: `auto` (a GPU if this build and machine have one), `cpu` or `cuda:N`.
     #[schemars(with = "String", extend("pattern" = "^(auto|cpu|cuda(:[0-9]+)?)$"))]
     pub device: DeviceChoice,
-    /// Type the weights are kept in: `auto` (f32 on the CPU, bf16 on a GPU), `f32`, `f16` or `bf16`.
+    /// Type in which weights that are not quantized are kept.
     pub dtype: Dtype,
-    /// Quantization of the weights while they load, as GGML has it: null, `q8_0` (8 bits), `q6_k` (6) or `q4_k` (4). CPU only.
+    /// Quantization of the weights while they load, as GGML has it; null for none. CPU only.
     pub quantize: Option<Quantize>,
     /// With quantized weights: all products are those of the dequantized weights to f32 rounding, none the much faster
     /// integer ones.

@@ -16,7 +16,7 @@ pub struct DatasetOptions {
     pub output_column: String,
     /// Role prompt that goes before every input, as the system turn of the model's chat template.
     pub system: Option<String>,
-    /// `auto`: UTF-8 if the file is that (with or without BOM), UTF-16, else GB18030.
+    /// In what encoding the file is.
     pub encoding: Encoding,
     /// The character between fields: `,`, `;`, `|` or a tab, for example. A first line `sep=;` in the file stands instead, and so does the tab in UTF-16.
     pub delimiter: String,
@@ -25,7 +25,7 @@ pub struct DatasetOptions {
     pub max_rows: Option<usize>,
     /// What to do with rows whose input or output is empty.
     pub empty_rows: EmptyRows,
-    /// What to do with rows that have more tokens than fit: `error`, `skip`, or `truncate`, which cuts the middle of the input and then the end of the output.
+    /// What to do with rows that have more tokens than fit.
     pub long_rows: LongRows,
     /// Tokens per row at most, where training or evaluation allow more. Previews go by it too; null there means 1024.
     #[schemars(range(min = 8))]

@@ -9,7 +9,7 @@ use std::ptr::{null, null_mut, without_provenance, without_provenance_mut};
 use std::sync::{Mutex, PoisonError};
 
 /// What all calls of one input may cost.
-const BUDGET: usize = 96;
+const BUDGET: usize = 90;
 /// How many there are.
 const CALLS: u8 = 24;
 const PROMPT: &CStr = c"\xe5\xb2\x97\xe4\xbd\x8d:P7,\xe7\xbb\xa9\xe6\x95\x88:A";
@@ -37,9 +37,8 @@ fn price(call: u8) -> usize {
     match call % CALLS {
         0 | 7 => 2,
         4 | 6 => 6,
-        18 => 12,
-        5 => 16,
-        17 => 24,
+        5 | 18 => 8,
+        17 => 26,
         _ => 1,
     }
 }

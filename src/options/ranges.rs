@@ -11,7 +11,9 @@ use std::fmt;
 
 /// Refuses a number outside its range; the error names the option with its path.
 pub(super) fn check<T: Serialize>(options: &T, schema: &Value) -> Result<()> {
-    options.serialize(Place { property: schema, root: schema, path: String::new() }).map_err(|Refusal(err)| err)
+    options
+        .serialize(Place { property: schema, root: schema, path: String::new(), option: String::new() })
+        .map_err(|Refusal(err)| err)
 }
 
 /// Gives integers that have no narrower range that of their type.
@@ -91,6 +93,8 @@ struct Place<'a> {
     property: &'a Value,
     root: &'a Value,
     path: String,
+    /// The path as far as the schema has names for it: a key of `rank_pattern` is no option.
+    option: String,
 }
 
 impl<'a> Place<'a> {
@@ -100,8 +104,10 @@ impl<'a> Place<'a> {
             return Ok(());
         }
         let expected = types::expected(schema).unwrap_or_default();
-        let message = format!("option `{}` is {found}; expected {expected}", self.path);
-        Err(Refusal(Error::new(Code::InvalidOptions, message).with("option", &self.path)))
+        let inside = self.path.strip_prefix(&self.option).unwrap_or_default().trim_start_matches('.');
+        let place = if inside.is_empty() { String::new() } else { format!(" for `{inside}`") };
+        let message = format!("option `{}` is {found}{place}; expected {expected}", self.option);
+        Err(Refusal(Error::new(Code::InvalidOptions, message).with("option", &self.option)))
     }
 
     fn enter<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), Refusal> {
@@ -112,7 +118,9 @@ impl<'a> Place<'a> {
             return Ok(());
         };
         let dot = if self.path.is_empty() { "" } else { "." };
-        value.serialize(Place { property, root: self.root, path: format!("{}{dot}{key}", self.path) })
+        let path = format!("{}{dot}{key}", self.path);
+        let option = if named.is_some() { path.clone() } else { self.option.clone() };
+        value.serialize(Place { property, root: self.root, path, option })
     }
 }
 
@@ -296,7 +304,7 @@ impl SerializeSeq for Elements<'_> {
         let (schema, _) = resolve(self.place.property, self.place.root);
         if let Some(property) = schema.get("items") {
             let path = format!("{}[{}]", self.place.path, self.index);
-            value.serialize(Place { property, root: self.place.root, path })?;
+            value.serialize(Place { property, root: self.place.root, path, option: self.place.option.clone() })?;
         }
         self.index += 1;
         Ok(())

@@ -21,14 +21,14 @@ pub enum ReportMode {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReportOptions {
-    /// `text` or `schema`; by default `schema` if a schema is given, else `text`.
+    /// How the report is written; null means `schema` if a schema is given, else `text`.
     pub mode: Option<ReportMode>,
     /// The JSON Schema of the document in schema mode; by default a built-in one with a report and its conclusions. Where it says `"x-tailora-enum": "fields"`, the value is one of the names of the input's fields.
     pub schema: Option<Value>,
     /// Most conclusions in the report.
     #[schemars(range(min = 1, max = 64))]
     pub max_conclusions: usize,
-    /// Measure what each conclusion owes to its sources, by leaving them out: one more reading of prompt and report per field; with more than 24 fields, the one that matters most besides those named is searched for in blocks of neighbours.
+    /// Measure what each conclusion owes to its sources, by leaving them out: one more reading of prompt and report per field; with more than 24 fields, the one that matters most besides those named is searched for in blocks of neighbours, which may find one of nearly its strength instead.
     pub influence: bool,
     /// How the text is generated, role prompt included. `json_schema` and `logprobs` do not belong here.
     pub generate: GenerateOptions,

@@ -13,5 +13,6 @@ pub fn check() -> Outcome {
     {
         run(cargo().arg("clippy").args(packages).args(["--all-targets", "--", "--deny", "warnings"]))?;
     }
-    crate::header::run(&["--check".to_owned()])
+    crate::header::run(&["--check".to_owned()])?;
+    crate::docs::run(&["--check".to_owned()])
 }

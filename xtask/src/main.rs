@@ -8,6 +8,7 @@ mod count;
 mod cuda;
 mod demo;
 mod deny;
+mod docs;
 mod fixtures;
 mod fuzz;
 mod gpu_pack;
@@ -27,9 +28,10 @@ cargo xtask TASK
 
   demo             build the library, run the C sample on the bundled model and CSV, print the report
   test [PART..]    run every test, or only the parts named: rust c dotnet
-  lint             cargo fmt --check, clippy with warnings as errors, and header --check
+  lint             cargo fmt --check, clippy with warnings as errors, header --check and docs --check
   fmt              cargo fmt
   header [--check] write include/tailora.h from src/capi, or check the committed one
+  docs [--check]   write docs/options.md and options.zh.md from the options' schemas, or check the committed ones
   bench [NAME ..]  run benches/NAME: a table, then one line of JSON; without NAME, list them
   fixtures         write tests/fixtures again with PyTorch, transformers and PEFT
   python           make the Python that fixtures and the PEFT tests use; print its path
@@ -71,6 +73,7 @@ fn dispatch(task: &str, args: &[String]) -> Outcome {
         "deny" => deny::run(args),
         "cuda-build" => cuda::run_task(args),
         "gpu-pack" => gpu_pack::run(),
+        "docs" => docs::run(args),
         "windows" => windows::run(),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -4,6 +4,7 @@ use super::memory::{ByteSize, GradientCheckpointing};
 use crate::adapter::{LoraConfig, PatternMap, TargetModules};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// How the learning rate goes on after the warm-up.
@@ -97,7 +98,7 @@ pub struct TrainOptions {
     /// suffice without. The result has the same bits.
     pub gradient_checkpointing: GradientCheckpointing,
     /// Memory that model and training may take together, in bytes or as in `12GiB`. A training that is estimated to need
-    /// more does not begin.
+    /// more does not begin. Null means what the machine has free, and refuses nothing.
     pub max_memory: Option<ByteSize>,
     /// Tokens per row at most, prompt and completion together; longer rows are reported by the dataset.
     #[schemars(range(min = 8, max = 16_777_216))]
