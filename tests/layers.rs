@@ -1,5 +1,6 @@
 //! Holds the order of the layers: the table at the top of `src/lib.rs` is read, and every path in `src/` that starts
-//! with `crate::` or `super::` must lead to a lower line of it. `unsafe` is held to the places that may need it.
+//! with `crate::` or `super::` must lead to a lower line of it. `unsafe` is held to the places that may need it, and candle
+//! and its devices to those below the operators.
 //!
 //! Works on tokens, so comments and strings do not count and what stands inside macros does.
 
@@ -9,8 +10,8 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use sources::Source;
 use std::collections::BTreeMap;
 
-/// `unsafe` may stand in the C ABI and what fuzzes it, and in operator kernels.
-const UNSAFE_ALLOWED: &[&str] = &["src/capi/", "src/fuzzing/calls.rs", "src/ops/"];
+/// `unsafe` may stand in the C ABI and what fuzzes it, and in what holds and multiplies numbers.
+const UNSAFE_ALLOWED: &[&str] = &["src/capi/", "src/fuzzing/calls.rs", "src/tensor/", "src/weights/"];
 
 /// The table of layers in `src/lib.rs`.
 struct Layers {
@@ -154,6 +155,32 @@ fn unsafe_lines(tokens: TokenStream) -> Vec<usize> {
         .collect()
 }
 
+/// Where tensors of candle's and their devices may be named; kernels of a device besides, `src/ops/*/cuda.rs`.
+const DEVICES_ALLOWED: &[&str] = &["src/tensor/", "src/weights/", "src/ops/reference.rs"];
+
+fn may_name_devices(name: &str) -> bool {
+    let is_test = ["tests", "test_support", "writer"].iter().any(|part| name.contains(part));
+    DEVICES_ALLOWED.iter().any(|allowed| name.starts_with(allowed)) || name.ends_with("/cuda.rs") || is_test
+}
+
+/// The words for candle and its devices outside of the modules of tests, with their lines.
+fn device_words(tokens: TokenStream) -> Vec<(String, usize)> {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let of_tests = |at: usize| {
+        let before = [at.checked_sub(2), at.checked_sub(1)].map(|at| at.map(|at| tokens[at].to_string()));
+        matches!(before, [Some(keyword), Some(name)] if keyword == "mod" && name.contains("test"))
+    };
+    let words = tokens.iter().enumerate().flat_map(|(at, token)| match token {
+        TokenTree::Group(_) if of_tests(at) => Vec::new(),
+        TokenTree::Group(group) => device_words(group.stream()),
+        TokenTree::Ident(word) if ["candle_core", "is_cpu", "cuda"].iter().any(|device| word == device) => {
+            vec![(word.to_string(), word.span().start().line)]
+        }
+        _ => Vec::new(),
+    });
+    words.collect()
+}
+
 fn violations(layers: &Layers, source: &Source) -> Vec<String> {
     let Source { name, module, text } = source;
     let tokens: TokenStream = text.parse().unwrap_or_else(|err| panic!("{name} does not tokenize: {err}"));
@@ -161,6 +188,10 @@ fn violations(layers: &Layers, source: &Source) -> Vec<String> {
     walk(tokens.clone(), module, &mut |target, line| {
         broken.extend(layers.refuse(module, target).map(|why| format!("{name}:{line}: {why}")));
     });
+    if !may_name_devices(name) {
+        let words = device_words(tokens.clone()).into_iter();
+        broken.extend(words.map(|(word, line)| format!("{name}:{line}: `{word}` is named here")));
+    }
     if !UNSAFE_ALLOWED.iter().any(|allowed| name.starts_with(allowed)) {
         broken.extend(unsafe_lines(tokens).iter().map(|line| format!("{name}:{line}: `unsafe` is not allowed here")));
     }
@@ -202,6 +233,14 @@ pub use low::{Error, deep::Thing as Renamed};
         assert_eq!(check("left/inner", "use super::X; use super::super::low::Y; use crate::left::Z;"), [""; 0]);
         assert_eq!(check("low", "use crate::peer::P; mod tests { use super::*; }"), [""; 0]);
         assert_eq!(check("low", "// use crate::top::A;\nconst S: &str = \"crate::top::A\";"), [""; 0]);
+    }
+
+    #[test]
+    fn devices_are_named_below_the_operators_alone() {
+        let text = "fn f() { candle_core::bail!(); }\nmod tests { use candle_core::Tensor; }";
+        assert_eq!(check("low", text), ["src/low.rs:1: `candle_core` is named here"]);
+        assert_eq!(check("low/cuda", "use candle_core::Tensor;"), [""; 0]);
+        assert_eq!(check("low", "if device.is_cpu() {}").len(), 1);
     }
 
     #[test]

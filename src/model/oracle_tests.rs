@@ -2,8 +2,8 @@
 
 use super::test_support::{fixtures, ids, json, load};
 use super::*;
-use crate::ops::testing::relative_error;
 use crate::tensor::Matrix;
+use crate::tensor::testing::relative_error;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::{llama, qwen2, qwen3};

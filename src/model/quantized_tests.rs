@@ -2,8 +2,8 @@
 
 use super::test_support::*;
 use super::*;
-use crate::ops::testing::{flat, relative_error};
 use crate::tensor::Matrix;
+use crate::tensor::testing::{flat, relative_error};
 use serde_json::json;
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::control::Monitor;
 use crate::error::Code;
-use crate::ops::testing::{flat, normal, normal_values};
+use crate::tensor::testing::{flat, normal, normal_values};
 use crate::tensor::{DeviceChoice, Matrix};
 use crate::weights::Dtype;
 use candle_core::{Device, Tensor};
@@ -30,7 +30,7 @@ pub(crate) fn load(dir: &Path) -> crate::error::Result<Decoder> {
     load_as(dir, None, false)
 }
 
-/// Every device that decoders are tested on, as `ops::testing::devices`.
+/// Every device that decoders are tested on, as `tensor::testing::devices`.
 pub(crate) fn devices() -> Vec<DeviceChoice> {
     let named = std::env::var("TAILORA_TEST_DEVICE").ok().map(|name| DeviceChoice::try_from(name).unwrap());
     [DeviceChoice::Cpu, DeviceChoice::Reference].into_iter().chain(named).collect()

@@ -4,7 +4,7 @@ use super::test_support::*;
 use super::*;
 use crate::error::Code;
 use crate::ops::lora::LoraGrad;
-use crate::ops::testing::{flat, relative_error};
+use crate::tensor::testing::{flat, relative_error};
 use crate::tensor::{DeviceChoice, Matrix, available_devices};
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;

@@ -21,6 +21,4 @@ pub(crate) mod swiglu;
 #[cfg(test)]
 mod parity_tests;
 #[cfg(test)]
-pub(crate) mod testing;
-#[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use super::lora::{self, LoraWeights};
 use super::rms_norm;
 use super::rope::Rotation;
 use super::swiglu::{self, Activation};
-use super::testing::{assert_close, devices, flat};
+use crate::tensor::testing::{assert_close, devices, flat};
 use crate::tensor::{Device, Matrix};
 use crate::weights::Linear;
 use candle_core::Tensor;

@@ -7,7 +7,7 @@ use super::cross_entropy::loss_sum;
 use super::rms_norm;
 use super::rope::Rotation;
 use super::swiglu::{self, Activation};
-use super::testing::{assert_close, check_gradient, devices, flat, normal};
+use crate::tensor::testing::{assert_close, check_gradient, devices, flat, normal};
 use crate::tensor::{Device, Matrix};
 use crate::weights::Linear;
 
@@ -20,7 +20,7 @@ fn same_everywhere(name: &str, tolerance: f64, run: Run<'_>) {
     for device in devices() {
         for (index, (found, expected)) in run(&device).iter().zip(&expected).enumerate() {
             assert!(found.device().is_same(&device), "{name}: result {index} is not on {device:?}");
-            let error = super::testing::relative_error(found, expected);
+            let error = crate::tensor::testing::relative_error(found, expected);
             assert!(error <= tolerance, "{name} on {device:?}: result {index} differs by {error:e}");
         }
     }

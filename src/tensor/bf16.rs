@@ -74,8 +74,8 @@ fn rounded(x: f32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::normal;
     use crate::tensor::Device;
+    use crate::tensor::testing::normal;
     use half::bf16;
 
     #[test]

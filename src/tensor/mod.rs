@@ -12,6 +12,8 @@ mod product;
 pub(crate) mod rounding;
 mod rows;
 pub(crate) mod simd;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub(crate) use bf16::Bf16Matrix;
 pub(crate) use buffers::Buffer;

@@ -112,8 +112,8 @@ impl Matrix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{assert_close, normal};
     use crate::tensor::Device;
+    use crate::tensor::testing::{assert_close, normal};
 
     #[test]
     fn a_product_of_rows_is_added_to_those_rows_on_every_device() {

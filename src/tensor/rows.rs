@@ -123,7 +123,7 @@ impl Matrix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::normal;
+    use crate::tensor::testing::normal;
 
     #[test]
     fn rows_and_columns_come_back_on_every_device() {

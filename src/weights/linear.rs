@@ -78,7 +78,7 @@ impl Linear {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{assert_close, check_gradient, normal};
+    use crate::tensor::testing::{assert_close, check_gradient, normal};
     use crate::tensor::{Device, Form};
     use crate::weights::{Dense, DenseType, Dtype};
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::Code;
-use crate::ops::testing::{assert_close, flat, normal, relative_error};
+use crate::tensor::testing::{assert_close, flat, normal, relative_error};
 use crate::tensor::{Device, Form};
 use candle_core::quantized::QTensor;
 

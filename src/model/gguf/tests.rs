@@ -4,7 +4,7 @@ use super::writer::Writer;
 use super::*;
 use crate::model::LoraStack;
 use crate::model::test_support::*;
-use crate::ops::testing::{flat, relative_error};
+use crate::tensor::testing::{flat, relative_error};
 use serde_json::Value;
 
 fn written(dir: &Path, dtype: impl Fn(&str, &[usize]) -> GgmlDType) -> tempfile::TempDir {

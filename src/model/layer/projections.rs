@@ -148,8 +148,8 @@ mod tests {
     use crate::model::batch::Batch;
     use crate::model::sites::{APART, FUSED, LoraStack, ModuleTable, Sites};
     use crate::ops::rope::Rotation;
-    use crate::ops::testing::{assert_close, devices, normal};
     use crate::tensor::Device;
+    use crate::tensor::testing::{assert_close, devices, normal};
     use std::sync::Arc;
 
     const WIDTHS: [usize; 3] = [8, 4, 4];

@@ -87,8 +87,8 @@ fn softmax_loss(mut logits: Matrix, targets: &[u32], factor: Option<f64>) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{assert_close, check_gradient, normal};
     use crate::tensor::Device;
+    use crate::tensor::testing::{assert_close, check_gradient, normal};
 
     #[test]
     fn chunks_give_the_loss_of_the_whole_and_its_gradient() {

@@ -51,8 +51,8 @@ fn hash(seed: u64, index: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::flat;
     use crate::tensor::Device;
+    use crate::tensor::testing::flat;
 
     #[test]
     fn it_keeps_the_mean_and_drops_the_share_it_says_alike_on_every_device() {

@@ -118,8 +118,8 @@ pub(crate) fn weight_gradients(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{assert_close, check_gradient, normal};
     use crate::tensor::Device;
+    use crate::tensor::testing::{assert_close, check_gradient, normal};
 
     fn delta(seed: u64, scaling: f64, device: &Device) -> LoraWeights {
         let matrix = |rows, cols, seed| Arc::new(normal(rows, cols, seed).to(device).unwrap());

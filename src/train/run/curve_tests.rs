@@ -4,7 +4,7 @@ use super::schedule::LrSchedule;
 use crate::adapter::{Adapter, AdapterBase};
 use crate::model::PackedBatch;
 use crate::model::test_support::{devices, load_on};
-use crate::ops::testing::relative_error;
+use crate::tensor::testing::relative_error;
 use crate::tensor::{Device, Matrix};
 use crate::train::optimizer::Optimizer;
 use crate::train::options::TrainOptions;

@@ -111,7 +111,7 @@ impl FrozenMatrix for Q8Matrix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{assert_close, flat, normal};
+    use crate::tensor::testing::{assert_close, flat, normal};
     use crate::tensor::{Device, Form};
 
     fn quantized(weight: &Matrix, exact: bool) -> Q8Matrix {

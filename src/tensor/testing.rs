@@ -1,6 +1,6 @@
-//! Judges for operators: finite differences and closeness, in f64 where it matters.
+//! Judges for what computes with matrices: finite differences and closeness, in f64 where it matters.
 
-use crate::tensor::{Device, DeviceChoice, Matrix};
+use super::{Device, DeviceChoice, Matrix};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 /// Deterministic, roughly normal values.
