@@ -1,5 +1,6 @@
 //! Which files a model's path means: a Hugging Face directory or one GGUF file.
 
+use super::folder::{entries, has_extension, name};
 use super::gguf::Gguf;
 use super::recognise::{not_a_model_file, not_a_model_folder, refusal};
 use super::weight_file::WeightFile;
@@ -45,20 +46,6 @@ impl ModelFiles {
     }
 }
 
-pub(super) fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
-}
-
-/// What lies in a folder, sorted.
-pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).at("list", dir)? {
-        found.push(entry.at("list", dir)?.path());
-    }
-    found.sort();
-    Ok(found)
-}
-
 fn only_gguf(dir: &Path) -> Result<Option<PathBuf>> {
     let mut found = entries(dir)?;
     found.retain(|path| has_extension(path, "gguf"));
@@ -67,8 +54,4 @@ fn only_gguf(dir: &Path) -> Result<Option<PathBuf>> {
         return Err(refusal(dir, &why));
     }
     Ok(found.pop())
-}
-
-pub(super) fn name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ mod config_fields;
 mod decoder;
 mod families;
 mod files;
+mod folder;
 pub(crate) mod gguf;
 mod gradients;
 mod kv_pool;
@@ -20,6 +21,8 @@ mod surplus;
 mod weight_file;
 mod weights;
 
+#[cfg(test)]
+mod batch_tests;
 #[cfg(test)]
 mod oracle_tests;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a path is that was given as a model and is none: said by name, with what to do about it.
 
-use super::files::{entries, has_extension, name};
+use super::folder::{entries, has_extension, name};
 use crate::error::{Code, Error, Result};
 use std::path::{Path, PathBuf};
 
