@@ -90,6 +90,17 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
 
+/// How long `work` takes. What takes long is done again: the machine may have been busy with something else.
+fn soonest(work: impl Fn()) -> Duration {
+    let timed = || {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    };
+    let first = timed();
+    if first < LONGEST { first } else { (0..2).map(|_| timed()).fold(first, Duration::min) }
+}
+
 #[test]
 #[ignore = "minutes to hours"]
 fn mutations_do_no_harm() {
@@ -100,6 +111,8 @@ fn mutations_do_no_harm() {
     for (name, run) in TARGETS.iter().filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name)) {
         let (inputs, mut random) = (corpus(name), StdRng::seed_from_u64(seed));
         let last = scratch.join(format!("tailora-mutation-{name}-{}", std::process::id()));
+        // What a target loads once, a model for one, is not the time of the first input.
+        inputs.iter().for_each(|input| run(input));
         let before = crate::memory::resident().map_or(0, |resident| resident.now);
         let (begun, mut longest) = (Instant::now(), Duration::ZERO);
         for _ in 0..count {
@@ -108,10 +121,9 @@ fn mutations_do_no_harm() {
             let bytes = mutate(&mut random, &inputs[input], &inputs[other]);
             // Still there if the process dies.
             std::fs::write(&last, &bytes).unwrap();
-            let start = Instant::now();
-            run(&bytes);
-            longest = longest.max(start.elapsed());
-            assert!(start.elapsed() < LONGEST, "{}: {:?}", last.display(), start.elapsed());
+            let took = soonest(|| run(&bytes));
+            longest = longest.max(took);
+            assert!(took < LONGEST, "{}: {took:?}", last.display());
         }
         let growth = crate::memory::resident().map_or(0, |resident| resident.peak.saturating_sub(before));
         println!(
