@@ -21,10 +21,11 @@ const FEW: usize = 8;
 const TASK: usize = 32;
 
 /// Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.
-pub(super) static Q4_K: WeightType = k_quant::<BlockQ4K>("q4_k", "q6_k", GgmlDType::Q4K);
+pub(super) static Q4_K: WeightType =
+    k_quant::<BlockQ4K>("q4_k", "Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.", "q6_k", GgmlDType::Q4K);
 
 /// Q6_K.
-pub(super) static Q6_K: WeightType = k_quant::<BlockQ6K>("q6_k", "q6_k", GgmlDType::Q6K);
+pub(super) static Q6_K: WeightType = k_quant::<BlockQ6K>("q6_k", "Q6_K.", "q6_k", GgmlDType::Q6K);
 
 /// A block that a K-quant's rows are made of.
 trait Block: Plain + GgmlType<VecDotType = BlockQ8K> + 'static {
@@ -39,9 +40,15 @@ impl Block for BlockQ6K {
     const TYPE: &'static WeightType = &Q6_K;
 }
 
-const fn k_quant<T: Block>(name: &'static str, head: &'static str, ggml: GgmlDType) -> WeightType {
+const fn k_quant<T: Block>(
+    name: &'static str,
+    description: &'static str,
+    head: &'static str,
+    ggml: GgmlDType,
+) -> WeightType {
     WeightType {
         name,
+        description,
         ggml,
         block: QK_K,
         head,

@@ -64,6 +64,8 @@ pub(crate) trait FrozenMatrix: Send + Sync + std::fmt::Debug {
 pub(crate) struct WeightType {
     /// Its name in options, and in what the model says of itself.
     pub(crate) name: &'static str,
+    /// What the schema of the options says of it.
+    pub(crate) description: &'static str,
     /// The type of GGML's whose blocks it keeps.
     pub(crate) ggml: GgmlDType,
     /// What the width of a matrix must be a multiple of.

@@ -3,6 +3,7 @@
 use super::{TYPES, WeightType};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::borrow::Cow;
 use std::str::FromStr;
 
@@ -46,6 +47,7 @@ impl JsonSchema for Quantize {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "enum": TYPES.map(|kind| kind.name) })
+        let one = |kind: &WeightType| json!({ "type": "string", "const": kind.name, "description": kind.description });
+        json_schema!({ "oneOf": TYPES.map(one) })
     }
 }

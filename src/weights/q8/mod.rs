@@ -17,6 +17,7 @@ use vnni::Kernel;
 /// GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.
 pub(super) static Q8_0: WeightType = WeightType {
     name: "q8_0",
+    description: "GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.",
     ggml: GgmlDType::Q8_0,
     // The last block of a row may be short.
     block: 1,
