@@ -73,10 +73,13 @@ pub(crate) struct WeightType {
     /// What the output head takes in its place when a model is quantized, as llama.cpp's mixtures have it.
     pub(crate) head: &'static str,
     /// Quantizes `values`, row by row. With `exact`, all products are those of the dequantized weight.
-    pub(crate) quantize: fn(shape: [usize; 2], values: &[f32], exact: bool) -> Result<Arc<dyn FrozenMatrix>>,
+    pub(crate) quantize: fn(shape: [usize; 2], values: &[f32], exact: bool) -> Made,
     /// Takes rows as GGML stores them.
-    pub(crate) from_rows: fn(shape: [usize; 2], row: &RowBytes<'_>, exact: bool) -> Result<Arc<dyn FrozenMatrix>>,
+    pub(crate) from_rows: fn(shape: [usize; 2], row: &RowBytes<'_>, exact: bool) -> Made,
 }
+
+/// A weight, or why there is none.
+pub(crate) type Made = Result<Arc<dyn FrozenMatrix>>;
 
 /// The stored bytes of a row.
 pub(crate) type RowBytes<'a> = dyn Fn(usize) -> Result<&'a [u8]> + Sync + 'a;
