@@ -44,3 +44,24 @@ fn sequences_of_one_batch_are_what_they_are_alone() {
         }
     }
 }
+
+#[test]
+fn the_front_of_a_prompt_leaves_what_its_end_needs() {
+    for device in devices() {
+        let decoder = load_on(&fixtures().join("models/qwen2"), device);
+        let (ids, none) = ([5, 6, 7, 8, 9, 3, 1], LoraStack::none());
+        let (mut pool, mut table) = (decoder.new_pool(0).unwrap(), BlockTable::default());
+        let mut read = |ids: &[u32], outputs: std::ops::Range<usize>| {
+            pool.reserve(&mut table, ids.len()).unwrap();
+            let mut batch = Batch::default();
+            batch.push_tokens(ids, &table, 0, outputs);
+            let hidden = decoder.hidden(&batch, &mut pool, &[&none]).unwrap();
+            table.advance(ids.len());
+            hidden
+        };
+        assert_eq!(read(&ids[..4], 0..0).shape(), (0, decoder.config().hidden_size), "{device:?}");
+        let found = read(&ids[4..], 2..3);
+        let whole = decoder.extend(&ids, &mut decoder.new_cache(8).unwrap(), &none).unwrap();
+        assert!(relative_error(&found, &whole.part(6..7).unwrap()) < 2e-5, "{device:?}");
+    }
+}

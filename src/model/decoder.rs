@@ -204,11 +204,14 @@ impl Decoder {
         let mut residual = self.embed(batch.tokens())?;
         let mut saved = Vec::with_capacity(self.layers.len());
         for (index, layer) in self.layers.iter().enumerate() {
-            if index + 1 == self.layers.len() && batch.outputs().is_empty() {
+            if index + 1 == self.layers.len()
+                && batch.outputs().is_empty()
+                && let Some(pool) = kv.as_deref_mut()
+            {
                 // The front of a prompt: of the last layer only keys and values are wanted.
-                layer.read(&pass, residual, kv.as_deref_mut())?;
-                residual = Matrix::zeros(0, self.config.hidden_size, &self.device)?;
-                break;
+                layer.attention.store(&pass, &residual, pool)?;
+                let none = || Matrix::zeros(0, self.config.hidden_size, &Device::host());
+                return Ok(Forward { pass, hidden: none()?, residual: none()?, saved });
             }
             let (output, of_layer) = layer.forward(&pass, residual, kv.as_deref_mut(), keep)?;
             residual = output;

@@ -52,7 +52,7 @@ impl Tokenizer {
                     path.display()
                 ),
             )
-            .with("path", path.display().to_string()));
+            .with_path(&path));
         }
         Self::new(&files::read_text(&path, LARGEST_TOKENIZER)?, config, &path)
     }
@@ -93,7 +93,7 @@ impl Tokenizer {
         take_over(&mut tokenizer, &config, &mut notes).map_err(damaged)?;
         check_ids(&tokenizer, &outline).map_err(damaged)?;
         let decoder = serde_json::to_value(tokenizer.get_decoder()).map_err(|err| damaged(err.to_string()))?;
-        let detokenizer = Detokenizer::new(&decoder).map_err(|err| err.with("path", path.display().to_string()))?;
+        let detokenizer = Detokenizer::new(&decoder).map_err(|err| err.with_path(path))?;
         let added = tokenizer.get_added_tokens_decoder().into_iter().collect();
         let vocab_size = tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         let mut inner = Inner {
@@ -207,6 +207,5 @@ fn check_ids(tokenizer: &tokenizers::Tokenizer, outline: &Outline) -> std::resul
 }
 
 fn damaged(path: &Path, why: String) -> Error {
-    Error::new(Code::Tokenizer, format!("{} cannot be used: {why}", path.display()))
-        .with("path", path.display().to_string())
+    Error::new(Code::Tokenizer, format!("{} cannot be used: {why}", path.display())).with_path(path)
 }

@@ -95,7 +95,7 @@ impl Optimizer {
         for p in &mut self.parameters {
             let module = p.site.path();
             let mut take = |which: &str, what: &str, like: &Matrix| {
-                checkpoint.take(&format!("{module}.lora_{which}.{what}"), like, &like.device())
+                checkpoint.take(&format!("{module}.lora_{which}.{what}"), like)
             };
             p.weights.a = Arc::new(take("A", WEIGHT, &p.weights.a)?);
             p.weights.b = Arc::new(take("B", WEIGHT, &p.weights.b)?);

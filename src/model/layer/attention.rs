@@ -43,12 +43,26 @@ impl Saved {
     }
 }
 
-impl Block for Attention {
-    type Saved = Saved;
+/// Rotated queries and keys, and values, of the tokens of a pass.
+struct Qkv {
+    /// Queries and keys before their norms.
+    unnormed: Option<(Matrix, Matrix)>,
+    q: Matrix,
+    k: Matrix,
+    v: Matrix,
+    projected: Vec<Projected>,
+}
 
-    fn save(&self, pass: &Pass<'_>, input: Matrix, pool: Option<&mut KvPool>) -> Result<Saved> {
-        let normed = rms_norm::forward(&input, &self.norm, self.eps)?;
-        let (qkv, qkv_projected) = self.qkv.forward(&normed, |layer, x| layer.forward_inputs(pass, x))?;
+impl Attention {
+    /// Puts the keys and values of the tokens into the pool, where no output of them is wanted.
+    pub(in crate::model) fn store(&self, pass: &Pass<'_>, input: &Matrix, pool: &mut KvPool) -> Result<()> {
+        let Qkv { k, v, .. } = self.qkv(pass, input)?;
+        pool.store(self.layer, &k, &v, &pass.placements).map(drop)
+    }
+
+    fn qkv(&self, pass: &Pass<'_>, input: &Matrix) -> Result<Qkv> {
+        let normed = rms_norm::forward(input, &self.norm, self.eps)?;
+        let (qkv, projected) = self.qkv.forward(&normed, |layer, x| layer.forward_inputs(pass, x))?;
         drop(normed);
         let [q, k, v] = three(qkv)?;
         let (unnormed, q, k) = match &self.qk_norms {
@@ -60,6 +74,15 @@ impl Block for Attention {
             }
         };
         let (q, k) = (pass.rotation.forward(q)?, pass.rotation.forward(k)?);
+        Ok(Qkv { unnormed, q, k, v, projected })
+    }
+}
+
+impl Block for Attention {
+    type Saved = Saved;
+
+    fn save(&self, pass: &Pass<'_>, input: Matrix, pool: Option<&mut KvPool>) -> Result<Saved> {
+        let Qkv { unnormed, q, k, v, projected } = self.qkv(pass, &input)?;
         let (attention, kv) = match pool {
             None => (attention::forward(self.heads, &pass.spans, &q, &k, &v)?, Some((k, v))),
             Some(pool) => {
@@ -71,7 +94,8 @@ impl Block for Attention {
             None => attention,
             Some(rows) => attention.gather(rows)?,
         };
-        Ok(Saved { input, unnormed, q, kv, qkv_projected, attention: Some(attention), output_projected: Vec::new() })
+        let attention = Some(attention);
+        Ok(Saved { input, unnormed, q, kv, qkv_projected: projected, attention, output_projected: Vec::new() })
     }
 
     fn output(&self, pass: &Pass<'_>, saved: &mut Saved) -> Result<Matrix> {

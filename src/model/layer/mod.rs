@@ -92,11 +92,6 @@ impl Layer {
         Ok((output, saved))
     }
 
-    /// Puts the keys and values of the tokens into the pool, and makes nothing else.
-    pub(super) fn read(&self, pass: &Pass<'_>, input: Matrix, kv: Option<&mut KvPool>) -> Result<()> {
-        self.attention.save(pass, input, kv).map(drop)
-    }
-
     /// The gradient of the layer's input, unless nothing below it is trained.
     pub(super) fn backward(
         &self,

@@ -19,6 +19,8 @@ pub(crate) struct Pass<'a> {
     runs: Vec<Run>,
     /// Rows whose hidden states are wanted: the last layer makes no others, as only they meet the head.
     outputs: Vec<u32>,
+    /// Whether they are fewer than all.
+    selects: bool,
     output_runs: Vec<Run>,
     /// The lowest layer that has deltas.
     lowest: usize,
@@ -42,6 +44,7 @@ impl<'a> Pass<'a> {
             dropout,
             runs: batch.runs(),
             outputs: batch.outputs().to_vec(),
+            selects: batch.outputs().len() < batch.tokens().len(),
             output_runs: batch.output_runs(),
             lowest: stacks.iter().filter_map(|stack| stack.lowest_layer()).min().unwrap_or(0),
         }
@@ -55,8 +58,7 @@ impl<'a> Pass<'a> {
 
     /// The rows that go on behind the attention of a layer; `None` for all.
     pub(super) fn outputs_of(&self, layer: usize) -> Option<&[u32]> {
-        let all = self.outputs.len() == self.spans.iter().map(|span| span.queries.len()).sum::<usize>();
-        (layer + 1 == self.sites.num_layers && !all).then_some(&*self.outputs)
+        (layer + 1 == self.sites.num_layers && self.selects).then_some(&*self.outputs)
     }
 
     /// The rows that come in to a layer, with the deltas of a site.

@@ -5,7 +5,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::files::{open_regular, read_bytes, write_atomic};
-use crate::tensor::{Device, Matrix};
+use crate::tensor::Matrix;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -116,12 +116,12 @@ impl Checkpoint {
         Ok(Checkpoint { state, tensors })
     }
 
-    /// Takes a matrix out, of the shape of `like`, to a device.
-    pub(crate) fn take(&mut self, name: &str, like: &Matrix, device: &Device) -> Result<Matrix> {
+    /// Takes a matrix out, of the shape of `like`, to its device.
+    pub(crate) fn take(&mut self, name: &str, like: &Matrix) -> Result<Matrix> {
         let expected = [like.rows(), like.cols()];
         match self.tensors.remove(name) {
             Some(Values { shape, values }) if shape == expected => {
-                Matrix::new(like.rows(), like.cols(), values, device)
+                Matrix::new(like.rows(), like.cols(), values, &like.device())
             }
             found => {
                 let found = found.map_or("missing".to_owned(), |tensor| format!("{:?}", tensor.shape));
@@ -139,6 +139,7 @@ fn internal(err: &safetensors::SafeTensorError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::Device;
     use serde_json::json;
 
     #[test]
@@ -154,9 +155,9 @@ mod tests {
         written.write(&file).unwrap();
         let mut read = Checkpoint::read(&file, 1 << 20).unwrap().unwrap();
         assert_eq!(read.state["steps"], 7);
-        let err = read.take("b", &a, &a.device()).unwrap_err();
+        let err = read.take("b", &a).unwrap_err();
         assert!(err.message().contains("tensor b is missing; expected [2, 2]"), "{err}");
-        assert_eq!(read.take("a", &a, &a.device()).unwrap().values().unwrap(), a.values().unwrap());
+        assert_eq!(read.take("a", &a).unwrap().values().unwrap(), a.values().unwrap());
 
         assert!(is_one(&file) && is_name(OsStr::new(&name_of_fold(3))) && !is_name(OsStr::new("checkpoint.pt")));
         let err = Checkpoint::read(&file, 100).err().unwrap();

@@ -1,6 +1,6 @@
 //! What is measured after training: losses, perplexities, copies.
 
-use super::tests::{csv, model};
+use super::tests::{csv, model, options};
 use crate::control::{Cancel, Control, Monitor, Phase, Progress};
 use crate::dataset::{Dataset, DatasetOptions};
 use crate::error::Code;
@@ -14,18 +14,6 @@ use std::path::Path;
 fn dataset(rows: usize) -> Dataset {
     let dir = tempfile::tempdir().unwrap();
     Dataset::open_csv(&csv(dir.path(), rows), &DatasetOptions::default(), &mut Monitor::none()).unwrap()
-}
-
-fn options() -> TrainOptions {
-    TrainOptions {
-        r: 4,
-        learning_rate: 1e-2,
-        num_train_epochs: 3.0,
-        seed: 5,
-        validation_folds: Some(0),
-        memorisation_samples: 0,
-        ..Default::default()
-    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! k-fold validation on a small random model: what the folds decide, and that they can be stopped and resumed anywhere.
 
-use super::tests::{csv, model, run};
+use super::tests::{csv, model, run, wild};
 use crate::control::{Cancel, Control, Monitor, Phase, Progress};
 use crate::dataset::{Dataset, DatasetOptions};
 use crate::error::Code;
@@ -83,15 +83,7 @@ fn the_refit_is_a_run_on_all_rows_to_the_best_step() {
 
 #[test]
 fn a_rate_that_only_harms_ends_the_folds_early_and_the_refit_at_their_best_step() {
-    let wild = TrainOptions {
-        learning_rate: 5.0,
-        num_train_epochs: 40.0,
-        early_stopping_patience: 2,
-        warmup_ratio: 0.0,
-        max_grad_norm: 0.0,
-        validation_folds: Some(3),
-        ..options()
-    };
+    let wild = wild(TrainOptions { validation_folds: Some(3), ..options() });
     let summary = run(&wild, ROWS, &mut Monitor::none()).unwrap().summary;
     let folds = summary["folds"].as_array().unwrap();
     assert!(folds.iter().any(|fold| fold["stop_reason"] == "early_stopping"), "{summary}");

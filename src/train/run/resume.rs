@@ -115,8 +115,8 @@ impl Run<'_> {
         if let Some(Best { step, validation_loss }) = state.best {
             let mut weights = Vec::new();
             for (site, like) in self.initial.weights() {
-                let a = checkpoint.take(&format!("best.{}.lora_A", site.path()), &like.a, &like.a.device())?;
-                let b = checkpoint.take(&format!("best.{}.lora_B", site.path()), &like.b, &like.b.device())?;
+                let a = checkpoint.take(&format!("best.{}.lora_A", site.path()), &like.a)?;
+                let b = checkpoint.take(&format!("best.{}.lora_B", site.path()), &like.b)?;
                 weights.push((*site, LoraWeights { a: Arc::new(a), b: Arc::new(b), scaling: like.scaling }));
             }
             best = Some(Snapshot { step, validation_loss: validation_loss.map(f64::from_bits), weights });

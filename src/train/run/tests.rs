@@ -37,6 +37,18 @@ pub(crate) fn options() -> TrainOptions {
     }
 }
 
+/// The same at a rate that only harms.
+pub(crate) fn wild(options: TrainOptions) -> TrainOptions {
+    TrainOptions {
+        learning_rate: 5.0,
+        num_train_epochs: 40.0,
+        early_stopping_patience: 2,
+        warmup_ratio: 0.0,
+        max_grad_norm: 0.0,
+        ..options
+    }
+}
+
 pub(crate) fn run(options: &TrainOptions, rows: usize, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
     let dir = tempfile::tempdir().unwrap();
     let dataset = Dataset::open_csv(&csv(dir.path(), rows), &DatasetOptions::default(), &mut Monitor::none()).unwrap();
@@ -64,15 +76,7 @@ fn training_lowers_the_validation_loss_and_keeps_the_best() {
 
 #[test]
 fn a_rate_that_only_harms_ends_early_with_the_best_step() {
-    let wild = TrainOptions {
-        learning_rate: 5.0,
-        num_train_epochs: 40.0,
-        early_stopping_patience: 2,
-        warmup_ratio: 0.0,
-        max_grad_norm: 0.0,
-        ..options()
-    };
-    let outcome = run(&wild, 20, &mut Monitor::none()).unwrap();
+    let outcome = run(&wild(options()), 20, &mut Monitor::none()).unwrap();
     assert_eq!(outcome.summary["stop_reason"], "early_stopping", "{}", outcome.summary);
     assert!(outcome.summary["steps"].as_u64() < outcome.summary["total_steps"].as_u64());
 }
