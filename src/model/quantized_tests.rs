@@ -33,8 +33,12 @@ fn exact_training_on_quantized_weights_equals_training_on_the_dequantized_ones()
         assert!(relative_error(&f.b, &e.b) < 1e-3, "{}", site.path());
     }
 
-    // Integer products add noise, as llama.cpp's do; this model has large random weights, which is the worst case.
     let (loss, found) = gradients(&fast);
+    assert_nearly((loss, &found), (expected_loss, &expected));
+}
+
+/// Integer products add noise, as llama.cpp's do; these models have large random weights, which is the worst case.
+fn assert_nearly((loss, found): (f64, &LoraGradients), (expected_loss, expected): (f64, &LoraGradients)) {
     assert!((loss / expected_loss - 1.0).abs() < 0.02, "loss {loss}, dense {expected_loss}");
     let all = |gradients: &LoraGradients| -> Vec<f64> {
         decoder_sites()
@@ -43,7 +47,7 @@ fn exact_training_on_quantized_weights_equals_training_on_the_dequantized_ones()
             .collect()
     };
     let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
-    let (found, expected) = (all(&found), all(&expected));
+    let (found, expected) = (all(found), all(expected));
     let cosine = dot(&found, &expected) / (dot(&found, &found) * dot(&expected, &expected)).sqrt();
     assert!(cosine > 0.99, "direction of the gradient: cosine {cosine}");
 }
@@ -51,7 +55,7 @@ fn exact_training_on_quantized_weights_equals_training_on_the_dequantized_ones()
 #[test]
 fn training_on_k_quants_equals_training_on_the_dequantized_weights() {
     let model = random_model(512);
-    for quantize in ["q4_k", "q6_k"] {
+    for quantize in ["q4_0", "q5_0", "q4_k", "q5_k", "q6_k"] {
         for exact in [true, false] {
             let quantized = load_as(model.path(), Some(quantize), exact).unwrap();
             let dense_dir = dequantized_copy(model.path(), &quantized);
@@ -63,6 +67,10 @@ fn training_on_k_quants_equals_training_on_the_dequantized_weights() {
             let gradients = |decoder: &Decoder| decoder.loss_and_gradients(&batch, &lora, 0.1, None, true).unwrap();
             let (expected_loss, expected) = gradients(&dense);
             let (loss, found) = gradients(&quantized);
+            if !exact {
+                assert_nearly((loss, &found), (expected_loss, &expected));
+                continue;
+            }
             assert!((loss / expected_loss - 1.0).abs() < 1e-5, "{quantize:?}: loss {loss}, dense {expected_loss}");
             for site in decoder_sites() {
                 let ([f], [e]) = (found.at(site), expected.at(site)) else { panic!("one delta per site") };

@@ -46,7 +46,7 @@ impl Linear {
 
     /// Bytes of the copy that a product makes of an operand of so many elements: quantized weights are met by quantized ones.
     pub(crate) fn operand_bytes(&self, elements: u64) -> u64 {
-        if self.has_integer_products() { elements * 9 / 8 } else { 0 }
+        self.weight.operand_bytes(elements)
     }
 
     /// Whether its products, forward and backward, are those of integers.

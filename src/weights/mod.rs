@@ -4,10 +4,9 @@
 mod dense;
 mod dequantized;
 pub(crate) mod ggml;
-mod k_quant;
 mod linear;
-mod q8;
 mod quantize;
+mod quantized;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +18,7 @@ pub use quantize::Quantize;
 use crate::error::Result;
 use crate::tensor::Matrix;
 use ggml::GgmlDType;
+use quantized::types;
 use std::sync::Arc;
 
 /// What memory is counted for.
@@ -54,6 +54,11 @@ pub(crate) trait FrozenMatrix: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Bytes of the copy that a product makes of an operand of so many elements: quantized weights are met by quantized ones.
+    fn operand_bytes(&self, _elements: u64) -> u64 {
+        0
+    }
+
     /// Bytes of the rows that a product dequantizes at the same time.
     fn workspace_bytes(&self) -> u64 {
         0
@@ -85,10 +90,17 @@ pub(crate) type Made = Result<Arc<dyn FrozenMatrix>>;
 pub(crate) type RowBytes<'a> = dyn Fn(usize) -> Result<&'a [u8]> + Sync + 'a;
 
 /// Every type that weights are kept in besides dense ones.
-pub(crate) static TYPES: [&WeightType; 3] = [&q8::Q8_0, &k_quant::Q4_K, &k_quant::Q6_K];
+pub(crate) static TYPES: [&WeightType; 6] = [
+    &types::q8_0::Q8_0,
+    &types::q4_0::Q4_0,
+    &types::q5_0::Q5_0,
+    &types::q4_k::Q4_K,
+    &types::q5_k::Q5_K,
+    &types::q6_k::Q6_K,
+];
 
 /// The type that takes the place of one whose blocks do not fit the width of a matrix, or that is not kept.
-pub(crate) static FALLBACK: &WeightType = &q8::Q8_0;
+pub(crate) static FALLBACK: &WeightType = &types::q8_0::Q8_0;
 
 impl WeightType {
     /// The type of that name.

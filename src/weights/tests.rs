@@ -22,6 +22,7 @@ fn loss(kind: &WeightType) -> f64 {
     match kind.name {
         "q8_0" => 5e-3,
         "q6_k" => 0.03,
+        "q5_0" | "q5_k" => 0.06,
         _ => 0.12,
     }
 }
@@ -96,10 +97,13 @@ fn what_is_not_a_number_stays_visible_and_widths_are_checked() {
 fn a_weight_takes_the_bits_that_its_type_has() {
     for kind in TYPES {
         let bits = match kind.name {
-            "q4_k" => 4.5,
+            "q4_0" => 4.5,
+            "q5_0" => 5.5,
+            // Scales and mins of six bits take a byte.
+            "q4_k" => 4.625,
+            "q5_k" => 5.625,
             "q6_k" => 6.5625,
-            // The sums of the blocks besides.
-            _ => 9.0,
+            _ => 8.5,
         };
         let q = quantized(kind, &normal(64, 512, 1), false);
         assert_eq!(q.bytes(Purpose::Inference) as f64 * 8.0, 64.0 * 512.0 * bits);
@@ -113,6 +117,6 @@ fn every_name_finds_its_type() {
         assert_eq!(WeightType::of_ggml(kind.ggml), Some(kind));
         assert!(WeightType::named(kind.head).is_some());
     }
-    assert_eq!((WeightType::named("q9"), WeightType::of_ggml(GgmlDType::Q5_0)), (None, None));
+    assert_eq!((WeightType::named("q9"), WeightType::of_ggml(GgmlDType::Q2K)), (None, None));
     assert!(TYPES.contains(&FALLBACK) && FALLBACK.block == 1);
 }

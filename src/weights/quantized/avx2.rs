@@ -1,0 +1,123 @@
+//! Products of 8-bit integers on AVX2: `vpmaddubsw` multiplies unsigned codes with signed activations, two inputs to a 16-bit
+//! sum; as many of those are added up as cannot overflow, and `vpmaddwd` scales them into 32 bits.
+
+use super::activations::{Activations, Span};
+use super::tile::{OUTPUTS, Tile};
+use std::arch::x86_64::*;
+
+/// Outputs of a vector.
+const EIGHT: usize = 8;
+
+/// `M` rows from `first` on times a row of tiles.
+///
+/// # Safety
+/// The CPU has AVX2, FMA and F16C; `x` has `M` rows from `first` on, of as many spans as there are tiles.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) unsafe fn product<T: Tile, const M: usize>(
+    tiles: &[T],
+    x: &Activations,
+    first: usize,
+    out: &mut [[f32; OUTPUTS]],
+) {
+    let mut sums = [[_mm256_setzero_ps(); OUTPUTS / EIGHT]; M];
+    for (index, tile) in tiles.iter().enumerate() {
+        let span = x.span(first, index);
+        let scales: [__m256; M] = std::array::from_fn(|m| _mm256_set1_ps(x.scale(first + m, index)));
+        for eighth in 0..OUTPUTS / EIGHT {
+            // SAFETY: the caller's; eight halves from `8 · eighth` on are inside of `OUTPUTS`.
+            unsafe {
+                let halves = |scales: &[half::f16; OUTPUTS]| {
+                    _mm256_cvtph_ps(_mm_loadu_si128(scales.as_ptr().add(eighth * EIGHT).cast()))
+                };
+                let dots = tile.dot_avx2::<M>(eighth, &span);
+                let scale = halves(tile.scales());
+                for m in 0..M {
+                    let (d, sum) = (_mm256_mul_ps(scales[m], scale), &mut sums[m][eighth]);
+                    *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[m]), d, *sum);
+                }
+                if T::HAS_MINS {
+                    let mins = tile.mins_avx2::<M>(eighth, &span);
+                    let scale = halves(tile.min_scales());
+                    for m in 0..M {
+                        let (d, sum) = (_mm256_mul_ps(scales[m], scale), &mut sums[m][eighth]);
+                        *sum = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(mins[m]), d, *sum);
+                    }
+                }
+            }
+        }
+    }
+    for (sums, out) in sums.iter().zip(out) {
+        for (sum, out) in sums.iter().zip(out.as_chunks_mut::<EIGHT>().0) {
+            // SAFETY: eight elements.
+            unsafe { _mm256_storeu_ps(out.as_mut_ptr(), *sum) };
+        }
+    }
+}
+
+/// Adds `scale · Σ code · x̂` over `GROUPS` groups of four inputs to `sums`; 16-bit sums hold `PER` groups.
+///
+/// # Safety
+/// `x` has `M` rows, and the groups from `first` on.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(in crate::weights) unsafe fn add_dot<const M: usize, const GROUPS: usize, const PER: usize>(
+    sums: &mut [__m256i; M],
+    codes: impl Fn(usize) -> __m256i,
+    scale: __m256i,
+    x: &Span,
+    first: usize,
+) {
+    for part in 0..GROUPS / PER {
+        let mut narrow = [_mm256_setzero_si256(); M];
+        for group in part * PER..(part + 1) * PER {
+            let codes = codes(group);
+            for (m, sum) in narrow.iter_mut().enumerate() {
+                // SAFETY: the caller's.
+                let x = _mm256_set1_epi32(unsafe { x.four(m, first + group) });
+                *sum = _mm256_add_epi16(*sum, _mm256_maddubs_epi16(codes, x));
+            }
+        }
+        for (sum, narrow) in sums.iter_mut().zip(narrow) {
+            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(narrow, scale));
+        }
+    }
+}
+
+/// Adds `a₀ b₀ + a₁ b₁` of pairs, those of the activations the same for all outputs.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(in crate::weights) fn add_pair<const M: usize>(
+    sums: &mut [__m256i; M],
+    weights: __m256i,
+    pair: impl Fn(usize) -> i32,
+) {
+    for (m, sum) in sums.iter_mut().enumerate() {
+        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(weights, _mm256_set1_epi32(pair(m))));
+    }
+}
+
+/// The first, or the second, of each pair of 16-bit numbers twice.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(in crate::weights) fn twice(pairs: __m256i, second: bool) -> __m256i {
+    let of = if second { 0x0706_0706_0302_0302_u64 } else { 0x0504_0504_0100_0100 } as i64;
+    let next = of + 0x0808_0808_0808_0808;
+    _mm256_shuffle_epi8(pairs, _mm256_setr_epi64x(of, next, of, next))
+}
+
+/// Eight pairs of bytes, unsigned or signed, as 16-bit numbers.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(in crate::weights) fn pairs_of(bytes: &[[u8; 2]; OUTPUTS], eighth: usize, signed: bool) -> __m256i {
+    // SAFETY: sixteen bytes from `16 · eighth` on are inside of 64.
+    let bytes = unsafe { _mm_loadu_si128(bytes.as_ptr().add(eighth * EIGHT).cast()) };
+    if signed { _mm256_cvtepi8_epi16(bytes) } else { _mm256_cvtepu8_epi16(bytes) }
+}
+
+/// Four inputs of eight outputs.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(in crate::weights) fn load(group: &[[u8; 4]; OUTPUTS], eighth: usize) -> __m256i {
+    // SAFETY: 32 bytes from `32 · eighth` on are inside of 128.
+    unsafe { _mm256_loadu_si256(group.as_ptr().add(eighth * EIGHT).cast()) }
+}

@@ -1,0 +1,151 @@
+//! A frozen weight of tiles: its products, and those of its transpose for the backward pass.
+
+use super::super::dequantized;
+use super::super::ggml::{self, GgmlDType, Plain};
+use super::super::{FrozenMatrix, Purpose, RowBytes, WeightType};
+use super::kernel::Kernel;
+use super::tile::Tile;
+use super::tiles::Tiles;
+use super::types::q8_0::Q8Tile;
+use crate::error::{Code, Error, Result};
+use crate::tensor::Matrix;
+use once_cell::sync::OnceCell;
+use std::sync::Arc;
+
+/// A weight, `[out_features, in_features]`.
+#[derive(Debug)]
+pub(super) struct QuantizedMatrix<T: Tile> {
+    tiles: Tiles<T>,
+    /// Quantized along the outputs for the backward pass, where the type wants it; made when training first needs it.
+    transposed: OnceCell<Tiles<Q8Tile>>,
+    /// Products of integers, where the CPU has them and they were not turned off; else the weight is dequantized to f32.
+    kernel: Option<Kernel>,
+}
+
+/// The row of the table for a type whose blocks are whole.
+pub(super) const fn weight_type<T: Tile>(
+    name: &'static str,
+    description: &'static str,
+    head: &'static str,
+    ggml: GgmlDType,
+) -> WeightType {
+    WeightType {
+        name,
+        description,
+        ggml,
+        block: T::SPAN,
+        head,
+        quantize: |shape, values, exact| Ok(Arc::new(QuantizedMatrix::<T>::quantize(shape, values, exact)?)),
+        from_rows: |shape, row, exact| Ok(Arc::new(QuantizedMatrix::<T>::from_rows(shape, row, exact)?)),
+    }
+}
+
+/// The bytes of a block that values are quantized to.
+pub(super) fn block<B: Plain>(values: &[f32]) -> Vec<u8> {
+    let mut block = [B::zeros()];
+    B::from_float(values, &mut block);
+    // SAFETY: a plain block has no padding.
+    unsafe { std::slice::from_raw_parts(block.as_ptr().cast::<u8>(), size_of::<B>()) }.to_vec()
+}
+
+impl<T: Tile> QuantizedMatrix<T> {
+    pub(super) fn quantize([outputs, inputs]: [usize; 2], values: &[f32], exact: bool) -> Result<Self> {
+        check_width::<T>(inputs)?;
+        let row = |row: usize, out: &mut [f32]| out.copy_from_slice(&values[row * inputs..][..inputs]);
+        Ok(Self::with(Tiles::quantize(outputs, inputs, row)?, exact))
+    }
+
+    /// The same blocks as those stored.
+    fn from_rows([outputs, inputs]: [usize; 2], row: &RowBytes<'_>, exact: bool) -> Result<Self> {
+        check_width::<T>(inputs)?;
+        let expected = ggml::row_bytes(T::TYPE.ggml, inputs);
+        let rows = (0..outputs).map(row).collect::<Result<Vec<_>>>()?;
+        if let Some(row) = rows.iter().find(|row| Some(row.len()) != expected) {
+            let message = format!("a row of {inputs} weights has {} bytes; expected {expected:?}", row.len());
+            return Err(Error::new(Code::Internal, message));
+        }
+        let block = T::TYPE.ggml.type_size();
+        let fill = |output: usize, lane: usize, tiles: &mut [T]| {
+            let blocks = rows[output].chunks_exact(block);
+            tiles.iter_mut().zip(blocks).for_each(|(tile, block)| tile.put(lane, block));
+        };
+        Ok(Self::with(Tiles::build(outputs, inputs, fill)?, exact))
+    }
+
+    fn with(tiles: Tiles<T>, exact: bool) -> Self {
+        QuantizedMatrix { tiles, transposed: OnceCell::new(), kernel: if exact { None } else { Kernel::detect() } }
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_transposed(&self) -> bool {
+        self.transposed.get().is_some()
+    }
+
+    fn transposed(&self) -> Result<&Tiles<Q8Tile>> {
+        let (outputs, inputs) = self.shape();
+        self.transposed.get_or_try_init(|| Tiles::quantize(inputs, outputs, |input, out| self.tiles.column(input, out)))
+    }
+}
+
+impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
+    fn shape(&self) -> (usize, usize) {
+        dequantized::Rows::shape(&self.tiles)
+    }
+
+    fn type_name(&self) -> &'static str {
+        T::TYPE.name
+    }
+
+    /// With the transpose if the backward pass will make one.
+    fn bytes(&self, purpose: Purpose) -> u64 {
+        let copies = if purpose == Purpose::Training && self.has_integer_products() { 2 } else { 1 };
+        copies * self.tiles.bytes() as u64
+    }
+
+    fn product(&self, x: &Matrix) -> Result<Matrix> {
+        let (outputs, inputs) = self.shape();
+        let (x, rows) = dequantized::operand(x, inputs)?;
+        let y = match self.kernel {
+            Some(kernel) => self.tiles.product(kernel, x, rows)?,
+            None => dequantized::product(&self.tiles, x, rows)?,
+        };
+        Ok(Matrix::host(rows, outputs, y))
+    }
+
+    fn transposed_product(&self, dy: &Matrix) -> Result<Matrix> {
+        let (outputs, inputs) = self.shape();
+        let (dy, rows) = dequantized::operand(dy, outputs)?;
+        let dx = match self.kernel.filter(|_| T::INTEGER_BACKWARD) {
+            Some(kernel) => self.transposed()?.product(kernel, dy, rows)?,
+            None => dequantized::transposed_product(&self.tiles, dy, rows)?,
+        };
+        Ok(Matrix::host(rows, inputs, dx))
+    }
+
+    fn gather(&self, ids: &[u32]) -> Result<Matrix> {
+        dequantized::gather(&self.tiles, ids)
+    }
+
+    fn has_integer_products(&self) -> bool {
+        self.kernel.is_some() && T::INTEGER_BACKWARD
+    }
+
+    fn operand_bytes(&self, elements: u64) -> u64 {
+        if self.kernel.is_some() { elements * 3 / 2 } else { 0 }
+    }
+
+    fn workspace_bytes(&self) -> u64 {
+        if self.has_integer_products() { 0 } else { dequantized::group_bytes(self.shape()) }
+    }
+}
+
+fn check_width<T: Tile>(inputs: usize) -> Result<()> {
+    let block = T::TYPE.block;
+    match inputs.is_multiple_of(block) && inputs > 0 {
+        true => Ok(()),
+        false => {
+            let name = T::TYPE.name;
+            Err(Error::new(Code::Internal, format!("rows of {inputs} weights; {name} needs a multiple of {block}")))
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a type of quantized weights is to the products: tiles of integers with their scales.
+
+use super::super::WeightType;
+#[cfg(target_arch = "x86_64")]
+use super::activations::Span;
+use half::f16;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__m256i, __m512i};
+
+/// Outputs of a tile.
+pub(in crate::weights) const OUTPUTS: usize = 32;
+/// Inputs that are multiplied at once: a lane of `vpdpbusd` and `vpmaddubsw`.
+pub(in crate::weights) const GROUP: usize = 4;
+
+/// `OUTPUTS` outputs by `SPAN` inputs of a weight, four inputs of an output beside each other, outputs after each other.
+///
+/// A weight is `scale · q − offset`, with integers `q` that may be products of a code and of an integer scale of some
+/// inputs, so that its product with activations `x = d · x̂` is `d · (scale · Σ q x̂ − offset · Σ m x̂)`: two integers, which
+/// every kernel computes exactly, and which all combine in the same order. So the bits of a product depend neither on the
+/// instructions that a CPU has, nor on how many rows there are.
+///
+/// # Safety
+/// All bit patterns are values, zeros among them.
+pub(in crate::weights) unsafe trait Tile: Clone + std::fmt::Debug + Send + Sync + 'static {
+    /// Inputs of a tile; activations have a scale for as many.
+    const SPAN: usize;
+    /// Inputs that share an integer scale.
+    const SUB: usize;
+    /// Whether weights have an offset besides what is folded into `dot`.
+    const HAS_MINS: bool;
+    /// Whether the backward pass takes integers, too, from a copy quantized along the outputs.
+    const INTEGER_BACKWARD: bool = false;
+    const TYPE: &'static WeightType;
+
+    /// Quantizes a block of one output, whose missing values are zero.
+    fn quantize(&mut self, lane: usize, values: &[f32]);
+
+    /// Takes a block of one output as GGML stores it.
+    fn put(&mut self, lane: usize, block: &[u8]);
+
+    /// The weights of one output.
+    fn dequantize(&self, lane: usize, out: &mut [f32]);
+
+    /// The scale of each output.
+    fn scales(&self) -> &[f16; OUTPUTS];
+
+    /// The scale of the mins of each output.
+    fn min_scales(&self) -> &[f16; OUTPUTS] {
+        self.scales()
+    }
+
+    /// `q` of an output, as the products have it.
+    fn integers(&self, lane: usize, out: &mut [i32]);
+
+    /// What is subtracted: `m` for every `SUB` inputs of an output.
+    fn mins(&self, _lane: usize, _out: &mut [i32]) {}
+
+    /// `Σ q x̂` of outputs `8 · eighth ..` with `M` rows.
+    ///
+    /// # Safety
+    /// The CPU has AVX2; `x` has `M` rows of `SPAN` inputs.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M];
+
+    /// `Σ m x̂` of outputs `8 · eighth ..` with `M` rows.
+    ///
+    /// # Safety
+    /// As for `dot_avx2`.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn mins_avx2<const M: usize>(&self, _eighth: usize, _x: &Span) -> [__m256i; M] {
+        unreachable!("asked of a type without mins")
+    }
+
+    /// `Σ q x̂` of outputs `16 · half ..` with `M` rows.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F, BW and VNNI; `x` has `M` rows of `SPAN` inputs.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M];
+
+    /// `Σ m x̂` of outputs `16 · half ..` with `M` rows.
+    ///
+    /// # Safety
+    /// As for `dot_vnni`.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn mins_vnni<const M: usize>(&self, _half: usize, _x: &Span) -> [__m512i; M] {
+        unreachable!("asked of a type without mins")
+    }
+}

@@ -1,0 +1,112 @@
+//! A matrix of tiles, and its products in integers.
+
+use super::super::dequantized::Rows;
+use super::activations::Activations;
+use super::kernel::{Kernel, ROWS};
+use super::tile::{OUTPUTS, Tile};
+use crate::error::Result;
+use crate::memory;
+use crate::tensor::Buffer;
+use crate::tensor::buffers;
+use crate::tensor::columns::Columns;
+use rayon::prelude::*;
+
+/// Rows of activations whose products one task makes.
+const TASK_ROWS: usize = 24 * ROWS;
+
+/// A quantized matrix `[outputs, inputs]`.
+pub(super) struct Tiles<T> {
+    outputs: usize,
+    inputs: usize,
+    /// Spans of inputs per row.
+    spans: usize,
+    /// Row of tiles after row of tiles.
+    tiles: Vec<T>,
+}
+
+impl<T: Tile> Tiles<T> {
+    /// A matrix whose outputs are set by `fill(output, lane, its row of tiles)`.
+    pub(super) fn build(outputs: usize, inputs: usize, fill: impl Fn(usize, usize, &mut [T]) + Sync) -> Result<Self> {
+        let spans = inputs.div_ceil(T::SPAN);
+        let count = outputs.div_ceil(OUTPUTS) * spans;
+        let mut tiles: Vec<T> = memory::reserved(count)?;
+        // SAFETY: there is room for `count` tiles, and zeros are tiles.
+        unsafe {
+            tiles.as_mut_ptr().write_bytes(0, count);
+            tiles.set_len(count);
+        }
+        tiles.par_chunks_mut(spans).enumerate().for_each(|(index, tiles)| {
+            let first = index * OUTPUTS;
+            (first..outputs.min(first + OUTPUTS)).for_each(|output| fill(output, output - first, tiles));
+        });
+        Ok(Tiles { outputs, inputs, spans, tiles })
+    }
+
+    /// Quantizes a matrix whose row `i` is written by `row(i, buffer)`.
+    pub(super) fn quantize(outputs: usize, inputs: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Result<Self> {
+        Self::build(outputs, inputs, |output, lane, tiles| {
+            let mut values = vec![0.0f32; inputs];
+            row(output, &mut values);
+            for (tile, values) in tiles.iter_mut().zip(values.chunks(T::SPAN)) {
+                tile.quantize(lane, values);
+            }
+        })
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        self.tiles.len() * size_of::<T>()
+    }
+
+    /// One column, dequantized.
+    pub(super) fn column(&self, input: usize, out: &mut [f32]) {
+        let mut values = vec![0.0f32; T::SPAN];
+        for (output, value) in out.iter_mut().enumerate() {
+            self.tiles[output / OUTPUTS * self.spans + input / T::SPAN].dequantize(output % OUTPUTS, &mut values);
+            *value = values[input % T::SPAN];
+        }
+    }
+
+    /// `x [rows, inputs]` times the transpose, `[rows, outputs]`, in integers.
+    pub(super) fn product(&self, kernel: Kernel, x: &[f32], rows: usize) -> Result<Buffer> {
+        let activations = Activations::quantize(x, self.inputs, T::SPAN);
+        let mut y = buffers::take(rows * self.outputs)?;
+        let out = Columns::of(&mut y, self.outputs);
+        let row_tasks = rows.div_ceil(TASK_ROWS);
+        let tile_rows = self.outputs.div_ceil(OUTPUTS);
+        (0..tile_rows * row_tasks).into_par_iter().for_each(|task| {
+            let (tile_row, first) = (task / row_tasks, task % row_tasks * TASK_ROWS);
+            let tiles = &self.tiles[tile_row * self.spans..][..self.spans];
+            let width = OUTPUTS.min(self.outputs - tile_row * OUTPUTS);
+            let end = rows.min(first + TASK_ROWS);
+            let mut sums = [[0.0f32; OUTPUTS]; ROWS];
+            for row in (first..end).step_by(ROWS) {
+                let sums = &mut sums[..ROWS.min(end - row)];
+                kernel.product(tiles, &activations, row, sums);
+                for (i, sums) in sums.iter().enumerate() {
+                    out.write(row + i, tile_row * OUTPUTS, width, &sums[..width]);
+                }
+            }
+        });
+        Ok(y)
+    }
+}
+
+impl<T: Tile> Rows for Tiles<T> {
+    fn shape(&self) -> (usize, usize) {
+        (self.outputs, self.inputs)
+    }
+
+    fn row(&self, index: usize, out: &mut [f32]) {
+        let tiles = &self.tiles[index / OUTPUTS * self.spans..][..self.spans];
+        for (tile, out) in tiles.iter().zip(out.chunks_mut(T::SPAN)) {
+            tile.dequantize(index % OUTPUTS, out);
+        }
+    }
+}
+
+impl<T: Tile> std::fmt::Debug for Tiles<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}({} × {})", T::TYPE.name, self.outputs, self.inputs)
+    }
+}

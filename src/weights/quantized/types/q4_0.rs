@@ -1,0 +1,107 @@
+//! GGML's Q4_0: blocks of 32 weights in 4 bits around 8, with a scale.
+
+use crate::weights::WeightType;
+use crate::weights::ggml::GgmlDType;
+use super::super::matrix::{self, weight_type};
+use super::super::tile::{GROUP, OUTPUTS, Tile};
+#[cfg(target_arch = "x86_64")]
+use super::super::{activations::Span, avx2, vnni};
+use candle_core::quantized::k_quants::BlockQ4_0;
+use half::f16;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+/// GGML's Q4_0.
+pub(crate) static Q4_0: WeightType = weight_type::<Q4Tile>(
+    "q4_0",
+    "GGML's Q4_0: blocks of 32 weights in 4 bits with a scale; the output head in Q8_0.",
+    "q8_0",
+    GgmlDType::Q4_0,
+);
+
+const BLOCK: usize = 32;
+/// What a code stands for zero.
+const ZERO: i32 = 8;
+
+#[derive(Debug, Clone)]
+#[repr(C, align(64))]
+pub(in crate::weights) struct Q4Tile {
+    /// `[input / 4 % 4][output][input % 4]`: inputs 16 and on in the high bits.
+    q: [[[u8; GROUP]; OUTPUTS]; 4],
+    scale: [f16; OUTPUTS],
+}
+
+impl Q4Tile {
+    fn code(&self, lane: usize, input: usize) -> i32 {
+        i32::from(self.q[input / GROUP % 4][lane][input % GROUP] >> (input / 16 * 4) & 15)
+    }
+}
+
+// SAFETY: integers and halves.
+unsafe impl Tile for Q4Tile {
+    const SPAN: usize = BLOCK;
+    const SUB: usize = BLOCK;
+    const HAS_MINS: bool = false;
+    const TYPE: &'static WeightType = &Q4_0;
+
+    fn quantize(&mut self, lane: usize, values: &[f32]) {
+        self.put(lane, &matrix::block::<BlockQ4_0>(values));
+    }
+
+    fn put(&mut self, lane: usize, block: &[u8]) {
+        self.scale[lane] = f16::from_le_bytes([block[0], block[1]]);
+        for (group, four) in self.q.iter_mut().zip(block[2..].as_chunks::<GROUP>().0) {
+            group[lane] = *four;
+        }
+    }
+
+    fn dequantize(&self, lane: usize, out: &mut [f32]) {
+        let scale = self.scale[lane].to_f32();
+        out.iter_mut().enumerate().for_each(|(i, out)| *out = (self.code(lane, i) - ZERO) as f32 * scale);
+    }
+
+    fn scales(&self) -> &[f16; OUTPUTS] {
+        &self.scale
+    }
+
+    fn integers(&self, lane: usize, out: &mut [i32]) {
+        out.iter_mut().enumerate().for_each(|(i, out)| *out = self.code(lane, i) - ZERO);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
+        let low = _mm256_set1_epi8(15);
+        let code = |group: usize| {
+            let q = avx2::load(&self.q[group % 4], eighth);
+            _mm256_and_si256(if group < 4 { q } else { _mm256_srli_epi16::<4>(q) }, low)
+        };
+        let mut sums = [_mm256_setzero_si256(); M];
+        // SAFETY: the caller's.
+        unsafe {
+            avx2::add_dot::<M, 8, 8>(&mut sums, code, _mm256_set1_epi16(1), x, 0);
+            for (m, sum) in sums.iter_mut().enumerate() {
+                *sum = _mm256_sub_epi32(*sum, _mm256_set1_epi32(ZERO * x.sum(m)));
+            }
+        }
+        sums
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
+        let low = _mm512_set1_epi8(15);
+        let code = |group: usize| {
+            let q = vnni::load(&self.q[group % 4], half);
+            _mm512_and_si512(if group < 4 { q } else { _mm512_srli_epi16::<4>(q) }, low)
+        };
+        // SAFETY: the caller's.
+        unsafe {
+            let mut sums = vnni::dot::<M, { BLOCK / GROUP }>(code, x, 0);
+            for (m, sum) in sums.iter_mut().enumerate() {
+                *sum = _mm512_sub_epi32(*sum, _mm512_set1_epi32(ZERO * x.sum(m)));
+            }
+            sums
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! GGML's Q4_K: blocks of 256 weights in four bits; every 32 have a scale and a min.
+
+use crate::weights::WeightType;
+use crate::weights::ggml::GgmlDType;
+use super::super::matrix::{self, weight_type};
+use super::super::tile::{GROUP, OUTPUTS, Tile};
+#[cfg(target_arch = "x86_64")]
+use super::super::{activations::Span, avx2, vnni};
+use super::k_scales::{BLOCK, KScales, SUB};
+use candle_core::quantized::k_quants::BlockQ4K;
+use half::f16;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+/// Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.
+pub(crate) static Q4_K: WeightType = weight_type::<Q4KTile>(
+    "q4_k",
+    "Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.",
+    "q6_k",
+    GgmlDType::Q4K,
+);
+
+#[derive(Debug, Clone)]
+#[repr(C, align(64))]
+pub(in crate::weights) struct Q4KTile {
+    scales: KScales,
+    /// `[pair of subs][input % 32 / 4][output][input % 4]`, the second sub in the high bits.
+    q: [[[[u8; GROUP]; OUTPUTS]; 8]; 4],
+}
+
+impl Q4KTile {
+    fn code(&self, lane: usize, input: usize) -> i32 {
+        let (sub, i) = (input / SUB, input % SUB);
+        i32::from(self.q[sub / 2][i / GROUP][lane][i % GROUP] >> (sub % 2 * 4) & 15)
+    }
+}
+
+// SAFETY: integers and halves.
+unsafe impl Tile for Q4KTile {
+    const SPAN: usize = BLOCK;
+    const SUB: usize = SUB;
+    const HAS_MINS: bool = true;
+    const TYPE: &'static WeightType = &Q4_K;
+
+    fn quantize(&mut self, lane: usize, values: &[f32]) {
+        self.put(lane, &matrix::block::<BlockQ4K>(values));
+    }
+
+    fn put(&mut self, lane: usize, block: &[u8]) {
+        self.scales.put(lane, block);
+        for (q, four) in self.q.as_flattened_mut().iter_mut().zip(block[16..].as_chunks::<GROUP>().0) {
+            q[lane] = *four;
+        }
+    }
+
+    fn dequantize(&self, lane: usize, out: &mut [f32]) {
+        self.scales.dequantize(lane, out, |input| self.code(lane, input));
+    }
+
+    fn scales(&self) -> &[f16; OUTPUTS] {
+        &self.scales.scale
+    }
+
+    fn min_scales(&self) -> &[f16; OUTPUTS] {
+        &self.scales.min_scale
+    }
+
+    fn integers(&self, lane: usize, out: &mut [i32]) {
+        self.scales.integers(lane, out, |input| self.code(lane, input));
+    }
+
+    fn mins(&self, lane: usize, out: &mut [i32]) {
+        self.scales.mins(lane, out);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
+        let low = _mm256_set1_epi8(15);
+        let codes = |sub: usize, group: usize| {
+            let q = avx2::load(&self.q[sub / 2][group], eighth);
+            _mm256_and_si256(if sub % 2 == 0 { q } else { _mm256_srli_epi16::<4>(q) }, low)
+        };
+        // SAFETY: the caller's.
+        unsafe { self.scales.dot_avx2::<M, 8>(eighth, x, codes) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    unsafe fn mins_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
+        // SAFETY: the caller's.
+        unsafe { self.scales.mins_avx2(eighth, x) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
+        let low = _mm512_set1_epi8(15);
+        let codes = |sub: usize, group: usize| {
+            let q = vnni::load(&self.q[sub / 2][group], half);
+            _mm512_and_si512(if sub % 2 == 0 { q } else { _mm512_srli_epi16::<4>(q) }, low)
+        };
+        // SAFETY: the caller's.
+        unsafe { self.scales.dot_vnni(half, x, codes) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    unsafe fn mins_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
+        // SAFETY: the caller's.
+        unsafe { self.scales.mins_vnni(half, x) }
+    }
+}

@@ -1,0 +1,114 @@
+//! GGML's Q5_0: blocks of 32 weights in 5 bits around 16, with a scale.
+
+use crate::weights::WeightType;
+use crate::weights::ggml::GgmlDType;
+use super::super::matrix::{self, weight_type};
+use super::super::tile::{GROUP, OUTPUTS, Tile};
+#[cfg(target_arch = "x86_64")]
+use super::super::{activations::Span, avx2, vnni};
+use super::five_bits;
+use candle_core::quantized::k_quants::BlockQ5_0;
+use half::f16;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+/// GGML's Q5_0.
+pub(crate) static Q5_0: WeightType = weight_type::<Q5Tile>(
+    "q5_0",
+    "GGML's Q5_0: blocks of 32 weights in 5 bits with a scale; the output head in Q8_0.",
+    "q8_0",
+    GgmlDType::Q5_0,
+);
+
+const BLOCK: usize = 32;
+/// What a code stands for zero.
+const ZERO: i32 = 16;
+
+#[derive(Debug, Clone)]
+#[repr(C, align(64))]
+pub(in crate::weights) struct Q5Tile {
+    /// The low bits, `[input / 4 % 4][output][input % 4]`: inputs 16 and on above the others.
+    low: [[[u8; GROUP]; OUTPUTS]; 4],
+    /// The fifth bits, `[output][input % 4]`: bit `input / 4`.
+    high: [[u8; GROUP]; OUTPUTS],
+    scale: [f16; OUTPUTS],
+}
+
+impl Q5Tile {
+    fn code(&self, lane: usize, input: usize) -> i32 {
+        let low = self.low[input / GROUP % 4][lane][input % GROUP] >> (input / 16 * 4);
+        five_bits::code(low, self.high[lane][input % GROUP], input / GROUP)
+    }
+}
+
+// SAFETY: integers and halves.
+unsafe impl Tile for Q5Tile {
+    const SPAN: usize = BLOCK;
+    const SUB: usize = BLOCK;
+    const HAS_MINS: bool = false;
+    const TYPE: &'static WeightType = &Q5_0;
+
+    fn quantize(&mut self, lane: usize, values: &[f32]) {
+        self.put(lane, &matrix::block::<BlockQ5_0>(values));
+    }
+
+    fn put(&mut self, lane: usize, block: &[u8]) {
+        self.scale[lane] = f16::from_le_bytes([block[0], block[1]]);
+        let high = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
+        let bit = |input: usize| (high >> input & 1) as u8;
+        self.high[lane] = std::array::from_fn(|i| (0..8).fold(0, |byte, group| byte | bit(group * GROUP + i) << group));
+        for (group, four) in self.low.iter_mut().zip(block[6..].as_chunks::<GROUP>().0) {
+            group[lane] = *four;
+        }
+    }
+
+    fn dequantize(&self, lane: usize, out: &mut [f32]) {
+        let scale = self.scale[lane].to_f32();
+        out.iter_mut().enumerate().for_each(|(i, out)| *out = (self.code(lane, i) - ZERO) as f32 * scale);
+    }
+
+    fn scales(&self) -> &[f16; OUTPUTS] {
+        &self.scale
+    }
+
+    fn integers(&self, lane: usize, out: &mut [i32]) {
+        out.iter_mut().enumerate().for_each(|(i, out)| *out = self.code(lane, i) - ZERO);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
+        let high = avx2::load(&self.high, eighth);
+        let code = |group: usize| {
+            let low = avx2::load(&self.low[group % 4], eighth);
+            five_bits::codes_avx2(if group < 4 { low } else { _mm256_srli_epi16::<4>(low) }, high, group)
+        };
+        let mut sums = [_mm256_setzero_si256(); M];
+        // SAFETY: the caller's.
+        unsafe {
+            avx2::add_dot::<M, 8, 4>(&mut sums, code, _mm256_set1_epi16(1), x, 0);
+            for (m, sum) in sums.iter_mut().enumerate() {
+                *sum = _mm256_sub_epi32(*sum, _mm256_set1_epi32(ZERO * x.sum(m)));
+            }
+        }
+        sums
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
+        let high = vnni::load(&self.high, half);
+        let code = |group: usize| {
+            let low = vnni::load(&self.low[group % 4], half);
+            five_bits::codes_vnni(if group < 4 { low } else { _mm512_srli_epi16::<4>(low) }, high, group)
+        };
+        // SAFETY: the caller's.
+        unsafe {
+            let mut sums = vnni::dot::<M, { BLOCK / GROUP }>(code, x, 0);
+            for (m, sum) in sums.iter_mut().enumerate() {
+                *sum = _mm512_sub_epi32(*sum, _mm512_set1_epi32(ZERO * x.sum(m)));
+            }
+            sums
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! GGML's Q5_K: blocks of 256 weights in five bits; every 32 have a scale and a min.
+
+use crate::weights::WeightType;
+use crate::weights::ggml::GgmlDType;
+use super::super::matrix::{self, weight_type};
+use super::super::tile::{GROUP, OUTPUTS, Tile};
+#[cfg(target_arch = "x86_64")]
+use super::super::{activations::Span, avx2, vnni};
+use super::five_bits;
+use super::k_scales::{BLOCK, KScales, SUB};
+use candle_core::quantized::k_quants::BlockQ5K;
+use half::f16;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+/// Q5_K; the output head in Q6_K, as llama.cpp's Q5_K_M has it.
+pub(crate) static Q5_K: WeightType = weight_type::<Q5KTile>(
+    "q5_k",
+    "Q5_K; the output head in Q6_K, as llama.cpp's Q5_K_M has it.",
+    "q6_k",
+    GgmlDType::Q5K,
+);
+
+#[derive(Debug, Clone)]
+#[repr(C, align(64))]
+pub(in crate::weights) struct Q5KTile {
+    scales: KScales,
+    /// The low bits, `[pair of subs][input % 32 / 4][output][input % 4]`, the second sub above the first.
+    low: [[[[u8; GROUP]; OUTPUTS]; 8]; 4],
+    /// The fifth bits, `[input % 32 / 4][output][input % 4]`: a bit for each sub.
+    high: [[[u8; GROUP]; OUTPUTS]; 8],
+}
+
+impl Q5KTile {
+    fn code(&self, lane: usize, input: usize) -> i32 {
+        let (sub, i) = (input / SUB, input % SUB);
+        let low = self.low[sub / 2][i / GROUP][lane][i % GROUP] >> (sub % 2 * 4);
+        five_bits::code(low, self.high[i / GROUP][lane][i % GROUP], sub)
+    }
+}
+
+// SAFETY: integers and halves.
+unsafe impl Tile for Q5KTile {
+    const SPAN: usize = BLOCK;
+    const SUB: usize = SUB;
+    const HAS_MINS: bool = true;
+    const TYPE: &'static WeightType = &Q5_K;
+
+    fn quantize(&mut self, lane: usize, values: &[f32]) {
+        self.put(lane, &matrix::block::<BlockQ5K>(values));
+    }
+
+    fn put(&mut self, lane: usize, block: &[u8]) {
+        self.scales.put(lane, block);
+        for (q, four) in self.high.iter_mut().zip(block[16..48].as_chunks::<GROUP>().0) {
+            q[lane] = *four;
+        }
+        for (q, four) in self.low.as_flattened_mut().iter_mut().zip(block[48..].as_chunks::<GROUP>().0) {
+            q[lane] = *four;
+        }
+    }
+
+    fn dequantize(&self, lane: usize, out: &mut [f32]) {
+        self.scales.dequantize(lane, out, |input| self.code(lane, input));
+    }
+
+    fn scales(&self) -> &[f16; OUTPUTS] {
+        &self.scales.scale
+    }
+
+    fn min_scales(&self) -> &[f16; OUTPUTS] {
+        &self.scales.min_scale
+    }
+
+    fn integers(&self, lane: usize, out: &mut [i32]) {
+        self.scales.integers(lane, out, |input| self.code(lane, input));
+    }
+
+    fn mins(&self, lane: usize, out: &mut [i32]) {
+        self.scales.mins(lane, out);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
+        let codes = |sub: usize, group: usize| {
+            let low = avx2::load(&self.low[sub / 2][group], eighth);
+            let low = if sub % 2 == 0 { low } else { _mm256_srli_epi16::<4>(low) };
+            five_bits::codes_avx2(low, avx2::load(&self.high[group], eighth), sub)
+        };
+        // SAFETY: the caller's.
+        unsafe { self.scales.dot_avx2::<M, 4>(eighth, x, codes) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    unsafe fn mins_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
+        // SAFETY: the caller's.
+        unsafe { self.scales.mins_avx2(eighth, x) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
+        let codes = |sub: usize, group: usize| {
+            let low = vnni::load(&self.low[sub / 2][group], half);
+            let low = if sub % 2 == 0 { low } else { _mm512_srli_epi16::<4>(low) };
+            five_bits::codes_vnni(low, vnni::load(&self.high[group], half), sub)
+        };
+        // SAFETY: the caller's.
+        unsafe { self.scales.dot_vnni(half, x, codes) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    unsafe fn mins_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
+        // SAFETY: the caller's.
+        unsafe { self.scales.mins_vnni(half, x) }
+    }
+}

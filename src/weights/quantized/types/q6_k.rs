@@ -1,0 +1,157 @@
+//! GGML's Q6_K: blocks of 256 weights in 6 bits around 32; every 16 have a scale.
+
+use crate::weights::WeightType;
+use crate::weights::ggml::GgmlDType;
+use super::super::matrix::{self, weight_type};
+use super::super::tile::{GROUP, OUTPUTS, Tile};
+#[cfg(target_arch = "x86_64")]
+use super::super::{activations::Span, avx2, vnni};
+use candle_core::quantized::k_quants::BlockQ6K;
+use half::f16;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+/// Q6_K.
+pub(crate) static Q6_K: WeightType = weight_type::<Q6KTile>("q6_k", "Q6_K.", "q6_k", GgmlDType::Q6K);
+
+const BLOCK: usize = 256;
+/// Inputs that share a scale.
+const SUB: usize = 16;
+/// What a code stands for zero.
+const ZERO: i32 = 32;
+
+/// Inputs are told apart by their 32: two halves of four.
+#[derive(Debug, Clone)]
+#[repr(C, align(64))]
+pub(in crate::weights) struct Q6KTile {
+    scale: [f16; OUTPUTS],
+    /// The bits of signed integers: of the two 16 of each 32, `[input / 32][output]`.
+    scales: [[[u8; 2]; OUTPUTS]; 8],
+    /// The four low bits, `[2 · half + 32 % 2][input % 32 / 4][output][input % 4]`; the third and the fourth 32 of a half
+    /// are above the others.
+    low: [[[[u8; GROUP]; OUTPUTS]; 8]; 4],
+    /// The two high bits, `[half][input % 32 / 4][output][input % 4]`, a pair for each 32 of the half.
+    high: [[[[u8; GROUP]; OUTPUTS]; 8]; 2],
+}
+
+impl Q6KTile {
+    fn code(&self, lane: usize, input: usize) -> i32 {
+        let (of_32, i) = (input / 32, input % 32);
+        let (half, index) = (of_32 / 4, of_32 % 4);
+        let low = self.low[2 * half + index % 2][i / GROUP][lane][i % GROUP] >> (index / 2 * 4) & 15;
+        let high = self.high[half][i / GROUP][lane][i % GROUP] >> (2 * index) & 3;
+        i32::from(low | high << 4) - ZERO
+    }
+
+    fn sub_scale(&self, lane: usize, sub: usize) -> i8 {
+        self.scales[sub / 2][lane][sub % 2] as i8
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn codes_avx2(&self, of_32: usize, group: usize, eighth: usize) -> __m256i {
+        let (half, index) = (of_32 / 4, of_32 % 4);
+        let low = avx2::load(&self.low[2 * half + index % 2][group], eighth);
+        let low = if index / 2 == 0 { low } else { _mm256_srli_epi16::<4>(low) };
+        let high = avx2::load(&self.high[half][group], eighth);
+        let high = _mm256_srlv_epi32(high, _mm256_set1_epi32(2 * index as i32));
+        let high = _mm256_slli_epi16::<4>(_mm256_and_si256(high, _mm256_set1_epi8(3)));
+        _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi8(15)), high)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    fn codes_vnni(&self, of_32: usize, group: usize, half_of_outputs: usize) -> __m512i {
+        let (half, index) = (of_32 / 4, of_32 % 4);
+        let low = vnni::load(&self.low[2 * half + index % 2][group], half_of_outputs);
+        let low = if index / 2 == 0 { low } else { _mm512_srli_epi16::<4>(low) };
+        let high = vnni::load(&self.high[half][group], half_of_outputs);
+        let high = _mm512_srlv_epi32(high, _mm512_set1_epi32(2 * index as i32));
+        let high = _mm512_slli_epi16::<4>(_mm512_and_si512(high, _mm512_set1_epi8(3)));
+        _mm512_or_si512(_mm512_and_si512(low, _mm512_set1_epi8(15)), high)
+    }
+}
+
+// SAFETY: integers and halves.
+unsafe impl Tile for Q6KTile {
+    const SPAN: usize = BLOCK;
+    const SUB: usize = SUB;
+    const HAS_MINS: bool = false;
+    const TYPE: &'static WeightType = &Q6_K;
+
+    fn quantize(&mut self, lane: usize, values: &[f32]) {
+        self.put(lane, &matrix::block::<BlockQ6K>(values));
+    }
+
+    fn put(&mut self, lane: usize, block: &[u8]) {
+        let (low, rest) = block.split_at(128);
+        let (high, rest) = rest.split_at(64);
+        for (q, four) in self.low.as_flattened_mut().iter_mut().zip(low.as_chunks::<GROUP>().0) {
+            q[lane] = *four;
+        }
+        for (q, four) in self.high.as_flattened_mut().iter_mut().zip(high.as_chunks::<GROUP>().0) {
+            q[lane] = *four;
+        }
+        for (scales, pair) in self.scales.iter_mut().zip(rest.as_chunks::<2>().0) {
+            scales[lane] = *pair;
+        }
+        self.scale[lane] = f16::from_le_bytes([rest[16], rest[17]]);
+    }
+
+    fn dequantize(&self, lane: usize, out: &mut [f32]) {
+        let d = self.scale[lane].to_f32();
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = d * f32::from(self.sub_scale(lane, i / SUB)) * self.code(lane, i) as f32;
+        }
+    }
+
+    fn scales(&self) -> &[f16; OUTPUTS] {
+        &self.scale
+    }
+
+    fn integers(&self, lane: usize, out: &mut [i32]) {
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = i32::from(self.sub_scale(lane, i / SUB)) * self.code(lane, i);
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
+        let (mut sums, mut offsets) = ([_mm256_setzero_si256(); M], [_mm256_setzero_si256(); M]);
+        for (of_32, scales) in self.scales.iter().enumerate() {
+            let scales = avx2::pairs_of(scales, eighth, true);
+            for second in [false, true] {
+                let first = 4 * usize::from(second);
+                let codes = |group: usize| self.codes_avx2(of_32, first + group, eighth);
+                let scale = avx2::twice(scales, second);
+                // SAFETY: the caller's.
+                unsafe { avx2::add_dot::<M, 4, 2>(&mut sums, codes, scale, x, of_32 * 8 + first) };
+            }
+            // SAFETY: the caller's.
+            avx2::add_pair(&mut offsets, scales, |m| unsafe { x.sums_of_16(m, of_32) });
+        }
+        std::array::from_fn(|m| _mm256_sub_epi32(sums[m], _mm256_slli_epi32::<5>(offsets[m])))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
+        let (mut sums, mut offsets) = ([_mm512_setzero_si512(); M], [_mm512_setzero_si512(); M]);
+        for (of_32, scales) in self.scales.iter().enumerate() {
+            let scales = vnni::pairs_of(scales, half, true);
+            for second in [false, true] {
+                let first = 4 * usize::from(second);
+                let codes = |group: usize| self.codes_vnni(of_32, first + group, half);
+                // SAFETY: the caller's.
+                let dots = unsafe { vnni::dot::<M, 4>(codes, x, of_32 * 8 + first) };
+                vnni::add_scaled(&mut sums, dots, vnni::of_pairs(scales, second));
+            }
+            // SAFETY: the caller's.
+            vnni::add_pair(&mut offsets, scales, |m| unsafe { x.sums_of_16(m, of_32) });
+        }
+        std::array::from_fn(|m| _mm512_sub_epi32(sums[m], _mm512_slli_epi32::<5>(offsets[m])))
+    }
+}

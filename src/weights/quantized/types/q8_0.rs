@@ -1,0 +1,112 @@
+//! GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.
+
+use crate::weights::WeightType;
+use crate::weights::ggml::GgmlDType;
+use super::super::matrix::weight_type;
+use super::super::tile::{GROUP, OUTPUTS, Tile};
+#[cfg(target_arch = "x86_64")]
+use super::super::{activations::Span, avx2, vnni};
+use half::f16;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+/// GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.
+pub(crate) static Q8_0: WeightType = WeightType {
+    // The last block of a row may be short.
+    block: 1,
+    ..weight_type::<Q8Tile>("q8_0", "GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.", "q8_0", GgmlDType::Q8_0)
+};
+
+const BLOCK: usize = 32;
+
+#[derive(Debug, Clone)]
+#[repr(C, align(64))]
+pub(in crate::weights) struct Q8Tile {
+    /// `[input / 4][output][input % 4]`, the bits of signed integers.
+    q: [[[u8; GROUP]; OUTPUTS]; BLOCK / GROUP],
+    scale: [f16; OUTPUTS],
+}
+
+impl Q8Tile {
+    #[inline(always)]
+    fn set(&mut self, lane: usize, scale: f16, q: &[u8; BLOCK]) {
+        self.scale[lane] = scale;
+        for (group, four) in self.q.iter_mut().zip(q.as_chunks::<GROUP>().0) {
+            group[lane] = *four;
+        }
+    }
+}
+
+// SAFETY: integers and halves.
+unsafe impl Tile for Q8Tile {
+    const SPAN: usize = BLOCK;
+    const SUB: usize = BLOCK;
+    const HAS_MINS: bool = false;
+    const INTEGER_BACKWARD: bool = true;
+    const TYPE: &'static WeightType = &Q8_0;
+
+    #[inline(always)]
+    fn quantize(&mut self, lane: usize, values: &[f32]) {
+        let mut block = [0.0f32; BLOCK];
+        block[..values.len()].copy_from_slice(values);
+        let largest = block.iter().fold(0.0f32, |max, v| if v.abs() > max { v.abs() } else { max });
+        let scale = largest / 127.0;
+        let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        self.set(lane, f16::from_f32(scale), &block.map(|value| (value * inverse).round() as i8 as u8));
+    }
+
+    fn put(&mut self, lane: usize, block: &[u8]) {
+        self.set(lane, f16::from_le_bytes([block[0], block[1]]), &std::array::from_fn(|i| block[2 + i]));
+    }
+
+    fn dequantize(&self, lane: usize, out: &mut [f32]) {
+        let scale = self.scale[lane].to_f32();
+        for (i, value) in out.iter_mut().enumerate() {
+            *value = f32::from(self.q[i / GROUP][lane][i % GROUP] as i8) * scale;
+        }
+    }
+
+    fn scales(&self) -> &[f16; OUTPUTS] {
+        &self.scale
+    }
+
+    fn integers(&self, lane: usize, out: &mut [i32]) {
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = i32::from(self.q[i / GROUP][lane][i % GROUP] as i8);
+        }
+    }
+
+    /// The sign goes to the activations: magnitudes are unsigned. Two products fill 16 bits.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
+        let ones = _mm256_set1_epi16(1);
+        let mut sums = [_mm256_setzero_si256(); M];
+        for (group, q) in self.q.iter().enumerate() {
+            let q = avx2::load(q, eighth);
+            let magnitudes = _mm256_abs_epi8(q);
+            for (m, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: the caller's.
+                let x = _mm256_sign_epi8(_mm256_set1_epi32(unsafe { x.four(m, group) }), q);
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(_mm256_maddubs_epi16(magnitudes, x), ones));
+            }
+        }
+        sums
+    }
+
+    /// `q + 128` is unsigned; what is too much is taken back.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
+        let offset = _mm512_set1_epi8(i8::MIN);
+        let code = |group: usize| _mm512_xor_si512(vnni::load(&self.q[group], half), offset);
+        // SAFETY: the caller's.
+        unsafe {
+            let mut sums = vnni::dot::<M, { BLOCK / GROUP }>(code, x, 0);
+            for (m, sum) in sums.iter_mut().enumerate() {
+                *sum = _mm512_sub_epi32(*sum, _mm512_set1_epi32(128 * x.sum(m)));
+            }
+            sums
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Products of 8-bit integers on AVX-512 VNNI: `vpdpbusd` adds four products of unsigned codes and signed activations to a
+//! 32-bit sum.
+
+use super::activations::{Activations, Span};
+use super::tile::{OUTPUTS, Tile};
+use std::arch::x86_64::*;
+
+/// Outputs of a vector.
+const SIXTEEN: usize = 16;
+
+/// `M` rows from `first` on times a row of tiles.
+///
+/// # Safety
+/// The CPU has AVX-512 F, BW and VNNI; `x` has `M` rows from `first` on, of as many spans as there are tiles.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+pub(super) unsafe fn product<T: Tile, const M: usize>(
+    tiles: &[T],
+    x: &Activations,
+    first: usize,
+    out: &mut [[f32; OUTPUTS]],
+) {
+    let mut sums = [[_mm512_setzero_ps(); OUTPUTS / SIXTEEN]; M];
+    for (index, tile) in tiles.iter().enumerate() {
+        let span = x.span(first, index);
+        let scales: [__m512; M] = std::array::from_fn(|m| _mm512_set1_ps(x.scale(first + m, index)));
+        for half in 0..OUTPUTS / SIXTEEN {
+            // SAFETY: the caller's; sixteen halves from `16 · half` on are inside of `OUTPUTS`.
+            unsafe {
+                let halves = |scales: &[half::f16; OUTPUTS]| {
+                    _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(half * SIXTEEN).cast()))
+                };
+                let dots = tile.dot_vnni::<M>(half, &span);
+                let scale = halves(tile.scales());
+                for m in 0..M {
+                    let (d, sum) = (_mm512_mul_ps(scales[m], scale), &mut sums[m][half]);
+                    *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[m]), d, *sum);
+                }
+                if T::HAS_MINS {
+                    let mins = tile.mins_vnni::<M>(half, &span);
+                    let scale = halves(tile.min_scales());
+                    for m in 0..M {
+                        let (d, sum) = (_mm512_mul_ps(scales[m], scale), &mut sums[m][half]);
+                        *sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(mins[m]), d, *sum);
+                    }
+                }
+            }
+        }
+    }
+    for (sums, out) in sums.iter().zip(out) {
+        for (sum, out) in sums.iter().zip(out.as_chunks_mut::<SIXTEEN>().0) {
+            // SAFETY: sixteen elements.
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), *sum) };
+        }
+    }
+}
+
+/// `Σ code · x̂` over `GROUPS` groups of four inputs.
+///
+/// # Safety
+/// `x` has `M` rows, and the groups from `first` on.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+#[inline]
+pub(in crate::weights) unsafe fn dot<const M: usize, const GROUPS: usize>(
+    codes: impl Fn(usize) -> __m512i,
+    x: &Span,
+    first: usize,
+) -> [__m512i; M] {
+    let mut sums = [_mm512_setzero_si512(); M];
+    for group in 0..GROUPS {
+        let codes = codes(group);
+        for (m, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: the caller's.
+            let x = _mm512_set1_epi32(unsafe { x.four(m, first + group) });
+            *sum = _mm512_dpbusd_epi32(*sum, codes, x);
+        }
+    }
+    sums
+}
+
+/// Adds `scale · dot`.
+#[target_feature(enable = "avx512f")]
+#[inline]
+pub(in crate::weights) fn add_scaled<const M: usize>(sums: &mut [__m512i; M], dots: [__m512i; M], scale: __m512i) {
+    for (sum, dot) in sums.iter_mut().zip(dots) {
+        *sum = _mm512_add_epi32(*sum, _mm512_mullo_epi32(dot, scale));
+    }
+}
+
+/// Adds `a₀ b₀ + a₁ b₁` of pairs, those of the activations the same for all outputs.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+#[inline]
+pub(in crate::weights) fn add_pair<const M: usize>(
+    sums: &mut [__m512i; M],
+    weights: __m512i,
+    pair: impl Fn(usize) -> i32,
+) {
+    for (m, sum) in sums.iter_mut().enumerate() {
+        *sum = _mm512_dpwssd_epi32(*sum, weights, _mm512_set1_epi32(pair(m)));
+    }
+}
+
+/// Sixteen pairs of bytes, unsigned or signed, as 16-bit numbers.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+pub(in crate::weights) fn pairs_of(bytes: &[[u8; 2]; OUTPUTS], half: usize, signed: bool) -> __m512i {
+    // SAFETY: 32 bytes from `32 · half` on are inside of 64.
+    let bytes = unsafe { _mm256_loadu_si256(bytes.as_ptr().add(half * SIXTEEN).cast()) };
+    if signed { _mm512_cvtepi8_epi16(bytes) } else { _mm512_cvtepu8_epi16(bytes) }
+}
+
+/// The first, or the second, of each pair of 16-bit numbers as one of 32 bits.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+pub(in crate::weights) fn of_pairs(pairs: __m512i, second: bool) -> __m512i {
+    if second { _mm512_srai_epi32::<16>(pairs) } else { _mm512_srai_epi32::<16>(_mm512_slli_epi32::<16>(pairs)) }
+}
+
+/// Four inputs of sixteen outputs.
+#[target_feature(enable = "avx512f")]
+#[inline]
+pub(in crate::weights) fn load(group: &[[u8; 4]; OUTPUTS], half: usize) -> __m512i {
+    // SAFETY: 64 bytes from `64 · half` on are inside of 128.
+    unsafe { _mm512_loadu_si512(group.as_ptr().add(half * SIXTEEN).cast()) }
+}
