@@ -83,12 +83,12 @@ impl Decoder {
         };
         memory::probe(0)?;
         let device = plan.device.open()?;
-        let dtype = DenseType::on(&device, plan.dtype)?;
         let threads = thread_pool(plan.threads)?;
         let weights: Box<dyn WeightSource> = match files {
             ModelFiles::Directory(dir) => Box::new(Weights::open(dir)?),
             ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)),
         };
+        let dtype = DenseType::on(&device, plan.dtype, weights.is_bf16())?;
         let plan =
             Plan { quantize: plan.quantize.map(Quantize::weight_type), exact: plan.exact, dtype, device: &device };
         let mut loader = Loader::new(&config, &*weights, plan, &threads, monitor);

@@ -221,7 +221,8 @@ impl<'a, 'm> Loader<'a, 'm> {
             None => match self.quantization(name, shape, is_head)? {
                 None => {
                     let values = self.values(name, &shape)?;
-                    Arc::new(Dense::new(shape, values, self.plan.dtype, self.plan.device)?)
+                    let Plan { dtype, device, .. } = self.plan;
+                    Arc::new(self.threads.install(|| Dense::new(shape, values, dtype, device))?)
                 }
                 Some(kind) => {
                     let values = self.values(name, &shape)?;

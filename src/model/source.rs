@@ -17,6 +17,9 @@ pub(super) trait WeightSource: Send + Sync {
     /// The names of all stored tensors.
     fn names(&self) -> Vec<String>;
 
+    /// Whether all matrices are stored in bf16.
+    fn is_bf16(&self) -> bool;
+
     /// The files, in the order of their names.
     fn files(&self) -> Vec<Arc<WeightFile>>;
 

@@ -79,6 +79,11 @@ impl WeightSource for Weights {
         self.place.keys().cloned().collect()
     }
 
+    fn is_bf16(&self) -> bool {
+        let tensors = || self.shards.iter().flat_map(|shard| shard.metadata.tensors().into_values());
+        tensors().filter(|info| info.shape.len() > 1).all(|info| info.dtype == Dtype::BF16)
+    }
+
     fn files(&self) -> Vec<Arc<WeightFile>> {
         self.shards.iter().map(|shard| shard.file.clone()).collect()
     }

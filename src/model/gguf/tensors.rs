@@ -6,6 +6,7 @@ use crate::model::config::DecoderConfig;
 use crate::model::source::{Found, WeightSource, check_finite};
 use crate::model::weight_file::WeightFile;
 use crate::tensor::buffers::zeros;
+use crate::weights::ggml::GgmlDType;
 use crate::weights::{FALLBACK, WeightType, ggml};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -166,6 +167,11 @@ impl WeightSource for GgufWeights {
 
     fn names(&self) -> Vec<String> {
         self.gguf.tensors.keys().map(|name| name_of_stored(name)).collect()
+    }
+
+    fn is_bf16(&self) -> bool {
+        let mut matrices = self.gguf.tensors.values().filter(|info| info.shape.len() > 1);
+        matrices.all(|info| info.dtype == GgmlDType::BF16)
     }
 
     fn files(&self) -> Vec<Arc<WeightFile>> {

@@ -1,0 +1,157 @@
+//! Products of rows of f32 with a panel of weights: every sum is one chain of fused multiply-adds in the order of the inputs,
+//! so its bits depend neither on the width of the vectors nor on how many rows there are.
+
+use super::pairs::{OUTPUTS, Pair};
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+/// Rows whose sums are kept in registers together.
+pub(super) const ROWS: usize = 6;
+
+/// Proof that this CPU has the instructions of that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kernel(Instructions);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Instructions {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+/// Rows of activations, `stride` elements apart.
+#[derive(Clone, Copy)]
+pub(super) struct Operand<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) stride: usize,
+}
+
+impl Kernel {
+    /// All that this CPU has, the best one last.
+    pub(super) fn all() -> Vec<Kernel> {
+        let mut all = vec![Kernel(Instructions::Portable)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            all.extend(has_avx2.then_some(Kernel(Instructions::Avx2)));
+            all.extend(is_x86_feature_detected!("avx512f").then_some(Kernel(Instructions::Avx512)));
+        }
+        all
+    }
+
+    /// The best one, if it is faster than widening to f32.
+    pub(super) fn detect() -> Option<Kernel> {
+        Self::all().pop().filter(|best| best.0 != Instructions::Portable)
+    }
+
+    /// Adds up to `ROWS` rows of `x` times some pairs of a panel to the sums of each row.
+    pub(super) fn add_product<P: Pair>(self, pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
+        assert!((1..=ROWS).contains(&sums.len()));
+        assert!((sums.len() - 1) * x.stride + 2 * pairs.len() <= x.values.len());
+        match self.0 {
+            Instructions::Portable => portable(pairs, x, sums),
+            // SAFETY: `self` proves the instructions, the assertions that the rows are inside of `x`.
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => unsafe {
+                match sums.len() {
+                    6 => avx2::<P, 6, 2>(pairs, x, sums),
+                    5 => avx2::<P, 5, 2>(pairs, x, sums),
+                    4 => avx2::<P, 4, 2>(pairs, x, sums),
+                    3 => avx2::<P, 3, 4>(pairs, x, sums),
+                    2 => avx2::<P, 2, 4>(pairs, x, sums),
+                    _ => avx2::<P, 1, 4>(pairs, x, sums),
+                }
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => unsafe {
+                match sums.len() {
+                    6 => avx512::<P, 6>(pairs, x, sums),
+                    5 => avx512::<P, 5>(pairs, x, sums),
+                    4 => avx512::<P, 4>(pairs, x, sums),
+                    3 => avx512::<P, 3>(pairs, x, sums),
+                    2 => avx512::<P, 2>(pairs, x, sums),
+                    _ => avx512::<P, 1>(pairs, x, sums),
+                }
+            },
+        }
+    }
+}
+
+fn portable<P: Pair>(pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
+    for (row, sums) in sums.iter_mut().enumerate() {
+        let x = x.values[row * x.stride..].as_chunks::<2>().0;
+        for (pair, x) in pairs.iter().zip(x) {
+            for (output, sum) in sums.iter_mut().enumerate() {
+                let weights = pair.get(output);
+                *sum = x[1].mul_add(weights[1], x[0].mul_add(weights[0], *sum));
+            }
+        }
+    }
+}
+
+/// `M` rows times `V` vectors of eight outputs at a time.
+///
+/// # Safety
+/// The CPU has AVX2 and FMA; `x` has `M` rows of as many inputs as there are in the pairs.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2<P: Pair, const M: usize, const V: usize>(pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
+    for first in (0..OUTPUTS / 8).step_by(V) {
+        // SAFETY: the caller's; eight sums from `8 · (first + v)` on are inside of `OUTPUTS`.
+        unsafe {
+            let mut acc: [[__m256; V]; M] =
+                std::array::from_fn(|m| std::array::from_fn(|v| _mm256_loadu_ps(sums[m].as_ptr().add((first + v) * 8))));
+            for (index, pair) in pairs.iter().enumerate() {
+                for second in [false, true] {
+                    let weights: [__m256; V] = std::array::from_fn(|v| pair.eight(second, first + v));
+                    for m in 0..M {
+                        let at = x.values.as_ptr().add(m * x.stride + 2 * index + usize::from(second));
+                        let x = _mm256_broadcast_ss(&*at);
+                        for v in 0..V {
+                            acc[m][v] = _mm256_fmadd_ps(weights[v], x, acc[m][v]);
+                        }
+                    }
+                }
+            }
+            for m in 0..M {
+                for v in 0..V {
+                    _mm256_storeu_ps(sums[m].as_mut_ptr().add((first + v) * 8), acc[m][v]);
+                }
+            }
+        }
+    }
+}
+
+/// `M` rows times two vectors of sixteen outputs.
+///
+/// # Safety
+/// The CPU has AVX-512 F; `x` has `M` rows of as many inputs as there are in the pairs.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512<P: Pair, const M: usize>(pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
+    // SAFETY: the caller's; sixteen sums from `16 · v` on are inside of `OUTPUTS`.
+    unsafe {
+        let mut acc: [[__m512; 2]; M] =
+            std::array::from_fn(|m| std::array::from_fn(|v| _mm512_loadu_ps(sums[m].as_ptr().add(v * 16))));
+        for (index, pair) in pairs.iter().enumerate() {
+            for second in [false, true] {
+                let weights: [__m512; 2] = std::array::from_fn(|v| pair.sixteen(second, v));
+                for m in 0..M {
+                    let at = x.values.as_ptr().add(m * x.stride + 2 * index + usize::from(second));
+                    let x = _mm512_set1_ps(*at);
+                    for v in 0..2 {
+                        acc[m][v] = _mm512_fmadd_ps(weights[v], x, acc[m][v]);
+                    }
+                }
+            }
+        }
+        for m in 0..M {
+            for v in 0..2 {
+                _mm512_storeu_ps(sums[m].as_mut_ptr().add(v * 16), acc[m][v]);
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A dense weight: in f32 or bf16 on the CPU, in f32, bf16 or f16 on a GPU.
+
+mod kernel;
+mod pairs;
+mod panels;
+#[cfg(test)]
+mod tests;
+
+use super::dequantized;
+use super::{FrozenMatrix, Purpose};
+use crate::error::{Code, Error, Result};
+use crate::options::invalid;
+use crate::tensor::{Device, Form, Matrix};
+use candle_core::{DType, Tensor};
+use dequantized::Rows;
+use pairs::{Bf16Pair, F32Pair};
+use panels::Panels;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The type in which dense weights are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// bf16 on a GPU; on the CPU bf16 where the model's files have it, else f32.
+    Auto,
+    /// 32 bits.
+    F32,
+    /// 16 bits, with 5 of exponent.
+    F16,
+    /// 16 bits, with the exponent of f32.
+    Bf16,
+}
+
+/// The type that dense weights of a model are kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DenseType(DType);
+
+impl DenseType {
+    /// What the `dtype` option means on a device, for a model whose files have bf16 or not.
+    pub(crate) fn on(device: &Device, option: Dtype, stored_in_bf16: bool) -> Result<Self> {
+        let dtype = match option {
+            Dtype::Auto if device.name() == "cpu" && !stored_in_bf16 => DType::F32,
+            Dtype::Auto | Dtype::Bf16 => DType::BF16,
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+        };
+        if device.is_host() && dtype == DType::F16 {
+            let found = format!("`{}` on the CPU", dtype.as_str());
+            return Err(invalid("dtype", found, "auto, f32 or bf16 there (weights of any type load)"));
+        }
+        Ok(DenseType(dtype))
+    }
+
+    /// `f32`, `f16` or `bf16`.
+    pub(crate) fn name(self) -> &'static str {
+        self.0.as_str()
+    }
+}
+
+/// A dense weight, `[out_features, in_features]`.
+#[derive(Debug)]
+pub(crate) struct Dense {
+    shape: (usize, usize),
+    storage: Storage,
+}
+
+#[derive(Debug)]
+enum Storage {
+    F32(Panels<F32Pair>),
+    Bf16(Panels<Bf16Pair>),
+    /// Of candle's. f16 and bf16 meet operands of their own type; activations stay f32.
+    Tensor(Tensor),
+}
+
+impl Dense {
+    /// A weight from the values that a file has.
+    pub(crate) fn new([rows, cols]: [usize; 2], values: Vec<f32>, kind: DenseType, device: &Device) -> Result<Self> {
+        let storage = match (kind.0, device.candle()) {
+            (dtype, Some(device)) => {
+                let tensor = Tensor::from_vec(values, (rows, cols), &candle_core::Device::Cpu)?;
+                Storage::Tensor(tensor.to_dtype(dtype)?.to_device(device)?)
+            }
+            (DType::F32, None) => Storage::F32(Panels::new(rows, cols, &values)?),
+            (DType::BF16, None) => Storage::Bf16(Panels::new(rows, cols, &values)?),
+            (dtype, None) => {
+                return Err(Error::new(Code::Internal, format!("a weight in {} in host memory", dtype.as_str())));
+            }
+        };
+        Ok(Dense { shape: (rows, cols), storage })
+    }
+}
+
+fn composed(form: Form, x: &Matrix, weight: &Tensor) -> Result<Matrix> {
+    Matrix::of_tensor(&form.composed(&x.tensor()?.to_dtype(weight.dtype())?, weight)?)
+}
+
+impl FrozenMatrix for Dense {
+    fn shape(&self) -> (usize, usize) {
+        self.shape
+    }
+
+    fn type_name(&self) -> &'static str {
+        match &self.storage {
+            Storage::F32(_) => DType::F32.as_str(),
+            Storage::Bf16(_) => DType::BF16.as_str(),
+            Storage::Tensor(weight) => weight.dtype().as_str(),
+        }
+    }
+
+    fn bytes(&self, _: Purpose) -> u64 {
+        let bytes = match &self.storage {
+            Storage::F32(panels) => panels.bytes(),
+            Storage::Bf16(panels) => panels.bytes(),
+            Storage::Tensor(weight) => weight.elem_count() * weight.dtype().size_in_bytes(),
+        };
+        bytes as u64
+    }
+
+    fn product(&self, x: &Matrix) -> Result<Matrix> {
+        let (outputs, inputs) = self.shape;
+        let operand = || dequantized::operand(x, inputs);
+        let (y, rows) = match &self.storage {
+            Storage::F32(panels) => operand().and_then(|(x, rows)| Ok((panels.product(x, rows)?, rows)))?,
+            Storage::Bf16(panels) => operand().and_then(|(x, rows)| Ok((panels.product(x, rows)?, rows)))?,
+            Storage::Tensor(weight) => return composed(Form::NT, x, weight),
+        };
+        Ok(Matrix::host(rows, outputs, y))
+    }
+
+    fn transposed_product(&self, dy: &Matrix) -> Result<Matrix> {
+        let (outputs, inputs) = self.shape;
+        let rows: &dyn Rows = match &self.storage {
+            Storage::F32(panels) => panels,
+            Storage::Bf16(panels) => panels,
+            Storage::Tensor(weight) => return composed(Form::NN, dy, weight),
+        };
+        let (dy, count) = dequantized::operand(dy, outputs)?;
+        Ok(Matrix::host(count, inputs, dequantized::transposed_product(rows, dy, count)?))
+    }
+
+    fn gather(&self, ids: &[u32]) -> Result<Matrix> {
+        match &self.storage {
+            Storage::F32(panels) => dequantized::gather(panels, ids),
+            Storage::Bf16(panels) => dequantized::gather(panels, ids),
+            Storage::Tensor(weight) => Matrix::of_tensor(&weight.index_select(&Tensor::new(ids, weight.device())?, 0)?),
+        }
+    }
+
+    fn workspace_bytes(&self) -> u64 {
+        match &self.storage {
+            Storage::Tensor(_) => 0,
+            _ => dequantized::group_bytes(self.shape),
+        }
+    }
+}

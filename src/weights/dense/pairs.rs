@@ -1,0 +1,113 @@
+//! How dense weights lie in memory: pairs of inputs of 32 outputs, in f32 or in bf16.
+
+use half::bf16;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+/// Outputs of a panel.
+pub(super) const OUTPUTS: usize = 32;
+
+/// Two inputs of `OUTPUTS` outputs.
+///
+/// # Safety
+/// Zeros are a value.
+pub(super) unsafe trait Pair: Send + Sync + 'static {
+    const NAME: &'static str;
+
+    /// Takes the weights of an output; rounds to nearest.
+    fn put(&mut self, output: usize, values: [f32; 2]);
+
+    /// The weights of an output.
+    fn get(&self, output: usize) -> [f32; 2];
+
+    /// Eight outputs from `8 · index` on, of the first or of the second input.
+    #[cfg(target_arch = "x86_64")]
+    fn eight(&self, second: bool, index: usize) -> __m256;
+
+    /// Sixteen outputs from `16 · index` on, of the first or of the second input.
+    #[cfg(target_arch = "x86_64")]
+    fn sixteen(&self, second: bool, index: usize) -> __m512;
+}
+
+/// `[input][output]`
+#[repr(C, align(64))]
+pub(super) struct F32Pair([[f32; OUTPUTS]; 2]);
+
+/// `[output][input]`, as `vdpbf16ps` has them.
+#[repr(C, align(64))]
+pub(super) struct Bf16Pair([[bf16; 2]; OUTPUTS]);
+
+// SAFETY: numbers.
+unsafe impl Pair for F32Pair {
+    const NAME: &'static str = "f32";
+
+    #[inline(always)]
+    fn put(&mut self, output: usize, values: [f32; 2]) {
+        (self.0[0][output], self.0[1][output]) = (values[0], values[1]);
+    }
+
+    #[inline(always)]
+    fn get(&self, output: usize) -> [f32; 2] {
+        [self.0[0][output], self.0[1][output]]
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn eight(&self, second: bool, index: usize) -> __m256 {
+        let values = &self.0[usize::from(second)].as_chunks::<8>().0[index];
+        // SAFETY: only called where the CPU has AVX; eight elements.
+        unsafe { _mm256_loadu_ps(values.as_ptr()) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn sixteen(&self, second: bool, index: usize) -> __m512 {
+        let values = &self.0[usize::from(second)].as_chunks::<16>().0[index];
+        // SAFETY: only called where the CPU has AVX-512; sixteen elements.
+        unsafe { _mm512_loadu_ps(values.as_ptr()) }
+    }
+}
+
+// SAFETY: numbers.
+unsafe impl Pair for Bf16Pair {
+    const NAME: &'static str = "bf16";
+
+    #[inline(always)]
+    fn put(&mut self, output: usize, values: [f32; 2]) {
+        self.0[output] = values.map(bf16::from_f32);
+    }
+
+    #[inline(always)]
+    fn get(&self, output: usize) -> [f32; 2] {
+        self.0[output].map(bf16::to_f32)
+    }
+
+    /// A bf16 is the upper half of an f32.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn eight(&self, second: bool, index: usize) -> __m256 {
+        let pairs = &self.0.as_chunks::<8>().0[index];
+        // SAFETY: only called where the CPU has AVX2; eight pairs of 16 bits.
+        unsafe {
+            let pairs = _mm256_loadu_si256(pairs.as_ptr().cast());
+            _mm256_castsi256_ps(match second {
+                false => _mm256_slli_epi32::<16>(pairs),
+                true => _mm256_and_si256(pairs, _mm256_set1_epi32(0xFFFF_0000_u32 as i32)),
+            })
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn sixteen(&self, second: bool, index: usize) -> __m512 {
+        let pairs = &self.0.as_chunks::<16>().0[index];
+        // SAFETY: only called where the CPU has AVX-512; sixteen pairs of 16 bits.
+        unsafe {
+            let pairs = _mm512_loadu_si512(pairs.as_ptr().cast());
+            _mm512_castsi512_ps(match second {
+                false => _mm512_slli_epi32::<16>(pairs),
+                true => _mm512_and_si512(pairs, _mm512_set1_epi32(0xFFFF_0000_u32 as i32)),
+            })
+        }
+    }
+}

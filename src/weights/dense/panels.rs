@@ -1,0 +1,112 @@
+//! A dense weight in host memory, in panels of outputs, and its products.
+
+use super::super::dequantized::{self, Rows};
+use super::kernel::{Kernel, Operand, ROWS};
+use super::pairs::{OUTPUTS, Pair};
+use crate::error::Result;
+use crate::memory;
+use crate::tensor::Buffer;
+use crate::tensor::buffers;
+use crate::tensor::columns::Columns;
+use rayon::prelude::*;
+
+/// Rows of activations whose products one task makes.
+const TASK_ROWS: usize = 32 * ROWS;
+/// Pairs of inputs that are multiplied with all rows of a task before the next: as many as stay in a core's first cache.
+const BLOCK: usize = 64;
+
+/// A weight `[outputs, inputs]`.
+pub(super) struct Panels<P> {
+    outputs: usize,
+    inputs: usize,
+    /// Pairs of inputs, panel after panel.
+    pairs: Vec<P>,
+    kernel: Option<Kernel>,
+}
+
+impl<P: Pair> Panels<P> {
+    /// Packs `values`, row by row.
+    pub(super) fn new(outputs: usize, inputs: usize, values: &[f32]) -> Result<Self> {
+        let width = inputs.div_ceil(2);
+        let count = outputs.div_ceil(OUTPUTS) * width;
+        let mut pairs: Vec<P> = memory::reserved(count)?;
+        // SAFETY: there is room for `count` pairs, and zeros are pairs.
+        unsafe {
+            pairs.as_mut_ptr().write_bytes(0, count);
+            pairs.set_len(count);
+        }
+        let panels = pairs.par_chunks_mut(width.max(1)).zip(values.par_chunks((OUTPUTS * inputs).max(1)));
+        panels.for_each(|(pairs, rows)| {
+            for (output, row) in rows.chunks_exact(inputs).enumerate() {
+                for (pair, values) in pairs.iter_mut().zip(row.chunks(2)) {
+                    pair.put(output, [values[0], values.get(1).copied().unwrap_or(0.0)]);
+                }
+            }
+        });
+        Ok(Panels { outputs, inputs, pairs, kernel: Kernel::detect() })
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        self.pairs.len() * size_of::<P>()
+    }
+
+    /// `x [rows, inputs]` times the transpose, `[rows, outputs]`.
+    pub(super) fn product(&self, x: &[f32], rows: usize) -> Result<Buffer> {
+        match self.kernel {
+            Some(kernel) => self.product_by(kernel, x, rows),
+            None => dequantized::product(self, x, rows),
+        }
+    }
+
+    pub(super) fn product_by(&self, kernel: Kernel, x: &[f32], rows: usize) -> Result<Buffer> {
+        let width = self.inputs.div_ceil(2);
+        let even;
+        let x = match self.inputs.is_multiple_of(2) {
+            true => Operand { values: x, stride: self.inputs },
+            false => {
+                even = x.chunks_exact(self.inputs).flat_map(|row| row.iter().copied().chain([0.0])).collect::<Vec<_>>();
+                Operand { values: &even, stride: 2 * width }
+            }
+        };
+        let mut y = buffers::take(rows * self.outputs)?;
+        let out = Columns::of(&mut y, self.outputs);
+        let row_tasks = rows.div_ceil(TASK_ROWS);
+        (0..self.outputs.div_ceil(OUTPUTS) * row_tasks).into_par_iter().for_each(|task| {
+            let (panel, first) = (task / row_tasks, task % row_tasks * TASK_ROWS);
+            let mut sums = [[0.0f32; OUTPUTS]; TASK_ROWS];
+            let sums = &mut sums[..TASK_ROWS.min(rows - first)];
+            for (block, pairs) in self.pairs[panel * width..][..width].chunks(BLOCK).enumerate() {
+                for (index, sums) in sums.chunks_mut(ROWS).enumerate() {
+                    let start = (first + index * ROWS) * x.stride + 2 * block * BLOCK;
+                    kernel.add_product(pairs, Operand { values: &x.values[start..], ..x }, sums);
+                }
+            }
+            let columns = OUTPUTS.min(self.outputs - panel * OUTPUTS);
+            for (i, sums) in sums.iter().enumerate() {
+                out.write(first + i, panel * OUTPUTS, columns, &sums[..columns]);
+            }
+        });
+        Ok(y)
+    }
+}
+
+impl<P: Pair> Rows for Panels<P> {
+    fn shape(&self) -> (usize, usize) {
+        (self.outputs, self.inputs)
+    }
+
+    fn row(&self, index: usize, out: &mut [f32]) {
+        let width = self.inputs.div_ceil(2);
+        let pairs = &self.pairs[index / OUTPUTS * width..][..width];
+        for (pair, out) in pairs.iter().zip(out.chunks_mut(2)) {
+            out.copy_from_slice(&pair.get(index % OUTPUTS)[..out.len()]);
+        }
+    }
+}
+
+impl<P: Pair> std::fmt::Debug for Panels<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}({} × {})", P::NAME, self.outputs, self.inputs)
+    }
+}

@@ -1,0 +1,52 @@
+//! The panels against the products of matrices, on all kernels that this CPU has.
+
+use super::kernel::{Kernel, ROWS};
+use super::pairs::{Bf16Pair, F32Pair, Pair};
+use super::panels::Panels;
+use super::*;
+use crate::tensor::testing::{assert_close, flat, normal};
+
+fn check<P: Pair>() {
+    for (outputs, inputs) in [(70, 300), (33, 7), (32, 128), (1, 1)] {
+        let weight = normal(outputs, inputs, 1);
+        let panels = Panels::<P>::new(outputs, inputs, weight.slice().unwrap()).unwrap();
+        let x = normal(40 * ROWS + 5, inputs, 2);
+        let product = |kernel: Kernel, rows: usize| {
+            panels.product_by(kernel, &x.slice().unwrap()[..rows * inputs], rows).unwrap()
+        };
+        let kernels = Kernel::all();
+        let expected = product(kernels[0], x.rows());
+        for kernel in kernels {
+            for rows in (1..3 * ROWS).chain([x.rows()]) {
+                assert_eq!(product(kernel, rows)[..], expected[..rows * outputs], "{} {kernel:?}, {rows} rows", P::NAME);
+            }
+        }
+    }
+}
+
+#[test]
+fn all_kernels_give_the_same_bits_for_any_number_of_rows() {
+    check::<F32Pair>();
+    check::<Bf16Pair>();
+}
+
+#[test]
+fn products_and_rows_are_those_of_the_rounded_weight() {
+    let device = Device::host();
+    for dtype in [Dtype::F32, Dtype::Bf16] {
+        for (rows, inputs, outputs) in [(1, 64, 40), (7, 33, 5), (200, 130, 600)] {
+            let (x, w, dy) = (normal(rows, inputs, 1), normal(outputs, inputs, 2), normal(rows, outputs, 3));
+            let kind = DenseType::on(&device, dtype, false).unwrap();
+            let dense = Dense::new([outputs, inputs], w.values().unwrap(), kind, &device).unwrap();
+            assert_eq!((dense.shape(), dense.type_name()), ((outputs, inputs), kind.name()));
+            let kept = dense.gather(&(0..outputs as u32).collect::<Vec<_>>()).unwrap();
+            for (kept, given) in flat(&kept).into_iter().zip(flat(&w)) {
+                let rounded = half::bf16::from_f32(given).to_f32();
+                assert_eq!(kept, if dtype == Dtype::F32 { given } else { rounded });
+            }
+            assert_close(&dense.product(&x).unwrap(), &Matrix::product(Form::NT, &x, &kept).unwrap(), 1e-5);
+            assert_close(&dense.transposed_product(&dy).unwrap(), &Matrix::product(Form::NN, &dy, &kept).unwrap(), 1e-5);
+            assert_eq!(dense.product(&normal(1, inputs + 1, 1)).unwrap_err().code(), Code::Internal);
+        }
+    }
+}
