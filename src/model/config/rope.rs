@@ -1,8 +1,7 @@
 //! RoPE frequencies and their scalings, as `modeling_rope_utils.py` of transformers computes them.
 
-use super::config_fields::{Fields, note};
+use super::fields::{Fields, note};
 use crate::error::{Code, Error, Result};
-use serde_json::Value;
 
 /// Far above any real one.
 const LARGEST_FACTOR: f64 = 65_536.0;
@@ -39,13 +38,12 @@ pub(crate) struct RopeScaling {
 
 impl RopeScaling {
     /// Reads `rope_theta` and `rope_scaling`, or the newer `rope_parameters` that holds both.
-    pub(crate) fn from_config(
-        config: &Value,
+    pub(super) fn read(
+        config: Fields<'_>,
         head_dim: usize,
         max_positions: usize,
         notes: &mut Vec<String>,
     ) -> Result<Self> {
-        let config = Fields::of(config, "")?;
         let newer = config.inner("rope_parameters", "rope_parameters.")?;
         let older = config.inner("rope_scaling", "rope_scaling.")?;
         let parameters = Parameters(newer.or(older));
@@ -80,6 +78,14 @@ impl RopeScaling {
                 "rope scaling `{other}` is not supported; supported are default, linear, llama3, yarn"
             ))),
         }
+    }
+}
+
+#[cfg(test)]
+impl RopeScaling {
+    /// Read as a Llama config's.
+    pub(crate) fn of_json(config: &serde_json::Value, head_dim: usize, max_positions: usize) -> Result<Self> {
+        RopeScaling::read(Fields::of(config, "")?, head_dim, max_positions, &mut Vec::new())
     }
 }
 
@@ -219,17 +225,13 @@ fn unsupported(message: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    fn read(config: &Value, head_dim: usize, max_positions: usize) -> Result<RopeScaling> {
-        RopeScaling::from_config(config, head_dim, max_positions, &mut Vec::new())
-    }
+    use serde_json::{Value, json};
 
     #[test]
     fn the_older_and_the_newer_form_agree() {
         let older = json!({"rope_theta": 5e5, "rope_scaling": {"type": "linear", "factor": 4.0}});
         let newer = json!({"rope_parameters": {"rope_theta": 5e5, "rope_type": "linear", "factor": 4.0}});
-        let (a, b) = (read(&older, 8, 64).unwrap(), read(&newer, 8, 64).unwrap());
+        let (a, b) = (RopeScaling::of_json(&older, 8, 64).unwrap(), RopeScaling::of_json(&newer, 8, 64).unwrap());
         assert_eq!(a.inv_freq, b.inv_freq);
         assert_eq!(a.inv_freq[0], 0.25);
     }
@@ -243,7 +245,7 @@ mod tests {
             let settings: Value = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["settings"]).unwrap();
             let tensors = candle_core::safetensors::load_buffer(&bytes, &candle_core::Device::Cpu).unwrap();
             let expected: Vec<f32> = tensors["inv_freq"].to_vec1().unwrap();
-            let found = read(&json!({"rope_parameters": settings}), 16, 512).unwrap();
+            let found = RopeScaling::of_json(&json!({"rope_parameters": settings}), 16, 512).unwrap();
             assert_eq!(found.inv_freq.len(), expected.len());
             for (f, e) in found.inv_freq.iter().zip(&expected) {
                 assert!((f - e).abs() <= 2e-6 * e, "{name}: {f}, transformers has {e}");
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_unknown_is_named() {
-        let err = |config: Value| read(&config, 8, 64).unwrap_err().message().to_string();
+        let err = |config: Value| RopeScaling::of_json(&config, 8, 64).unwrap_err().message().to_string();
         assert!(err(json!({"rope_scaling": {"rope_type": "llama3"}})).contains("needs `factor`"));
         assert!(err(json!({"rope_scaling": {"rope_type": "longrope"}})).contains("`longrope` is not supported"));
         assert!(err(json!({"rope_scaling": {"rope_type": "linear", "factor": -1}})).contains("positive"));
@@ -263,7 +265,9 @@ mod tests {
     /// The contexts are those of vLLM; "as it is" where the config already says the longer one.
     #[test]
     fn yarn_makes_the_context_longer() {
-        let context = |max: usize, scaling: Value| read(&json!({"rope_scaling": scaling}), 8, max).unwrap().context;
+        let context = |max: usize, scaling: Value| {
+            RopeScaling::of_json(&json!({"rope_scaling": scaling}), 8, max).unwrap().context
+        };
         let qwen = json!({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768});
         assert_eq!(context(32768, qwen.clone()), 131_072);
         assert_eq!(context(131_072, qwen), 131_072);
@@ -292,12 +296,12 @@ mod tests {
             (json!({"rope_parameters": {"full_attention": {"rope_theta": 1e6}}}), "full_attention"),
             (json!({"rope_theta": 1e6, "rope_parameters": {"rope_theta": 1e4}}), "expected one of them"),
         ] {
-            let err = read(&config, 8, 64).unwrap_err();
+            let err = RopeScaling::of_json(&config, 8, 64).unwrap_err();
             assert!(err.message().contains(word), "{config}: {err}");
         }
         let mut notes = Vec::new();
         let config = json!({"rope_scaling": {"type": "linear", "factor": 2, "new_thing": 3}});
-        RopeScaling::from_config(&config, 8, 64, &mut notes).unwrap();
+        RopeScaling::read(Fields::of(&config, "").unwrap(), 8, 64, &mut notes).unwrap();
         assert!(notes[0].contains("new_thing"), "{notes:?}");
     }
 }

@@ -1,0 +1,45 @@
+//! Which layers see a window of keys alone.
+
+use super::bad;
+use super::fields::Fields;
+use crate::error::{Code, Error, Result};
+use crate::model::families::{Family, Windows};
+
+/// By layer: the number of keys that a query sees, itself included; `None` for all before it.
+pub(super) fn read(
+    fields: Fields<'_>,
+    family: &Family,
+    layers: usize,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Option<usize>>> {
+    let (window, used) = (fields.size("sliding_window")?, fields.flag("use_sliding_window")?);
+    let (first, types) = (fields.size("max_window_layers")?.unwrap_or(28), fields.texts("layer_types")?);
+    if family.windows == Windows::Never {
+        let slides = types.is_some_and(|types| types.iter().any(|kind| *kind != "full_attention"));
+        if window.is_some() || slides {
+            let of = family.model_type;
+            notes.push(format!("{of} models have no sliding window; the one in config.json was not used"));
+        }
+        return Ok(vec![None; layers]);
+    }
+    let window = window.filter(|_| used.unwrap_or(false));
+    if window == Some(0) {
+        return Err(bad("`sliding_window` is 0; expected at least 1"));
+    }
+    let Some(types) = types else {
+        return Ok((0..layers).map(|layer| window.filter(|_| layer >= first)).collect());
+    };
+    if types.len() != layers {
+        return Err(bad(format!("`layer_types` has {} entries; expected {layers}", types.len())));
+    }
+    types.into_iter().map(|kind| of_type(kind, window)).collect()
+}
+
+fn of_type(kind: &str, window: Option<usize>) -> Result<Option<usize>> {
+    match (kind, window) {
+        ("full_attention", _) => Ok(None),
+        ("sliding_attention", Some(window)) => Ok(Some(window)),
+        ("sliding_attention", None) => Err(bad("`layer_types` has sliding_attention, but no sliding window is in use")),
+        _ => Err(Error::new(Code::Unsupported, format!("layer type `{kind}` is not supported"))),
+    }
+}

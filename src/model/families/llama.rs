@@ -1,0 +1,18 @@
+//! Llama 2 and 3, and what was built like them under the same name (Yi, DeepSeek-R1-Distill-Llama).
+
+use super::norms::BEFORE;
+use super::{Biases, Family, Windows};
+use crate::model::sites::APART;
+
+pub(super) const LLAMA: Family = Family {
+    model_type: "llama",
+    class: "LlamaForCausalLM",
+    modules: &APART,
+    norms: &BEFORE,
+    defaults: "{}",
+    settings: &[],
+    aliases: &[],
+    biases: Biases::AsSaid,
+    qk_norm: None,
+    windows: Windows::Never,
+};
