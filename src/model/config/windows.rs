@@ -22,9 +22,12 @@ pub(super) fn read(
         }
         return Ok(vec![None; layers]);
     }
-    let window = window.filter(|_| used.unwrap_or(false));
+    let window = window.filter(|_| family.windows == Windows::All || used.unwrap_or(false));
     if window == Some(0) {
         return Err(bad("`sliding_window` is 0; expected at least 1"));
+    }
+    if family.windows == Windows::All {
+        return Ok(vec![window; layers]);
     }
     let Some(types) = types else {
         return Ok((0..layers).map(|layer| window.filter(|_| layer >= first)).collect());

@@ -4,6 +4,7 @@
 //! Sources: `configuration_<family>.py` and `modeling_<family>.py` of transformers, unless a row names another.
 
 mod llama;
+mod mistral;
 mod norms;
 mod qwen;
 
@@ -14,7 +15,7 @@ use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value};
 
 /// Every family.
-const FAMILIES: &[&Family] = &[&llama::LLAMA, &qwen::QWEN2, &qwen::QWEN3];
+const FAMILIES: &[&Family] = &[&llama::LLAMA, &qwen::QWEN2, &qwen::QWEN3, &mistral::MISTRAL];
 
 /// Facts of a family.
 #[derive(Debug)]
@@ -71,6 +72,8 @@ pub(super) enum QkNorm {
 pub(super) enum Windows {
     /// None, whatever the config says.
     Never,
+    /// All, if there is a `sliding_window`.
+    All,
     /// From layer `max_window_layers` on, if `use_sliding_window`.
     Upper,
 }
