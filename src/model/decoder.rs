@@ -7,6 +7,7 @@ use super::gguf::GgufWeights;
 use super::kv_pool::KvPool;
 use super::layer::{Keep, Layer, Pass, Saved};
 use super::loader::{Loader, Plan, Stored};
+use super::renamed::Renamed;
 use super::sites::{LoraStack, Module, Sites};
 use super::source::WeightSource;
 use super::weight_file::{self, WeightFile};
@@ -86,7 +87,15 @@ impl Decoder {
         let dtype = DenseType::on(&device, plan.dtype)?;
         let threads = thread_pool(plan.threads)?;
         let weights: Box<dyn WeightSource> = match files {
-            ModelFiles::Directory(dir) => Box::new(Weights::open(dir)?),
+            ModelFiles::Directory(dir) => match config.family.stored {
+                None => Box::new(Weights::open(dir)?),
+                Some(names) => Box::new(Renamed {
+                    files: Weights::open(dir)?,
+                    names,
+                    widths: config.qkv_widths(),
+                    head_dim: config.head_dim,
+                }),
+            },
             ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)),
         };
         let plan =

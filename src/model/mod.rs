@@ -13,6 +13,7 @@ mod layer;
 mod loader;
 mod memory;
 mod recognise;
+mod renamed;
 mod sites;
 mod source;
 mod surplus;

@@ -94,7 +94,7 @@ def write_config(path, settings: dict, how: dict, dtype: torch.dtype, architectu
         "torch_dtype": str(dtype).removeprefix("torch."),
     }
     (path / "config.json").write_text("{}")
-    rewrite_config(path / "config.json", **dict(sorted((old | settings | how.get("disguise", {})).items())))
+    rewrite_config(path / "config.json", **dict(sorted((old | settings | how.get("old", {}) | how.get("disguise", {})).items())))
 
 
 def keep_only_lm_head(path) -> None:

@@ -176,7 +176,7 @@ impl DecoderConfig {
 /// A class that writes with another family's layers, or does not write at all.
 fn architecture_note(fields: Fields<'_>, family: &Family) -> Result<Option<String>> {
     let named = fields.texts("architectures")?.unwrap_or_default();
-    Ok((!named.is_empty() && !named.contains(&family.class)).then(|| {
+    Ok((!named.is_empty() && !named.iter().any(|name| family.classes.contains(name))).then(|| {
         let named: String = named.join(", ").chars().take(100).collect();
         let of = family.model_type;
         format!("config.json names the architecture {named}; the model was read as a causal {of} model")

@@ -67,7 +67,8 @@ impl RopeScaling {
             (0..head_dim / 2).map(|i| 1.0 / (theta as f32).powf(2.0 * i as f32 / head_dim as f32)).collect();
         let plain = |inv_freq| Ok(RopeScaling { inv_freq, attention_factor: 1.0, context: max_positions });
         match parameters.kind()? {
-            "default" => plain(base),
+            // Frequencies change beyond the context that the config says, and no sequence is longer.
+            "default" | "dynamic" => plain(base),
             "linear" => {
                 let factor = parameters.positive("factor")? as f32;
                 plain(base.into_iter().map(|f| f / factor).collect())
@@ -75,7 +76,7 @@ impl RopeScaling {
             "llama3" => plain(llama3(base, &parameters)?),
             "yarn" => yarn(base, theta, head_dim, max_positions, &parameters),
             other => Err(unsupported(format!(
-                "rope scaling `{other}` is not supported; supported are default, linear, llama3, yarn"
+                "rope scaling `{other}` is not supported; supported are default, linear, dynamic, llama3, yarn"
             ))),
         }
     }

@@ -6,12 +6,13 @@ use crate::model::sites::APART;
 
 pub(super) const LLAMA: Family = Family {
     model_type: "llama",
-    class: "LlamaForCausalLM",
+    classes: &["LlamaForCausalLM"],
     modules: &APART,
     norms: &BEFORE,
     defaults: "{}",
     settings: &[],
     aliases: &[],
+    stored: None,
     biases: Biases::AsSaid,
     qk_norm: None,
     windows: Windows::Never,

@@ -5,7 +5,7 @@ use super::{Family, Windows};
 
 pub(super) const MISTRAL: Family = Family {
     model_type: "mistral",
-    class: "MistralForCausalLM",
+    classes: &["MistralForCausalLM"],
     defaults: r#"{"num_key_value_heads": 8, "sliding_window": 4096, "max_position_embeddings": 131072}"#,
     windows: Windows::All,
     ..LLAMA

@@ -3,27 +3,31 @@
 //!
 //! Sources: `configuration_<family>.py` and `modeling_<family>.py` of transformers, unless a row names another.
 
+mod internlm;
 mod llama;
 mod mistral;
 mod norms;
 mod qwen;
+mod stored;
 
 pub(crate) use norms::{Around, NormTable};
+pub(crate) use stored::StoredNames;
 
 use super::sites::ModuleTable;
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value};
 
 /// Every family.
-const FAMILIES: &[&Family] = &[&llama::LLAMA, &qwen::QWEN2, &qwen::QWEN3, &mistral::MISTRAL];
+const FAMILIES: &[&Family] =
+    &[&llama::LLAMA, &qwen::QWEN2, &qwen::QWEN3, &mistral::MISTRAL, &internlm::INTERNLM2, &internlm::INTERNLM3];
 
 /// Facts of a family.
 #[derive(Debug)]
 pub(crate) struct Family {
     /// As `config.json` names it.
     pub(crate) model_type: &'static str,
-    /// The class that writes, as `architectures` names it.
-    pub(super) class: &'static str,
+    /// The classes that write, as `architectures` names them.
+    pub(super) classes: &'static [&'static str],
     /// The linear layers of a decoder layer.
     pub(crate) modules: &'static ModuleTable,
     /// The norms of a decoder layer.
@@ -34,6 +38,8 @@ pub(crate) struct Family {
     pub(super) settings: &'static [&'static str],
     /// Our names of settings, and its own.
     pub(super) aliases: &'static [(&'static str, &'static str)],
+    /// What its weight files call their tensors, where that is not what Llama's do.
+    pub(crate) stored: Option<&'static StoredNames>,
     /// Where queries, keys, values and their output have biases.
     pub(super) biases: Biases,
     /// RMS norm of queries and keys before RoPE.
