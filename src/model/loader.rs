@@ -104,25 +104,27 @@ impl<'a, 'm> Loader<'a, 'm> {
         Matrix::new(1, len, values, self.plan.device)
     }
 
+    /// The weight of a norm.
+    pub(super) fn norm(&mut self, name: &str, len: usize) -> Result<Matrix> {
+        let mut values = self.values(name, &[len])?;
+        values.iter_mut().for_each(|value| *value += self.config.norm_offset);
+        Matrix::new(1, len, values, self.plan.device)
+    }
+
     pub(super) fn layer(&mut self, index: usize) -> Result<Layer> {
         let config = self.config;
         let name = |path: &str| format!("model.layers.{index}.{path}");
         let modules = config.family.modules;
         let qk_norms = match config.qk_norm_widths() {
             None => None,
-            Some([q, k]) => Some((
-                self.vector(&name("self_attn.q_norm.weight"), q)?,
-                self.vector(&name("self_attn.k_norm.weight"), k)?,
-            )),
+            Some([q, k]) => {
+                Some((self.norm(&name("self_attn.q_norm.weight"), q)?, self.norm(&name("self_attn.k_norm.weight"), k)?))
+            }
         };
         let attention = Attention {
             layer: index,
-            heads: Heads {
-                queries: config.num_attention_heads,
-                keys: config.num_key_value_heads,
-                dim: config.head_dim,
-                window: config.windows[index],
-            },
+            heads: self.heads(index),
+            rope: config.layers[index].rope,
             around: self.around(index, &config.family.norms.attention)?,
             qk_norms,
             qkv: self.projections(index, modules.qkv, config.qkv_widths().to_vec())?,
@@ -137,16 +139,27 @@ impl<'a, 'm> Loader<'a, 'm> {
         Ok(Layer { attention, mlp })
     }
 
+    fn heads(&self, layer: usize) -> Heads {
+        let config = self.config;
+        let heads = Heads::new(config.num_attention_heads, config.num_key_value_heads, config.head_dim);
+        Heads {
+            window: config.layers[layer].window,
+            scale: config.scales.attention.map_or(heads.scale, |scale| scale as f32),
+            softcap: config.scales.attention_softcap.map(|c| c as f32),
+            ..heads
+        }
+    }
+
     fn around(&mut self, layer: usize, norms: &families::Around) -> Result<Around> {
         let mut norm = |name: Option<&str>| {
-            name.map(|name| self.vector(&format!("model.layers.{layer}.{name}.weight"), self.config.hidden_size))
+            name.map(|name| self.norm(&format!("model.layers.{layer}.{name}.weight"), self.config.hidden_size))
                 .transpose()
         };
         Ok(Around {
             before: norm(norms.before)?,
             after: norm(norms.after)?,
             eps: self.config.rms_norm_eps,
-            multiplier: 1.0,
+            multiplier: self.config.scales.residual,
         })
     }
 

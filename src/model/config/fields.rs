@@ -81,6 +81,10 @@ impl<'a> Fields<'a> {
         self.read(name, "a list of texts", |value| value.as_array()?.iter().map(Value::as_str).collect())
     }
 
+    pub(in crate::model) fn reals(self, name: &str) -> Result<Option<Vec<f64>>> {
+        self.read(name, "a list of numbers", |value| value.as_array()?.iter().map(Value::as_f64).collect())
+    }
+
     /// What a model cannot do without.
     pub(in crate::model) fn required(self, name: &str) -> Result<usize> {
         self.size(name)?.ok_or_else(|| bad(format!("`{}{name}` is missing; expected a whole number", self.place)))

@@ -3,7 +3,9 @@
 //! What a config leaves out is its family's (`families`).
 
 mod fields;
+mod layers;
 mod rope;
+mod scales;
 mod settings;
 mod sizes;
 mod tokens;
@@ -14,7 +16,9 @@ mod tests;
 
 pub(crate) use fields::is_off;
 pub(super) use fields::note;
+pub(super) use layers::LayerConfig;
 pub(super) use rope::RopeScaling;
+pub(super) use scales::Scales;
 
 use super::families::{self, Biases, Family, QkNorm};
 use super::sites::{Module, Sites};
@@ -50,9 +54,12 @@ pub(crate) struct DecoderConfig {
     pub(crate) output_bias: bool,
     /// Bias on the projections of the MLP.
     pub(crate) mlp_bias: bool,
-    pub(crate) rope: RopeScaling,
-    /// Per layer: the number of keys a query sees, itself included; `None` for all before it.
-    pub(crate) windows: Vec<Option<usize>>,
+    /// What is added to a stored weight of a norm.
+    pub(crate) norm_offset: f32,
+    pub(crate) scales: Scales,
+    /// The rotations that layers name.
+    pub(crate) ropes: Vec<RopeScaling>,
+    pub(crate) layers: Vec<LayerConfig>,
     pub(crate) bos_token_id: Option<u32>,
     /// Every id that ends a generation, from `generation_config.json` and `config.json`.
     pub(crate) eos_token_ids: Vec<u32>,
@@ -96,7 +103,7 @@ impl DecoderConfig {
         notes.extend(architecture_note(fields, family)?);
         let sizes = Sizes::read(fields)?;
         let attention_bias = fields.flag("attention_bias")?.unwrap_or(false);
-        let rope = RopeScaling::read(fields, sizes.head_dim, sizes.context, &mut notes)?;
+        let ropes = RopeScaling::read(fields, family, &sizes, &mut notes)?;
         let config = DecoderConfig {
             family,
             vocab_size: sizes.vocab,
@@ -106,15 +113,17 @@ impl DecoderConfig {
             num_attention_heads: sizes.heads,
             num_key_value_heads: sizes.key_value_heads,
             head_dim: sizes.head_dim,
-            max_position_embeddings: rope.context.min(LONGEST_CONTEXT),
+            max_position_embeddings: ropes.first().map_or(sizes.context, |rope| rope.context).min(LONGEST_CONTEXT),
             rms_norm_eps: rms_norm_eps(fields)?,
             activation: activation(fields.text("hidden_act")?.unwrap_or("silu"))?,
             tie_word_embeddings: fields.flag("tie_word_embeddings")?.unwrap_or(false),
             qkv_bias: attention_bias || family.biases == Biases::Inputs,
-            output_bias: attention_bias,
+            output_bias: attention_bias && family.biases != Biases::InputsAsSaid,
             mlp_bias: fields.flag("mlp_bias")?.unwrap_or(false),
-            rope,
-            windows: windows::read(fields, family, sizes.layers, &mut notes)?,
+            norm_offset: family.norm_offset,
+            scales: Scales::read(fields, family, &sizes)?,
+            ropes,
+            layers: layers::read(fields, family, sizes.layers, &mut notes)?,
             bos_token_id: token_ids("bos_token_id", fields.get("bos_token_id"))?.first().copied(),
             eos_token_ids: token_ids("eos_token_id", fields.get("eos_token_id"))?,
             notes,
@@ -138,6 +147,7 @@ impl DecoderConfig {
     pub(super) fn qk_norm_widths(&self) -> Option<[usize; 2]> {
         self.family.qk_norm.map(|kind| match kind {
             QkNorm::Head => [self.head_dim; 2],
+            QkNorm::Whole => [self.qkv_widths()[0], self.qkv_widths()[1]],
         })
     }
 

@@ -10,6 +10,7 @@ const LARGEST_HEAD: usize = 1 << 14;
 pub(super) const LONGEST_CONTEXT: usize = 1 << 30;
 
 /// What a config says of sizes.
+#[derive(Default)]
 pub(super) struct Sizes {
     pub(super) vocab: usize,
     pub(super) hidden: usize,

@@ -66,7 +66,8 @@ fn several_eos_ids_and_windows() {
     qwen["sliding_window"] = json!(8);
     qwen["max_window_layers"] = json!(1);
     let config = DecoderConfig::from_json(&qwen).unwrap();
-    assert_eq!(config.windows, [None, Some(8)]);
+    let windows: Vec<_> = config.layers.iter().map(|layer| layer.window).collect();
+    assert_eq!(windows, [None, Some(8)]);
     assert!(config.qkv_bias && !config.output_bias);
 }
 

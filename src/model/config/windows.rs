@@ -9,11 +9,13 @@ use crate::model::families::{Family, Windows};
 pub(super) fn read(
     fields: Fields<'_>,
     family: &Family,
-    layers: usize,
+    rotates: &[bool],
     notes: &mut Vec<String>,
 ) -> Result<Vec<Option<usize>>> {
+    let layers = rotates.len();
     let (window, used) = (fields.size("sliding_window")?, fields.flag("use_sliding_window")?);
     let (first, types) = (fields.size("max_window_layers")?.unwrap_or(28), fields.texts("layer_types")?);
+    let pattern = fields.size("sliding_window_pattern")?.filter(|every| *every > 0);
     if family.windows == Windows::Never {
         let slides = types.is_some_and(|types| types.iter().any(|kind| *kind != "full_attention"));
         if window.is_some() || slides {
@@ -22,7 +24,8 @@ pub(super) fn read(
         }
         return Ok(vec![None; layers]);
     }
-    let window = window.filter(|_| family.windows == Windows::All || used.unwrap_or(false));
+    let always = matches!(family.windows, Windows::All | Windows::AllBut(_));
+    let window = window.filter(|_| always || used.unwrap_or(false));
     if window == Some(0) {
         return Err(bad("`sliding_window` is 0; expected at least 1"));
     }
@@ -30,7 +33,12 @@ pub(super) fn read(
         return Ok(vec![window; layers]);
     }
     let Some(types) = types else {
-        return Ok((0..layers).map(|layer| window.filter(|_| layer >= first)).collect());
+        let slides = |layer: usize| match family.windows {
+            Windows::AllBut(every) => !(layer + 1).is_multiple_of(pattern.unwrap_or(every)),
+            Windows::WithoutRope => !rotates[layer],
+            _ => layer >= first,
+        };
+        return Ok((0..layers).map(|layer| window.filter(|_| slides(layer))).collect());
     };
     if types.len() != layers {
         return Err(bad(format!("`layer_types` has {} entries; expected {layers}", types.len())));

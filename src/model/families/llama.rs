@@ -1,7 +1,7 @@
 //! Llama 2 and 3, and what was built like them under the same name (Yi, DeepSeek-R1-Distill-Llama).
 
 use super::norms::BEFORE;
-use super::{Biases, Family, Windows};
+use super::{Biases, Family, Pairs, Ropes, Windows};
 use crate::model::sites::APART;
 
 pub(super) const LLAMA: Family = Family {
@@ -15,5 +15,9 @@ pub(super) const LLAMA: Family = Family {
     stored: None,
     biases: Biases::AsSaid,
     qk_norm: None,
+    scales_embedding: false,
+    norm_offset: 0.0,
+    ropes: Ropes::One,
+    pairs: Pairs::Halves,
     windows: Windows::Never,
 };

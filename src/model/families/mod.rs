@@ -15,6 +15,7 @@ pub(crate) use stored::StoredNames;
 
 use super::sites::ModuleTable;
 use crate::error::{Code, Error, Result};
+pub(super) use crate::ops::rope::Pairs;
 use serde_json::{Map, Value};
 
 /// Every family.
@@ -44,6 +45,14 @@ pub(crate) struct Family {
     pub(super) biases: Biases,
     /// RMS norm of queries and keys before RoPE.
     pub(super) qk_norm: Option<QkNorm>,
+    /// Whether the embedding is multiplied with the root of its width.
+    pub(super) scales_embedding: bool,
+    /// What is added to a stored weight of a norm.
+    pub(super) norm_offset: f32,
+    /// The rotations of its layers.
+    pub(super) ropes: Ropes,
+    /// How a rotation takes the features of a head in pairs.
+    pub(super) pairs: Pairs,
     /// Which layers see a window of keys alone.
     pub(super) windows: Windows,
 }
@@ -64,6 +73,17 @@ pub(super) enum Biases {
     AsSaid,
     /// On queries, keys and values always, on the output if `attention_bias`.
     Inputs,
+    /// On queries, keys and values if `attention_bias`, on the output never.
+    InputsAsSaid,
+}
+
+/// The rotations of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ropes {
+    /// One for all layers that have any.
+    One,
+    /// One for layers that see everything, and one for those that see a window.
+    ByWindow,
 }
 
 /// What one weight of a norm of queries and keys is for.
@@ -71,6 +91,8 @@ pub(super) enum Biases {
 pub(super) enum QkNorm {
     /// A head.
     Head,
+    /// All heads together.
+    Whole,
 }
 
 /// Which layers see the last `sliding_window` keys alone, where `layer_types` does not say it.
@@ -80,6 +102,10 @@ pub(super) enum Windows {
     Never,
     /// All, if there is a `sliding_window`.
     All,
+    /// All but every n-th (`sliding_window_pattern`, or this).
+    AllBut(usize),
+    /// Those that rotate nothing, if `use_sliding_window`.
+    WithoutRope,
     /// From layer `max_window_layers` on, if `use_sliding_window`.
     Upper,
 }

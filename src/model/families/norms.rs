@@ -19,3 +19,21 @@ pub(super) const BEFORE: NormTable = NormTable {
     attention: Around { before: Some("input_layernorm"), after: None },
     mlp: Around { before: Some("post_attention_layernorm"), after: None },
 };
+
+/// One behind each block.
+pub(super) const BEHIND: NormTable = NormTable {
+    attention: Around { before: None, after: Some("post_attention_layernorm") },
+    mlp: Around { before: None, after: Some("post_feedforward_layernorm") },
+};
+
+/// Before and behind, as Gemma calls them.
+pub(super) const BOTH: NormTable = NormTable {
+    attention: Around { before: Some("input_layernorm"), after: Some("post_attention_layernorm") },
+    mlp: Around { before: Some("pre_feedforward_layernorm"), after: Some("post_feedforward_layernorm") },
+};
+
+/// The same as GLM-4 calls them.
+pub(super) const GLM4_NORMS: NormTable = NormTable {
+    attention: Around { before: Some("input_layernorm"), after: Some("post_self_attn_layernorm") },
+    mlp: Around { before: Some("post_attention_layernorm"), after: Some("post_mlp_layernorm") },
+};

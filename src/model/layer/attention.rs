@@ -14,6 +14,8 @@ use crate::tensor::Matrix;
 pub(in crate::model) struct Attention {
     pub(in crate::model) layer: usize,
     pub(in crate::model) heads: Heads,
+    /// Which rotation of the pass, if any.
+    pub(in crate::model) rope: Option<usize>,
     pub(in crate::model) around: Around,
     pub(in crate::model) qkv: Projections,
     /// Per-head norms of queries and keys (Qwen3).
@@ -74,7 +76,10 @@ impl Attention {
                 (Some((q, k)), normed_q, normed_k)
             }
         };
-        let (q, k) = (pass.rotation.forward(q)?, pass.rotation.forward(k)?);
+        let (q, k) = match pass.rotation(self.rope) {
+            None => (q, k),
+            Some(rotation) => (rotation.forward(q)?, rotation.forward(k)?),
+        };
         Ok(Qkv { unnormed, q, k, v, projected })
     }
 }
@@ -144,7 +149,10 @@ impl Block for Attention {
         };
         let Gradients { dq, dk, dv } = attention::backward(self.heads, &pass.spans, &q, &k, &v, &dattention)?;
         drop((dattention, q, k, v));
-        let (mut dq, mut dk) = (pass.rotation.backward(dq)?, pass.rotation.backward(dk)?);
+        let (mut dq, mut dk) = match pass.rotation(self.rope) {
+            None => (dq, dk),
+            Some(rotation) => (rotation.backward(dq)?, rotation.backward(dk)?),
+        };
         if let (Some((q_norm, k_norm)), Some((q, k))) = (&self.qk_norms, unnormed) {
             dq = rms_norm::backward(&q, q_norm, self.around.eps, &dq)?;
             dk = rms_norm::backward(&k, k_norm, self.around.eps, &dk)?;
