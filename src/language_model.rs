@@ -246,7 +246,7 @@ impl LanguageModel {
         json!({
             "name": name,
             "path": path.display().to_string(),
-            "model_type": config.model_type,
+            "model_type": config.family.model_type,
             "vocab_size": config.vocab_size,
             "hidden_size": config.hidden_size,
             "intermediate_size": config.intermediate_size,

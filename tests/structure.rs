@@ -24,8 +24,6 @@ const TOO_LONG_LEFT: &[&str] = &[
     "src/dataset/tests.rs",
     "src/fuzzing/calls.rs: call",
     "src/generate/constraint/negation.rs: ways_for",
-    "src/model/config.rs",
-    "src/model/config.rs: from_json",
     "src/tokenize/jinja/filters.rs: apply",
     "src/tokenize/jinja/format.rs: percent",
     "src/tokenize/jinja/list_filters.rs: apply",

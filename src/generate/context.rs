@@ -86,10 +86,10 @@ impl Context {
         if needed > self.limit {
             return Err(too_long(prompt.len(), more, self.limit));
         }
-        let shared = self.shared_prefix(prompt);
+        let known = self.shared_prefix(prompt);
         let capacity = needed.next_multiple_of(CAPACITY_STEP).min(self.limit);
         let mut pool = lock(&self.pool);
-        pool.truncate(&mut self.table, shared);
+        let shared = pool.begin(&mut self.table, known, needed);
         self.tokens.truncate(shared);
         self.reusable = shared;
         pool.reserve(&mut self.table, capacity - shared)?;

@@ -8,7 +8,6 @@ use std::ops::Range;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Batch {
     tokens: Vec<u32>,
-    positions: Vec<usize>,
     sequences: Vec<Sequence>,
     /// Rows whose hidden states are wanted, ascending.
     outputs: Vec<u32>,
@@ -18,9 +17,13 @@ pub(crate) struct Batch {
 #[derive(Debug, Clone)]
 pub(super) struct Sequence {
     pub(super) rows: Range<usize>,
+    /// Of the first row.
+    pub(super) position: usize,
     pub(super) keys: Keys,
     /// Which of the adapter stacks of the pass it runs through.
     pub(super) stack: usize,
+    /// Tokens that it may come to, with those before and after this batch.
+    pub(super) length: usize,
 }
 
 /// Where a sequence's keys and values are.
@@ -42,7 +45,7 @@ pub(super) struct Run {
 impl Batch {
     /// Adds a sequence that nothing goes before.
     pub(crate) fn push_document(&mut self, ids: &[u32], outputs: impl IntoIterator<Item = usize>) {
-        self.push(ids, 0, Keys::InBatch, 0, outputs);
+        self.push(ids, 0, ids.len(), Keys::InBatch, 0, outputs);
     }
 
     /// Adds the tokens that follow those a pool holds of a sequence, which has room for them there.
@@ -53,7 +56,8 @@ impl Batch {
         stack: usize,
         outputs: impl IntoIterator<Item = usize>,
     ) {
-        self.push(ids, table.len(), Keys::Pool(table.rows(table.len() + ids.len())), stack, outputs);
+        let length = table.reach().max(table.len() + ids.len());
+        self.push(ids, table.len(), length, Keys::Pool(table.rows(table.len() + ids.len())), stack, outputs);
     }
 
     /// `outputs` are counted from the first of `ids`.
@@ -61,14 +65,14 @@ impl Batch {
         &mut self,
         ids: &[u32],
         position: usize,
+        length: usize,
         keys: Keys,
         stack: usize,
         outputs: impl IntoIterator<Item = usize>,
     ) {
         let start = self.tokens.len();
-        self.positions.extend(position..position + ids.len());
         self.tokens.extend_from_slice(ids);
-        self.sequences.push(Sequence { rows: start..self.tokens.len(), keys, stack });
+        self.sequences.push(Sequence { rows: start..self.tokens.len(), position, keys, stack, length });
         self.outputs.extend(outputs.into_iter().map(|index| (start + index) as u32));
     }
 
@@ -77,8 +81,11 @@ impl Batch {
         &self.tokens
     }
 
-    pub(super) fn positions(&self) -> &[usize] {
-        &self.positions
+    /// By row: its position, and the length that its sequence may come to.
+    pub(super) fn positions(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.sequences
+            .iter()
+            .flat_map(|sequence| (0..sequence.rows.len()).map(|index| (sequence.position + index, sequence.length)))
     }
 
     pub(super) fn outputs(&self) -> &[u32] {
@@ -181,10 +188,11 @@ mod tests {
     #[test]
     fn rows_keep_their_sequence_their_place_in_the_pool_and_their_stack() {
         let mut batch = Batch::default();
-        batch.push(&[1, 2, 3], 62, Keys::Pool(vec![128..192, 0..1]), 1, [2]);
-        batch.push(&[4], 0, Keys::Pool(vec![64..65]), 1, [0]);
-        batch.push(&[5, 6], 0, Keys::InBatch, 0, []);
-        assert_eq!(batch.positions(), [62, 63, 64, 0, 0, 1]);
+        batch.push(&[1, 2, 3], 62, 70, Keys::Pool(vec![128..192, 0..1]), 1, [2]);
+        batch.push(&[4], 0, 1, Keys::Pool(vec![64..65]), 1, [0]);
+        batch.push(&[5, 6], 0, 2, Keys::InBatch, 0, []);
+        let positions: Vec<_> = batch.positions().collect();
+        assert_eq!(positions, [(62, 70), (63, 70), (64, 70), (0, 1), (0, 2), (1, 2)]);
         assert_eq!(batch.placements(), [(2..3, 0), (0..2, 190), (3..4, 64)]);
         assert_eq!(batch.runs(), [Run { rows: 0..4, stack: 1 }, Run { rows: 4..6, stack: 0 }]);
         assert_eq!(batch.output_runs(), [Run { rows: 0..2, stack: 1 }]);

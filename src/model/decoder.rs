@@ -1,12 +1,13 @@
 //! The one decoder, for all families, for training and for inference.
 
 use super::batch::Batch;
-use super::config::DecoderConfig;
+use super::config::{DecoderConfig, RopeScaling};
 use super::files::ModelFiles;
 use super::gguf::GgufWeights;
 use super::kv_pool::KvPool;
 use super::layer::{Keep, Layer, Pass, Saved};
 use super::loader::{Loader, Plan, Stored};
+use super::renamed::Renamed;
 use super::sites::{LoraStack, Module, Sites};
 use super::source::WeightSource;
 use super::weight_file::{self, WeightFile};
@@ -14,6 +15,7 @@ use super::weights::Weights;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use crate::memory;
+use crate::ops::cross_entropy::Head;
 use crate::ops::lora::Dropout;
 use crate::ops::rms_norm;
 use crate::ops::rope::Rotation;
@@ -34,7 +36,7 @@ pub(crate) struct Decoder {
     pub(super) embedding: Arc<dyn FrozenMatrix>,
     pub(super) layers: Vec<Layer>,
     norm: Matrix,
-    pub(super) head: Linear,
+    pub(super) head: Head,
     /// All parallel work of the model runs here.
     threads: ThreadPool,
     buffers: Buffers,
@@ -85,7 +87,15 @@ impl Decoder {
         let device = plan.device.open()?;
         let threads = thread_pool(plan.threads)?;
         let weights: Box<dyn WeightSource> = match files {
-            ModelFiles::Directory(dir) => Box::new(Weights::open(dir)?),
+            ModelFiles::Directory(dir) => match config.family.stored {
+                None => Box::new(Weights::open(dir)?),
+                Some(names) => Box::new(Renamed {
+                    files: Weights::open(dir)?,
+                    names,
+                    widths: config.qkv_widths(),
+                    head_dim: config.head_dim,
+                }),
+            },
             ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)),
         };
         let dtype = DenseType::on(&device, plan.dtype, weights.is_bf16())?;
@@ -94,12 +104,16 @@ impl Decoder {
         let mut loader = Loader::new(&config, &*weights, plan, &threads, monitor);
         let (embedding, head) = loader.embedding_and_head()?;
         let layers = (0..config.num_hidden_layers).map(|index| loader.layer(index)).collect::<Result<Vec<_>>>()?;
-        let norm = loader.vector("model.norm.weight", config.hidden_size)?;
+        let norm = loader.norm("model.norm.weight", config.hidden_size)?;
         let stored = loader.finish()?;
         let (files, tensors) = (weights.files(), weights.len());
         // What was read while someone wrote to it is neither the old model nor the new one.
         files.iter().try_for_each(|file| file.check_unchanged())?;
-        let head = Linear::new(head, None);
+        let head = Head {
+            linear: Linear::new(head, None),
+            scale: config.scales.logits,
+            softcap: config.scales.logit_softcap.map(|c| c as f32),
+        };
         Ok(Decoder {
             config,
             device,
@@ -180,7 +194,8 @@ impl Decoder {
     /// A pool of keys and values with room for `tokens`.
     pub(crate) fn new_pool(&self, tokens: usize) -> Result<KvPool> {
         let width = self.config.num_key_value_heads * self.config.head_dim;
-        KvPool::new(self.layers.len(), tokens, width, &self.device)
+        let beyond = self.config.ropes.iter().filter_map(|rope| Some(rope.long.as_ref()?.beyond)).min();
+        KvPool::new(self.layers.len(), tokens, width, beyond.unwrap_or(usize::MAX), &self.device)
     }
 
     /// The final hidden states of a batch's outputs, normed, `[outputs, hidden]`. Keys and values go into the pool, where
@@ -199,8 +214,7 @@ impl Decoder {
         dropout: Option<Dropout>,
         keep: Keep,
     ) -> Result<Forward<'a>> {
-        let rotation = self.rotation(batch.positions())?;
-        let pass = Pass::new(batch, rotation, self.sites(), stacks, dropout);
+        let pass = Pass::new(batch, self.rotations(batch)?, self.sites(), stacks, dropout);
         let mut residual = self.embed(batch.tokens())?;
         let mut saved = Vec::with_capacity(self.layers.len());
         for (index, layer) in self.layers.iter().enumerate() {
@@ -224,7 +238,7 @@ impl Decoder {
     /// `hidden [n, hidden]`, normed, → logits `[n, vocab]`.
     pub(crate) fn logits(&self, hidden: &Matrix) -> Result<Matrix> {
         memory::probe(2 * 4 * (hidden.rows() * self.config.vocab_size) as u64)?;
-        self.run(|| self.head.forward(hidden))
+        self.run(|| self.head.logits(hidden))
     }
 
     /// Runs `work` on the model's threads; the caller waits.
@@ -237,9 +251,18 @@ impl Decoder {
         self.buffers.hold()
     }
 
-    fn rotation(&self, positions: &[usize]) -> Result<Rotation> {
-        let rope = &self.config.rope;
-        Rotation::new(positions, &rope.inv_freq, rope.attention_factor, &self.device)
+    fn rotations(&self, batch: &Batch) -> Result<Vec<Rotation>> {
+        let of = |rope: &RopeScaling| {
+            let of_length = |length: usize| match &rope.long {
+                Some(long) if length > long.beyond => &*long.inv_freq,
+                _ => &*rope.inv_freq,
+            };
+            let rows: Vec<(usize, &[f32])> =
+                batch.positions().map(|(position, length)| (position, of_length(length))).collect();
+            let (head_dim, pairs) = (self.config.head_dim, self.config.family.pairs);
+            Rotation::of_rows(&rows, rope.attention_factor, head_dim, pairs, &self.device)
+        };
+        self.config.ropes.iter().map(of).collect()
     }
 
     /// `[tokens, hidden]`
@@ -250,7 +273,9 @@ impl Decoder {
                 format!("token id {id} is outside the model's vocabulary of {}", self.config.vocab_size),
             ));
         }
-        self.embedding.gather(tokens)
+        let mut embedded = self.embedding.gather(tokens)?;
+        embedded.scale(self.config.scales.embedding)?;
+        Ok(embedded)
     }
 
     pub(super) fn final_norm_backward(&self, x: &Matrix, dy: &Matrix) -> Result<Matrix> {

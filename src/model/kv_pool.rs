@@ -19,6 +19,8 @@ pub(crate) struct KvPool {
     /// How many tables have each block.
     users: Vec<u32>,
     width: usize,
+    /// Tokens beyond which a sequence has other rotations.
+    beyond: usize,
     device: Device,
 }
 
@@ -33,9 +35,15 @@ struct LayerPool {
 pub(crate) struct BlockTable {
     blocks: Vec<usize>,
     len: usize,
+    /// Tokens that the sequence was said to come to.
+    reach: usize,
 }
 
 impl BlockTable {
+    pub(super) fn reach(&self) -> usize {
+        self.reach
+    }
+
     /// Tokens held.
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -63,12 +71,12 @@ impl BlockTable {
 
 impl KvPool {
     /// A pool of blocks for `tokens` of rows `width` wide.
-    pub(super) fn new(num_layers: usize, tokens: usize, width: usize, device: &Device) -> Result<Self> {
+    pub(super) fn new(num_layers: usize, tokens: usize, width: usize, beyond: usize, device: &Device) -> Result<Self> {
         let blocks = tokens.div_ceil(BLOCK);
         let matrix = || Matrix::zeros(blocks.saturating_mul(BLOCK), width, device);
         let layers =
             (0..num_layers).map(|_| Ok(LayerPool { k: matrix()?, v: matrix()? })).collect::<Result<Vec<_>>>()?;
-        Ok(KvPool { layers, users: vec![0; blocks], width, device: device.clone() })
+        Ok(KvPool { layers, users: vec![0; blocks], width, beyond, device: device.clone() })
     }
 
     /// Whether `tokens` more of a sequence have blocks of their own.
@@ -149,12 +157,16 @@ impl KvPool {
     pub(crate) fn fork(&mut self, table: &BlockTable) -> BlockTable {
         let blocks: Vec<usize> = table.blocks[..table.len.div_ceil(BLOCK)].to_vec();
         blocks.iter().for_each(|block| self.users[*block] += 1);
-        BlockTable { blocks, len: table.len }
+        BlockTable { blocks, len: table.len, reach: table.reach }
     }
 
-    /// Forgets all but the first `len` tokens of a sequence. Its blocks stay its own.
-    pub(crate) fn truncate(&mut self, table: &mut BlockTable, len: usize) {
-        table.len = table.len.min(len);
+    /// Makes ready for a sequence of up to `reach` tokens that begins with the first `shared` of those held; how many of
+    /// them stand: the keys of a longer sequence may be rotated otherwise. The others are forgotten; their blocks stay.
+    pub(crate) fn begin(&self, table: &mut BlockTable, shared: usize, reach: usize) -> usize {
+        let same = (table.reach > self.beyond) == (reach > self.beyond);
+        table.reach = reach;
+        table.len = if same { table.len.min(shared) } else { 0 };
+        table.len
     }
 
     /// Gives a sequence's blocks back.
@@ -210,7 +222,7 @@ mod tests {
 
     #[test]
     fn sequences_share_what_neither_writes() {
-        let mut pool = KvPool::new(1, 2 * BLOCK, 2, &Device::host()).unwrap();
+        let mut pool = KvPool::new(1, 2 * BLOCK, 2, usize::MAX, &Device::host()).unwrap();
         let mut one = BlockTable::default();
         (0..BLOCK + 3).for_each(|token| write(&mut pool, &mut one, token as f32));
         assert_eq!(one.rows(one.len()), [0..BLOCK + 3], "a sequence alone has neighbouring blocks");
@@ -231,12 +243,22 @@ mod tests {
 
     #[test]
     fn what_is_forgotten_is_written_over() {
-        let mut pool = KvPool::new(1, 0, 2, &Device::host()).unwrap();
+        let mut pool = KvPool::new(1, 0, 2, 8, &Device::host()).unwrap();
         let mut table = BlockTable::default();
         (0..5).for_each(|token| write(&mut pool, &mut table, token as f32));
-        pool.truncate(&mut table, 2);
+        pool.begin(&mut table, 2, 8);
         write(&mut pool, &mut table, 9.0);
         assert_eq!(read(&mut pool, &table), [0.0, 1.0, 9.0]);
         assert!(pool.has_room(&table, BLOCK - 3) && !pool.has_room(&table, BLOCK - 2));
+    }
+
+    #[test]
+    fn what_is_rotated_otherwise_is_read_again() {
+        let pool = KvPool::new(1, 0, 2, 8, &Device::host()).unwrap();
+        let mut table = BlockTable { len: 5, reach: 6, ..BlockTable::default() };
+        assert_eq!(pool.begin(&mut table, 4, 8), 4);
+        assert_eq!(pool.begin(&mut table, 4, 9), 0);
+        table.len = 5;
+        assert_eq!(pool.begin(&mut table, 4, 20), 4);
     }
 }

@@ -2,7 +2,8 @@
 //! what was not kept as asked or as stored.
 
 use super::config::DecoderConfig;
-use super::layer::{Adaptable, Attention, Layer, Mlp, Projections};
+use super::families;
+use super::layer::{Adaptable, Around, Attention, Layer, Mlp, Projections};
 use super::sites::Site;
 use super::source::WeightSource;
 use super::surplus;
@@ -103,41 +104,63 @@ impl<'a, 'm> Loader<'a, 'm> {
         Matrix::new(1, len, values, self.plan.device)
     }
 
+    /// The weight of a norm.
+    pub(super) fn norm(&mut self, name: &str, len: usize) -> Result<Matrix> {
+        let mut values = self.values(name, &[len])?;
+        values.iter_mut().for_each(|value| *value += self.config.norm_offset);
+        Matrix::new(1, len, values, self.plan.device)
+    }
+
     pub(super) fn layer(&mut self, index: usize) -> Result<Layer> {
         let config = self.config;
-        let (hidden, eps) = (config.hidden_size, config.rms_norm_eps);
         let name = |path: &str| format!("model.layers.{index}.{path}");
-        let qk_norms = match config.qk_norm {
-            false => None,
-            true => Some((
-                self.vector(&name("self_attn.q_norm.weight"), config.head_dim)?,
-                self.vector(&name("self_attn.k_norm.weight"), config.head_dim)?,
-            )),
+        let modules = config.family.modules;
+        let qk_norms = match config.qk_norm_widths() {
+            None => None,
+            Some([q, k]) => {
+                Some((self.norm(&name("self_attn.q_norm.weight"), q)?, self.norm(&name("self_attn.k_norm.weight"), k)?))
+            }
         };
-        let (queries, keys) =
-            (config.num_attention_heads * config.head_dim, config.num_key_value_heads * config.head_dim);
         let attention = Attention {
             layer: index,
-            heads: Heads {
-                queries: config.num_attention_heads,
-                keys: config.num_key_value_heads,
-                dim: config.head_dim,
-                window: config.windows[index],
-            },
-            eps,
+            heads: self.heads(index),
+            rope: config.layers[index].rope,
+            around: self.around(index, &config.family.norms.attention)?,
             qk_norms,
-            qkv: self.projections(index, config.modules.qkv, vec![queries, keys, keys])?,
-            output: self.only(index, config.modules.output)?,
-            norm: self.vector(&name("input_layernorm.weight"), hidden)?,
+            qkv: self.projections(index, modules.qkv, config.qkv_widths().to_vec())?,
+            output: self.only(index, modules.output)?,
         };
         let mlp = Mlp {
-            eps,
+            around: self.around(index, &config.family.norms.mlp)?,
             activation: config.activation,
-            gate_up: self.projections(index, config.modules.gate_up, vec![config.intermediate_size; 2])?,
-            down: self.only(index, config.modules.down)?,
-            norm: self.vector(&name("post_attention_layernorm.weight"), hidden)?,
+            gate_up: self.projections(index, modules.gate_up, vec![config.intermediate_size; 2])?,
+            down: self.only(index, modules.down)?,
         };
         Ok(Layer { attention, mlp })
+    }
+
+    fn heads(&self, layer: usize) -> Heads {
+        let config = self.config;
+        let heads = Heads::new(config.num_attention_heads, config.num_key_value_heads, config.head_dim);
+        Heads {
+            window: config.layers[layer].window,
+            scale: config.scales.attention.map_or(heads.scale, |scale| scale as f32),
+            softcap: config.scales.attention_softcap.map(|c| c as f32),
+            ..heads
+        }
+    }
+
+    fn around(&mut self, layer: usize, norms: &families::Around) -> Result<Around> {
+        let mut norm = |name: Option<&str>| {
+            name.map(|name| self.norm(&format!("model.layers.{layer}.{name}.weight"), self.config.hidden_size))
+                .transpose()
+        };
+        Ok(Around {
+            before: norm(norms.before)?,
+            after: norm(norms.after)?,
+            eps: self.config.rms_norm_eps,
+            multiplier: self.config.scales.residual,
+        })
     }
 
     fn projections(&mut self, layer: usize, paths: &[&str], widths: Vec<usize>) -> Result<Projections> {
@@ -150,7 +173,7 @@ impl<'a, 'm> Loader<'a, 'm> {
     }
 
     fn adaptable(&mut self, layer: usize, path: &str) -> Result<Adaptable> {
-        let module = self.config.modules.module(path);
+        let module = self.config.family.modules.module(path);
         let module = module.ok_or_else(|| Error::new(Code::Internal, format!("`{path}` is no module of a layer")))?;
         let site = Site { layer, module };
         let (out, inp) = self.config.module_shape(module);

@@ -55,13 +55,13 @@ impl Decoder {
         let tied = self.config.tie_word_embeddings;
         let embedding = if tied { 0 } else { self.embedding.bytes(Purpose::Inference) };
         let linears = self.linears().map(|linear| linear.bytes(Purpose::Training)).sum::<u64>();
-        embedding + self.head.bytes(Purpose::Training) + linears
+        embedding + self.head.linear.bytes(Purpose::Training) + linears
     }
 
     /// Bytes that matrix products need besides: each thread's slab for packed operands, as large as its L2 cache and kept
     /// for ever, and the rows of a quantized weight that are dequantized at a time.
     pub(crate) fn workspace_bytes(&self) -> u64 {
-        let dequantized = self.linears().chain([&self.head]).map(Linear::workspace_bytes).max().unwrap_or(0);
+        let dequantized = self.linears().chain([&self.head.linear]).map(Linear::workspace_bytes).max().unwrap_or(0);
         if self.device.is_host() { self.num_threads() as u64 * slab_bytes() + dequantized } else { 0 }
     }
 
@@ -89,7 +89,7 @@ impl Decoder {
         // Of the trained tokens: the last layer's output, normed, and the gradient.
         let loss = 4 * trained * 3 * hidden;
         let logits = logits_bytes(batch.trained, self.config.vocab_size);
-        PassMemory { activations, backward, loss: loss + logits + self.head.operand_bytes(logits / 4) }
+        PassMemory { activations, backward, loss: loss + logits + self.head.linear.operand_bytes(logits / 4) }
     }
 
     /// What [`Decoder::loss`] holds: one layer at a time, and no gradient.

@@ -2,7 +2,6 @@
 
 mod batch;
 mod config;
-mod config_fields;
 mod decoder;
 mod families;
 mod files;
@@ -14,7 +13,7 @@ mod layer;
 mod loader;
 mod memory;
 mod recognise;
-mod rope_scaling;
+mod renamed;
 mod sites;
 mod source;
 mod surplus;
@@ -33,7 +32,7 @@ pub(crate) mod test_support;
 mod tests;
 
 pub(crate) use batch::{Batch, PackedBatch};
-pub(crate) use config_fields::is_off;
+pub(crate) use config::is_off;
 pub(crate) use decoder::{Decoder, LoadPlan};
 pub(crate) use files::ModelFiles;
 pub(crate) use gguf::Gguf;

@@ -2,8 +2,7 @@
 //! the model computes, so the checkpoint and its config contradict each other; what other programs keep beside the decoder
 //! is only noted.
 
-use super::config::DecoderConfig;
-use super::config_fields::note;
+use super::config::{DecoderConfig, note};
 use crate::error::{Code, Error, Result};
 use std::collections::HashSet;
 
@@ -27,7 +26,7 @@ fn refusal(config: &DecoderConfig, name: &str, others: usize) -> Error {
     let layer = name.strip_prefix("model.layers.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
     let why = match layer.filter(|layer| *layer >= config.num_hidden_layers) {
         Some(layer) => format!("belongs to layer {layer}, and `num_hidden_layers` is {}", config.num_hidden_layers),
-        None => format!("is no part of a {} model with this config", config.model_type),
+        None => format!("is no part of a {} model with this config", config.family.model_type),
     };
     let others = if others > 0 { format!(" (and {others} more such)") } else { String::new() };
     let message = format!("the stored tensor {name} {why}{others}; expected a config that fits the weights");

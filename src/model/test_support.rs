@@ -63,7 +63,9 @@ impl KvCache {
 impl Decoder {
     /// Nothing read yet, with room for `capacity` tokens.
     pub(crate) fn new_cache(&self, capacity: usize) -> crate::error::Result<KvCache> {
-        Ok(KvCache { pool: self.new_pool(capacity)?, table: BlockTable::default() })
+        let (pool, mut table) = (self.new_pool(capacity)?, BlockTable::default());
+        pool.begin(&mut table, 0, capacity);
+        Ok(KvCache { pool, table })
     }
 
     /// Runs `tokens` after those the cache holds; the final hidden states of each of them.
@@ -197,9 +199,9 @@ pub(crate) fn dequantized_copy(model: &Path, decoder: &Decoder) -> tempfile::Tem
         tensors.insert(name, decoder.dense_weight(site).unwrap().tensor().unwrap());
     }
     let all: Vec<u32> = (0..decoder.config().vocab_size as u32).collect();
-    tensors.insert("model.embed_tokens.weight".to_owned(), decoder.embed(&all).unwrap().tensor().unwrap());
+    tensors.insert("model.embed_tokens.weight".to_owned(), decoder.embedding.gather(&all).unwrap().tensor().unwrap());
     if tensors.contains_key("lm_head.weight") {
-        tensors.insert("lm_head.weight".to_owned(), decoder.head.dense_weight().unwrap().tensor().unwrap());
+        tensors.insert("lm_head.weight".to_owned(), decoder.head.linear.dense_weight().unwrap().tensor().unwrap());
     }
     candle_core::safetensors::save(&tensors, &path).unwrap();
     dir

@@ -9,13 +9,17 @@ use crate::tensor::{DeviceChoice, Matrix, available_devices};
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The folders of fixtures below `kind`.
+fn folders(kind: &str) -> impl Iterator<Item = PathBuf> {
+    std::fs::read_dir(fixtures().join(kind)).unwrap().map(|entry| entry.unwrap().path())
+}
 
 #[test]
 fn logits_and_greedy_text_equal_transformers_for_every_family_and_form() {
     let mut seen = 0;
-    for entry in std::fs::read_dir(fixtures().join("models")).unwrap() {
-        let dir = entry.unwrap().path();
+    for dir in folders("models") {
         for device in devices() {
             let decoder = load_on(&dir, device);
             let expected = json(&dir.join("expected.json"));
@@ -76,9 +80,11 @@ fn really_trained_models_give_the_known_text() {
 
 #[test]
 fn loss_and_every_gradient_equal_peft() {
-    for (case, scaling) in [("qwen2", 2.0), ("qwen3", 2.0), ("qwen2-rslora", 3.0)] {
-        let dir = fixtures().join("training").join(case);
-        let batch = json(&dir.join("batch.json"));
+    for dir in folders("training").filter(|dir| dir.join("gradients.safetensors").exists()) {
+        let case = &dir.file_name().unwrap().to_string_lossy();
+        let (batch, adapter) = (json(&dir.join("batch.json")), json(&dir.join("adapter/adapter_config.json")));
+        let (r, alpha) = (adapter["r"].as_f64().unwrap(), adapter["lora_alpha"].as_f64().unwrap());
+        let scaling = alpha / if adapter["use_rslora"] == true { r.sqrt() } else { r };
         for device in devices() {
             let decoder = load_on(&fixtures().join("models").join(batch["base"].as_str().unwrap()), device);
             let lora = stack(&dir.join("adapter"), &decoder, scaling);

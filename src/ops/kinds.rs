@@ -13,12 +13,16 @@ pub(crate) struct Heads {
     pub(crate) dim: usize,
     /// Keys a query sees, itself included; `None` for all before it.
     pub(crate) window: Option<usize>,
+    /// What the products of queries and keys are multiplied with.
+    pub(crate) scale: f32,
+    /// c, where those scores become c·tanh(score/c).
+    pub(crate) softcap: Option<f32>,
 }
 
 impl Heads {
-    /// What scores are multiplied with.
-    pub(super) fn scale(&self) -> f32 {
-        1.0 / (self.dim as f32).sqrt()
+    /// Every key before a query, scaled by 1/√dim.
+    pub(crate) fn new(queries: usize, keys: usize, dim: usize) -> Self {
+        Heads { queries, keys, dim, window: None, scale: 1.0 / (dim as f32).sqrt(), softcap: None }
     }
 
     /// Query heads per key/value head.
@@ -47,6 +51,15 @@ impl Span {
         let end = self.num_keys() - self.queries.len() + i + 1;
         end.saturating_sub(window.unwrap_or(usize::MAX))..end
     }
+}
+
+/// How a rotation takes the features of a head in pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pairs {
+    /// Feature i and that half of the rotated ones further (`rotate_half`).
+    Halves,
+    /// Neighbours.
+    Neighbours,
 }
 
 /// The activation of the gate, by its Hugging Face `hidden_act`.

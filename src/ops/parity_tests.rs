@@ -2,7 +2,7 @@
 
 use super::adamw::{self, Hyper, Moments};
 use super::attention::{self, Gradients, Heads, Span};
-use super::cross_entropy::loss_sum;
+use super::cross_entropy::{Head, loss_sum};
 use super::lora::{self, LoraWeights};
 use super::rms_norm;
 use super::rope::Rotation;
@@ -94,16 +94,23 @@ fn rope_equals_pytorch() {
 
 #[test]
 fn attention_equals_pytorch() {
-    for case in ["attention", "attention_past", "attention_packed", "attention_window", "attention_packed_window"]
-        .into_iter()
-        .flat_map(cases)
+    for case in [
+        "attention",
+        "attention_past",
+        "attention_packed",
+        "attention_window",
+        "attention_packed_window",
+        "attention_softcap",
+    ]
+    .into_iter()
+    .flat_map(cases)
     {
         let (q, k, v) = (case.by_token("q"), case.by_token("k"), case.by_token("v"));
         let window = Some(case.number("window") as usize).filter(|w| *w > 0);
         let dim = case.tensor("q").dim(3).unwrap();
-        let heads =
-            Heads { queries: case.tensor("q").dim(1).unwrap(), keys: case.tensor("k").dim(1).unwrap(), dim, window };
-        assert!((case.number("scale") - 1.0 / (dim as f64).sqrt()).abs() < 1e-6);
+        let heads = Heads::new(case.tensor("q").dim(1).unwrap(), case.tensor("k").dim(1).unwrap(), dim);
+        let softcap = case.settings["softcap"].as_f64().map(|c| c as f32);
+        let heads = Heads { window, scale: case.number("scale") as f32, softcap, ..heads };
         let spans = spans(&case, q.rows(), k.rows());
         assert_close(&attention::forward(heads, &spans, &q, &k, &v).unwrap(), &case.by_token("o"), TOLERANCE);
         let Gradients { dq, dk, dv } = attention::backward(heads, &spans, &q, &k, &v, &case.by_token("do")).unwrap();
@@ -167,13 +174,15 @@ fn lora_linear_equals_pytorch() {
 
 #[test]
 fn cross_entropy_equals_pytorch() {
-    for case in ["cross_entropy", "cross_entropy_one"].into_iter().flat_map(cases) {
+    for case in ["cross_entropy", "cross_entropy_one", "cross_entropy_softcap"].into_iter().flat_map(cases) {
         let labels = case.ids("labels");
         let (rows, targets): (Vec<u32>, Vec<u32>) =
             labels.iter().enumerate().filter(|(_, l)| **l >= 0).map(|(row, l)| (row as u32, *l as u32)).unzip();
         assert_eq!(rows.len(), case.number("trained") as usize);
         let hidden = case.get("hidden").gather(&rows).unwrap();
-        let head = Linear::dense(case.get("weight"), None);
+        let softcap = case.settings["softcap"].as_f64().map(|c| c as f32);
+        let scale = case.settings["scale"].as_f64().unwrap_or(1.0);
+        let head = Head { linear: Linear::dense(case.get("weight"), None), scale, softcap };
         let sum = loss_sum(&head, &hidden, &targets, Some(1.0 / targets.len() as f64)).unwrap();
         let expected = f64::from(case.tensor("loss").to_scalar::<f32>().unwrap());
         assert!((sum.loss / targets.len() as f64 - expected).abs() < TOLERANCE * expected);

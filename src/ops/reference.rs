@@ -3,7 +3,7 @@
 //! They follow the formulas word by word, keep what a kernel would make again, and are tested on the CPU too, where
 //! `Device::reference` forces them.
 
-use super::kinds::{Activation, AdamFactors, Heads, Span};
+use super::kinds::{Activation, AdamFactors, Heads, Pairs, Span};
 use crate::error::Result;
 use candle_core::{D, Tensor};
 
@@ -26,17 +26,28 @@ pub(super) fn rms_norm_backward(x: &Tensor, weight: &Tensor, eps: f64, dy: &Tens
     Ok((g.broadcast_mul(&inv)? - x.broadcast_mul(&pull)?)?.reshape(shape)?)
 }
 
-/// Rotates every head of `x [tokens, heads · 2 · half]`; `cos, sin [tokens, half]`.
-pub(super) fn rope(cos: &Tensor, sin: &Tensor, x: &Tensor, sign: f32) -> Result<Tensor> {
+/// Rotates the first `2 · half` features of every head of `x [tokens, heads · head_dim]`; `cos, sin [tokens, half]`.
+pub(super) fn rope(cos: &Tensor, sin: &Tensor, head_dim: usize, pairs: Pairs, x: &Tensor, sign: f32) -> Result<Tensor> {
     let (tokens, width) = x.dims2()?;
-    let half = cos.dim(1)?;
-    let x = x.reshape((tokens, width / (2 * half), 2, half))?;
-    let (x1, x2) = (x.narrow(2, 0, 1)?, x.narrow(2, 1, 1)?);
-    let cos = cos.reshape((tokens, 1, 1, half))?;
-    let sin = (sin.reshape((tokens, 1, 1, half))? * f64::from(sign))?;
+    let (heads, half) = (width / head_dim, cos.dim(1)?);
+    let x = x.reshape((tokens, heads, head_dim))?;
+    // The dimension of a pair, and that of the pairs.
+    let (shape, pair) = match pairs {
+        Pairs::Halves => ((tokens, heads, 2, half), 2),
+        Pairs::Neighbours => ((tokens, heads, half, 2), 3),
+    };
+    let rotated = x.narrow(2, 0, 2 * half)?.contiguous()?.reshape(shape)?;
+    let (x1, x2) = (rotated.narrow(pair, 0, 1)?, rotated.narrow(pair, 1, 1)?);
+    let by_pair = |x: &Tensor| Ok::<_, candle_core::Error>(x.reshape((tokens, 1, half))?.unsqueeze(pair)?);
+    let (cos, sin) = (by_pair(cos)?, (by_pair(sin)? * f64::from(sign))?);
     let y1 = (x1.broadcast_mul(&cos)? - x2.broadcast_mul(&sin)?)?;
     let y2 = (x2.broadcast_mul(&cos)? + x1.broadcast_mul(&sin)?)?;
-    Ok(Tensor::cat(&[y1, y2], 2)?.reshape((tokens, width))?)
+    let y = Tensor::cat(&[y1, y2], pair)?.reshape((tokens, heads, 2 * half))?;
+    let y = match head_dim - 2 * half {
+        0 => y,
+        rest => Tensor::cat(&[y, x.narrow(2, 2 * half, rest)?], 2)?,
+    };
+    Ok(y.reshape((tokens, width))?)
 }
 
 /// `act(gate) · up`
@@ -114,7 +125,18 @@ impl Masks {
     }
 }
 
-/// Keys and values repeated for each query head, queries, and probabilities of one span, head-major.
+/// `c · tanh(x / c)`
+pub(super) fn softcap(x: &Tensor, c: f32) -> Result<Tensor> {
+    Ok(((x / f64::from(c))?.tanh()? * f64::from(c))?)
+}
+
+/// The slope of that where it gave `y`.
+fn softcap_slope(y: &Tensor, c: f32) -> Result<Tensor> {
+    Ok((1.0 - (y / f64::from(c))?.sqr()?)?)
+}
+
+/// Keys and values repeated for each query head, queries, probabilities and scores before their mask of one span,
+/// head-major.
 fn probabilities_of(
     heads: Heads,
     span: &Span,
@@ -122,7 +144,7 @@ fn probabilities_of(
     q: &Tensor,
     k: &Tensor,
     v: &Tensor,
-) -> Result<[Tensor; 4]> {
+) -> Result<[Tensor; 5]> {
     let by_head = |x: &Tensor, start: usize, rows: usize, count: usize| -> Result<Tensor> {
         Ok(x.narrow(0, start, rows)?.reshape((rows, count, heads.dim))?.transpose(0, 1)?.contiguous()?)
     };
@@ -137,14 +159,18 @@ fn probabilities_of(
     };
     let q = by_head(q, span.queries.start, queries, heads.queries)?;
     let (k, v) = (of_keys(k)?, of_keys(v)?);
-    let scores = (q.matmul(&k.t()?)? * f64::from(heads.scale()))?;
-    let scores = match masks.of(span, &scores)? {
-        Some(mask) => scores.broadcast_add(&mask)?,
+    let scores = (q.matmul(&k.t()?)? * f64::from(heads.scale))?;
+    let scores = match heads.softcap {
+        Some(c) => softcap(&scores, c)?,
         None => scores,
     };
-    let e = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
+    let masked = match masks.of(span, &scores)? {
+        Some(mask) => scores.broadcast_add(&mask)?,
+        None => scores.clone(),
+    };
+    let e = masked.broadcast_sub(&masked.max_keepdim(D::Minus1)?)?.exp()?;
     let p = e.broadcast_div(&e.sum_keepdim(D::Minus1)?)?;
-    Ok([q, k, v, p])
+    Ok([q, k, v, p, scores])
 }
 
 /// `[heads, rows, dim]` → `[rows, heads · dim]`
@@ -159,7 +185,7 @@ pub(super) fn attention(heads: Heads, spans: &[Span], q: &Tensor, k: &Tensor, v:
     let outputs = spans
         .iter()
         .map(|span| {
-            let [_, _, v, p] = probabilities_of(heads, span, &masks, q, k, v)?;
+            let [_, _, v, p, _] = probabilities_of(heads, span, &masks, q, k, v)?;
             token_major(&p.matmul(&v)?)
         })
         .collect::<Result<Vec<_>>>()?;
@@ -178,13 +204,17 @@ pub(super) fn attention_backward(
     let masks = Masks::new(heads, spans, q)?;
     let (mut dqs, mut dks, mut dvs) = (Vec::new(), Vec::new(), Vec::new());
     for span in spans {
-        let [q, k, v, p] = probabilities_of(heads, span, &masks, q, k, v)?;
+        let [q, k, v, p, scores] = probabilities_of(heads, span, &masks, q, k, v)?;
         let queries = span.queries.len();
         let dout = dout.narrow(0, span.queries.start, queries)?;
         let dout = dout.reshape((queries, heads.queries, heads.dim))?.transpose(0, 1)?.contiguous()?;
         let dp = dout.matmul(&v.t()?)?;
         let dot = (&p * &dp)?.sum_keepdim(D::Minus1)?;
-        let ds = (&p * (dp.broadcast_sub(&dot)? * f64::from(heads.scale()))?)?;
+        let ds = (&p * (dp.broadcast_sub(&dot)? * f64::from(heads.scale))?)?;
+        let ds = match heads.softcap {
+            Some(c) => (ds * softcap_slope(&scores, c)?)?,
+            None => ds,
+        };
         let fold = |x: Tensor| -> Result<Tensor> {
             token_major(&x.reshape((heads.keys, heads.group(), span.num_keys(), heads.dim))?.sum(1)?)
         };
@@ -195,8 +225,17 @@ pub(super) fn attention_backward(
     Ok([Tensor::cat(&dqs, 0)?, Tensor::cat(&dks, 0)?, Tensor::cat(&dvs, 0)?])
 }
 
-/// −Σ ln softmax(logits)\[target\] over the rows of `logits [tokens, vocab]`, and its gradient times `factor`.
-pub(super) fn softmax_loss(logits: &Tensor, targets: &[u32], factor: Option<f64>) -> Result<(f64, Tensor)> {
+/// −Σ ln softmax(logits)\[target\] over the rows of `logits [tokens, vocab]`, soft-capped, and its gradient times `factor`.
+pub(super) fn softmax_loss(
+    logits: &Tensor,
+    cap: Option<f32>,
+    targets: &[u32],
+    factor: Option<f64>,
+) -> Result<(f64, Tensor)> {
+    let logits = &match cap {
+        Some(c) => softcap(logits, c)?,
+        None => logits.clone(),
+    };
     let index = Tensor::new(targets, logits.device())?.unsqueeze(1)?;
     let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?;
     let log_p = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
@@ -204,7 +243,10 @@ pub(super) fn softmax_loss(logits: &Tensor, targets: &[u32], factor: Option<f64>
     let Some(factor) = factor else { return Ok((loss, shifted)) };
     let minus_one = Tensor::full(-1f32, index.shape(), logits.device())?;
     let dlogits = (log_p.exp()?.scatter_add(&index, &minus_one, 1)? * factor)?;
-    Ok((loss, dlogits))
+    Ok(match cap {
+        Some(c) => (loss, (dlogits * softcap_slope(logits, c)?)?),
+        None => (loss, dlogits),
+    })
 }
 
 /// The parameter and its moments after a step.

@@ -3,9 +3,10 @@
 
 use super::adamw::{self, Hyper, Moments};
 use super::attention::{self, Gradients, Heads, Span};
-use super::cross_entropy::loss_sum;
+use super::cross_entropy::{Head, loss_sum};
 use super::rms_norm;
-use super::rope::Rotation;
+use super::rope::{Pairs, Rotation};
+use super::softcap;
 use super::swiglu::{self, Activation};
 use crate::tensor::testing::{assert_close, check_gradient, devices, flat, normal};
 use crate::tensor::{Device, Matrix};
@@ -42,18 +43,28 @@ fn every_operator_is_the_same_on_every_device() {
                 vec![y, gated, dgate, dup]
             });
         }
-        same_everywhere("cross_entropy", 3e-6, &|device| {
-            let head = Linear::dense(normal(53, cols, 1).to(device).unwrap(), None);
-            let targets: Vec<u32> = (0..rows as u32).map(|row| row * 7 % 53).collect();
-            let sum = loss_sum(&head, &normal(rows, cols, 2).to(device).unwrap(), &targets, Some(0.25)).unwrap();
-            vec![Matrix::new(1, 1, vec![sum.loss as f32], device).unwrap(), sum.dhidden.unwrap()]
+        for softcap in [None, Some(2.5)] {
+            same_everywhere("cross_entropy", 3e-6, &|device| {
+                let linear = Linear::dense(normal(53, cols, 1).to(device).unwrap(), None);
+                let head = Head { linear, scale: 0.3, softcap };
+                let hidden = normal(rows, cols, 2).to(device).unwrap();
+                let targets: Vec<u32> = (0..rows as u32).map(|row| row * 7 % 53).collect();
+                let sum = loss_sum(&head, &hidden, &targets, Some(0.25)).unwrap();
+                let loss = Matrix::new(1, 1, vec![sum.loss as f32], device).unwrap();
+                vec![head.logits(&hidden).unwrap(), loss, sum.dhidden.unwrap()]
+            });
+        }
+        same_everywhere("softcap", 1e-6, &|device| {
+            vec![softcap::forward(normal(rows, cols, 1).to(device).unwrap(), 1.5).unwrap()]
         });
     }
-    same_everywhere("rope", 1e-6, &|device| {
-        let rotation = rotation(device);
-        let x = || normal(5, 12, 1).to(device).unwrap();
-        vec![rotation.forward(x()).unwrap(), rotation.backward(x()).unwrap()]
-    });
+    for (head_dim, pairs) in ROTATED {
+        same_everywhere("rope", 1e-6, &|device| {
+            let rotation = rotation(head_dim, pairs, device);
+            let x = || normal(5, 2 * head_dim, 1).to(device).unwrap();
+            vec![rotation.forward(x()).unwrap(), rotation.backward(x()).unwrap()]
+        });
+    }
     for (heads, spans) in attention_cases() {
         same_everywhere("attention", 1e-5, &|device| {
             let [q, k, v, dout] = operands(heads, &spans, device);
@@ -74,8 +85,13 @@ fn every_operator_is_the_same_on_every_device() {
     });
 }
 
-fn rotation(device: &Device) -> Rotation {
-    Rotation::new(&[0, 1, 5, 0, 300], &[1.0, 0.3, 0.01], 1.2, device).unwrap()
+/// Features of a head, of which the first six are rotated.
+const ROTATED: [(usize, Pairs); 4] =
+    [(6, Pairs::Halves), (6, Pairs::Neighbours), (8, Pairs::Halves), (10, Pairs::Neighbours)];
+
+fn rotation(head_dim: usize, pairs: Pairs, device: &Device) -> Rotation {
+    let rows = [0, 1, 5, 0, 300].map(|position| (position, &[1.0, 0.3, 0.01][..]));
+    Rotation::of_rows(&rows, 1.2, head_dim, pairs, device).unwrap()
 }
 
 #[test]
@@ -86,9 +102,12 @@ fn gradients_equal_finite_differences() {
         let dx = rms_norm::backward(&x, &w, 1e-5, &dy).unwrap();
         check_gradient(&x, &dx, &dy, |x| rms_norm::forward(x, &w, 1e-5).unwrap());
 
-        let (x, dy) = (on(5, 12, 1), on(5, 12, 3));
-        let dx = rotation(&device).backward(dy.duplicate().unwrap()).unwrap();
-        check_gradient(&x, &dx, &dy, |x| rotation(&device).forward(x.duplicate().unwrap()).unwrap());
+        for (head_dim, pairs) in ROTATED {
+            let (x, dy) = (on(5, 2 * head_dim, 1), on(5, 2 * head_dim, 3));
+            let rotation = rotation(head_dim, pairs, &device);
+            let dx = rotation.backward(dy.duplicate().unwrap()).unwrap();
+            check_gradient(&x, &dx, &dy, |x| rotation.forward(x.duplicate().unwrap()).unwrap());
+        }
 
         let (g, u, dy) = (on(4, 9, 1), on(4, 9, 2), on(4, 9, 3));
         for activation in [Activation::Silu, Activation::GeluTanh] {
@@ -99,15 +118,19 @@ fn gradients_equal_finite_differences() {
             check_gradient(&u, &dup, &dy, |u| swiglu::forward(activation, &g, u).unwrap());
         }
 
-        let heads = Heads { queries: 4, keys: 2, dim: 6, window: None };
-        let spans = packed(&[5, 3]);
-        let [q, k, v, dout] = operands(heads, &spans, &device);
-        let Gradients { dq, dk, dv } = attention::backward(heads, &spans, &q, &k, &v, &dout).unwrap();
-        check_gradient(&q, &dq, &dout, |q| attention::forward(heads, &spans, q, &k, &v).unwrap());
-        check_gradient(&k, &dk, &dout, |k| attention::forward(heads, &spans, &q, k, &v).unwrap());
-        check_gradient(&v, &dv, &dout, |v| attention::forward(heads, &spans, &q, &k, v).unwrap());
+        let capped = Heads { scale: 0.8, softcap: Some(1.5), window: Some(3), ..HEADS };
+        for heads in [HEADS, capped] {
+            let spans = packed(&[5, 3]);
+            let [q, k, v, dout] = operands(heads, &spans, &device);
+            let Gradients { dq, dk, dv } = attention::backward(heads, &spans, &q, &k, &v, &dout).unwrap();
+            check_gradient(&q, &dq, &dout, |q| attention::forward(heads, &spans, q, &k, &v).unwrap());
+            check_gradient(&k, &dk, &dout, |k| attention::forward(heads, &spans, &q, k, &v).unwrap());
+            check_gradient(&v, &dv, &dout, |v| attention::forward(heads, &spans, &q, &k, v).unwrap());
+        }
     }
 }
+
+const HEADS: Heads = Heads { queries: 4, keys: 2, dim: 6, window: None, scale: 0.408_248_3, softcap: None };
 
 /// Packed documents.
 fn packed(lens: &[usize]) -> Vec<Span> {
@@ -121,8 +144,15 @@ fn packed(lens: &[usize]) -> Vec<Span> {
 
 /// Documents longer than a block of queries among them.
 fn attention_cases() -> Vec<(Heads, Vec<Span>)> {
-    let heads = |window| Heads { queries: 4, keys: 2, dim: 6, window };
-    vec![(heads(None), packed(&[7, 70])), (heads(Some(5)), packed(&[71, 3])), (heads(None), packed(&[1, 1]))]
+    let window = Heads { window: Some(5), ..HEADS };
+    let capped = Heads { scale: 0.9, softcap: Some(2.0), ..window };
+    vec![
+        (HEADS, packed(&[7, 70])),
+        (window, packed(&[71, 3])),
+        (HEADS, packed(&[1, 1])),
+        (capped, packed(&[71, 3])),
+        (Heads { window: None, ..capped }, packed(&[1, 67])),
+    ]
 }
 
 fn operands(heads: Heads, spans: &[Span], device: &Device) -> [Matrix; 4] {
@@ -134,7 +164,7 @@ fn operands(heads: Heads, spans: &[Span], device: &Device) -> [Matrix; 4] {
 
 #[test]
 fn a_document_does_not_see_its_neighbour_and_a_suffix_sees_its_prefix() {
-    let heads = Heads { queries: 4, keys: 2, dim: 6, window: None };
+    let heads = HEADS;
     for device in devices() {
         let [q, k, v, _] = operands(heads, &packed(&[5, 3]), &device);
         let both = attention::forward(heads, &packed(&[5, 3]), &q, &k, &v).unwrap();
@@ -151,7 +181,7 @@ fn a_document_does_not_see_its_neighbour_and_a_suffix_sees_its_prefix() {
 
 #[test]
 fn keys_in_blocks_are_the_keys_in_a_row_to_the_bit() {
-    let heads = Heads { queries: 4, keys: 2, dim: 6, window: Some(9) };
+    let heads = Heads { window: Some(9), ..HEADS };
     for device in devices() {
         let [q, k, v, _] = operands(heads, &packed(&[12]), &device);
         let q = q.part(8..12).unwrap();

@@ -16,6 +16,12 @@ def lora_config(**options) -> LoraConfig:
     return LoraConfig(task_type="CAUSAL_LM", **options)
 
 
+def linear_names(model: torch.nn.Module) -> list[str]:
+    """The last parts of the names of the linear layers of the decoder layers, sorted."""
+    linears = (name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))
+    return sorted({name.split(".")[-1] for name in linears if ".layers." in name})
+
+
 def lora_parameters(model: PeftModel) -> dict[str, torch.nn.Parameter]:
     """Trained tensors by the names they have in adapter_model.safetensors, sorted."""
     found = {k.replace(".default.", "."): p for k, p in model.named_parameters() if p.requires_grad}

@@ -1,16 +1,19 @@
-"""Writes ../fixtures/models/<name>: tiny random models, each covering some property of real Hugging Face directories.
+"""Usage: make_models.py [NAME…]
+
+Writes ../fixtures/models/<name>, all or those named: tiny random models, each covering some property of real Hugging Face directories.
 
 `config.json` is written in the form that old releases of transformers wrote (rope_theta, rope_scaling, torch_dtype at
 the top level) or in the form that release 5 writes (rope_parameters, dtype), because users have both on their disks.
 """
 
 import copy
+import sys
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForCausalLM
 
-from common import MODELS, fill, floats, fresh_dir, greedy, load_dir, logits, random_ids, rewrite_config, write_json
+from common import MODELS, build, fill, floats, fresh_dir, greedy, load, logits, random_ids, rewrite_config, write_json
+from families import FAMILIES
 from make_tokenizer import BOS_ID, EOS_ID, PADDED_VOCAB, write_tokenizer
 
 LLAMA = {
@@ -75,30 +78,23 @@ REMOVED = {
 }
 
 
-def build(settings: dict) -> torch.nn.Module:
-    settings = copy.deepcopy(settings)
-    config = AutoConfig.for_model(settings.pop("model_type"), **settings)
-    return AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32).eval()
-
-
 def round_weights(model: torch.nn.Module, dtype: torch.dtype) -> None:
     """Rounds parameters only: the rotary table is a buffer, and stays float32."""
     for weight in model.parameters():
         weight.data = weight.data.to(dtype).float()
 
 
-def write_config(path, settings: dict, form: int, dtype: torch.dtype) -> None:
+def write_config(path, settings: dict, how: dict, dtype: torch.dtype, architecture: str) -> None:
     """Release 5 form is what save_pretrained left; the older form is our settings with the keys it had then."""
-    if form == 5:
+    if how["form"] == 5:
         return
-    name = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
     old = {
-        "architectures": [name[settings["model_type"]]], "hidden_act": "silu", "attention_dropout": 0.0,
+        "architectures": [architecture], "hidden_act": "silu", "attention_dropout": 0.0,
         "initializer_range": 0.02, "rope_scaling": None, "use_cache": True, "transformers_version": "4.51.0",
         "torch_dtype": str(dtype).removeprefix("torch."),
     }
     (path / "config.json").write_text("{}")
-    rewrite_config(path / "config.json", **dict(sorted((old | settings).items())))
+    rewrite_config(path / "config.json", **dict(sorted((old | settings | how.get("old", {}) | how.get("disguise", {})).items())))
 
 
 def keep_only_lm_head(path) -> None:
@@ -106,6 +102,11 @@ def keep_only_lm_head(path) -> None:
     tensors = load_file(file)
     tensors["lm_head.weight"] = tensors.pop("model.embed_tokens.weight")
     save_file(tensors, file, metadata={"format": "pt"})
+
+
+def rename(path, renamed) -> None:
+    file = path / "model.safetensors"
+    save_file(renamed(load_file(file)), file, metadata={"format": "pt"})
 
 
 def make(name: str, settings: dict, how: dict) -> None:
@@ -117,7 +118,9 @@ def make(name: str, settings: dict, how: dict) -> None:
 
     stored = copy.deepcopy(model).to(dtype)
     stored.save_pretrained(path, max_shard_size=how.get("shard", "1GB"))
-    write_config(path, settings, how["form"], dtype)
+    write_config(path, settings, how, dtype, type(model).__name__)
+    if "renamed" in how:
+        rename(path, how["renamed"])
     if how.get("only_lm_head"):
         keep_only_lm_head(path)
     if how.get("tokenizer"):
@@ -126,11 +129,12 @@ def make(name: str, settings: dict, how: dict) -> None:
     ids = random_ids(f"{name}/prompt", how.get("length", 20), settings["vocab_size"])
     expected = logits(model, ids)
     # transformers itself must read the files back to the same model.
-    torch.testing.assert_close(logits(load_dir(path), ids), expected, rtol=0, atol=1e-6)
-    if name in REMOVED:
-        other = build(settings | REMOVED[name])
+    torch.testing.assert_close(logits(load(name), ids), expected, rtol=0, atol=1e-6)
+    without = how.get("without", REMOVED.get(name))
+    if without:
+        other = build(settings | without)
         other.load_state_dict(model.state_dict())
-        assert (logits(other, ids) - expected).abs().max() > 0.05, f"{name}: {REMOVED[name]} changes nothing"
+        assert (logits(other, ids) - expected).abs().max() > 0.05, f"{name}: {without} changes nothing"
     write_json(
         path / "expected.json",
         {"input_ids": ids, "logits": floats(expected), "greedy": greedy(model, ids, 16)},
@@ -138,6 +142,7 @@ def make(name: str, settings: dict, how: dict) -> None:
 
 
 if __name__ == "__main__":
-    for name, (settings, how) in SPECS.items():
-        make(name, settings, how)
-        print("wrote", name)
+    for name, (settings, how) in (SPECS | FAMILIES).items():
+        if name in sys.argv[1:] or len(sys.argv) == 1:
+            make(name, settings, how)
+            print("wrote", name)

@@ -1,10 +1,13 @@
-"""Writes ../fixtures/training: adapter gradients of one batch, and a 50-step loss curve.
+"""Usage: make_training.py [FAMILY…]
+
+Writes ../fixtures/training, all or the gradients on the models named: adapter gradients of one batch, and a 50-step loss curve.
 
 The loss is the mean over trained tokens of the whole batch: cross-entropy of position t's logits with label t+1,
 summed where that label is not -100, divided by how many there are.
 """
 
 import copy
+import sys
 
 import torch
 from peft import PeftModel, get_peft_model
@@ -12,13 +15,14 @@ from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 from transformers import get_cosine_schedule_with_warmup
 
-from adapters import attach, lora_config, lora_parameters, save
+from adapters import attach, linear_names, lora_config, lora_parameters, save
 from common import FIXTURES, floats, fresh_dir, generator, load, logits, random_ids, write_json
+from families import FAMILIES
 
 OUT = FIXTURES / "training"
 IGNORE = -100
-VOCAB = {"qwen2": 304, "qwen3": 96}
-PAD = {"qwen2": 288, "qwen3": 0}
+VOCAB = {"qwen2": 304}
+PAD = {"qwen2": 288}
 
 # (tokens, spans that are trained). The second row is a conversation with two answers; the third is almost all answer.
 BATCH = [(9, [(4, 9)]), (14, [(3, 5), (9, 14)]), (6, [(1, 6)]), (12, [(11, 12)])]
@@ -34,7 +38,7 @@ MAX_GRAD_NORM = {"qwen2": 1.0, "qwen3": 3.4}
 def batch(base: str, rows: list[dict]) -> dict[str, torch.Tensor]:
     """Rows of one length, padded on the right."""
     width = max(len(row["input_ids"]) for row in rows)
-    pads = {"input_ids": PAD[base], "labels": IGNORE, "attention_mask": 0}
+    pads = {"input_ids": PAD.get(base, 0), "labels": IGNORE, "attention_mask": 0}
     full = [row | {"attention_mask": [1] * len(row["input_ids"])} for row in rows]
     return {
         key: torch.tensor([row[key] + [pad] * (width - len(row[key])) for row in full]) for key, pad in pads.items()
@@ -42,7 +46,7 @@ def batch(base: str, rows: list[dict]) -> dict[str, torch.Tensor]:
 
 
 def row(name: str, base: str, length: int, spans: list[tuple[int, int]]) -> dict:
-    ids = random_ids(name, length, VOCAB[base])
+    ids = random_ids(name, length, VOCAB.get(base, 96))
     trained = {i for start, end in spans for i in range(start, end)}
     return {"input_ids": ids, "labels": [t if i in trained else IGNORE for i, t in enumerate(ids)]}
 
@@ -133,7 +137,7 @@ def write_curve(base: str) -> None:
     record = train(model, base, rows, order)
     record64 = train(precise, base, rows, order)
     save(model, out / "final", base)
-    test_ids = random_ids(f"{name}/test", 12, VOCAB[base])
+    test_ids = random_ids(f"{name}/test", 12, VOCAB.get(base, 96))
     final, final64 = logits(model, test_ids), logits(precise, test_ids)
     spread = {
         "loss_spread": max(abs(a - b) for a, b in zip(record["loss"], record64["loss"])),
@@ -149,6 +153,11 @@ def write_curve(base: str) -> None:
 
 
 if __name__ == "__main__":
+    for family in [name for name in FAMILIES if name in sys.argv[1:] or len(sys.argv) == 1]:
+        write_gradients(family, family, target_modules=linear_names(load(family)))
+        print("wrote", family)
+    if len(sys.argv) > 1:
+        sys.exit()
     write_gradients("qwen2", "qwen2")
     write_gradients("qwen3", "qwen3")
     write_gradients("qwen2-rslora", "qwen2", use_rslora=True, lora_alpha=6)

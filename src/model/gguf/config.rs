@@ -148,13 +148,14 @@ impl Reader<'_> {
         if !self.gguf.has(NAME) {
             return Ok(());
         }
-        let factors = self.gguf.values(NAME, &[config.rope.inv_freq.len()])?;
+        let Some(rope) = config.ropes.first_mut() else { return Ok(()) };
+        let factors = self.gguf.values(NAME, &[rope.inv_freq.len()])?;
         if let Some(factor) = factors.iter().find(|factor| **factor <= 0.0) {
             return Err(self
                 .gguf
                 .error(Code::ModelFormat, format!("tensor {NAME} has {factor}; expected positive numbers")));
         }
-        config.rope.inv_freq.iter_mut().zip(factors).for_each(|(frequency, factor)| *frequency /= factor);
+        rope.inv_freq.iter_mut().zip(factors).for_each(|(frequency, factor)| *frequency /= factor);
         Ok(())
     }
 

@@ -100,7 +100,7 @@ pub(crate) struct GgufWeights {
 impl GgufWeights {
     pub(crate) fn new(gguf: Arc<Gguf>, config: &DecoderConfig) -> Self {
         // Only for Llama does the converter pair neighbouring rows instead of the halves of a head.
-        let permuted = (config.model_type == "llama").then_some(config.head_dim);
+        let permuted = (config.family.model_type == "llama").then_some(config.head_dim);
         GgufWeights { gguf, permuted }
     }
 

@@ -1,6 +1,6 @@
 //! Writes GGUF files for tests, as `convert_hf_to_gguf.py` of llama.cpp makes them of a Hugging Face directory.
 
-use crate::model::rope_scaling::RopeScaling;
+use crate::model::config::RopeScaling;
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
@@ -41,8 +41,8 @@ impl Writer {
         if config["rope_scaling"]["rope_type"] == "llama3" || config["rope_parameters"]["rope_type"] == "llama3" {
             let plain = serde_json::json!({"rope_theta": config["rope_theta"].as_f64().unwrap_or(0.0)
                 .max(config["rope_parameters"]["rope_theta"].as_f64().unwrap_or(0.0))});
-            let plain = RopeScaling::from_config(&plain, head_dim, 512, &mut Vec::new()).unwrap();
-            let scaled = RopeScaling::from_config(&config, head_dim, 512, &mut Vec::new()).unwrap();
+            let plain = RopeScaling::of_json(&plain, head_dim, 512).unwrap();
+            let scaled = RopeScaling::of_json(&config, head_dim, 512).unwrap();
             let factors: Vec<f32> = plain.inv_freq.iter().zip(&scaled.inv_freq).map(|(p, s)| p / s).collect();
             writer.put("rope_freqs.weight", &Tensor::new(factors, &Device::Cpu).unwrap(), &|_, _| GgmlDType::F32);
         }

@@ -3,7 +3,7 @@
 
 use super::super::kv_pool::KvPool;
 use super::super::sites::LoraGradients;
-use super::{Adaptable, Block, Pass, Projections};
+use super::{Adaptable, Around, Block, Pass, Projections};
 use crate::error::{Code, Error, Result};
 use crate::ops::attention::{self, Gradients, Heads};
 use crate::ops::lora::Projected;
@@ -14,8 +14,9 @@ use crate::tensor::Matrix;
 pub(in crate::model) struct Attention {
     pub(in crate::model) layer: usize,
     pub(in crate::model) heads: Heads,
-    pub(in crate::model) eps: f64,
-    pub(in crate::model) norm: Matrix,
+    /// Which rotation of the pass, if any.
+    pub(in crate::model) rope: Option<usize>,
+    pub(in crate::model) around: Around,
     pub(in crate::model) qkv: Projections,
     /// Per-head norms of queries and keys (Qwen3).
     pub(in crate::model) qk_norms: Option<(Matrix, Matrix)>,
@@ -34,6 +35,7 @@ pub(in crate::model) struct Saved {
     /// None where its projection is not trained.
     attention: Option<Matrix>,
     output_projected: Projected,
+    unnormed_output: Option<Matrix>,
 }
 
 impl Saved {
@@ -61,19 +63,23 @@ impl Attention {
     }
 
     fn qkv(&self, pass: &Pass<'_>, input: &Matrix) -> Result<Qkv> {
-        let normed = rms_norm::forward(input, &self.norm, self.eps)?;
-        let (qkv, projected) = self.qkv.forward(&normed, |layer, x| layer.forward_inputs(pass, x))?;
+        let normed = self.around.normed(input)?;
+        let (qkv, projected) =
+            self.qkv.forward(normed.as_ref().unwrap_or(input), |layer, x| layer.forward_inputs(pass, x))?;
         drop(normed);
         let [q, k, v] = three(qkv)?;
         let (unnormed, q, k) = match &self.qk_norms {
             None => (None, q, k),
             Some((q_norm, k_norm)) => {
-                let (normed_q, normed_k) =
-                    (rms_norm::forward(&q, q_norm, self.eps)?, rms_norm::forward(&k, k_norm, self.eps)?);
+                let eps = self.around.eps;
+                let (normed_q, normed_k) = (rms_norm::forward(&q, q_norm, eps)?, rms_norm::forward(&k, k_norm, eps)?);
                 (Some((q, k)), normed_q, normed_k)
             }
         };
-        let (q, k) = (pass.rotation.forward(q)?, pass.rotation.forward(k)?);
+        let (q, k) = match pass.rotation(self.rope) {
+            None => (q, k),
+            Some(rotation) => (rotation.forward(q)?, rotation.forward(k)?),
+        };
         Ok(Qkv { unnormed, q, k, v, projected })
     }
 }
@@ -95,20 +101,30 @@ impl Block for Attention {
             Some(rows) => attention.gather(rows)?,
         };
         let attention = Some(attention);
-        Ok(Saved { input, unnormed, q, kv, qkv_projected: projected, attention, output_projected: Vec::new() })
+        Ok(Saved {
+            input,
+            unnormed,
+            q,
+            kv,
+            qkv_projected: projected,
+            attention,
+            output_projected: Vec::new(),
+            unnormed_output: None,
+        })
     }
 
     fn output(&self, pass: &Pass<'_>, saved: &mut Saved) -> Result<Matrix> {
         let attention = saved.attention.take();
         let attention = attention.ok_or_else(|| Error::new(Code::Internal, "an output of attention made twice"))?;
-        let (mut output, projected) = self.output.forward_outputs(pass, &attention)?;
+        let (output, projected) = self.output.forward_outputs(pass, &attention)?;
         saved.output_projected = projected;
         saved.attention = Some(attention).filter(|_| self.output.is_trained(pass));
-        match pass.outputs_of(self.layer) {
-            None => output.add(&saved.input)?,
-            Some(rows) => output.add(&saved.input.gather(rows)?)?,
-        }
-        Ok(output)
+        let (residual, unnormed) = match pass.outputs_of(self.layer) {
+            None => self.around.add(output, &saved.input)?,
+            Some(rows) => self.around.add(output, &saved.input.gather(rows)?)?,
+        };
+        saved.unnormed_output = unnormed;
+        Ok(residual)
     }
 
     fn backward(
@@ -118,29 +134,34 @@ impl Block for Attention {
         dy: Matrix,
         gradients: &mut LoraGradients,
     ) -> Result<Option<Matrix>> {
-        let Saved { input, unnormed, q, kv, qkv_projected, attention, output_projected } = saved;
+        let Saved { input, unnormed, q, kv, qkv_projected, attention, output_projected, unnormed_output } = saved;
         let (k, v) = kv.ok_or_else(|| Error::new(Code::Internal, "a backward pass whose keys a pool has"))?;
-        let output = self.output.backward(pass, &dy)?;
+        let doutput = self.around.output_gradient(unnormed_output, &dy)?;
+        let doutput = doutput.as_ref().unwrap_or(&dy);
+        let output = self.output.backward(pass, doutput)?;
         if let Some(attention) = attention {
-            output.weight_gradients(&attention, &output_projected, &dy, gradients)?;
+            output.weight_gradients(&attention, &output_projected, doutput, gradients)?;
         }
-        let dattention = output.input_gradient(&dy)?;
+        let dattention = output.input_gradient(doutput)?;
         let (dattention, dy) = match pass.outputs_of(self.layer) {
             None => (dattention, dy),
             Some(rows) => (dattention.scatter(rows, input.rows())?, dy.scatter(rows, input.rows())?),
         };
         let Gradients { dq, dk, dv } = attention::backward(self.heads, &pass.spans, &q, &k, &v, &dattention)?;
         drop((dattention, q, k, v));
-        let (mut dq, mut dk) = (pass.rotation.backward(dq)?, pass.rotation.backward(dk)?);
+        let (mut dq, mut dk) = match pass.rotation(self.rope) {
+            None => (dq, dk),
+            Some(rotation) => (rotation.backward(dq)?, rotation.backward(dk)?),
+        };
         if let (Some((q_norm, k_norm)), Some((q, k))) = (&self.qk_norms, unnormed) {
-            dq = rms_norm::backward(&q, q_norm, self.eps, &dq)?;
-            dk = rms_norm::backward(&k, k_norm, self.eps, &dk)?;
+            dq = rms_norm::backward(&q, q_norm, self.around.eps, &dq)?;
+            dk = rms_norm::backward(&k, k_norm, self.around.eps, &dk)?;
         }
-        let normed = rms_norm::forward(&input, &self.norm, self.eps)?;
-        let trains_below = pass.trains_below(self.layer);
-        let dnormed = self.qkv.backward(pass, &normed, &qkv_projected, vec![dq, dk, dv], trains_below, gradients)?;
+        let (normed, trains_below) = (self.around.normed(&input)?, pass.trains_below(self.layer));
+        let x = normed.as_ref().unwrap_or(&input);
+        let dnormed = self.qkv.backward(pass, x, &qkv_projected, vec![dq, dk, dv], trains_below, gradients)?;
         let Some(dnormed) = dnormed else { return Ok(None) };
-        let mut dx = rms_norm::backward(&input, &self.norm, self.eps, &dnormed)?;
+        let mut dx = self.around.input_gradient(&input, dnormed)?;
         dx.add(&dy)?;
         Ok(Some(dx))
     }
@@ -148,9 +169,9 @@ impl Block for Attention {
     fn saved_bytes(&self, tokens: u64, outputs: u64) -> u64 {
         let Heads { queries, keys, dim, .. } = self.heads;
         let (queries, keys) = ((queries * dim) as u64, (keys * dim) as u64);
-        let hidden = self.norm.cols() as u64;
+        let hidden = self.output.linear.shape().0 as u64;
         let unnormed = if self.qk_norms.is_some() { queries + keys } else { 0 };
-        4 * (tokens * (hidden + queries + 2 * keys + unnormed) + outputs * queries)
+        4 * (tokens * (hidden + queries + 2 * keys + unnormed) + outputs * queries) + self.around.saved_bytes(outputs)
     }
 
     fn projections(&self) -> impl Iterator<Item = &Adaptable> {

@@ -2,17 +2,15 @@
 
 use super::super::kv_pool::KvPool;
 use super::super::sites::LoraGradients;
-use super::{Adaptable, Block, Pass, Projections};
+use super::{Adaptable, Around, Block, Pass, Projections};
 use crate::error::{Code, Error, Result};
 use crate::ops::lora::Projected;
-use crate::ops::rms_norm;
 use crate::ops::swiglu::{self, Activation};
 use crate::tensor::{Bf16Matrix, Matrix};
 
 /// The weights of the block and its constants.
 pub(in crate::model) struct Mlp {
-    pub(in crate::model) eps: f64,
-    pub(in crate::model) norm: Matrix,
+    pub(in crate::model) around: Around,
     pub(in crate::model) activation: Activation,
     pub(in crate::model) gate_up: Projections,
     pub(in crate::model) down: Adaptable,
@@ -25,6 +23,7 @@ pub(in crate::model) struct Saved {
     gate: Waiting,
     up: Waiting,
     rounds: bool,
+    unnormed_output: Option<Matrix>,
 }
 
 /// An operand of the gated product: most of what a layer saves.
@@ -89,18 +88,20 @@ impl Block for Mlp {
     type Saved = Saved;
 
     fn save(&self, pass: &Pass<'_>, residual: Matrix, _: Option<&mut KvPool>) -> Result<Saved> {
-        let normed = rms_norm::forward(&residual, &self.norm, self.eps)?;
-        let (gate_up, projected) = self.gate_up.forward(&normed, |layer, x| layer.forward_outputs(pass, x))?;
+        let normed = self.around.normed(&residual)?;
+        let x = normed.as_ref().unwrap_or(&residual);
+        let (gate_up, projected) = self.gate_up.forward(x, |layer, x| layer.forward_outputs(pass, x))?;
         let [gate, up] = two(gate_up)?.map(Waiting::F32);
-        Ok(Saved { residual, projected, gate, up, rounds: self.rounds() })
+        Ok(Saved { residual, projected, gate, up, rounds: self.rounds(), unnormed_output: None })
     }
 
     fn output(&self, pass: &Pass<'_>, saved: &mut Saved) -> Result<Matrix> {
         let gated = swiglu::forward(self.activation, saved.gate.exact()?, saved.up.exact()?)?;
-        let (mut output, _) = self.down.forward_outputs(pass, &gated)?;
+        let (output, _) = self.down.forward_outputs(pass, &gated)?;
         drop(gated);
-        output.add(&saved.residual)?;
-        Ok(output)
+        let (residual, unnormed) = self.around.add(output, &saved.residual)?;
+        saved.unnormed_output = unnormed;
+        Ok(residual)
     }
 
     fn backward(
@@ -110,25 +111,29 @@ impl Block for Mlp {
         dy: Matrix,
         gradients: &mut LoraGradients,
     ) -> Result<Option<Matrix>> {
-        let Saved { residual, projected, gate, up, .. } = saved;
-        let down = self.down.backward(pass, &dy)?;
-        let dgated = down.input_gradient(&dy)?;
+        let Saved { residual, projected, gate, up, unnormed_output, .. } = saved;
+        let doutput = self.around.output_gradient(unnormed_output, &dy)?;
+        let doutput = doutput.as_ref().unwrap_or(&dy);
+        let down = self.down.backward(pass, doutput)?;
+        let dgated = down.input_gradient(doutput)?;
         let swiglu::Backward { gated, dgate, dup } =
             swiglu::backward(self.activation, gate.into_f32()?, up.into_f32()?, dgated)?;
-        down.weight_gradients_again(&gated, &dy, gradients)?;
+        down.weight_gradients_again(&gated, doutput, gradients)?;
         drop(gated);
-        let normed = rms_norm::forward(&residual, &self.norm, self.eps)?;
-        let dnormed = self.gate_up.backward(pass, &normed, &projected, vec![dgate, dup], true, gradients)?;
+        let normed = self.around.normed(&residual)?;
+        let x = normed.as_ref().unwrap_or(&residual);
+        let dnormed = self.gate_up.backward(pass, x, &projected, vec![dgate, dup], true, gradients)?;
         let dnormed = dnormed.ok_or_else(|| Error::new(Code::Internal, "an MLP without projections"))?;
         drop(normed);
-        let mut dx = rms_norm::backward(&residual, &self.norm, self.eps, &dnormed)?;
+        let mut dx = self.around.input_gradient(&residual, dnormed)?;
         dx.add(&dy)?;
         Ok(Some(dx))
     }
 
     fn saved_bytes(&self, _: u64, outputs: u64) -> u64 {
         let operands = if self.rounds() { self.width() } else { 2 * self.width() };
-        4 * outputs * (self.norm.cols() as u64 + operands)
+        let hidden = self.down.linear.shape().0 as u64;
+        4 * outputs * (hidden + operands) + self.around.saved_bytes(outputs)
     }
 
     fn projections(&self) -> impl Iterator<Item = &Adaptable> {

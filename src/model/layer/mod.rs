@@ -1,10 +1,12 @@
-//! One decoder layer: two blocks, each behind an RMS norm and around a residual; forward and backward.
+//! One decoder layer: two blocks, each with its norms and around a residual; forward and backward.
 
+mod around;
 mod attention;
 mod mlp;
 mod pass;
 mod projections;
 
+pub(super) use around::Around;
 pub(super) use attention::Attention;
 pub(super) use mlp::Mlp;
 pub(super) use pass::Pass;
@@ -105,7 +107,12 @@ impl Layer {
             Saved::Input(input) => {
                 let mut attention = self.attention.save(pass, input, None)?;
                 let residual = self.attention.output(pass, &mut attention)?;
-                (attention, self.mlp.save(pass, residual, None)?.waiting()?)
+                let mut mlp = self.mlp.save(pass, residual, None)?;
+                if self.mlp.around.after.is_some() {
+                    // The norm of the output needs it once more.
+                    self.mlp.output(pass, &mut mlp)?;
+                }
+                (attention, mlp.waiting()?)
             }
         };
         match self.mlp.backward(pass, mlp, dy, gradients)? {

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// The batch as layers see it, and the adapters.
 pub(crate) struct Pass<'a> {
-    pub(super) rotation: Rotation,
+    rotations: Vec<Rotation>,
     pub(super) spans: Vec<Span>,
     /// Where keys and values go in the pool.
     pub(super) placements: Vec<(Range<usize>, usize)>,
@@ -30,13 +30,13 @@ impl<'a> Pass<'a> {
     /// `stacks` by the index that the sequences name.
     pub(in crate::model) fn new(
         batch: &Batch,
-        rotation: Rotation,
+        rotations: Vec<Rotation>,
         sites: Sites,
         stacks: &'a [&'a LoraStack],
         dropout: Option<Dropout>,
     ) -> Self {
         Pass {
-            rotation,
+            rotations,
             spans: batch.spans(),
             placements: batch.placements(),
             sites,
@@ -48,6 +48,11 @@ impl<'a> Pass<'a> {
             output_runs: batch.output_runs(),
             lowest: stacks.iter().filter_map(|stack| stack.lowest_layer()).min().unwrap_or(0),
         }
+    }
+
+    /// The rotation of that index.
+    pub(super) fn rotation(&self, index: Option<usize>) -> Option<&Rotation> {
+        self.rotations.get(index?)
     }
 
     /// The dropout of one site: the step's seed, told apart by the site.

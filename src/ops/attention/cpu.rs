@@ -1,5 +1,6 @@
 //! The kernels on slices: one task a sequence and head, one block of queries at a time.
 
+use super::super::softcap;
 use super::{Gradients, Heads, Span};
 use crate::error::{Code, Error, Result};
 use crate::tensor::columns::Columns;
@@ -25,7 +26,8 @@ pub(super) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &
         let mut block_out = vec![0.0f32; BLOCK.min(span.queries.len()) * heads.dim];
         for start in (0..span.queries.len()).step_by(BLOCK) {
             let block = Block::new(span, start, heads.window);
-            operands.probabilities(&block, head, &mut scores);
+            operands.scores(&block, head, &mut scores);
+            softmax(&block, &mut scores);
             let block_out = &mut block_out[..block.rows * heads.dim];
             let probabilities = Mat::new(&scores, block.rows, block.width());
             gemm(block_out, heads.dim, false, probabilities, operands.value(&block), 1.0, Parallelism::None);
@@ -58,7 +60,7 @@ pub(super) fn backward(
     // One task per key head, which alone adds to its dk and dv: deterministic, and no two tasks meet.
     pairs(spans, heads.keys).into_par_iter().for_each(|(span, key_head)| {
         let operands = Operands::of(heads, span, key_head, q, k, v);
-        let (mut scores, mut dscores) = (Vec::new(), Vec::new());
+        let (mut scores, mut dscores, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
         let mut span_dk = vec![0.0f32; span.num_keys() * dim];
         let mut span_dv = vec![0.0f32; span.num_keys() * dim];
         let mut block_dq = vec![0.0f32; BLOCK.min(span.queries.len()) * dim];
@@ -66,7 +68,12 @@ pub(super) fn backward(
             for start in (0..span.queries.len()).step_by(BLOCK) {
                 let block = Block::new(span, start, heads.window);
                 let width = block.width();
-                operands.probabilities(&block, head, &mut scores);
+                operands.scores(&block, head, &mut scores);
+                if let Some(c) = heads.softcap {
+                    slopes.clear();
+                    slopes.extend(scores.iter().map(|score| softcap::slope(*score, c)));
+                }
+                softmax(&block, &mut scores);
                 let dout =
                     Mat::strided(&dout[block.query_row() * query_width + head * dim..], block.rows, dim, query_width);
                 let seen = block.first_key * dim..(block.first_key + width) * dim;
@@ -75,7 +82,10 @@ pub(super) fn backward(
                 dscores.clear();
                 dscores.resize(block.rows * width, 0.0);
                 gemm(&mut dscores, width, false, dout, operands.value(&block).t(), 1.0, Parallelism::None);
-                softmax_backward(&scores, &mut dscores, width, heads.scale());
+                softmax_backward(&scores, &mut dscores, width, heads.scale);
+                if heads.softcap.is_some() {
+                    dscores.iter_mut().zip(&slopes).for_each(|(dscore, slope)| *dscore *= slope);
+                }
                 let ds = Mat::new(&dscores, block.rows, width);
                 let block_dq = &mut block_dq[..block.rows * dim];
                 gemm(block_dq, dim, false, ds, operands.key(&block), 1.0, Parallelism::None);
@@ -200,25 +210,35 @@ impl<'a> Operands<'a> {
         self.v.rows(block, self.heads.dim)
     }
 
-    /// Softmax of the masked scores of one block, `[rows, width]`, into `out`.
-    fn probabilities(&self, block: &Block<'_>, head: usize, out: &mut Vec<f32>) {
+    /// The scores of one block, `[rows, width]`, into `out`.
+    fn scores(&self, block: &Block<'_>, head: usize, out: &mut Vec<f32>) {
         let width = block.width();
         out.clear();
         out.resize(block.rows * width, 0.0);
-        let scale = self.heads.scale();
+        let scale = self.heads.scale;
         gemm(out, width, false, self.query(block, head), self.key(block).t(), scale, Parallelism::None);
-        for (i, row) in out.chunks_exact_mut(width).enumerate() {
-            let visible = block.visible(i);
-            row[..visible.start].fill(0.0);
-            row[visible.end..].fill(0.0);
-            let row = &mut row[visible];
+        if let Some(c) = self.heads.softcap {
             vectorized(
                 #[inline(always)]
-                || {
-                    let inverse = 1.0 / exp_sum(row, largest(row));
-                    row.iter_mut().for_each(|p| *p *= inverse);
-                },
+                || softcap::cap(out, c),
             );
         }
+    }
+}
+
+/// Softmax of the scores that are not masked, in their place; 0 for the others.
+fn softmax(block: &Block<'_>, scores: &mut [f32]) {
+    for (i, row) in scores.chunks_exact_mut(block.width()).enumerate() {
+        let visible = block.visible(i);
+        row[..visible.start].fill(0.0);
+        row[visible.end..].fill(0.0);
+        let row = &mut row[visible];
+        vectorized(
+            #[inline(always)]
+            || {
+                let inverse = 1.0 / exp_sum(row, largest(row));
+                row.iter_mut().for_each(|p| *p *= inverse);
+            },
+        );
     }
 }

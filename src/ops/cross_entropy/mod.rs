@@ -3,7 +3,7 @@
 
 mod cpu;
 
-use super::reference;
+use super::{reference, softcap};
 use crate::error::Result;
 use crate::tensor::Matrix;
 use crate::weights::Linear;
@@ -14,6 +14,45 @@ use crate::weights::Linear;
 const CHUNK_BYTES: usize = 128 << 20;
 /// A chunk is a whole number of what the products' kernels take at a time.
 const ROWS: usize = 6;
+
+/// The output head: `softcap(scale · x Wᵀ)`.
+pub(crate) struct Head {
+    pub(crate) linear: Linear,
+    pub(crate) scale: f64,
+    /// c, where logits become c·tanh(logit/c).
+    pub(crate) softcap: Option<f32>,
+}
+
+impl Head {
+    /// `hidden [rows, hidden]` → logits `[rows, vocab]`.
+    pub(crate) fn logits(&self, hidden: &Matrix) -> Result<Matrix> {
+        let logits = self.scaled(hidden)?;
+        match self.softcap {
+            None => Ok(logits),
+            Some(c) => softcap::forward(logits, c),
+        }
+    }
+
+    /// The same before the cap.
+    fn scaled(&self, hidden: &Matrix) -> Result<Matrix> {
+        let mut logits = self.linear.forward(hidden)?;
+        logits.scale(self.scale)?;
+        Ok(logits)
+    }
+
+    /// The gradient of the hidden states, given that of the logits before the cap.
+    fn backward(&self, mut dlogits: Matrix) -> Result<Matrix> {
+        dlogits.scale(self.scale)?;
+        self.linear.backward(&dlogits)
+    }
+}
+
+#[cfg(test)]
+impl From<Linear> for Head {
+    fn from(linear: Linear) -> Self {
+        Head { linear, scale: 1.0, softcap: None }
+    }
+}
 
 /// The sum of the tokens' losses, and optionally its gradient.
 pub(crate) struct LossSum {
@@ -26,18 +65,13 @@ pub(crate) struct LossSum {
 /// `hidden [tokens, hidden]` of the trained tokens only, `targets` one id each (in range: the caller checks).
 ///
 /// `gradient_factor` scales the gradient (1 / tokens for a mean); `None` computes the loss alone.
-pub(crate) fn loss_sum(
-    head: &Linear,
-    hidden: &Matrix,
-    targets: &[u32],
-    gradient_factor: Option<f64>,
-) -> Result<LossSum> {
-    in_chunks(chunk_rows(targets.len(), head.shape().0), head, hidden, targets, gradient_factor)
+pub(crate) fn loss_sum(head: &Head, hidden: &Matrix, targets: &[u32], gradient_factor: Option<f64>) -> Result<LossSum> {
+    in_chunks(chunk_rows(targets.len(), head.linear.shape().0), head, hidden, targets, gradient_factor)
 }
 
 fn in_chunks(
     chunk: usize,
-    head: &Linear,
+    head: &Head,
     hidden: &Matrix,
     targets: &[u32],
     gradient_factor: Option<f64>,
@@ -46,11 +80,11 @@ fn in_chunks(
     let mut gradients = Vec::new();
     for start in (0..targets.len()).step_by(chunk) {
         let targets = &targets[start..targets.len().min(start + chunk)];
-        let logits = head.forward(&hidden.part(start..start + targets.len())?)?;
-        let (chunk_loss, dlogits) = softmax_loss(logits, targets, gradient_factor)?;
+        let logits = head.scaled(&hidden.part(start..start + targets.len())?)?;
+        let (chunk_loss, dlogits) = softmax_loss(logits, head.softcap, targets, gradient_factor)?;
         loss += chunk_loss;
         if gradient_factor.is_some() {
-            gradients.push(head.backward(&dlogits)?);
+            gradients.push(head.backward(dlogits)?);
         }
     }
     let dhidden = match gradients.len() {
@@ -73,14 +107,14 @@ fn chunk_rows(tokens: usize, vocab: usize) -> usize {
     even.next_multiple_of(ROWS).min(most)
 }
 
-/// −Σ ln softmax(logits)\[target\] over the rows of `logits [tokens, vocab]`, and their gradient times `factor` (without
-/// one, anything); in host memory it takes the place of the logits.
-fn softmax_loss(mut logits: Matrix, targets: &[u32], factor: Option<f64>) -> Result<(f64, Matrix)> {
+/// −Σ ln softmax(logits)\[target\] over the rows of `logits [tokens, vocab]`, soft-capped, and their gradient times `factor`
+/// (without one, anything); in host memory it takes the place of the logits.
+fn softmax_loss(mut logits: Matrix, cap: Option<f32>, targets: &[u32], factor: Option<f64>) -> Result<(f64, Matrix)> {
     if logits.on_host() {
-        let loss = cpu::softmax_loss(&mut logits, targets, factor.map(|f| f as f32))?;
+        let loss = cpu::softmax_loss(&mut logits, cap, targets, factor.map(|f| f as f32))?;
         return Ok((loss, logits));
     }
-    let (loss, dlogits) = reference::softmax_loss(&logits.tensor()?, targets, factor)?;
+    let (loss, dlogits) = reference::softmax_loss(&logits.tensor()?, cap, targets, factor)?;
     Ok((loss, Matrix::of_tensor(&dlogits)?))
 }
 
@@ -94,13 +128,14 @@ mod tests {
     fn chunks_give_the_loss_of_the_whole_and_its_gradient() {
         let (vocab, targets) = (101, [3u32, 70, 1, 100, 0, 55, 8]);
         for device in [Device::host(), Device::reference()] {
-            let head = Linear::dense(normal(vocab, 4, 1).to(&device).unwrap(), None);
+            let head = Head::from(Linear::dense(normal(vocab, 4, 1).to(&device).unwrap(), None));
             let hidden = normal(targets.len(), 4, 2).to(&device).unwrap();
-            let whole = softmax_loss(head.forward(&hidden).unwrap(), &targets, Some(1.0)).unwrap();
+            let (loss, dlogits) = softmax_loss(head.logits(&hidden).unwrap(), None, &targets, Some(1.0)).unwrap();
+            let dhidden = head.backward(dlogits).unwrap();
             for chunk in [1, 3, 7, 20] {
                 let chunked = in_chunks(chunk, &head, &hidden, &targets, Some(1.0)).unwrap();
-                assert!((chunked.loss - whole.0).abs() < 1e-5 * whole.0, "{} {}", chunked.loss, whole.0);
-                assert_close(&chunked.dhidden.unwrap(), &head.backward(&whole.1).unwrap(), 1e-5);
+                assert!((chunked.loss - loss).abs() < 1e-5 * loss, "{} {loss}", chunked.loss);
+                assert_close(&chunked.dhidden.unwrap(), &dhidden, 1e-5);
             }
         }
     }
@@ -120,9 +155,12 @@ mod tests {
     #[test]
     fn the_gradient_equals_finite_differences() {
         let (hidden, targets) = (normal(5, 8, 2), [3u32, 0, 18, 7, 7]);
-        let head = Linear::dense(normal(19, 8, 1), None);
-        let dhidden = loss_sum(&head, &hidden, &targets, Some(1.0)).unwrap().dhidden.unwrap();
         let number = |value: f64| Matrix::new(1, 1, vec![value as f32], &Device::host()).unwrap();
-        check_gradient(&hidden, &dhidden, &number(1.0), |h| number(loss_sum(&head, h, &targets, None).unwrap().loss));
+        for (scale, softcap) in [(1.0, None), (0.7, Some(3.0))] {
+            let head = Head { linear: Linear::dense(normal(19, 8, 1), None), scale, softcap };
+            let dhidden = loss_sum(&head, &hidden, &targets, Some(1.0)).unwrap().dhidden.unwrap();
+            let loss = |h: &Matrix| number(loss_sum(&head, h, &targets, None).unwrap().loss);
+            check_gradient(&hidden, &dhidden, &number(1.0), loss);
+        }
     }
 }

@@ -1,35 +1,55 @@
-//! Rotary position embedding (Su et al. 2021) in the half-split layout of Hugging Face's `rotate_half`.
+//! Rotary position embedding (Su et al. 2021) of the first features of each head, all of them in most families, in the
+//! half-split layout of Hugging Face's `rotate_half` or in neighbouring pairs.
 
 mod cpu;
 
+pub(crate) use super::kinds::Pairs;
 use super::reference;
 use crate::error::Result;
 use crate::tensor::{Device, Matrix};
 use rayon::prelude::*;
 
-/// Cosines and sines of the tokens of one pass, shared by all layers.
+/// Cosines and sines of the tokens of one pass, shared by layers.
 #[derive(Debug)]
 pub(crate) struct Rotation {
-    /// `[tokens, head_dim / 2]`
+    /// `[tokens, rotated / 2]`
     cos: Matrix,
-    /// `[tokens, head_dim / 2]`
+    /// `[tokens, rotated / 2]`
     sin: Matrix,
+    head_dim: usize,
+    pairs: Pairs,
 }
 
 impl Rotation {
-    /// Angles `position · inv_freq`, times `attention_factor` (YaRN's temperature; 1 otherwise).
+    /// Of whole heads in halves: angles `position · inv_freq`, with cosines and sines times `attention_factor` (YaRN's
+    /// temperature; 1 otherwise).
+    #[cfg(test)]
     pub(crate) fn new(positions: &[usize], inv_freq: &[f32], attention_factor: f32, device: &Device) -> Result<Self> {
-        let half = inv_freq.len();
-        let mut cos = vec![0.0f32; positions.len() * half];
-        let mut sin = vec![0.0f32; positions.len() * half];
-        cos.par_chunks_mut(half).zip(sin.par_chunks_mut(half)).zip(positions).for_each(|((cos, sin), &position)| {
-            for ((cos, sin), freq) in cos.iter_mut().zip(sin).zip(inv_freq) {
-                let (s, c) = (position as f32 * freq).sin_cos();
-                (*cos, *sin) = (c * attention_factor, s * attention_factor);
-            }
-        });
-        let matrix = |values| Matrix::new(positions.len(), half, values, device);
-        Ok(Rotation { cos: matrix(cos)?, sin: matrix(sin)? })
+        let rows: Vec<(usize, &[f32])> = positions.iter().map(|position| (*position, inv_freq)).collect();
+        Self::of_rows(&rows, attention_factor, 2 * inv_freq.len(), Pairs::Halves, device)
+    }
+
+    /// The same of the first features of each head, by the position and the frequencies of each token.
+    pub(crate) fn of_rows(
+        rows: &[(usize, &[f32])],
+        attention_factor: f32,
+        head_dim: usize,
+        pairs: Pairs,
+        device: &Device,
+    ) -> Result<Self> {
+        let half = rows.first().map_or(head_dim / 2, |(_, inv_freq)| inv_freq.len());
+        let mut cos = vec![0.0f32; rows.len() * half];
+        let mut sin = vec![0.0f32; rows.len() * half];
+        cos.par_chunks_mut(half).zip(sin.par_chunks_mut(half)).zip(rows).for_each(
+            |((cos, sin), (position, inv_freq))| {
+                for ((cos, sin), freq) in cos.iter_mut().zip(sin).zip(*inv_freq) {
+                    let (s, c) = (*position as f32 * freq).sin_cos();
+                    (*cos, *sin) = (c * attention_factor, s * attention_factor);
+                }
+            },
+        );
+        let matrix = |values| Matrix::new(rows.len(), half, values, device);
+        Ok(Rotation { cos: matrix(cos)?, sin: matrix(sin)?, head_dim, pairs })
     }
 
     /// Rotates every head of `x [tokens, heads · head_dim]`.
@@ -44,9 +64,11 @@ impl Rotation {
 
     fn rotate(&self, mut x: Matrix, sign: f32) -> Result<Matrix> {
         if x.on_host() {
-            cpu::rotate(self.cos.slice()?, self.sin.slice()?, self.cos.cols(), sign, &mut x)?;
+            let (cos, sin) = (self.cos.slice()?, self.sin.slice()?);
+            cpu::rotate(cos, sin, self.head_dim, self.pairs, sign, &mut x)?;
             return Ok(x);
         }
-        Matrix::of_tensor(&reference::rope(&self.cos.tensor()?, &self.sin.tensor()?, &x.tensor()?, sign)?)
+        let (cos, sin) = (self.cos.tensor()?, self.sin.tensor()?);
+        Matrix::of_tensor(&reference::rope(&cos, &sin, self.head_dim, self.pairs, &x.tensor()?, sign)?)
     }
 }

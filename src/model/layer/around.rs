@@ -1,0 +1,65 @@
+//! What stands around a block: the norm of what goes in, the norm of what it adds to the residual stream, and the factor of
+//! that. A family has some of them.
+
+use crate::error::{Code, Error, Result};
+use crate::ops::rms_norm;
+use crate::tensor::Matrix;
+
+/// The norms of a block and its factor.
+pub(in crate::model) struct Around {
+    pub(in crate::model) eps: f64,
+    /// Of the input.
+    pub(in crate::model) before: Option<Matrix>,
+    /// Of the output.
+    pub(in crate::model) after: Option<Matrix>,
+    /// What the output is multiplied with.
+    pub(in crate::model) multiplier: f64,
+}
+
+impl Around {
+    /// The norm of the input; `None` where the block takes it as it is.
+    pub(super) fn normed(&self, input: &Matrix) -> Result<Option<Matrix>> {
+        self.before.as_ref().map(|norm| rms_norm::forward(input, norm, self.eps)).transpose()
+    }
+
+    /// The gradient of the input, given that of its norm.
+    pub(super) fn input_gradient(&self, input: &Matrix, dnormed: Matrix) -> Result<Matrix> {
+        match &self.before {
+            None => Ok(dnormed),
+            Some(norm) => rms_norm::backward(input, norm, self.eps, &dnormed),
+        }
+    }
+
+    /// The residual stream with the block's output on it, and of the output what backward needs.
+    pub(super) fn add(&self, output: Matrix, residual: &Matrix) -> Result<(Matrix, Option<Matrix>)> {
+        let (mut sum, unnormed) = match &self.after {
+            None => (output, None),
+            Some(norm) => (rms_norm::forward(&output, norm, self.eps)?, Some(output)),
+        };
+        sum.scale(self.multiplier)?;
+        sum.add(residual)?;
+        Ok((sum, unnormed))
+    }
+
+    /// The gradient of the output, given that of the residual stream; `None` where they are the same.
+    pub(super) fn output_gradient(&self, unnormed: Option<Matrix>, dy: &Matrix) -> Result<Option<Matrix>> {
+        let mut dsum = match self.multiplier == 1.0 {
+            true => None,
+            false => {
+                let mut scaled = dy.duplicate()?;
+                scaled.scale(self.multiplier)?;
+                Some(scaled)
+            }
+        };
+        if let Some(norm) = &self.after {
+            let unnormed = unnormed.ok_or_else(|| Error::new(Code::Internal, "a norm's input was not saved"))?;
+            dsum = Some(rms_norm::backward(&unnormed, norm, self.eps, dsum.as_ref().unwrap_or(dy))?);
+        }
+        Ok(dsum)
+    }
+
+    /// Bytes of the output that wait for the backward pass.
+    pub(super) fn saved_bytes(&self, outputs: u64) -> u64 {
+        self.after.as_ref().map_or(0, |norm| 4 * outputs * norm.cols() as u64)
+    }
+}
