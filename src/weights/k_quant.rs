@@ -112,14 +112,14 @@ impl<T: Block> KMatrix<T> {
     /// `x [rows, inputs]` times the transpose, with activations quantized to 8 bits.
     fn integer_product(&self, x: &[f32], rows: usize) -> Result<Buffer> {
         let (width, n) = (self.inputs / QK_K, self.inputs);
-        let mut activations = vec![BlockQ8K::zeros(); rows * width];
-        activations.par_chunks_mut(width).zip(x.par_chunks(n)).for_each(|(out, row)| BlockQ8K::from_float(row, out));
+        let mut quantized = vec![BlockQ8K::zeros(); rows * width];
+        quantized.par_chunks_mut(width).zip(x.par_chunks(n)).for_each(|(out, row)| BlockQ8K::from_float(row, out));
         let mut y = buffers::take(rows * self.outputs)?;
         let out = Columns::of(&mut y, self.outputs);
         (0..self.outputs.div_ceil(TASK)).into_par_iter().for_each(|task| {
             let end = self.outputs.min((task + 1) * TASK);
             for first in (task * TASK..end).step_by(4) {
-                for (row, x) in activations.chunks_exact(width).enumerate() {
+                for (row, x) in quantized.chunks_exact(width).enumerate() {
                     if first + 4 <= end {
                         let w = |i: usize| self.blocks(first + i);
                         let (a, b, c, d) = T::vec_dot_4(n, w(0), w(1), w(2), w(3), x);

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 /// Bytes of a block as GGML stores it: the scale, then the integers.
 const STORED_BLOCK: usize = 2 + BLOCK;
-/// Rows of activations whose products one task makes.
+/// Rows of quantized whose products one task makes.
 const TASK_ROWS: usize = 192;
 
 /// A quantized matrix `[outputs, inputs]`.
@@ -88,7 +88,7 @@ impl Packed {
 
     /// `x [rows, inputs]` times the transpose, `[rows, outputs]`, in integers.
     pub(super) fn product_i8(&self, kernel: Kernel, x: &[f32], rows: usize) -> Result<Buffer> {
-        let activations = kernel.quantize(x, rows, self.inputs, self.blocks);
+        let quantized = kernel.quantize(x, rows, self.inputs, self.blocks);
         let mut y = buffers::take(rows * self.outputs)?;
         let out = Columns::of(&mut y, self.outputs);
         let row_tasks = rows.div_ceil(TASK_ROWS);
@@ -98,7 +98,7 @@ impl Packed {
             let tiles = &self.tiles[tile_row * self.blocks..][..self.blocks];
             let width = TILE.min(self.outputs - tile_row * TILE);
             let end = rows.min(first + TASK_ROWS);
-            kernel.product(tiles, &activations, first..end, |row, values: &[f32; TILE]| {
+            kernel.product(tiles, &quantized, first..end, |row, values: &[f32; TILE]| {
                 out.write(row, tile_row * TILE, width, &values[..width]);
             });
         });
