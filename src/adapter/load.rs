@@ -5,6 +5,7 @@ use super::base::AdapterBase;
 use super::config::LoraConfig;
 use super::manifest::AdapterManifest;
 use super::targets::TargetedSite;
+use super::tensor_names::{Factor, parse_tensor_name, tensor_name};
 use super::{Adapter, AdapterOptions};
 use crate::error::{Code, Error, IoContext, Result};
 use crate::files::{open_regular, read_bytes, refuse_pointer};
@@ -24,42 +25,6 @@ use std::sync::Arc;
 pub(crate) const FILE_NAME: &str = "adapter_model.safetensors";
 /// What the safetensors format itself allows for a header.
 const MAX_HEADER: u64 = 100_000_000;
-
-/// Which of a site's two matrices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Factor {
-    A,
-    B,
-}
-
-impl Factor {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Factor::A => "lora_A",
-            Factor::B => "lora_B",
-        }
-    }
-}
-
-/// The name under which PEFT stores a tensor of a causal language model.
-pub(super) fn tensor_name(site: Site, factor: Factor) -> String {
-    format!("base_model.model.{}.{}.weight", site.path(), factor.name())
-}
-
-/// The module and the matrix that a stored name means. PEFT before 0.4, and some tools still, put the adapter's name
-/// between `lora_A` and `weight`.
-fn parse_tensor_name(name: &str) -> Option<(&str, Factor)> {
-    let stem = name.strip_prefix("base_model.model.")?.strip_suffix(".weight")?;
-    for factor in [Factor::A, Factor::B] {
-        if let Some((module, adapter)) = stem.rsplit_once(factor.name()) {
-            let nested = adapter.is_empty() || (adapter.starts_with('.') && !adapter[1..].contains('.'));
-            if let (Some(module), true) = (module.strip_suffix('.'), nested) {
-                return Some((module, factor));
-            }
-        }
-    }
-    None
-}
 
 impl Adapter {
     /// Reads a PEFT adapter folder for a base model.

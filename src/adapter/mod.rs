@@ -13,8 +13,11 @@ mod options;
 mod patterns;
 #[cfg(test)]
 mod peft_tests;
+#[cfg(test)]
+mod refusal_tests;
 mod save;
 mod targets;
+mod tensor_names;
 #[cfg(test)]
 mod tests;
 

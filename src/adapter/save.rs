@@ -2,7 +2,8 @@
 //! at all. An empty one that is there already is the host's, with its permissions: it is filled, the config last, without
 //! which a folder is no adapter.
 
-use super::load::{FILE_NAME, Factor, tensor_name};
+use super::load::FILE_NAME;
+use super::tensor_names::{Factor, tensor_name};
 use super::{Adapter, config, manifest};
 use crate::error::{Code, Error, IoContext, Result};
 use crate::files::{folder_of, listed, names_in, sync_folder, temporary, write_atomic};

@@ -146,4 +146,6 @@ mod long_row_tests;
 #[cfg(test)]
 mod real_file_tests;
 #[cfg(test)]
+mod refusal_tests;
+#[cfg(test)]
 mod tests;

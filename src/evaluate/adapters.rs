@@ -4,7 +4,7 @@ use super::evaluation::{figures, loss_of};
 use super::memorisation::{Asked, Probe, memorisation};
 use crate::adapter::Adapter;
 use crate::control::{Monitor, Phase, Progress};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Examples};
 use crate::error::{Code, Error, Result};
 use crate::language_model::LanguageModel;
 use crate::model::LoraStack;
@@ -84,18 +84,7 @@ pub fn evaluate(
     let memorisation = match training {
         None => Value::Null,
         Some(training) => {
-            let asked = examples.rows.iter().zip(&examples.row_numbers);
-            let asked = asked.map(|(row, &number)| Asked {
-                prompt: &row.ids[..row.prompt_len],
-                output: dataset.output(number),
-                row: None,
-            });
-            let probe = Probe {
-                lora: stack,
-                asked: asked.collect(),
-                trained: training.rows().iter().map(|row| (row.number, row.output.as_str())).collect(),
-                note: None,
-            };
+            let probe = probe(stack, &examples, dataset, training);
             memorisation(model, options.memorisation_samples, &probe, monitor)?
         }
     };
@@ -109,4 +98,20 @@ pub fn evaluate(
         "memorisation": memorisation,
         "seconds": begun.elapsed().as_secs_f64(),
     }))
+}
+
+/// What asks the rows of `dataset` of adapters that were trained on those of `training`.
+fn probe<'a>(lora: LoraStack, examples: &'a Examples, dataset: &'a Dataset, training: &'a Dataset) -> Probe<'a> {
+    let asked = examples.rows.iter().zip(&examples.row_numbers);
+    let asked = asked.map(|(row, &number)| Asked {
+        prompt: &row.ids[..row.prompt_len],
+        output: dataset.output(number),
+        row: None,
+    });
+    Probe {
+        lora,
+        asked: asked.collect(),
+        trained: training.rows().iter().map(|row| (row.number, row.output.as_str())).collect(),
+        note: None,
+    }
 }

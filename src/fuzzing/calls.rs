@@ -49,6 +49,13 @@ struct Host {
     strings: Vec<*mut c_char>,
 }
 
+/// What a call gave out.
+struct Given {
+    handle: usize,
+    text: *mut c_char,
+    err: *mut tailora_error,
+}
+
 /// Model and dataset of all sequences, which may free them too.
 static SHARED: Mutex<[usize; 2]> = Mutex::new([0; 2]);
 
@@ -75,71 +82,106 @@ impl Host {
         host
     }
 
-    /// A handle of type `wanted` that was given out, freed or not; of any type if the highest bit says so.
-    fn pick(&self, wanted: usize, choice: u8) -> usize {
+    /// A handle of type `of` that was given out, freed or not; of any type if the highest bit says so.
+    fn pick(&self, of: usize, choice: u8) -> usize {
         let any = choice & 0x80 != 0;
-        let fitting: Vec<usize> = self.handles.iter().copied().filter(|token| any || token >> 56 == wanted).collect();
+        let fitting: Vec<usize> = self.handles.iter().copied().filter(|token| any || token >> 56 == of).collect();
         let index = usize::from(choice & 0x7f).checked_rem(fitting.len());
         index.map_or(0, |index| fitting[fitting.len() - 1 - index])
     }
 
     /// Whether it did what it was asked for.
     fn call(&mut self, call: u8, first: u8, second: u8) -> bool {
-        let (mut out, mut text, mut err) = (0usize, null_mut(), null_mut());
-        let place = &raw mut out;
-        let handle = |wanted| self.pick(wanted, first);
-        let other = |wanted| self.pick(wanted, second);
+        let mut given = Given { handle: 0, text: null_mut(), err: null_mut() };
+        let status = match call % CALLS {
+            number @ 0..9 => self.call_of_session(number, first, second, &mut given),
+            number @ 9..17 => self.call_that_ends(number, first, &mut given),
+            number => self.call_of_others(number, first, second, &mut given),
+        };
+        let Given { handle, text, err } = given;
+        assert!(status >= 0 || (handle == 0 && text.is_null()), "a call that failed gave something out");
+        assert_ne!(status, TAILORA_ERR_INTERNAL, "call {call} with {first} and {second}");
+        self.handles.extend([handle, err.addr()].into_iter().filter(|&token| token != 0));
+        self.strings.extend(Some(text).filter(|text| !text.is_null()));
+        status >= 0
+    }
+
+    /// Sessions and their streams.
+    fn call_of_session(&self, number: u8, first: u8, second: u8, given: &mut Given) -> i32 {
+        let place = &raw mut given.handle;
+        let (text, err) = (&mut given.text, &mut given.err);
+        let handle = |of| self.pick(of, first);
         let (prompt, len) = (PROMPT.as_ptr(), PROMPT.count_bytes());
         let short = c"{\"max_tokens\":3}".as_ptr();
+        let (session, adapter) = (tailora(handle(SESSION)), tailora(self.pick(ADAPTER, second)));
+        let cancel = tailora(self.pick(CANCEL, second));
         // SAFETY: as in `new`; handles are tokens, whatever they are.
-        let status = unsafe {
-            match call % CALLS {
-                0 => tailora_session_new(tailora(handle(MODEL)), null(), place.cast(), &mut err),
+        unsafe {
+            match number {
+                0 => tailora_session_new(tailora(handle(MODEL)), null(), place.cast(), err),
                 1 => {
                     let scale = [1.0, 0.0, -1.0, f64::NAN][usize::from(second) % 4];
-                    tailora_session_attach(tailora(handle(SESSION)), tailora(other(ADAPTER)), scale, &mut err)
+                    tailora_session_attach(session, adapter, scale, err)
                 }
-                2 => tailora_session_detach(tailora(handle(SESSION)), tailora(other(ADAPTER)), &mut err),
-                3 => tailora_session_reset(tailora(handle(SESSION)), &mut err),
-                4 => {
-                    let cancel = tailora(other(CANCEL));
-                    tailora_session_generate(tailora(handle(SESSION)), prompt, len, short, cancel, &mut text, &mut err)
-                }
+                2 => tailora_session_detach(session, adapter, err),
+                3 => tailora_session_reset(session, err),
+                4 => tailora_session_generate(session, prompt, len, short, cancel, text, err),
                 5 => {
                     let options = c"{\"generate\":{\"max_tokens\":6},\"influence\":false}".as_ptr();
-                    let cancel = tailora(other(CANCEL));
-                    tailora_session_report(tailora(handle(SESSION)), prompt, len, options, cancel, &mut text, &mut err)
+                    tailora_session_report(session, prompt, len, options, cancel, text, err)
                 }
-                6 => {
-                    let (session, cancel) = (tailora(handle(SESSION)), tailora(other(CANCEL)));
-                    tailora_stream_open(session, prompt, len, short, cancel, place.cast(), &mut err)
-                }
-                7 => tailora_stream_next(tailora(handle(STREAM)), &mut null(), null_mut(), &mut err),
-                8 => tailora_stream_summary(tailora(handle(STREAM)), &mut text, &mut err),
-                9 => tailora_cancel_new(place.cast(), &mut err),
+                6 => tailora_stream_open(session, prompt, len, short, cancel, place.cast(), err),
+                7 => tailora_stream_next(tailora(handle(STREAM)), &mut null(), null_mut(), err),
+                _ => tailora_stream_summary(tailora(handle(STREAM)), text, err),
+            }
+        }
+    }
+
+    /// Requests to stop, and frees.
+    fn call_that_ends(&self, number: u8, first: u8, given: &mut Given) -> i32 {
+        let place = &raw mut given.handle;
+        let handle = |of| self.pick(of, first);
+        // SAFETY: as in `new`; handles are tokens, whatever they are.
+        unsafe {
+            match number {
+                9 => tailora_cancel_new(place.cast(), &mut given.err),
                 10 => tailora_cancel_request(tailora(handle(CANCEL))),
                 11 => tailora_session_free(tailora(handle(SESSION))),
                 12 => tailora_adapter_free(tailora(handle(ADAPTER))),
                 13 => tailora_stream_free(tailora(handle(STREAM))),
                 14 => tailora_cancel_free(tailora(handle(CANCEL))),
                 15 => tailora_model_free(tailora(handle(MODEL))),
-                16 => tailora_dataset_free(tailora(handle(DATASET))),
+                _ => tailora_dataset_free(tailora(handle(DATASET))),
+            }
+        }
+    }
+
+    /// Models, datasets, adapters, strings and errors.
+    fn call_of_others(&self, number: u8, first: u8, second: u8, given: &mut Given) -> i32 {
+        let place = &raw mut given.handle;
+        let (text, err) = (&mut given.text, &mut given.err);
+        let handle = |of| self.pick(of, first);
+        let other = |of| self.pick(of, second);
+        let (prompt, len) = (PROMPT.as_ptr(), PROMPT.count_bytes());
+        // SAFETY: as in `new`; handles are tokens, whatever they are.
+        unsafe {
+            match number {
                 17 => {
                     let options =
                         c"{\"max_steps\":1,\"r\":2,\"memorisation_samples\":0,\"validation_share\":0}".as_ptr();
-                    let (model, dataset, cancel) = (tailora(handle(MODEL)), tailora(other(DATASET)), null());
-                    tailora_train(model, dataset, options, None, null_mut(), cancel, place.cast(), &mut text, &mut err)
+                    let (model, dataset) = (tailora(handle(MODEL)), tailora(other(DATASET)));
+                    tailora_train(model, dataset, options, None, null_mut(), null(), place.cast(), text, err)
                 }
                 18 => {
                     let adapters = [tailora(handle(ADAPTER)), tailora(other(ADAPTER))].map(<*mut _>::cast_const);
-                    tailora_adapter_merge(adapters.as_ptr(), null(), 2, null(), place.cast(), &mut err)
+                    tailora_adapter_merge(adapters.as_ptr(), null(), 2, null(), place.cast(), err)
                 }
-                19 => tailora_adapter_info(tailora(handle(ADAPTER)), &mut text, &mut err),
+                19 => tailora_adapter_info(tailora(handle(ADAPTER)), text, err),
                 20 => {
                     let (dataset, model) = (tailora(handle(DATASET)), tailora(other(MODEL)));
-                    tailora_dataset_preview(dataset, model, u64::from(second), &mut text, &mut err)
+                    tailora_dataset_preview(dataset, model, u64::from(second), text, err)
                 }
-                21 => tailora_model_count_tokens(tailora(handle(MODEL)), prompt, len, &mut 0, &mut err),
+                21 => tailora_model_count_tokens(tailora(handle(MODEL)), prompt, len, &mut 0, err),
                 22 => {
                     let strings = self.strings.len();
                     let string = usize::from(first).checked_rem(strings).map(|index| self.strings[index]);
@@ -151,12 +193,7 @@ impl Host {
                     tailora_error_free(error)
                 }
             }
-        };
-        assert!(status >= 0 || (out == 0 && text.is_null()), "a call that failed gave something out");
-        assert_ne!(status, TAILORA_ERR_INTERNAL, "call {call} with {first} and {second}");
-        self.handles.extend([out, err.addr()].into_iter().filter(|&token| token != 0));
-        self.strings.extend(Some(text).filter(|text| !text.is_null()));
-        status >= 0
+        }
     }
 }
 

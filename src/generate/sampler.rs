@@ -84,8 +84,8 @@ impl Sampler {
             });
             candidates.truncate(cut.map_or(candidates.len(), |cut| cut + 1));
         }
-        let kept = candidates.partition_point(|c| c.value >= self.min_p);
-        candidates.truncate(kept.max(1));
+        let likely = candidates.partition_point(|c| c.value >= self.min_p);
+        candidates.truncate(likely.max(1));
     }
 
     fn draw(&mut self, candidates: &[Candidate]) -> Result<u32> {
@@ -195,21 +195,21 @@ mod tests {
     #[test]
     fn filters_keep_what_they_say() {
         let logits = [0.5f32.ln(), 0.3f32.ln(), 0.15f32.ln(), 0.05f32.ln()];
-        let kept = |json: &str| {
+        let candidates = |json: &str| {
             let mut drawn = draws(json, &logits, 4000);
             drawn.sort_unstable();
             drawn.dedup();
             drawn
         };
-        assert_eq!(kept(r#"{"temperature":1}"#), [0, 1, 2, 3]);
-        assert_eq!(kept(r#"{"temperature":1,"top_k":2}"#), [0, 1]);
-        assert_eq!(kept(r#"{"temperature":1,"top_k":99}"#), [0, 1, 2, 3]);
-        assert_eq!(kept(r#"{"temperature":1,"top_p":0.75}"#), [0, 1]);
-        assert_eq!(kept(r#"{"temperature":1,"top_p":0.0001}"#), [0]);
-        assert_eq!(kept(r#"{"temperature":1,"min_p":0.25}"#), [0, 1, 2]);
-        assert_eq!(kept(r#"{"temperature":1,"min_p":1}"#), [0]);
+        assert_eq!(candidates(r#"{"temperature":1}"#), [0, 1, 2, 3]);
+        assert_eq!(candidates(r#"{"temperature":1,"top_k":2}"#), [0, 1]);
+        assert_eq!(candidates(r#"{"temperature":1,"top_k":99}"#), [0, 1, 2, 3]);
+        assert_eq!(candidates(r#"{"temperature":1,"top_p":0.75}"#), [0, 1]);
+        assert_eq!(candidates(r#"{"temperature":1,"top_p":0.0001}"#), [0]);
+        assert_eq!(candidates(r#"{"temperature":1,"min_p":0.25}"#), [0, 1, 2]);
+        assert_eq!(candidates(r#"{"temperature":1,"min_p":1}"#), [0]);
         // The temperature comes first: flattened, 0.15 is above half of the best.
-        assert_eq!(kept(r#"{"temperature":2,"min_p":0.5}"#), [0, 1, 2]);
+        assert_eq!(candidates(r#"{"temperature":2,"min_p":0.5}"#), [0, 1, 2]);
     }
 
     #[test]

@@ -261,7 +261,7 @@ fn an_adapter_of_another_base_is_refused_by_name() {
 fn a_stream_goes_on_whatever_becomes_of_its_session() {
     let model: LanguageModel = random_model();
     let mut session = session(&model);
-    let wanted = generate(&mut session, PROMPT, r#"{"max_tokens":24}"#);
+    let expected = generate(&mut session, PROMPT, r#"{"max_tokens":24}"#);
     let mut stream = session.stream(PROMPT, &options(r#"{"max_tokens":24}"#)).unwrap();
     let mut text = stream.next(&Cancel::new()).unwrap().unwrap();
     session.attach(&adapter(&model), 1.0).unwrap();
@@ -270,8 +270,8 @@ fn a_stream_goes_on_whatever_becomes_of_its_session() {
     while let Some(piece) = stream.next(&Cancel::new()).unwrap() {
         text.push_str(&piece);
     }
-    assert_eq!(text, wanted.text);
-    assert_eq!(bits(&stream.summary()), bits(&wanted));
+    assert_eq!(text, expected.text);
+    assert_eq!(bits(&stream.summary()), bits(&expected));
 }
 
 #[test]

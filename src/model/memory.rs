@@ -30,7 +30,7 @@ impl BatchSize {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct PassMemory {
     /// Activations that the forward pass leaves for the backward pass.
-    pub(crate) activations: u64,
+    pub(crate) saved: u64,
     /// The backward pass of one layer on top of them.
     pub(crate) backward: u64,
     /// The loss on top of them: hidden states of the trained tokens and a chunk of logits. It is gone when the backward
@@ -41,7 +41,7 @@ pub(crate) struct PassMemory {
 impl PassMemory {
     /// The most that is held at a time.
     pub(crate) fn peak(&self) -> u64 {
-        self.activations + self.backward.max(self.loss)
+        self.saved + self.backward.max(self.loss)
     }
 }
 
@@ -78,10 +78,10 @@ impl Decoder {
         let widest = |rows: u64| 4 * rows * (2 * hidden + mlp);
         let widened = |rows: u64| (layer.mlp.rounded_bytes(rows)) + widest(rows);
         let input = 4 * tokens * hidden;
-        let (activations, of_last, of_other) = match checkpoint {
+        let (saved, of_last, of_other) = match checkpoint {
             false => (others * other + last, widened(trained), (widened(tokens)).saturating_sub(last)),
             true => {
-                let again = |saved: u64, rows: u64| (saved + widened(rows)).saturating_sub(input);
+                let again = |of: u64, rows: u64| (of + widened(rows)).saturating_sub(input);
                 ((others + 1) * input, again(last, trained), again(other, tokens).saturating_sub(input))
             }
         };
@@ -89,7 +89,7 @@ impl Decoder {
         // Of the trained tokens: the last layer's output, normed, and the gradient.
         let loss = 4 * trained * 3 * hidden;
         let logits = logits_bytes(batch.trained, self.config.vocab_size);
-        PassMemory { activations, backward, loss: loss + logits + self.head.linear.operand_bytes(logits / 4) }
+        PassMemory { saved, backward, loss: loss + logits + self.head.linear.operand_bytes(logits / 4) }
     }
 
     /// What [`Decoder::loss`] holds: one layer at a time, and no gradient.
@@ -97,7 +97,7 @@ impl Decoder {
         let Some(layer) = self.layers.first() else { return PassMemory::default() };
         let (hidden, tokens, trained) = (self.config.hidden_size as u64, batch.tokens as u64, batch.trained as u64);
         PassMemory {
-            activations: 4 * tokens * hidden,
+            saved: 4 * tokens * hidden,
             backward: layer.saved_bytes(tokens, tokens)
                 + layer.mlp.rounded_bytes(tokens)
                 + 4 * tokens * layer.mlp.width(),

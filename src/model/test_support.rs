@@ -93,20 +93,15 @@ pub(crate) fn matrix(value: &Value) -> Matrix {
     Matrix::new(rows.len(), cols, rows.concat(), &crate::tensor::Device::host()).unwrap()
 }
 
-pub(crate) fn greedy(decoder: &Decoder, prompt: &[u32], steps: usize, lora: &LoraStack) -> Vec<u32> {
-    let mut cache = decoder.new_cache(prompt.len() + steps).unwrap();
-    let mut hidden = decoder.extend(prompt, &mut cache, lora).unwrap();
-    let mut out = Vec::new();
-    loop {
-        let last = hidden.part(hidden.rows() - 1..hidden.rows()).unwrap();
-        let logits = flat(&decoder.logits(&last).unwrap());
-        let next = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap() as u32;
-        out.push(next);
-        if out.len() == steps {
-            return out;
-        }
-        hidden = decoder.extend(&[next], &mut cache, lora).unwrap();
-    }
+/// The most probable token after `prompt` and after each token of `text` behind it but the last: `text` itself, where it is
+/// the greedy one.
+pub(crate) fn likeliest(decoder: &Decoder, prompt: &[u32], text: &[u32]) -> Vec<u32> {
+    let tokens = [prompt, &text[..text.len() - 1]].concat();
+    let mut cache = decoder.new_cache(tokens.len()).unwrap();
+    let hidden = decoder.extend(&tokens, &mut cache, &LoraStack::none()).unwrap();
+    let logits = decoder.logits(&hidden.part(prompt.len() - 1..tokens.len()).unwrap()).unwrap();
+    let likeliest = |row: &[f32]| (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap() as u32;
+    flat(&logits).chunks(logits.cols()).map(likeliest).collect()
 }
 
 /// An adapter's tensors by PEFT's names, with one scaling for all.

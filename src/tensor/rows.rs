@@ -136,11 +136,11 @@ mod tests {
             let parts = x.duplicate().unwrap().split_columns(&[2, 5]).unwrap();
             assert_eq!(parts.iter().map(Matrix::shape).collect::<Vec<_>>(), [(5, 2), (5, 5)]);
             assert_eq!(Matrix::join_columns(parts).unwrap().values().unwrap(), x.values().unwrap());
-            let halves = [x.part(0..2).unwrap(), x.part(2..5).unwrap()];
-            let joined = Matrix::join_rows(&halves.iter().collect::<Vec<_>>(), &device).unwrap();
+            let parts = [x.part(0..2).unwrap(), x.part(2..5).unwrap()];
+            let joined = Matrix::join_rows(&parts.iter().collect::<Vec<_>>(), &device).unwrap();
             assert_eq!(joined.values().unwrap(), x.values().unwrap());
             assert!(x.gather(&[5]).is_err());
-            assert!(x.duplicate().unwrap().set_rows(4, &halves[0]).is_err());
+            assert!(x.duplicate().unwrap().set_rows(4, &parts[0]).is_err());
         }
     }
 }

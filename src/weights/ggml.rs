@@ -52,6 +52,43 @@ pub(crate) fn type_of(id: u32) -> Option<GgmlDType> {
     })
 }
 
+/// The types that are read, for messages.
+pub(crate) const SUPPORTED: &str = "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q2_K to Q6_K";
+
+/// The name of a number of ggml's, whether it is read or not.
+pub(crate) fn type_name(id: u32) -> String {
+    const NAMES: [(u32, &str); 26] = [
+        (0, "F32"),
+        (1, "F16"),
+        (2, "Q4_0"),
+        (3, "Q4_1"),
+        (6, "Q5_0"),
+        (7, "Q5_1"),
+        (8, "Q8_0"),
+        (9, "Q8_1"),
+        (10, "Q2_K"),
+        (11, "Q3_K"),
+        (12, "Q4_K"),
+        (13, "Q5_K"),
+        (14, "Q6_K"),
+        (15, "Q8_K"),
+        (16, "IQ2_XXS"),
+        (17, "IQ2_XS"),
+        (18, "IQ3_XXS"),
+        (19, "IQ1_S"),
+        (20, "IQ4_NL"),
+        (21, "IQ3_S"),
+        (22, "IQ2_S"),
+        (23, "IQ4_XS"),
+        (29, "IQ1_M"),
+        (30, "BF16"),
+        (34, "TQ1_0"),
+        (35, "TQ2_0"),
+    ];
+    let known = NAMES.iter().find(|(known, _)| *known == id);
+    known.map_or_else(|| format!("ggml type {id}"), |(_, name)| (*name).to_owned())
+}
+
 /// Bytes of a row of `width` values; `None` if they are no whole number of blocks.
 pub(crate) fn row_bytes(dtype: GgmlDType, width: usize) -> Option<usize> {
     (width.is_multiple_of(dtype.block_size()))

@@ -2,8 +2,12 @@
 
 mod contributing;
 mod paths;
+mod tables;
+mod words;
 
 pub use contributing::missing;
+pub use tables::{families, types_of_weights};
+pub use words::words;
 
 use crate::sources::Source;
 use paths::Module;
@@ -44,8 +48,13 @@ impl Crate {
                 modules.get(parent).is_some_and(|module| module.test_modules.contains(name))
             })
         };
-        let kept: BTreeSet<Vec<String>> = modules.keys().filter(|path| !of_tests(path)).cloned().collect();
-        Crate { modules: modules.into_iter().filter(|(path, _)| kept.contains(path)).collect() }
+        let others: BTreeSet<Vec<String>> = modules.keys().filter(|path| !of_tests(path)).cloned().collect();
+        Crate { modules: modules.into_iter().filter(|(path, _)| others.contains(path)).collect() }
+    }
+
+    /// Whether a file is there without the tests.
+    pub fn has(&self, source: &Source) -> bool {
+        self.modules.contains_key(&source.module)
     }
 
     /// The rings of every folder but the crate itself, whose order is the table of layers.

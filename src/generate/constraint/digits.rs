@@ -30,11 +30,11 @@ pub(super) fn rounded(bound: &Decimal, inclusive: bool, up: bool) -> (Decimal, b
     if bound.fraction.len() <= MOST_DIGITS {
         return (bound.clone(), inclusive);
     }
-    let kept = &bound.fraction[..USUAL_DIGITS];
+    let digits = &bound.fraction[..USUAL_DIGITS];
     if !up {
-        return (Decimal::new(false, &bound.whole, kept), true);
+        return (Decimal::new(false, &bound.whole, digits), true);
     }
-    (increased(&bound.whole, kept), true)
+    (increased(&bound.whole, digits), true)
 }
 
 /// The next number of as many digits.

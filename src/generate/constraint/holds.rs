@@ -1,9 +1,9 @@
 //! Whether a value satisfies a schema: how `enum` and `const` meet the keywords beside them.
 
 use super::decimal::{Decimal, equal};
-use super::keywords::{NOT_ENUM, NOT_PATTERN};
+use super::keywords::{NOT_ENUM, NOT_PATTERN, count};
 use super::pattern::translated;
-use super::source::{Loc, Source, count};
+use super::source::{Loc, Source};
 use super::text::{format, has_pattern, matches};
 use crate::error::Result;
 use llguidance::derivre::RegexAst;
@@ -199,12 +199,12 @@ impl Source<'_> {
     /// takes those under one keyword.
     pub(super) fn property_places(&mut self, loc: Loc, name: &str, only: Option<&str>) -> Result<Vec<Loc>> {
         let schema = self.schema(loc);
-        let wanted = |keyword: &str| only.is_none_or(|only| only == keyword);
+        let asked = |keyword: &str| only.is_none_or(|only| only == keyword);
         let mut places = Vec::new();
         let mut named = false;
         if schema.get("properties").is_some_and(|properties| properties.get(name).is_some()) {
             named = true;
-            if wanted("properties") {
+            if asked("properties") {
                 places.push(self.child(loc, &["properties", name])?);
             }
         }
@@ -214,12 +214,12 @@ impl Source<'_> {
                 .map_err(|why| self.refuse(loc, "patternProperties", format!("{pattern:?} {why}")))?
             {
                 named = true;
-                if wanted("patternProperties") {
+                if asked("patternProperties") {
                     places.push(self.child(loc, &["patternProperties", pattern])?);
                 }
             }
         }
-        if !named && wanted("additionalProperties") && schema.get("additionalProperties").is_some() {
+        if !named && asked("additionalProperties") && schema.get("additionalProperties").is_some() {
             places.push(self.child(loc, &["additionalProperties"])?);
         }
         Ok(places)

@@ -1,6 +1,8 @@
 //! The keywords of JSON Schema as we read them: what constrains a document, what only comments on one, and what cannot be
 //! enforced. Anything else is a mistake in the schema and refused with the nearest keyword.
 
+use serde_json::Value;
+
 /// What a keyword's value must be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
@@ -32,6 +34,49 @@ pub(super) enum Kind {
     /// A list with at least one value.
     Values,
     Anything,
+}
+
+impl Kind {
+    /// Whether a value is of the kind; if not, what was expected.
+    pub(super) fn check(self, value: &Value) -> Result<(), &'static str> {
+        let is_schema = |value: &Value| value.is_object() || value.is_boolean();
+        let is_names = |value: &Value| value.as_array().is_some_and(|names| names.iter().all(Value::is_string));
+        let all = |test: &dyn Fn(&Value) -> bool| value.as_object().is_some_and(|entries| entries.values().all(test));
+        let schemas =
+            |least: usize| value.as_array().is_some_and(|list| list.len() >= least && list.iter().all(is_schema));
+        let (right, expected) = match self {
+            Kind::Schema => (is_schema(value), "a schema: an object, true or false"),
+            Kind::SchemaOrList => (is_schema(value) || schemas(0), "a schema or a list of schemas"),
+            Kind::Schemas => (schemas(1), "a list of at least one schema"),
+            Kind::SchemaMap => (all(&is_schema), "an object of schemas"),
+            Kind::Dependencies => {
+                (all(&|value| is_schema(value) || is_names(value)), "an object of schemas or lists of names")
+            }
+            Kind::NameMap => (all(&is_names), "an object of lists of names"),
+            Kind::Names => (is_names(value), "a list of names"),
+            Kind::Count => (count(value).is_some(), "a whole number of at least 0"),
+            Kind::Number => (value.is_number(), "a number"),
+            Kind::Positive => (value.as_f64().is_some_and(|value| value > 0.0), "a number above 0"),
+            Kind::NumberOrFlag => (value.is_number() || value.is_boolean(), "a number"),
+            Kind::Flag => (value.is_boolean(), "true or false"),
+            Kind::Text => (value.is_string(), "a text"),
+            Kind::Types => {
+                let known = ["null", "boolean", "integer", "number", "string", "array", "object"];
+                let one = |value: &Value| value.as_str().is_some_and(|name| known.contains(&name));
+                let several = value.as_array().is_some_and(|names| !names.is_empty() && names.iter().all(one));
+                (one(value) || several, "null, boolean, integer, number, string, array or object, or a list of these")
+            }
+            Kind::Values => (value.as_array().is_some_and(|list| !list.is_empty()), "a list of at least one value"),
+            Kind::Anything => (true, ""),
+        };
+        if right { Ok(()) } else { Err(expected) }
+    }
+}
+
+/// A count; `3.0` is one too.
+pub(super) fn count(value: &Value) -> Option<usize> {
+    let float = || value.as_f64().filter(|v| *v >= 0.0 && v.fract() == 0.0).map(|v| v.min(usize::MAX as f64) as usize);
+    value.as_u64().map(|value| value as usize).or_else(float)
 }
 
 /// What constrains a document.

@@ -2,10 +2,10 @@
 
 use super::decimal::Decimal;
 use super::holds::item_steps;
-use super::keywords::{NOT_ENUM, NOT_PATTERN};
+use super::keywords::{NOT_ENUM, NOT_PATTERN, count};
 use super::number::NumberShape;
 use super::shape::{ArrayShape, Places, Reader, Shape};
-use super::source::{Loc, count, shortened};
+use super::source::{Loc, shortened};
 use super::text::{self, TextShape};
 use crate::error::Result;
 use serde_json::{Value, json};
@@ -20,21 +20,7 @@ const MOST_WRITTEN_OUT: usize = 1_000;
 
 impl Reader<'_> {
     pub(super) fn merged(&mut self, places: &[Loc]) -> Result<Vec<Shape>> {
-        let mut types = TYPES.to_vec();
-        for &place in places {
-            let schema = self.source.schema(place);
-            if *schema == false {
-                return Ok(Vec::new());
-            }
-            let given: Vec<&str> = match schema.get("type") {
-                None => continue,
-                Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
-                Some(name) => name.as_str().into_iter().collect(),
-            };
-            types.retain(|name| {
-                given.contains(name) || (given.contains(&"number") && matches!(*name, "integer" | "fraction"))
-            });
-        }
+        let Some(types) = self.types(places) else { return Ok(Vec::new()) };
         let mut shapes = Vec::new();
         let plain: Vec<Value> = match (types.contains(&"null"), types.contains(&"boolean")) {
             (true, true) => vec![Value::Null, json!(true), json!(false)],
@@ -79,6 +65,26 @@ impl Reader<'_> {
             }
         }
         Ok(shapes)
+    }
+
+    /// The types that all places allow; `None` if one allows nothing.
+    fn types(&self, places: &[Loc]) -> Option<Vec<&'static str>> {
+        let mut types = TYPES.to_vec();
+        for &place in places {
+            let schema = self.source.schema(place);
+            if *schema == false {
+                return None;
+            }
+            let given: Vec<&str> = match schema.get("type") {
+                None => continue,
+                Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+                Some(name) => name.as_str().into_iter().collect(),
+            };
+            types.retain(|name| {
+                given.contains(name) || (given.contains(&"number") && matches!(*name, "integer" | "fraction"))
+            });
+        }
+        Some(types)
     }
 
     /// Values that our own keyword excludes.
@@ -144,46 +150,12 @@ impl Reader<'_> {
 
     /// Several where `contains` can be met at several places.
     fn arrays(&mut self, places: &[Loc], least: usize) -> Result<Vec<ArrayShape>> {
-        let (mut min, mut max) = (least, None);
-        let (mut written, mut unique) = (0, None);
-        let mut wanted: Option<(Loc, usize)> = None;
-        let mut beyond = Vec::new();
-        for &place in places {
-            let schema = self.source.schema(place);
-            let limit = |keyword: &str| schema.get(keyword).and_then(count);
-            min = min.max(limit("minItems").unwrap_or(0));
-            max = smaller(max, limit("maxItems"));
-            let list = |keyword: &str| schema.get(keyword).and_then(Value::as_array).map_or(0, Vec::len);
-            written = written.max(list("prefixItems")).max(list("items"));
-            if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
-                unique = Some(place);
-            }
-            if schema.get("contains").is_some() {
-                let needed = limit("minContains").unwrap_or(1);
-                let child = self.source.child(place, &["contains"])?;
-                if let Some(most) = limit("maxContains") {
-                    if most < needed {
-                        return Ok(Vec::new());
-                    }
-                    beyond.push(self.source.negation(child, place, "maxContains")?);
-                }
-                if needed > 0 && wanted.replace((child, needed)).is_some() {
-                    return Err(self.source.refuse(place, "contains", "cannot be enforced beside another `contains`"));
-                }
-            }
-        }
-        let place = places.first().copied().unwrap_or(0);
-        if written > MOST_WRITTEN_OUT || wanted.is_some_and(|(_, needed)| needed > MOST_WRITTEN_OUT) {
-            return Err(self.source.refuse(
-                place,
-                "contains",
-                format!("or `prefixItems` makes more than {MOST_WRITTEN_OUT} items of their own"),
-            ));
-        }
+        let Some(limits) = self.list_limits(places, least)? else { return Ok(Vec::new()) };
+        let ListLimits { min, max, written, unique, contained, beyond } = limits;
         let mut shapes = Vec::new();
         // What must be contained stands together, after each number of the items that have places of their own.
-        for before in 0..=if wanted.is_some() { written } else { 0 } {
-            let (child, needed) = wanted.unwrap_or((0, 0));
+        for before in 0..=if contained.is_some() { written } else { 0 } {
+            let (child, needed) = contained.unwrap_or((0, 0));
             let mut shape =
                 ArrayShape { min: min.max(if needed > 0 { before + needed } else { 0 }), max, ..Default::default() };
             for index in 0..written.max(before + needed) {
@@ -203,6 +175,40 @@ impl Reader<'_> {
         }
         shapes.retain(|shape| shape.max.is_none_or(|most| shape.min <= most));
         Ok(shapes)
+    }
+
+    /// `None`: there is no such list.
+    fn list_limits(&mut self, places: &[Loc], least: usize) -> Result<Option<ListLimits>> {
+        let mut limits = ListLimits { min: least, ..Default::default() };
+        for &place in places {
+            let schema = self.source.schema(place);
+            let limit = |keyword: &str| schema.get(keyword).and_then(count);
+            limits.min = limits.min.max(limit("minItems").unwrap_or(0));
+            limits.max = smaller(limits.max, limit("maxItems"));
+            let list = |keyword: &str| schema.get(keyword).and_then(Value::as_array).map_or(0, Vec::len);
+            limits.written = limits.written.max(list("prefixItems")).max(list("items"));
+            if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
+                limits.unique = Some(place);
+            }
+            if schema.get("contains").is_some() {
+                let needed = limit("minContains").unwrap_or(1);
+                let child = self.source.child(place, &["contains"])?;
+                if let Some(most) = limit("maxContains") {
+                    if most < needed {
+                        return Ok(None);
+                    }
+                    limits.beyond.push(self.source.negation(child, place, "maxContains")?);
+                }
+                if needed > 0 && limits.contained.replace((child, needed)).is_some() {
+                    return Err(self.source.refuse(place, "contains", "cannot be enforced beside another `contains`"));
+                }
+            }
+        }
+        if limits.written > MOST_WRITTEN_OUT || limits.contained.is_some_and(|(_, needed)| needed > MOST_WRITTEN_OUT) {
+            let why = format!("or `prefixItems` makes more than {MOST_WRITTEN_OUT} items of their own");
+            return Err(self.source.refuse(places.first().copied().unwrap_or(0), "contains", why));
+        }
+        Ok(Some(limits))
     }
 
     fn item(&mut self, places: &[Loc], index: usize) -> Result<Places> {
@@ -253,6 +259,21 @@ impl Reader<'_> {
         shape.distinct = Some(values);
         Ok(())
     }
+}
+
+/// What the keywords of lists ask for, of all places together.
+#[derive(Default)]
+struct ListLimits {
+    min: usize,
+    max: Option<usize>,
+    /// Items with places of their own.
+    written: usize,
+    /// Where `uniqueItems` stands.
+    unique: Option<Loc>,
+    /// What must be contained, and how often.
+    contained: Option<(Loc, usize)>,
+    /// What all other items must be, since what is contained has a limit.
+    beyond: Vec<Loc>,
 }
 
 pub(super) fn ordered(mut places: Places) -> Places {

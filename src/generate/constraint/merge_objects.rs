@@ -1,8 +1,9 @@
 //! Objects of several places: which members there are, and of which names.
 
+use super::keywords::count;
 use super::merge::{ordered, smaller};
 use super::shape::{FreeMembers, Member, ObjectShape, Reader, Shape};
-use super::source::{Loc, count};
+use super::source::Loc;
 use super::text::TextShape;
 use crate::error::Result;
 use serde_json::{Value, json};
@@ -63,6 +64,12 @@ impl Reader<'_> {
             }
         }
         shape.free = kinds;
+        self.check_free_names(&shape, places)?;
+        Ok(Some(shape).filter(|shape| shape.max.is_none_or(|most| shape.min <= most)))
+    }
+
+    /// Free names may repeat, so only one of them counts for certain.
+    fn check_free_names(&self, shape: &ObjectShape, places: &[Loc]) -> Result<()> {
         if !shape.free.is_empty() && shape.min > shape.named.len() + 1 {
             let place = places.first().copied().unwrap_or(0);
             let why = format!(
@@ -73,7 +80,7 @@ impl Reader<'_> {
             );
             return Err(self.source.refuse(place, "minProperties", why));
         }
-        Ok(Some(shape).filter(|shape| shape.max.is_none_or(|most| shape.min <= most)))
+        Ok(())
     }
 
     /// The kinds of members beyond the named ones: by which patterns their names match. Names that a rule lists are named.

@@ -4,7 +4,7 @@
 //! schema → source, keywords   places that are checked and found
 //!        → shape, merge       what documents look like, type by type
 //!          (negation, holds; number, decimal, text, pattern)
-//!        → grammar, rules     rules of bytes
+//!        → grammar, rules     rules of bytes (grammar_lists, grammar_objects)
 //!        → engine             llguidance, for masks
 //!        → way_out            how a document ends soonest (paths, automaton)
 //! ```
@@ -18,6 +18,8 @@ mod digits;
 mod disjoint;
 mod engine;
 mod grammar;
+mod grammar_lists;
+mod grammar_objects;
 mod holds;
 mod keywords;
 mod merge;

@@ -157,9 +157,9 @@ impl Stated {
         let refuse = |err: Error| err.with("tensor", &name).with("found_shape", &dimensions);
         let Some(dtype) = ggml::type_of(type_id) else {
             return Err(refuse(unsupported(format!(
-                "tensor {name} is stored as {}; supported are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q2_K to \
-                 Q6_K",
-                type_name(type_id)
+                "tensor {name} is stored as {}; supported are {}",
+                ggml::type_name(type_id),
+                ggml::SUPPORTED
             ))));
         };
         let shape: Option<Vec<usize>> =
@@ -173,7 +173,7 @@ impl Stated {
         let Some((shape, row_bytes, len)) = extent else {
             return Err(refuse(bad(format!(
                 "tensor {name} of type {} has dimensions {dimensions:?}",
-                type_name(type_id)
+                ggml::type_name(type_id)
             ))));
         };
         let start = data.checked_add(offset);
@@ -186,39 +186,6 @@ impl Stated {
             )))),
         }
     }
-}
-
-fn type_name(id: u32) -> String {
-    const NAMES: [(u32, &str); 26] = [
-        (0, "F32"),
-        (1, "F16"),
-        (2, "Q4_0"),
-        (3, "Q4_1"),
-        (6, "Q5_0"),
-        (7, "Q5_1"),
-        (8, "Q8_0"),
-        (9, "Q8_1"),
-        (10, "Q2_K"),
-        (11, "Q3_K"),
-        (12, "Q4_K"),
-        (13, "Q5_K"),
-        (14, "Q6_K"),
-        (15, "Q8_K"),
-        (16, "IQ2_XXS"),
-        (17, "IQ2_XS"),
-        (18, "IQ3_XXS"),
-        (19, "IQ1_S"),
-        (20, "IQ4_NL"),
-        (21, "IQ3_S"),
-        (22, "IQ2_S"),
-        (23, "IQ4_XS"),
-        (29, "IQ1_M"),
-        (30, "BF16"),
-        (34, "TQ1_0"),
-        (35, "TQ2_0"),
-    ];
-    let known = NAMES.iter().find(|(known, _)| *known == id);
-    known.map_or_else(|| format!("ggml type {id}"), |(_, name)| (*name).to_owned())
 }
 
 fn bad(message: String) -> Error {

@@ -2,7 +2,6 @@
 
 use super::writer::Writer;
 use super::*;
-use crate::model::LoraStack;
 use crate::model::test_support::*;
 use crate::tensor::testing::{flat, relative_error};
 use serde_json::Value;
@@ -114,7 +113,7 @@ fn really_trained_models_give_the_known_text() {
             let last = flat(&all.part(prompt.len() - 1..prompt.len()).unwrap());
             let scale = top[0].1;
             let worst = top.iter().map(|(id, logit)| (last[*id] - logit).abs() / scale).fold(0.0, f32::max);
-            let text = greedy(&decoder, &prompt, known.len(), &LoraStack::none());
+            let text = likeliest(&decoder, &prompt, &known);
             let same = text.iter().zip(&known).take_while(|(a, b)| a == b).count();
             println!("{model} {dtype}: logits differ by {worst:.1e}, {same} of {} greedy tokens the same", known.len());
             println!("  kept: {:?} {:?}", decoder.weight_types().types, decoder.weight_types().notes());

@@ -19,9 +19,9 @@ pub(crate) struct Dropout {
 /// `x · mask / (1 − p)`; `None` where that is `x`.
 pub(super) fn apply(dropout: Option<Dropout>, x: &Matrix) -> Result<Option<Matrix>> {
     let Some(Dropout { p, seed }) = dropout.filter(|d| d.p > 0.0) else { return Ok(None) };
-    let kept = (1.0 / (1.0 - p)) as f32;
+    let scale = (1.0 / (1.0 - p)) as f32;
     let threshold = (p * f64::from(u32::MAX)) as u32;
-    let factor = move |index: usize| if hash(seed, index) < threshold { 0.0 } else { kept };
+    let factor = move |index: usize| if hash(seed, index) < threshold { 0.0 } else { scale };
     let Some(xs) = x.as_slice() else {
         let mask = Matrix::new(x.rows(), x.cols(), (0..x.len()).map(factor).collect(), &x.device())?;
         return Ok(Some(Matrix::of_tensor(&(x.tensor()? * mask.tensor()?)?)?));

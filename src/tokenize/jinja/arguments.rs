@@ -1,7 +1,14 @@
 //! What a function, filter or test is called with.
 
 use super::Fault;
+use super::run::Run;
 use super::value::Value;
+
+/// A filter: what it is called as, since some are one function, what stands before the `|`, and the rest.
+pub(super) type Filter = fn(&Run, name: &str, Value, Args) -> Result<Value, Fault>;
+
+/// A method of a string, likewise.
+pub(super) type TextMethod = fn(&Run, name: &str, of: &str, Args) -> Result<Value, Fault>;
 
 #[derive(Default, Clone)]
 pub(super) struct Args {
@@ -54,6 +61,11 @@ pub(super) fn text(value: Option<Value>) -> Result<Option<std::sync::Arc<str>>, 
         Some(Value::Text(text)) => Ok(Some(text)),
         Some(other) => Err(Fault::of(format!("expected a string, found {}", other.defined()?.kind()))),
     }
+}
+
+/// A text that has to be given.
+pub(super) fn required(value: Option<Value>) -> Result<std::sync::Arc<str>, Fault> {
+    text(value)?.ok_or_else(|| Fault::of("expected a string"))
 }
 
 /// A flag, false if not given.

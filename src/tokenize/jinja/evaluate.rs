@@ -3,7 +3,6 @@
 use super::Fault;
 use super::arguments::Args;
 use super::ast::{Arguments, Comparison, Expr, Filter, Kind, Unary};
-use super::names::is_method;
 use super::run::Run;
 use super::value::{Callable, Frame, Loop, Value};
 use super::{globals, is_tests, methods, operators, subscript};
@@ -33,14 +32,9 @@ impl Run {
                 let entry = |(key, value): &(Expr, Expr)| Ok((self.value(key, frame)?, self.value(value, frame)?));
                 self.dict(entries.iter().map(entry).collect::<Result<_, Fault>>()?)
             }
-            Kind::Unary(operator, of) => {
-                let value = self.value(of, frame)?;
-                match operator {
-                    Unary::Not => Ok(Value::Bool(!value.is_true())),
-                    Unary::Negative => operators::negative(&value),
-                    Unary::Positive => operators::positive(&value),
-                }
-            }
+            Kind::Unary(Unary::Not, of) => Ok(Value::Bool(!self.value(of, frame)?.is_true())),
+            Kind::Unary(Unary::Negative, of) => operators::negative(&self.value(of, frame)?),
+            Kind::Unary(Unary::Positive, of) => operators::positive(&self.value(of, frame)?),
             Kind::Binary(operator, left, right) => {
                 let (left, right) = (self.value(left, frame)?, self.value(right, frame)?);
                 operators::binary(self, *operator, &left, &right)
@@ -131,7 +125,7 @@ impl Run {
             // What `groupby` gives.
             return Ok(list.items[at].clone());
         }
-        if is_method(of, name) {
+        if of.has_method(name) {
             return Ok(Value::Callable(Rc::new(Callable::Method(of.clone(), name.to_owned()))));
         }
         let Value::Dict(dict) = of else { return Ok(missing(of, name)) };
@@ -202,7 +196,7 @@ impl Run {
         args.named.extend(caller.map(|caller| ("caller".to_owned(), caller)));
         let result = match method {
             // The usual case, without a value for the method itself.
-            Some((of, name)) if is_method(&of, name) => methods::call(self, &of, name, args),
+            Some((of, name)) if of.has_method(name) => methods::call(self, &of, name, args),
             Some((of, name)) => self.attribute(&of, name).and_then(|callee| self.call(&callee, args)),
             None => self.value(callee, frame).and_then(|callee| self.call(&callee, args)),
         };

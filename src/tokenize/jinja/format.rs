@@ -6,6 +6,8 @@ use super::format_spec::{MOST_DIGITS, Spec, digits};
 use super::run::Run;
 use super::subscript;
 use super::value::Value;
+use std::slice::Iter;
+use std::str::Chars;
 use std::sync::Arc;
 
 /// `pattern % values`.
@@ -20,35 +22,50 @@ pub(super) fn percent(run: &Run, pattern: &str, values: &Value) -> Result<Value,
     let mut by_name = false;
     while let Some(at) = rest.find('%') {
         push(run, &mut out, &rest[..at])?;
-        let mut spec = Spec::default();
-        let mut chars = rest[at + 1..].chars();
+        let mut directive = Directive::read(run, &rest[at + 1..], values, &mut positional)?;
+        rest = directive.rest;
+        by_name |= directive.named.is_some();
+        if directive.kind == '%' {
+            push(run, &mut out, "%")?;
+            continue;
+        }
+        let value = match directive.named {
+            Some(value) => value,
+            None => positional.next().cloned().ok_or_else(|| Fault::of("not enough arguments for format string"))?,
+        };
+        let written = percent_value(run, directive.kind, &mut directive.spec, &value)?;
+        push(run, &mut out, &written)?;
+    }
+    push(run, &mut out, rest)?;
+    if positional.next().is_some() && !by_name && !matches!(values, Value::Dict(_)) {
+        return Err(Fault::of("not all arguments converted during string formatting"));
+    }
+    Ok(Value::Text(out.into()))
+}
+
+/// What follows a `%`: `(name)`, flags, a width, a precision and the letter of its kind.
+struct Directive<'p> {
+    named: Option<Value>,
+    spec: Spec,
+    kind: char,
+    /// The pattern after it.
+    rest: &'p str,
+}
+
+impl<'p> Directive<'p> {
+    fn read(run: &Run, after: &'p str, values: &Value, positional: &mut Iter<'_, Value>) -> Result<Self, Fault> {
+        let mut chars = after.chars();
         let mut named = None;
-        if let Some(inside) = chars.as_str().strip_prefix('(') {
+        if let Some(inside) = after.strip_prefix('(') {
             let (name, after) = inside.split_once(')').ok_or_else(|| Fault::of("incomplete format key"))?;
-            by_name = true;
             let value = values.entry(run, &run.text(name)?)?;
             named = Some(value.ok_or_else(|| Fault::of(format!("the format key '{name}' is not given")))?);
             chars = after.chars();
         }
-        let starred = |positional: &mut std::slice::Iter<'_, Value>| -> Result<i64, Fault> {
-            positional.next().and_then(Value::as_int).ok_or_else(|| Fault::of("* wants int"))
-        };
-        let mut next = chars.next();
-        while let Some(c) = next.filter(|c| "-+ 0#".contains(*c)) {
-            match c {
-                '-' => spec.align = Some('<'),
-                '0' if spec.align.is_none() => (spec.fill, spec.align) = (Some('0'), Some('=')),
-                '0' => {}
-                '#' => spec.alternate = true,
-                sign => spec.sign = Some(sign),
-            }
-            next = chars.next();
-        }
-        if spec.align == Some('<') {
-            spec.fill = None;
-        }
+        let mut spec = Spec::default();
+        let mut next = flags(&mut spec, &mut chars);
         if next == Some('*') {
-            let width = starred(&mut positional)?;
+            let width = starred(positional)?;
             spec.align = if width < 0 { Some('<') } else { spec.align };
             spec.width = usize::try_from(width.unsigned_abs()).unwrap_or(usize::MAX);
             next = chars.next();
@@ -59,7 +76,7 @@ pub(super) fn percent(run: &Run, pattern: &str, values: &Value) -> Result<Value,
             next = chars.next();
             let precision;
             if next == Some('*') {
-                precision = usize::try_from(starred(&mut positional)?).unwrap_or(0);
+                precision = usize::try_from(starred(positional)?).unwrap_or(0);
                 next = chars.next();
             } else {
                 (precision, next) = digits(next, &mut chars);
@@ -70,23 +87,32 @@ pub(super) fn percent(run: &Run, pattern: &str, values: &Value) -> Result<Value,
             next = chars.next();
         }
         let kind = next.ok_or_else(|| Fault::of("incomplete format"))?;
-        rest = chars.as_str();
-        if kind == '%' {
-            push(run, &mut out, "%")?;
-            continue;
+        Ok(Directive { named, spec, kind, rest: chars.as_str() })
+    }
+}
+
+/// Takes the flags, and what follows them.
+fn flags(spec: &mut Spec, chars: &mut Chars) -> Option<char> {
+    let mut next = chars.next();
+    while let Some(c) = next.filter(|c| "-+ 0#".contains(*c)) {
+        match c {
+            '-' => spec.align = Some('<'),
+            '0' if spec.align.is_none() => (spec.fill, spec.align) = (Some('0'), Some('=')),
+            '0' => {}
+            '#' => spec.alternate = true,
+            sign => spec.sign = Some(sign),
         }
-        let value = match named {
-            Some(value) => value,
-            None => positional.next().cloned().ok_or_else(|| Fault::of("not enough arguments for format string"))?,
-        };
-        let written = percent_value(run, kind, &mut spec, &value)?;
-        push(run, &mut out, &written)?;
+        next = chars.next();
     }
-    push(run, &mut out, rest)?;
-    if positional.next().is_some() && !by_name && !matches!(values, Value::Dict(_)) {
-        return Err(Fault::of("not all arguments converted during string formatting"));
+    if spec.align == Some('<') {
+        spec.fill = None;
     }
-    Ok(Value::Text(out.into()))
+    next
+}
+
+/// The number that stands for a `*`.
+fn starred(positional: &mut Iter<'_, Value>) -> Result<i64, Fault> {
+    positional.next().and_then(Value::as_int).ok_or_else(|| Fault::of("* wants int"))
 }
 
 fn percent_value(run: &Run, kind: char, spec: &mut Spec, value: &Value) -> Result<String, Fault> {

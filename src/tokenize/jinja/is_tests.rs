@@ -2,7 +2,6 @@
 
 use super::Fault;
 use super::arguments::Args;
-use super::names::is_filter;
 use super::operators;
 use super::run::Run;
 use super::value::Value;
@@ -95,7 +94,7 @@ pub(super) fn test(run: &Run, name: &str, value: &Value, args: Args) -> Result<b
         "odd" => !remainder(2)?,
         "true" => matches!(value, Value::Bool(true)),
         "false" => matches!(value, Value::Bool(false)),
-        "filter" => is_filter(&name_of()?),
+        "filter" => run.filter_named(&name_of()?).is_some(),
         "test" => is_known(&name_of()?),
         "float" => matches!(value, Value::Float(_)),
         "integer" => matches!(value, Value::Int(_)),

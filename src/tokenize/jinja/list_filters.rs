@@ -1,8 +1,7 @@
 //! Filters on lists and dicts.
 
 use super::Fault;
-use super::arguments::{Args, count, flag, text};
-use super::names::is_filter;
+use super::arguments::{Args, Filter, count, flag, text};
 use super::run::Run;
 use super::sorting::sort_by;
 use super::value::Value;
@@ -10,92 +9,97 @@ use super::{is_tests, operators, subscript, text_methods};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-pub(super) fn apply(run: &Run, name: &str, value: Value, args: Args) -> Result<Value, Fault> {
-    match name {
-        "first" | "last" => {
-            let [] = args.bind([])?;
-            let items = value.iterate(run)?;
-            let item = if name == "first" { items.first() } else { items.last() };
-            Ok(item.cloned().unwrap_or_else(|| Value::Undefined(format!("No {name} item, sequence was empty.").into())))
-        }
-        "list" => {
-            let [] = args.bind([])?;
-            run.list(value.iterate(run)?)
-        }
-        "reverse" => {
-            let [] = args.bind([])?;
-            if let Value::Text(text) = &value {
-                return run.text(text.chars().rev().collect::<String>());
-            }
-            let mut items = value.iterate(run)?;
-            items.reverse();
-            run.list(items)
-        }
-        "join" => {
-            let [separator, attribute] = args.bind(["d", "attribute"])?;
-            let separator = separator.map_or_else(|| Ok(Arc::from("")), |separator| separator.to_text(run))?;
-            let items = value.iterate(run)?;
-            let of = attribute_of(attribute);
-            let items: Vec<_> = items.iter().map(|item| of(run, item)).collect::<Result<_, _>>()?;
-            text_methods::join(run, &items, &separator)
-        }
-        "map" => map(run, &value, args),
-        "select" | "reject" | "selectattr" | "rejectattr" => select(run, name, &value, args),
-        "sort" => {
-            let [reverse, cased, attribute] = args.bind(["reverse", "case_sensitive", "attribute"])?;
-            sort(run, value.iterate(run)?, flag(reverse), flag(cased), attribute)
-        }
-        "unique" => {
-            let [cased, attribute] = args.bind(["case_sensitive", "attribute"])?;
-            let of = attribute_of(attribute);
-            let (mut kept, mut keys) = (Vec::new(), Vec::<Value>::new());
-            for item in value.iterate(run)? {
-                let key = folded(run, of(run, &item)?, flag(cased.clone()))?;
-                let mut known = keys.iter();
-                if !known.try_fold(false, |found, known| Ok::<_, Fault>(found || known.equals(run, &key)?))? {
-                    keys.push(key);
-                    kept.push(item);
-                }
-            }
-            run.list(kept)
-        }
-        "min" | "max" => {
-            let [cased, attribute] = args.bind(["case_sensitive", "attribute"])?;
-            let of = attribute_of(attribute);
-            let mut best: Option<(Value, Value)> = None;
-            for item in value.iterate(run)? {
-                let key = folded(run, of(run, &item)?, flag(cased.clone()))?;
-                let better = match &best {
-                    None => true,
-                    Some((known, _)) => {
-                        key.order(run, known)? == if name == "min" { Ordering::Less } else { Ordering::Greater }
-                    }
-                };
-                if better {
-                    best = Some((key, item));
-                }
-            }
-            Ok(best
-                .map_or_else(|| Value::Undefined("No aggregated item, sequence was empty.".into()), |(_, item)| item))
-        }
-        "sum" => {
-            let [attribute, start] = args.bind(["attribute", "start"])?;
-            let of = attribute_of(attribute);
-            let add = |sum: Value, item: &Value| operators::binary(run, super::ast::Binary::Add, &sum, &of(run, item)?);
-            value.iterate(run)?.iter().try_fold(start.unwrap_or(Value::Int(0)), add)
-        }
-        "batch" => {
-            let [size, fill] = args.bind(["linecount", "fill_with"])?;
-            batch(run, value.iterate(run)?, count(size, 0)?, fill)
-        }
-        "slice" => {
-            let [slices, fill] = args.bind(["slices", "fill_with"])?;
-            slices_of(run, &value.iterate(run)?, count(slices, 0)?, fill)
-        }
-        "dictsort" => dictsort(run, &value, args),
-        "groupby" => groupby(run, &value, args),
-        other => Err(Fault::of(format!("there is no filter `{other}`"))),
+pub(super) const FILTERS: &[(&str, Filter)] = &[
+    ("batch", batch),
+    ("dictsort", dictsort),
+    ("first", first_or_last),
+    ("groupby", groupby),
+    ("join", join),
+    ("last", first_or_last),
+    ("list", list),
+    ("map", map),
+    ("max", min_or_max),
+    ("min", min_or_max),
+    ("reject", select),
+    ("rejectattr", select),
+    ("reverse", reverse),
+    ("select", select),
+    ("selectattr", select),
+    ("slice", slice),
+    ("sort", sort),
+    ("sum", sum),
+    ("unique", unique),
+];
+
+fn first_or_last(run: &Run, name: &str, value: Value, args: Args) -> Result<Value, Fault> {
+    let [] = args.bind([])?;
+    let items = value.iterate(run)?;
+    let item = if name == "first" { items.first() } else { items.last() };
+    Ok(item.cloned().unwrap_or_else(|| Value::Undefined(format!("No {name} item, sequence was empty.").into())))
+}
+
+fn list(run: &Run, _: &str, value: Value, args: Args) -> Result<Value, Fault> {
+    let [] = args.bind([])?;
+    run.list(value.iterate(run)?)
+}
+
+fn reverse(run: &Run, _: &str, value: Value, args: Args) -> Result<Value, Fault> {
+    let [] = args.bind([])?;
+    if let Value::Text(text) = &value {
+        return run.text(text.chars().rev().collect::<String>());
     }
+    let mut items = value.iterate(run)?;
+    items.reverse();
+    run.list(items)
+}
+
+fn join(run: &Run, _: &str, value: Value, args: Args) -> Result<Value, Fault> {
+    let [separator, attribute] = args.bind(["d", "attribute"])?;
+    let separator = separator.map_or_else(|| Ok(Arc::from("")), |separator| separator.to_text(run))?;
+    let items = value.iterate(run)?;
+    let of = attribute_of(attribute);
+    let items: Vec<_> = items.iter().map(|item| of(run, item)).collect::<Result<_, _>>()?;
+    text_methods::joined(run, &items, &separator)
+}
+
+fn unique(run: &Run, _: &str, value: Value, args: Args) -> Result<Value, Fault> {
+    let [cased, attribute] = args.bind(["case_sensitive", "attribute"])?;
+    let of = attribute_of(attribute);
+    let (mut first, mut keys) = (Vec::new(), Vec::<Value>::new());
+    for item in value.iterate(run)? {
+        let key = folded(run, of(run, &item)?, flag(cased.clone()))?;
+        let mut known = keys.iter();
+        if !known.try_fold(false, |found, known| Ok::<_, Fault>(found || known.equals(run, &key)?))? {
+            keys.push(key);
+            first.push(item);
+        }
+    }
+    run.list(first)
+}
+
+fn min_or_max(run: &Run, name: &str, value: Value, args: Args) -> Result<Value, Fault> {
+    let [cased, attribute] = args.bind(["case_sensitive", "attribute"])?;
+    let of = attribute_of(attribute);
+    let better = if name == "min" { Ordering::Less } else { Ordering::Greater };
+    let mut best: Option<(Value, Value)> = None;
+    for item in value.iterate(run)? {
+        let key = folded(run, of(run, &item)?, flag(cased.clone()))?;
+        let is_better = match &best {
+            None => true,
+            Some((known, _)) => key.order(run, known)? == better,
+        };
+        if is_better {
+            best = Some((key, item));
+        }
+    }
+    Ok(best.map_or_else(|| Value::Undefined("No aggregated item, sequence was empty.".into()), |(_, item)| item))
+}
+
+fn sum(run: &Run, _: &str, value: Value, args: Args) -> Result<Value, Fault> {
+    let [attribute, start] = args.bind(["attribute", "start"])?;
+    let of = attribute_of(attribute);
+    let add = |sum: Value, item: &Value| operators::binary(run, super::ast::Binary::Add, &sum, &of(run, item)?);
+    value.iterate(run)?.iter().try_fold(start.unwrap_or(Value::Int(0)), add)
 }
 
 /// What `attribute=` names: `a`, `a.b`, `0`; without it, the item itself.
@@ -128,7 +132,7 @@ fn folded(run: &Run, value: Value, cased: bool) -> Result<Value, Fault> {
     }
 }
 
-fn map(run: &Run, value: &Value, mut args: Args) -> Result<Value, Fault> {
+fn map(run: &Run, _: &str, value: Value, mut args: Args) -> Result<Value, Fault> {
     let items = value.iterate(run)?;
     let named = |args: &mut Args, name: &str| {
         args.named.iter().position(|(known, _)| known == name).map(|at| args.named.remove(at).1)
@@ -146,17 +150,15 @@ fn map(run: &Run, value: &Value, mut args: Args) -> Result<Value, Fault> {
     } else {
         let name =
             text(Some(args.positional.remove(0)))?.ok_or_else(|| Fault::of("map requires the name of a filter"))?;
-        if !is_filter(&name) {
-            return Err(Fault::of(format!("there is no filter `{name}`")));
-        }
+        let filter = run.filter_named(&name).ok_or_else(|| Fault::of(format!("there is no filter `{name}`")))?;
         for item in items {
-            mapped.push(run.nested(|| run.filter(&name, item, args.clone()))?);
+            mapped.push(run.nested(|| filter(run, &name, item, args.clone()))?);
         }
     }
     run.list(mapped)
 }
 
-fn select(run: &Run, name: &str, value: &Value, mut args: Args) -> Result<Value, Fault> {
+fn select(run: &Run, name: &str, value: Value, mut args: Args) -> Result<Value, Fault> {
     let of = match name.ends_with("attr") {
         true if args.positional.is_empty() => return Err(Fault::of("Missing parameter for attribute name")),
         true => attribute_of(Some(args.positional.remove(0))),
@@ -184,7 +186,9 @@ fn select(run: &Run, name: &str, value: &Value, mut args: Args) -> Result<Value,
     run.list(kept)
 }
 
-fn sort(run: &Run, items: Vec<Value>, reverse: bool, cased: bool, attribute: Option<Value>) -> Result<Value, Fault> {
+fn sort(run: &Run, _: &str, value: Value, args: Args) -> Result<Value, Fault> {
+    let [reverse, cased, attribute] = args.bind(["reverse", "case_sensitive", "attribute"])?;
+    let (items, reverse, cased) = (value.iterate(run)?, flag(reverse), flag(cased));
     // Several attributes, `"a,b"`, are compared one after another.
     let attributes: Vec<Option<Value>> = match &attribute {
         Some(Value::Text(names)) => {
@@ -208,7 +212,9 @@ fn sort(run: &Run, items: Vec<Value>, reverse: bool, cased: bool, attribute: Opt
     run.list(keyed.into_iter().map(|(_, item)| item).collect())
 }
 
-fn batch(run: &Run, items: Vec<Value>, size: usize, fill: Option<Value>) -> Result<Value, Fault> {
+fn batch(run: &Run, _: &str, value: Value, args: Args) -> Result<Value, Fault> {
+    let [size, fill] = args.bind(["linecount", "fill_with"])?;
+    let (items, size) = (value.iterate(run)?, count(size, 0)?);
     if size == 0 {
         return Err(Fault::of("batch needs a size of at least 1"));
     }
@@ -224,14 +230,16 @@ fn batch(run: &Run, items: Vec<Value>, size: usize, fill: Option<Value>) -> Resu
     run.list(batches)
 }
 
-fn slices_of(run: &Run, items: &[Value], slices: usize, fill: Option<Value>) -> Result<Value, Fault> {
+fn slice(run: &Run, _: &str, value: Value, args: Args) -> Result<Value, Fault> {
+    let [slices, fill] = args.bind(["slices", "fill_with"])?;
+    let (items, slices) = (value.iterate(run)?, count(slices, 0)?);
     if slices == 0 {
         return Err(Fault::of("slice needs at least 1 slice"));
     }
     run.room_for(slices)?;
     let (each, extra) = (items.len() / slices, items.len() % slices);
     let mut parts = Vec::with_capacity(slices);
-    let mut rest = items;
+    let mut rest = &items[..];
     for at in 0..slices {
         let (part, after) = rest.split_at(each + usize::from(at < extra));
         rest = after;
@@ -246,9 +254,9 @@ fn slices_of(run: &Run, items: &[Value], slices: usize, fill: Option<Value>) -> 
     run.list(parts)
 }
 
-fn dictsort(run: &Run, value: &Value, args: Args) -> Result<Value, Fault> {
+fn dictsort(run: &Run, _: &str, value: Value, args: Args) -> Result<Value, Fault> {
     let [cased, by, reverse] = args.bind(["case_sensitive", "by", "reverse"])?;
-    let Value::Dict(dict) = value else { return Err(Fault::of("dictsort needs a dict")) };
+    let Value::Dict(dict) = &value else { return Err(Fault::of("dictsort needs a dict")) };
     let by_value = match text(by)?.as_deref() {
         None | Some("key") => false,
         Some("value") => true,
@@ -268,7 +276,7 @@ fn dictsort(run: &Run, value: &Value, args: Args) -> Result<Value, Fault> {
 }
 
 /// Groups as pairs of the attribute and the items that have it.
-fn groupby(run: &Run, value: &Value, args: Args) -> Result<Value, Fault> {
+fn groupby(run: &Run, _: &str, value: Value, args: Args) -> Result<Value, Fault> {
     let [attribute, default, cased] = args.bind(["attribute", "default", "case_sensitive"])?;
     let attribute = attribute.ok_or_else(|| Fault::of("groupby needs an attribute"))?;
     let of = attribute_or(Some(attribute), default);

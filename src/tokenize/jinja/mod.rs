@@ -22,16 +22,21 @@ mod json;
 mod lexer;
 mod list_filters;
 mod methods;
-mod names;
 mod operators;
 mod parser;
 mod run;
 mod sorting;
+mod statements;
 mod subscript;
 mod text;
+mod text_case;
+mod text_filters;
 mod text_methods;
+mod text_parts;
 mod value;
 
+#[cfg(test)]
+mod harm;
 #[cfg(test)]
 mod tests;
 

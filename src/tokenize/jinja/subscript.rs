@@ -2,7 +2,6 @@
 
 use super::Fault;
 use super::arguments::integer;
-use super::names::is_method;
 use super::run::Run;
 use super::value::Value;
 
@@ -24,7 +23,7 @@ pub(super) fn item(run: &Run, of: &Value, index: &Value) -> Result<Value, Fault>
         }
         (Value::Dict(_), _) => match (of.entry(run, index)?, index) {
             (Some(value), _) => Ok(value),
-            (None, Value::Text(name)) if is_method(of, name) => run.attribute(of, name),
+            (None, Value::Text(name)) if of.has_method(name) => run.attribute(of, name),
             (None, _) => missing(),
         },
         (_, None) if index.as_text().is_some() => run.attribute(of, index.as_text().map_or("", |name| name)),

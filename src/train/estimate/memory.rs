@@ -36,7 +36,7 @@ pub(crate) struct Decision {
 /// What the largest pass holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Pass {
-    activations: u64,
+    saved: u64,
     /// One layer's backward, one layer of a validation, or the logits, whichever is most.
     temporaries: u64,
     /// The hidden states of trained tokens and a chunk of logits.
@@ -52,9 +52,9 @@ impl MemoryEstimate {
             let training = workload.training.iter().map(|&batch| decoder.training_memory(batch, checkpoint));
             let largest = training.max_by_key(|pass| pass.peak()).unwrap_or_default();
             let validation = workload.validation.iter().map(|&batch| decoder.evaluation_memory(batch).peak());
-            let beyond = validation.max().unwrap_or(0).saturating_sub(largest.activations);
+            let beyond = validation.max().unwrap_or(0).saturating_sub(largest.saved);
             let temporaries = largest.backward.max(largest.loss).max(beyond);
-            Pass { activations: largest.activations, temporaries, logits: largest.loss }
+            Pass { saved: largest.saved, temporaries, logits: largest.loss }
         };
         // Beside weight, gradient and two moments: the adapter as it began, the best one, that of the best fold, and the
         // gradients of a micro-batch that is to be added.
@@ -77,8 +77,8 @@ impl MemoryEstimate {
 
     /// Bytes at the peak.
     pub(crate) fn peak(&self, checkpoint: bool) -> u64 {
-        let Pass { activations, temporaries, .. } = self.pass(checkpoint);
-        self.weights + self.workspace + self.adapter + activations + temporaries
+        let Pass { saved, temporaries, .. } = self.pass(checkpoint);
+        self.weights + self.workspace + self.adapter + saved + temporaries
     }
 
     /// Whether layers are to be run again in place of keeping their activations, and whether that is enough.
@@ -128,13 +128,13 @@ impl MemoryEstimate {
 
     /// The parts, as the host sees them.
     pub(crate) fn json(&self, checkpoint: bool) -> Value {
-        let Pass { activations, temporaries, logits } = self.pass(checkpoint);
+        let Pass { saved, temporaries, logits } = self.pass(checkpoint);
         json!({
             "peak_bytes": self.peak(checkpoint),
             "weights_bytes": self.weights,
             "workspace_bytes": self.workspace,
             "adapter_bytes": self.adapter,
-            "activations_bytes": activations,
+            "activations_bytes": saved,
             "temporaries_bytes": temporaries,
             "logits_bytes": logits,
             "without_checkpointing_bytes": self.peak(false),

@@ -161,7 +161,7 @@ fn refusal(path: &Path, what: &str, found: &[OsString]) -> Error {
 
 /// What the names of files say about a folder.
 fn kind_of(names: &[OsString]) -> &'static str {
-    let any = |wanted: &dyn Fn(&str) -> bool| names.iter().any(|name| wanted(&name.to_string_lossy().to_lowercase()));
+    let any = |matches: &dyn Fn(&str) -> bool| names.iter().any(|name| matches(&name.to_string_lossy().to_lowercase()));
     if any(&|name| name == "adapter_config.json") {
         "an adapter"
     } else if any(&|name| name.ends_with(".safetensors") || name.ends_with(".gguf") || name == "tokenizer.json") {
