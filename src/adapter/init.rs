@@ -38,11 +38,11 @@ impl Adapter {
             let a: Vec<f32> = (0..target.r * in_features).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * bound).collect();
             weights.push((
                 target.site,
-                LoraWeights {
-                    a: Arc::new(Matrix::new(target.r, in_features, a, &base.device)?),
-                    b: Arc::new(Matrix::zeros(out_features, target.r, &base.device)?),
-                    scaling: target.scaling,
-                },
+                LoraWeights::new(
+Arc::new(Matrix::new(target.r, in_features, a, &base.device)?),
+Arc::new(Matrix::zeros(out_features, target.r, &base.device)?),
+target.scaling,
+),
             ));
         }
         let manifest = AdapterManifest::of(&base);

@@ -55,11 +55,11 @@ impl Adapter {
             let (out_features, in_features) = base.shape(target.site.module);
             weights.push((
                 target.site,
-                LoraWeights {
-                    a: Arc::new(Matrix::new(target.r, in_features, file.read(a)?, &base.device)?),
-                    b: Arc::new(Matrix::new(out_features, target.r, file.read(b)?, &base.device)?),
-                    scaling: target.scaling,
-                },
+                LoraWeights::new(
+Arc::new(Matrix::new(target.r, in_features, file.read(a)?, &base.device)?),
+Arc::new(Matrix::new(out_features, target.r, file.read(b)?, &base.device)?),
+target.scaling,
+),
             ));
         }
         let manifest = manifest.unwrap_or_else(|| AdapterManifest::of(&base));

@@ -45,7 +45,7 @@ impl Adapter {
             .map(|(site, (a, b))| {
                 let a: Vec<&Matrix> = a.iter().map(|a| &**a).collect();
                 let a = Arc::new(Matrix::join_rows(&a, &first.base().device)?);
-                Ok((site, LoraWeights { a, b: Arc::new(Matrix::join_columns(b)?), scaling: 1.0 }))
+                Ok((site, LoraWeights::new(a, Arc::new(Matrix::join_columns(b)?), 1.0)))
             })
             .collect::<Result<Vec<_>>>()?;
         let base = first.base().clone();

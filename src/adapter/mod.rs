@@ -101,7 +101,7 @@ impl Adapter {
         let Inner { name, config, base, manifest, weights: old, .. } = &*self.0;
         let scalings = old.iter().map(|(_, old)| old.scaling).chain(std::iter::repeat(1.0));
         let copied =
-            weights.into_iter().zip(scalings).map(|((site, new), scaling)| Ok((site, LoraWeights { scaling, ..new })));
+            weights.into_iter().zip(scalings).map(|((site, new), scaling)| Ok((site, LoraWeights::new(new.a, new.b, scaling))));
         let weights = copied.collect::<Result<Vec<_>>>()?;
         Adapter::assemble(name.clone(), config.clone(), base.clone(), manifest.clone(), weights)
     }
@@ -172,7 +172,7 @@ impl Adapter {
                 let message = format!("the adapter's scale is {scale}, which no f32 can hold at {}", site.path());
                 return Err(Error::new(Code::InvalidArgument, message).with("scale", scale));
             }
-            stack.push(*site, LoraWeights { scaling, ..weights.clone() });
+            stack.push(*site, LoraWeights::new(weights.a.clone(), weights.b.clone(), scaling));
         }
         Ok(())
     }

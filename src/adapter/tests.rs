@@ -51,7 +51,7 @@ pub(super) fn trained(config: &LoraConfig, base: &AdapterBase, seed: u64) -> Ada
     let weights = fresh.weights().iter().zip(twin.weights()).map(|((site, ours), (_, other))| {
         let b = other.a.values().unwrap().into_iter().cycle().take(ours.b.len()).collect();
         let b = Matrix::new(ours.b.rows(), ours.b.cols(), b, &Device::host()).unwrap();
-        (*site, LoraWeights { b: Arc::new(b), ..ours.clone() })
+        (*site, LoraWeights::new(ours.a.clone(), Arc::new(b), ours.scaling))
     });
     fresh.with_weights(weights.collect()).unwrap()
 }

@@ -103,12 +103,12 @@ pub(crate) fn memorisation(
 
 /// The likeliest token, one after the other, until the model ends its turn.
 fn greedy_answer(model: &LanguageModel, prompt: &[u32], lora: &LoraStack, monitor: &Monitor<'_>) -> Result<String> {
-    let mut engine = Engine::new(model)?;
+    let engine = Engine::new(model);
     let options = GenerateOptions { max_tokens: MAX_TOKENS, ..Default::default() };
     let output = Output::text(model.format().tokenizer(), &[]);
     let limit = model.decoder().config().max_position_embeddings;
     let sequence = Sequence::new(prompt.to_vec(), &options, model.end_tokens(), output, None, limit)?;
-    let mut slot = Slot::new(sequence, engine.context(lora.clone(), limit));
+    let mut slot = Slot::new(sequence, engine.context(lora, limit)?);
     while !slot.is_finished() {
         monitor.check()?;
         engine.step_one(&mut slot)?;

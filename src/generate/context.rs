@@ -6,17 +6,17 @@
 
 use super::sequence::{CHUNK, too_long};
 use crate::error::{Code, Error, Result};
-use crate::model::{Batch, BlockTable, KvPool, LoraStack};
+use crate::model::{BlockTable, KvPool, Logits, LoraStack, Reply, Request};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A sequence takes blocks for so many tokens at a time.
 const CAPACITY_STEP: usize = 256;
 
-/// The keys and values of the sequences that one engine steps.
-pub(super) type Pool = Arc<Mutex<KvPool>>;
+/// The keys and values of a model's sequences.
+type Pool = Arc<Mutex<KvPool>>;
 
 /// What a pool holds: after a panic in between, keys and values that nobody counts as read.
-pub(super) fn lock(pool: &Pool) -> MutexGuard<'_, KvPool> {
+fn lock(pool: &Pool) -> MutexGuard<'_, KvPool> {
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -24,7 +24,7 @@ pub(super) fn lock(pool: &Pool) -> MutexGuard<'_, KvPool> {
 pub(crate) struct Context {
     pool: Pool,
     table: BlockTable,
-    lora: LoraStack,
+    lora: Arc<LoraStack>,
     /// Most tokens it may hold.
     limit: usize,
     tokens: Vec<u32>,
@@ -35,7 +35,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(pool: &Pool, lora: LoraStack, limit: usize) -> Self {
+    pub(super) fn new(pool: &Pool, lora: Arc<LoraStack>, limit: usize) -> Self {
         Context {
             pool: pool.clone(),
             table: BlockTable::default(),
@@ -50,10 +50,6 @@ impl Context {
     /// Most tokens, prompt and completion together.
     pub(crate) fn limit(&self) -> usize {
         self.limit
-    }
-
-    pub(super) fn lora(&self) -> &LoraStack {
-        &self.lora
     }
 
     /// An empty context with the same adapters.
@@ -97,21 +93,20 @@ impl Context {
         Ok(shared)
     }
 
-    /// Adds `tokens` to a batch of the pool's, with the last `outputs` of them as its outputs.
-    pub(super) fn push_to(&self, batch: &mut Batch, tokens: &[u32], outputs: usize, stack: usize) -> Result<()> {
-        // After `begin` there is room for what it was told of.
-        if !lock(&self.pool).has_room(&self.table, tokens.len()) {
-            return Err(Error::new(Code::Internal, "more tokens than a context was made ready for"));
-        }
-        batch.push_tokens(tokens, &self.table, stack, tokens.len() - outputs..tokens.len());
-        Ok(())
+    /// What asks the model to read `tokens` next, with logits after the last `outputs` of them. It has the blocks until
+    /// [`Context::take_back`].
+    pub(super) fn request(&mut self, tokens: Vec<u32>, outputs: usize) -> Request {
+        Request { tokens, table: std::mem::take(&mut self.table), stack: self.lora.clone(), outputs }
     }
 
-    /// Makes `tokens` count, which a pass has read.
-    pub(super) fn advance(&mut self, tokens: &[u32]) {
-        self.table.advance(tokens.len());
-        self.tokens.extend_from_slice(tokens);
+    /// Takes the blocks back, and makes count what was read.
+    pub(super) fn take_back(&mut self, (request, result): Reply) -> Result<Logits> {
+        self.table = request.table;
+        let logits = result?;
+        self.table.advance(request.tokens.len());
+        self.tokens.extend(request.tokens);
         self.reusable = self.tokens.len().min(self.prompt) / CHUNK * CHUNK;
+        Ok(logits)
     }
 }
 

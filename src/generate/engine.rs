@@ -1,17 +1,16 @@
 //! Runs sequences on a model: a step is one forward pass of what each of them wants next.
 
-use super::context::{Context, Pool, lock};
+use super::context::Context;
 use super::sequence::{Sequence, Step};
 use crate::error::Result;
 use crate::language_model::LanguageModel;
-use crate::model::{Batch, LoraStack};
-use std::sync::{Arc, Mutex};
+use crate::model::{Logits, LoraStack};
+use std::sync::Arc;
 
-/// What steps the sequences of one model. Clones share it, and step one after the other.
+/// What steps the sequences of one model, together with those that other threads step. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Engine {
     model: LanguageModel,
-    pool: Pool,
 }
 
 /// A sequence and what the model has read of it.
@@ -21,23 +20,19 @@ pub(crate) struct Slot {
     begun: bool,
 }
 
-/// The logits after each of the tokens that were to be outputs.
-type Logits = Vec<Vec<f32>>;
-
 impl Engine {
-    pub(crate) fn new(model: &LanguageModel) -> Result<Self> {
-        let pool = Arc::new(Mutex::new(model.decoder().new_pool(0)?));
-        Ok(Engine { model: model.clone(), pool })
+    pub(crate) fn new(model: &LanguageModel) -> Self {
+        Engine { model: model.clone() }
     }
 
     /// An empty context of at most `limit` tokens, under a stack of adapters.
-    pub(crate) fn context(&self, lora: LoraStack, limit: usize) -> Context {
-        Context::new(&self.pool, lora, limit)
+    pub(crate) fn context(&self, lora: &LoraStack, limit: usize) -> Result<Context> {
+        Ok(Context::new(self.model.decoder().kv_pool(), Arc::new(lora.frozen()?), limit))
     }
 
     /// One step of each sequence, and what came of it, in their order. An error is that of its sequence alone; one that has
     /// ended stays as it is. All contexts are of this engine.
-    pub(crate) fn step(&mut self, slots: &mut [Slot]) -> Vec<Result<Step>> {
+    pub(crate) fn step(&self, slots: &mut [Slot]) -> Vec<Result<Step>> {
         let begun: Vec<Result<()>> = slots.iter_mut().map(Slot::begin).collect();
         let mut logits = self.forward(slots, &begun);
         let take = |(slot, begun): (&mut Slot, Result<()>)| {
@@ -48,78 +43,31 @@ impl Engine {
     }
 
     /// [`Engine::step`] of one sequence.
-    pub(crate) fn step_one(&mut self, slot: &mut Slot) -> Result<Step> {
+    pub(crate) fn step_one(&self, slot: &mut Slot) -> Result<Step> {
         self.step(std::slice::from_mut(slot)).pop().unwrap_or_else(|| Ok(Step::default()))
     }
 
-    /// The logits that each sequence waits for that has begun: all in one pass, or, if that fails, each in its own.
+    /// The logits that each sequence waits for that has begun.
     fn forward(&self, slots: &mut [Slot], begun: &[Result<()>]) -> std::vec::IntoIter<Result<Logits>> {
-        let mut able: Vec<&mut Slot> =
-            slots.iter_mut().zip(begun).filter(|(_, begun)| begun.is_ok()).map(|(slot, _)| slot).collect();
-        let results = match self.pass(&mut able) {
-            Ok(logits) => logits.into_iter().map(Ok).collect(),
-            Err(err) if able.len() == 1 => vec![Err(err)],
-            Err(_) => {
-                let alone = |slot: &mut &mut Slot| self.pass(std::slice::from_mut(slot)).map(|mut of| of.remove(0));
-                able.iter_mut().map(alone).collect::<Vec<_>>()
-            }
-        };
-        results.into_iter()
-    }
-
-    fn pass(&self, slots: &mut [&mut Slot]) -> Result<Vec<Logits>> {
-        let mut parts: Vec<Part<'_>> = Vec::with_capacity(slots.len());
-        for slot in slots {
+        let (mut requests, mut contexts) = (Vec::new(), Vec::new());
+        for (slot, _) in slots.iter_mut().zip(begun).filter(|(_, begun)| begun.is_ok()) {
             let (tokens, outputs) = match slot.is_finished() {
                 true => (Vec::new(), 0),
                 false => (slot.sequence.wants().to_vec(), slot.sequence.outputs()),
             };
-            parts.push(Part { context: &mut slot.context, tokens, outputs });
+            requests.push(slot.context.request(tokens, outputs));
+            contexts.push(&mut slot.context);
         }
-        self.run(&mut parts)
+        let replies = self.model.decoder().read(requests);
+        let results = contexts.into_iter().zip(replies).map(|(context, reply)| context.take_back(reply));
+        results.collect::<Vec<_>>().into_iter()
     }
 
     /// Reads `tokens` after what a context has read; the logits after each of the last `outputs` of them.
     pub(crate) fn read(&self, context: &mut Context, tokens: &[u32], outputs: usize) -> Result<Logits> {
-        let part = Part { context, tokens: tokens.to_vec(), outputs };
-        Ok(self.run(&mut [part])?.pop().unwrap_or_default())
+        let mut replies = self.model.decoder().read(vec![context.request(tokens.to_vec(), outputs)]);
+        replies.pop().map_or_else(|| Ok(Vec::new()), |reply| context.take_back(reply))
     }
-
-    /// One forward pass. On an error no context has read more than before.
-    fn run(&self, parts: &mut [Part<'_>]) -> Result<Vec<Logits>> {
-        let mut batch = Batch::default();
-        let mut stacks: Vec<&LoraStack> = Vec::new();
-        for part in parts.iter().filter(|part| !part.tokens.is_empty()) {
-            part.context.push_to(&mut batch, &part.tokens, part.outputs, stacks.len())?;
-            stacks.push(part.context.lora());
-        }
-        if batch.tokens().is_empty() {
-            return Ok(vec![Vec::new(); parts.len()]);
-        }
-        let decoder = self.model.decoder();
-        let hidden = decoder.hidden(&batch, &mut lock(&self.pool), &stacks)?;
-        let mut rows = match hidden.rows() {
-            0 => Vec::new(),
-            _ => {
-                let logits = decoder.logits(&hidden)?;
-                let vocab = logits.cols();
-                logits.into_values()?.chunks_exact(vocab).map(<[f32]>::to_vec).collect()
-            }
-        }
-        .into_iter();
-        let advance = |part: &mut Part<'_>| {
-            part.context.advance(&part.tokens);
-            rows.by_ref().take(part.outputs).collect()
-        };
-        Ok(parts.iter_mut().map(advance).collect())
-    }
-}
-
-/// What one sequence has in a pass.
-struct Part<'a> {
-    context: &'a mut Context,
-    tokens: Vec<u32>,
-    outputs: usize,
 }
 
 impl Slot {

@@ -61,12 +61,12 @@ impl Session {
         if limit > most {
             return Err(invalid("context_length", limit, &format!("at most {most}, the model's own")));
         }
-        let engine = Engine::new(model)?;
+        let engine = Engine::new(model);
         Ok(Session {
             model: model.clone(),
             system: options.system.clone(),
             attached: Vec::new(),
-            context: engine.context(LoraStack::none(), limit),
+            context: engine.context(&LoraStack::none(), limit)?,
             engine,
         })
     }
@@ -204,7 +204,7 @@ impl Session {
             adapter.attach_to(&mut lora, *scale)?;
         }
         // Old blocks hold what other adapters made.
-        self.context = self.engine.context(lora, self.context.limit());
+        self.context = self.engine.context(&lora, self.context.limit())?;
         self.attached = attached;
         Ok(())
     }

@@ -107,16 +107,15 @@ fn sequences_that_are_stepped_together_say_what_each_says_alone() {
     let prompts =
         ["岗位:P7", PROMPT, "role:engineer,rating:A/A-,potential:high,technical depth:9/10,teamwork:6/10,since:2019"];
     let limit = model.decoder().config().max_position_embeddings;
-    let engine = Engine::new(&model).unwrap();
+    let engine = Engine::new(&model);
     let slot = |(index, prompt): (usize, &&str)| {
         let options = options(&format!(r#"{{"temperature":0.8,"seed":{index},"max_tokens":{}}}"#, 9 + 8 * index));
         let ids = model.format().prompt(None, prompt).unwrap();
         let output = Output::text(model.format().tokenizer(), &[]);
         let sequence = Sequence::new(ids, &options, model.end_tokens(), output, None, limit).unwrap();
-        Slot::new(sequence, engine.context(crate::model::LoraStack::none(), limit))
+        Slot::new(sequence, engine.context(&crate::model::LoraStack::none(), limit).unwrap())
     };
     let run = |mut slots: Vec<Slot>| {
-        let mut engine = engine.clone();
         while !slots.iter().all(Slot::is_finished) {
             engine.step(&mut slots).into_iter().for_each(|step| drop(step.unwrap()));
         }
@@ -128,9 +127,9 @@ fn sequences_that_are_stepped_together_say_what_each_says_alone() {
         let ids = |generation: &Generation| generation.tokens.iter().map(|token| token.id).collect::<Vec<_>>();
         assert_eq!((&together.text, together.finish_reason), (&alone.text, alone.finish_reason));
         assert_eq!(ids(together), ids(alone));
-        // A product of several rows adds up in another order than that of one.
-        for (one, other) in together.tokens.iter().zip(&alone.tokens) {
-            assert!((one.logprob - other.logprob).abs() < 1e-4, "{} {}", one.logprob, other.logprob);
+        let bits = |generation: &Generation| generation.tokens.iter().map(|t| t.logprob.to_bits()).collect::<Vec<_>>();
+        if model.decoder().device().is_host() {
+            assert_eq!(bits(together), bits(alone));
         }
     }
     let through_a_session =

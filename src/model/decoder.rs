@@ -7,6 +7,7 @@ use super::gguf::GgufWeights;
 use super::kv_pool::KvPool;
 use super::layer::{Keep, Layer, Pass, Saved};
 use super::loader::{Loader, Plan, Stored};
+use super::passes::Passes;
 use super::renamed::Renamed;
 use super::sites::{LoraStack, Module, Sites};
 use super::source::WeightSource;
@@ -26,7 +27,7 @@ use once_cell::sync::OnceCell;
 use rayon::ThreadPool;
 #[cfg(test)]
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// A loaded model. Immutable, so sessions and training runs share it.
 pub(crate) struct Decoder {
@@ -45,6 +46,8 @@ pub(crate) struct Decoder {
     tensors: usize,
     stored: Stored,
     sha256: OnceCell<String>,
+    pub(super) kv_pool: Arc<Mutex<KvPool>>,
+    pub(super) passes: Passes,
 }
 
 /// What a forward pass gives.
@@ -114,6 +117,7 @@ impl Decoder {
             scale: config.scales.logits,
             softcap: config.scales.logit_softcap.map(|c| c as f32),
         };
+        let kv_pool = Arc::new(Mutex::new(new_pool(&config, 0, &device)?));
         Ok(Decoder {
             config,
             device,
@@ -128,6 +132,8 @@ impl Decoder {
             tensors,
             stored,
             sha256: OnceCell::new(),
+            kv_pool,
+            passes: Passes::default(),
         })
     }
 
@@ -191,11 +197,10 @@ impl Decoder {
         found.next().unwrap().linear.dense_weight()
     }
 
-    /// A pool of keys and values with room for `tokens`.
+    /// A pool of its own, with room for `tokens`.
+    #[cfg(test)]
     pub(crate) fn new_pool(&self, tokens: usize) -> Result<KvPool> {
-        let width = self.config.num_key_value_heads * self.config.head_dim;
-        let beyond = self.config.ropes.iter().filter_map(|rope| Some(rope.long.as_ref()?.beyond)).min();
-        KvPool::new(self.layers.len(), tokens, width, beyond.unwrap_or(usize::MAX), &self.device)
+        new_pool(&self.config, tokens, &self.device)
     }
 
     /// The final hidden states of a batch's outputs, normed, `[outputs, hidden]`. Keys and values go into the pool, where
@@ -281,6 +286,13 @@ impl Decoder {
     pub(super) fn final_norm_backward(&self, x: &Matrix, dy: &Matrix) -> Result<Matrix> {
         rms_norm::backward(x, &self.norm, self.config.rms_norm_eps, dy)
     }
+}
+
+/// A pool of keys and values with room for `tokens`.
+fn new_pool(config: &DecoderConfig, tokens: usize, device: &Device) -> Result<KvPool> {
+    let width = config.num_key_value_heads * config.head_dim;
+    let beyond = config.ropes.iter().filter_map(|rope| Some(rope.long.as_ref()?.beyond)).min();
+    KvPool::new(config.num_hidden_layers, tokens, width, beyond.unwrap_or(usize::MAX), device)
 }
 
 /// A thread's own stack and that for its signals.

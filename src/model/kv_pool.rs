@@ -130,7 +130,9 @@ impl KvPool {
         Ok(block)
     }
 
+    /// By so many blocks, or by half of what there is: what is held is copied.
     fn grow(&mut self, blocks: usize) -> Result<()> {
+        let blocks = blocks.max(self.users.len() / 2);
         let rows = (self.users.len() + blocks) * BLOCK;
         for layer in &mut self.layers {
             for matrix in [&mut layer.k, &mut layer.v] {
@@ -175,6 +177,20 @@ impl KvPool {
             self.users[block] -= 1;
         }
         table.len = 0;
+        self.shrink();
+    }
+
+    /// Gives the memory back that no sequence has.
+    fn shrink(&mut self) {
+        if self.users.iter().any(|users| *users > 0) {
+            return;
+        }
+        let empty = || Matrix::zeros(0, self.width, &self.device);
+        let layers: Result<Vec<_>> = self.layers.iter().map(|_| Ok(LayerPool { k: empty()?, v: empty()? })).collect();
+        if let Ok(layers) = layers {
+            self.layers = layers;
+            self.users.clear();
+        }
     }
 
     /// Stores the keys and values of a batch's rows, and gives all that the pool holds of the layer.

@@ -12,6 +12,7 @@ mod kv_pool;
 mod layer;
 mod loader;
 mod memory;
+mod passes;
 mod recognise;
 mod renamed;
 mod sites;
@@ -31,13 +32,14 @@ pub(crate) mod test_support;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use batch::{Batch, PackedBatch};
+pub(crate) use batch::PackedBatch;
 pub(crate) use config::is_off;
 pub(crate) use decoder::{Decoder, LoadPlan};
 pub(crate) use files::ModelFiles;
 pub(crate) use gguf::Gguf;
 pub(crate) use kv_pool::{BlockTable, KvPool};
 pub(crate) use memory::BatchSize;
+pub(crate) use passes::{Logits, Reply, Request};
 pub(crate) use recognise::model_name;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use sites::APART;

@@ -80,6 +80,10 @@ impl<S: WeightSource> WeightSource for Renamed<S> {
         self.files.names().iter().flat_map(|stored| self.read_as(stored)).collect()
     }
 
+    fn is_bf16(&self) -> bool {
+        self.files.is_bf16()
+    }
+
     fn files(&self) -> Vec<Arc<WeightFile>> {
         self.files.files()
     }

@@ -118,6 +118,13 @@ impl LoraStack {
         self.sites.entry(site).or_default().push(weights);
     }
 
+    /// The same deltas for inference: packed, without gradients.
+    pub(crate) fn frozen(&self) -> Result<Self> {
+        let packed = |deltas: &Vec<LoraWeights>| deltas.iter().map(LoraWeights::frozen).collect::<Result<Vec<_>>>();
+        let sites = self.sites.iter().map(|(site, deltas)| Ok((*site, packed(deltas)?))).collect::<Result<_>>()?;
+        Ok(LoraStack { sites })
+    }
+
     /// The deltas at a site, in the order they were pushed.
     pub(crate) fn at(&self, site: Site) -> &[LoraWeights] {
         self.sites.get(&site).map_or(&[], Vec::as_slice)

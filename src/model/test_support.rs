@@ -1,5 +1,6 @@
 //! Models for tests: fixtures, damaged copies, random ones in the sizes that a test needs.
 
+use super::batch::Batch;
 use super::*;
 use crate::control::Monitor;
 use crate::error::Code;
@@ -121,7 +122,7 @@ pub(crate) fn stack_of(file: &Path, decoder: &Decoder, scaling: f64) -> LoraStac
             Some(Arc::new(Matrix::new(rows, cols, values, decoder.device()).unwrap()))
         };
         if let (Some(a), Some(b)) = (get("A"), get("B")) {
-            stack.push(site, LoraWeights { a, b, scaling });
+            stack.push(site, LoraWeights::new(a, b, scaling));
         }
     }
     stack
@@ -137,7 +138,7 @@ pub(crate) fn adapter_dir(lora: &LoraStack, sites: Sites) -> tempfile::TempDir {
     let mut tensors = HashMap::new();
     let mut config = json!({"peft_type": "LORA", "task_type": "CAUSAL_LM"});
     for site in sites.iter() {
-        let [LoraWeights { a, b, scaling }] = lora.at(site) else { panic!("one delta at {}", site.path()) };
+        let [LoraWeights { a, b, scaling, .. }] = lora.at(site) else { panic!("one delta at {}", site.path()) };
         let r = a.rows();
         (config["r"], config["lora_alpha"]) = (json!(r), json!(scaling * r as f64));
         tensors.insert(peft_name(site, "A"), a.tensor().unwrap());
@@ -257,7 +258,7 @@ pub(crate) fn random_stack(decoder: &Decoder) -> LoraStack {
             Arc::new(matrix)
         };
         let (a, b) = (random(4, inp, 2 * index), random(out, 4, 2 * index + 1));
-        stack.push(site, LoraWeights { a, b, scaling: 2.0 });
+        stack.push(site, LoraWeights::new(a, b, 2.0));
     }
     stack
 }

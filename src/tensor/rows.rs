@@ -1,10 +1,14 @@
 //! Rows and columns of matrices: picked, put back, cut, joined.
 
 use super::buffers;
+use super::columns::CHUNK;
 use super::device::Device;
 use super::matrix::{Data, Matrix};
+use super::simd::vectorized;
 use crate::error::{Code, Error, Result};
 use candle_core::Tensor;
+use rayon::prelude::*;
+use std::ops::Range;
 
 impl Matrix {
     /// The rows of those indices.
@@ -55,6 +59,31 @@ impl Matrix {
                 self.slice_mut()?[start..start + from.len()].copy_from_slice(from);
             }
             Data::Tensor(tensor) => tensor.slice_set(&rows.tensor()?, 0, first)?,
+        }
+        Ok(())
+    }
+
+    /// Adds `scale · rows` to those from the first of `range` on.
+    pub(crate) fn add_to_rows(&mut self, range: Range<usize>, rows: &Matrix, scale: f32) -> Result<()> {
+        if rows.shape() != (range.len(), self.cols) || range.end > self.rows {
+            let message = format!("{:?} added to rows {range:?} of {:?}", rows.shape(), self.shape());
+            return Err(Error::new(Code::Internal, message));
+        }
+        let cols = self.cols;
+        match &mut self.data {
+            Data::Host(data) => {
+                let to = data[range.start * cols..range.end * cols].par_chunks_mut(CHUNK);
+                to.zip(rows.slice()?.par_chunks(CHUNK)).for_each(|(to, from)| {
+                    vectorized(
+                        #[inline(always)]
+                        || to.iter_mut().zip(from).for_each(|(to, from)| *to += scale * from),
+                    );
+                });
+            }
+            Data::Tensor(tensor) => {
+                let changed = (tensor.narrow(0, range.start, range.len())? + (rows.tensor()? * f64::from(scale))?)?;
+                *tensor = tensor.slice_assign(&[range, 0..cols], &changed)?;
+            }
         }
         Ok(())
     }

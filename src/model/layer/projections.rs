@@ -193,7 +193,7 @@ mod tests {
             let on = |matrix: Matrix| matrix.to(&device).unwrap();
             let (fused, a, b) = (normal(16, 6, 2), Arc::new(on(normal(2, 6, 3))), normal(16, 2, 4));
             let rows = [0..8, 8..12, 12..16];
-            let delta = |b| LoraWeights { a: a.clone(), b: Arc::new(b), scaling: 1.5 };
+            let delta = |b| LoraWeights::new(a.clone(), Arc::new(b), 1.5);
             let cut = |matrix: &Matrix| rows.clone().map(|rows| on(matrix.part(rows).unwrap()));
             let apart = run(&APART, cut(&fused).into(), cut(&b).map(delta).into(), &device);
             let whole = run(&FUSED, vec![on(fused)], vec![delta(on(b))], &device);

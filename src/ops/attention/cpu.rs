@@ -1,6 +1,7 @@
 //! The kernels on slices: one task a sequence and head, one block of queries at a time.
 
 use super::super::softcap;
+use super::few::{self, FEW};
 use super::{Gradients, Heads, Span};
 use crate::error::{Code, Error, Result};
 use crate::tensor::columns::Columns;
@@ -21,6 +22,9 @@ pub(super) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &
     let mut out = buffers::take(tokens * heads.queries * heads.dim)?;
     let columns = Columns::of(&mut out, heads.queries * heads.dim);
     pairs(spans, heads.queries).into_par_iter().for_each(|(span, head)| {
+        if span.queries.len() <= FEW {
+            return few::forward(heads, span, head, [q, k, v], &columns);
+        }
         let operands = Operands::of(heads, span, head / heads.group(), q, k, v);
         let mut scores = Vec::new();
         let mut block_out = vec![0.0f32; BLOCK.min(span.queries.len()) * heads.dim];

@@ -5,6 +5,7 @@
 //! never stored: backward computes them again (Dao et al. 2022, without the on-chip tiling that a CPU has no need of).
 
 mod cpu;
+mod few;
 
 pub(crate) use super::kinds::{Heads, Span};
 use super::reference;

@@ -1,6 +1,7 @@
 //! Low-rank deltas on top of a frozen linear layer: `y += Σ sᵢ · drop(x) Aᵢᵀ Bᵢᵀ` (Hu et al. 2021).
 
 mod dropout;
+mod frozen;
 
 pub(crate) use dropout::Dropout;
 
@@ -19,6 +20,14 @@ pub(crate) struct LoraWeights {
     pub(crate) b: Arc<Matrix>,
     /// PEFT's `scaling` (alpha / r, or alpha / √r for rsLoRA) times the scale it was attached with.
     pub(crate) scaling: f64,
+    frozen: Option<Arc<frozen::Frozen>>,
+}
+
+impl LoraWeights {
+    /// `a [r, in_features]`, `b [out_features, r]`
+    pub(crate) fn new(a: Arc<Matrix>, b: Arc<Matrix>, scaling: f64) -> Self {
+        LoraWeights { a, b, scaling, frozen: None }
+    }
 }
 
 /// The gradients of one delta.
@@ -43,7 +52,10 @@ pub(crate) fn add_deltas(
 ) -> Result<Projected> {
     let projected = project(deltas, dropout, x, rows.clone())?;
     for (low, delta) in projected.iter().zip(deltas) {
-        y.add_product_to_rows(rows.clone(), Form::NT, low, &delta.b, delta.scaling)?;
+        match &delta.frozen {
+            Some(frozen) => frozen.add(y, rows.clone(), low, delta.scaling)?,
+            None => y.add_product_to_rows(rows.clone(), Form::NT, low, &delta.b, delta.scaling)?,
+        }
     }
     Ok(projected)
 }
@@ -60,7 +72,11 @@ pub(crate) fn project(
     }
     let dropped = dropout::apply(dropout, x)?;
     let x = dropped.as_ref().unwrap_or(x);
-    deltas.iter().map(|delta| Matrix::product_of_rows(Form::NT, x, rows.clone(), &delta.a)).collect()
+    let of_delta = |delta: &LoraWeights| match &delta.frozen {
+        Some(frozen) => frozen.project(x, rows.clone()),
+        None => Matrix::product_of_rows(Form::NT, x, rows.clone(), &delta.a),
+    };
+    deltas.iter().map(of_delta).collect()
 }
 
 /// The gradients of the low-rank activations, `s · dy B [tokens, r]`.
@@ -123,7 +139,7 @@ mod tests {
 
     fn delta(seed: u64, scaling: f64, device: &Device) -> LoraWeights {
         let matrix = |rows, cols, seed| Arc::new(normal(rows, cols, seed).to(device).unwrap());
-        LoraWeights { a: matrix(3, 17, seed), b: matrix(11, 3, seed + 1), scaling }
+        LoraWeights::new(matrix(3, 17, seed), matrix(11, 3, seed + 1), scaling)
     }
 
     fn forward(linear: &Linear, deltas: &[LoraWeights], dropout: Option<Dropout>, x: &Matrix) -> Matrix {
@@ -156,6 +172,25 @@ mod tests {
         add_deltas(&mut y, 3..7, &two, None, &x).unwrap();
         assert_close(&y.part(0..3).unwrap(), &forward(&linear, &one, None, &x.part(0..3).unwrap()), 1e-6);
         assert_close(&y.part(3..7).unwrap(), &forward(&linear, &two, None, &x.part(3..7).unwrap()), 1e-6);
+    }
+
+    #[test]
+    fn packed_deltas_give_the_same_and_rows_do_not_depend_on_each_other() {
+        for device in [Device::host(), Device::reference()] {
+            let x = normal(7, 17, 1).to(&device).unwrap();
+            let linear = Linear::dense(normal(11, 17, 2).to(&device).unwrap(), None);
+            let deltas = [delta(10, 0.5, &device), delta(20, -2.0, &device)];
+            let packed = deltas.each_ref().map(|delta| delta.frozen().unwrap());
+            let together = forward(&linear, &packed, None, &x);
+            assert_close(&together, &forward(&linear, &deltas, None, &x), 1e-6);
+            let mut apart = linear.forward(&x).unwrap();
+            for row in 0..7 {
+                add_deltas(&mut apart, row..row + 1, &packed, None, &x).unwrap();
+            }
+            if device.is_host() {
+                assert_eq!(apart.values().unwrap(), together.values().unwrap());
+            }
+        }
     }
 
     #[test]

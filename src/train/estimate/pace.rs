@@ -65,13 +65,13 @@ fn generated_token(model: &LanguageModel, lora: &LoraStack, monitor: &mut Monito
     // Nothing ends it but its length, which the passes timed do not reach on a model of usual size.
     let options = GenerateOptions { max_tokens: 240, ..Default::default() };
     let limit = model.decoder().config().max_position_embeddings;
-    let mut engine = Engine::new(model)?;
+    let engine = Engine::new(model);
     let spare = engine.clone();
     let begin = || -> Result<Slot> {
         let output = Output::text(model.format().tokenizer(), &[]);
         let prompt = vec![0; PROMPT.min(limit.saturating_sub(1))];
         let sequence = Sequence::new(prompt, &options, Vec::new(), output, None, limit)?;
-        Ok(Slot::new(sequence, spare.context(lora.clone(), limit)))
+        Ok(Slot::new(sequence, spare.context(lora, limit)?))
     };
     let mut slot = begin()?;
     engine.step_one(&mut slot)?;

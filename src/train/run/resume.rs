@@ -117,7 +117,7 @@ impl Run<'_> {
             for (site, like) in self.initial.weights() {
                 let a = checkpoint.take(&format!("best.{}.lora_A", site.path()), &like.a)?;
                 let b = checkpoint.take(&format!("best.{}.lora_B", site.path()), &like.b)?;
-                weights.push((*site, LoraWeights { a: Arc::new(a), b: Arc::new(b), scaling: like.scaling }));
+                weights.push((*site, LoraWeights::new(Arc::new(a), Arc::new(b), like.scaling)));
             }
             best = Some(Snapshot { step, validation_loss: validation_loss.map(f64::from_bits), weights });
         }

@@ -89,6 +89,11 @@ impl Dense {
         };
         Ok(Dense { shape: (rows, cols), storage })
     }
+
+    /// A weight in f32, where the matrix is.
+    pub(crate) fn f32(matrix: &Matrix) -> Result<Self> {
+        Self::new([matrix.rows(), matrix.cols()], matrix.values()?, DenseType(DType::F32), &matrix.device())
+    }
 }
 
 fn composed(form: Form, x: &Matrix, weight: &Tensor) -> Result<Matrix> {
