@@ -177,9 +177,10 @@ impl<'a, 'm> Loader<'a, 'm> {
         let module = module.ok_or_else(|| Error::new(Code::Internal, format!("`{path}` is no module of a layer")))?;
         let site = Site { layer, module };
         let (out, inp) = self.config.module_shape(module);
-        let weight = self.weight(&format!("{}.weight", site.path()), [out, inp], false)?;
+        let name = |kind: &str| format!("model.layers.{layer}.{path}.{kind}");
+        let weight = self.weight(&name("weight"), [out, inp], false)?;
         let bias = match self.config.has_bias(module) {
-            true => Some(self.vector(&format!("{}.bias", site.path()), out)?),
+            true => Some(self.vector(&name("bias"), out)?),
             false => None,
         };
         Ok(Adaptable { site, linear: Linear::new(weight, bias) })

@@ -97,13 +97,18 @@ impl DecoderConfig {
         // Before anything else, so that a foreign family is called that.
         let family = families::family(model_type);
         let family = family.map_err(|err| err.with("architectures", fields.get("architectures")))?;
-        let defaults = family.defaults()?;
+        let mut notes: Vec<String> = architecture_note(fields, family)?.into_iter().collect();
+        let (whole, defaults) = (fields, family.defaults()?);
+        let fields = match family.nested {
+            None => whole,
+            Some(name) => whole.inner(name, "text_config.")?.ok_or_else(|| bad(format!("`{name}` is missing")))?,
+        };
         let fields = fields.with(&defaults, family.aliases);
-        let mut notes: Vec<String> = settings::check_unread(fields, family)?.into_iter().collect();
-        notes.extend(architecture_note(fields, family)?);
+        notes.extend(settings::check_unread(fields, family)?);
         let sizes = Sizes::read(fields)?;
         let attention_bias = fields.flag("attention_bias")?.unwrap_or(false);
         let ropes = RopeScaling::read(fields, family, &sizes, &mut notes)?;
+        let ids = |name: &str| token_ids(name, fields.get(name).or_else(|| whole.get(name)));
         let config = DecoderConfig {
             family,
             vocab_size: sizes.vocab,
@@ -124,8 +129,8 @@ impl DecoderConfig {
             scales: Scales::read(fields, family, &sizes)?,
             ropes,
             layers: layers::read(fields, family, sizes.layers, &mut notes)?,
-            bos_token_id: token_ids("bos_token_id", fields.get("bos_token_id"))?.first().copied(),
-            eos_token_ids: token_ids("eos_token_id", fields.get("eos_token_id"))?,
+            bos_token_id: ids("bos_token_id")?.first().copied(),
+            eos_token_ids: ids("eos_token_id")?,
             notes,
         };
         check_end_tokens(&config.eos_token_ids, config.vocab_size)?;

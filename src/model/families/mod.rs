@@ -19,8 +19,14 @@ pub(super) use crate::ops::rope::Pairs;
 use serde_json::{Map, Value};
 
 /// Every family.
-const FAMILIES: &[&Family] =
-    &[&llama::LLAMA, &qwen::QWEN2, &qwen::QWEN3, &mistral::MISTRAL, &internlm::INTERNLM2, &internlm::INTERNLM3];
+const FAMILIES: &[&Family] = &[
+    &llama::LLAMA,
+    &qwen::QWEN2,
+    &qwen::QWEN3,
+    &mistral::MISTRAL,
+    &internlm::INTERNLM2,
+    &internlm::INTERNLM3,
+];
 
 /// Facts of a family.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub(crate) struct Family {
     pub(super) settings: &'static [&'static str],
     /// Our names of settings, and its own.
     pub(super) aliases: &'static [(&'static str, &'static str)],
+    /// Where in its config that of the decoder is, where it is not the whole.
+    pub(super) nested: Option<&'static str>,
     /// What its weight files call their tensors, where that is not what Llama's do.
     pub(crate) stored: Option<&'static StoredNames>,
     /// Where queries, keys, values and their output have biases.
