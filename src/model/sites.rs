@@ -32,7 +32,6 @@ const LLAMA: ModuleTable = ModuleTable {
 };
 
 /// As Phi-3 has them.
-#[cfg(test)]
 pub(crate) static FUSED: ModuleTable =
     ModuleTable { qkv: &["self_attn.qkv_proj"], gate_up: &["mlp.gate_up_proj"], ..LLAMA };
 

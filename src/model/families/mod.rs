@@ -7,6 +7,7 @@ mod internlm;
 mod llama;
 mod mistral;
 mod norms;
+mod phi;
 mod qwen;
 mod stored;
 
@@ -26,6 +27,7 @@ const FAMILIES: &[&Family] = &[
     &mistral::MISTRAL,
     &internlm::INTERNLM2,
     &internlm::INTERNLM3,
+    &phi::PHI3,
 ];
 
 /// Facts of a family.
