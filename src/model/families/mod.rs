@@ -9,6 +9,7 @@ mod mistral;
 mod norms;
 mod phi;
 mod qwen;
+mod smollm;
 mod stored;
 
 pub(crate) use norms::{Around, NormTable};
@@ -28,6 +29,7 @@ const FAMILIES: &[&Family] = &[
     &internlm::INTERNLM2,
     &internlm::INTERNLM3,
     &phi::PHI3,
+    &smollm::SMOLLM3,
 ];
 
 /// Facts of a family.
