@@ -3,6 +3,7 @@
 //!
 //! Sources: `configuration_<family>.py` and `modeling_<family>.py` of transformers, unless a row names another.
 
+mod granite;
 mod internlm;
 mod llama;
 mod mistral;
@@ -30,6 +31,8 @@ const FAMILIES: &[&Family] = &[
     &internlm::INTERNLM3,
     &phi::PHI3,
     &smollm::SMOLLM3,
+    &granite::GRANITE,
+    &granite::MINICPM,
 ];
 
 /// Facts of a family.
