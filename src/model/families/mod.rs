@@ -8,6 +8,7 @@ mod internlm;
 mod llama;
 mod mistral;
 mod norms;
+mod olmo;
 mod phi;
 mod qwen;
 mod smollm;
@@ -33,6 +34,7 @@ const FAMILIES: &[&Family] = &[
     &smollm::SMOLLM3,
     &granite::GRANITE,
     &granite::MINICPM,
+    &olmo::OLMO2,
 ];
 
 /// Facts of a family.
