@@ -31,6 +31,9 @@ const LLAMA: ModuleTable = ModuleTable {
     down: &["mlp.down_proj"],
 };
 
+/// Gate and up in one, as GLM has them.
+pub(crate) static GATE_UP_FUSED: ModuleTable = ModuleTable { gate_up: &["mlp.gate_up_proj"], ..LLAMA };
+
 /// As Phi-3 has them.
 pub(crate) static FUSED: ModuleTable =
     ModuleTable { qkv: &["self_attn.qkv_proj"], gate_up: &["mlp.gate_up_proj"], ..LLAMA };

@@ -3,6 +3,7 @@
 //!
 //! Sources: `configuration_<family>.py` and `modeling_<family>.py` of transformers, unless a row names another.
 
+mod glm;
 mod granite;
 mod internlm;
 mod llama;
@@ -35,6 +36,8 @@ const FAMILIES: &[&Family] = &[
     &granite::GRANITE,
     &granite::MINICPM,
     &olmo::OLMO2,
+    &glm::GLM,
+    &glm::GLM4,
 ];
 
 /// Facts of a family.
