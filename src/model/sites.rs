@@ -31,6 +31,9 @@ const LLAMA: ModuleTable = ModuleTable {
     down: &["mlp.down_proj"],
 };
 
+/// The same in a model that has more than a decoder.
+pub(crate) static IN_LANGUAGE_MODEL: ModuleTable = ModuleTable { layers: "model.language_model.layers", ..LLAMA };
+
 /// Gate and up in one, as GLM has them.
 pub(crate) static GATE_UP_FUSED: ModuleTable = ModuleTable { gate_up: &["mlp.gate_up_proj"], ..LLAMA };
 

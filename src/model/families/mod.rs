@@ -3,6 +3,7 @@
 //!
 //! Sources: `configuration_<family>.py` and `modeling_<family>.py` of transformers, unless a row names another.
 
+mod gemma;
 mod glm;
 mod granite;
 mod internlm;
@@ -38,6 +39,10 @@ const FAMILIES: &[&Family] = &[
     &olmo::OLMO2,
     &glm::GLM,
     &glm::GLM4,
+    &gemma::GEMMA,
+    &gemma::GEMMA2,
+    &gemma::GEMMA3_TEXT,
+    &gemma::GEMMA3,
 ];
 
 /// Facts of a family.
