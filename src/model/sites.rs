@@ -37,6 +37,9 @@ pub(crate) static IN_LANGUAGE_MODEL: ModuleTable = ModuleTable { layers: "model.
 /// Gate and up in one, as GLM has them.
 pub(crate) static GATE_UP_FUSED: ModuleTable = ModuleTable { gate_up: &["mlp.gate_up_proj"], ..LLAMA };
 
+/// Where the MLP is one of experts.
+pub(crate) static ATTENTION: ModuleTable = ModuleTable { gate_up: &[], down: &[], ..LLAMA };
+
 /// As Phi-3 has them.
 pub(crate) static FUSED: ModuleTable =
     ModuleTable { qkv: &["self_attn.qkv_proj"], gate_up: &["mlp.gate_up_proj"], ..LLAMA };

@@ -27,6 +27,10 @@ PHI3 = BASE | THETA | {"model_type": "phi3"}
 GEMMA2 = BASE | {
     "model_type": "gemma2", "head_dim": 12, "tie_word_embeddings": True, "sliding_window": 8, "query_pre_attn_scalar": 20,
 }
+MOE = BASE | {
+    "model_type": "qwen3_moe", "head_dim": 12, "num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 24,
+    "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": [],
+}
 GEMMA3 = GEMMA2 | {"model_type": "gemma3_text", "num_hidden_layers": 3}
 
 
@@ -112,6 +116,8 @@ FAMILIES = {
          "disguise": {"model_type": "minicpm", "architectures": ["MiniCPMForCausalLM"], "scale_emb": 3, "scale_depth": 1.4,
                       "dim_model_base": 20, "auto_map": {"AutoConfig": "configuration_minicpm.MiniCPMConfig"}}},
     ),
+    "qwen3-moe": (MOE | THETA, {"form": 4}),
+    "qwen3-moe-unnormed": (MOE | {"norm_topk_prob": False, "rope_theta": 50000.0}, {"form": 5}),
     "olmo2": (BASE | THETA | {"model_type": "olmo2", "eos_token_id": 79}, {"form": 4}),
     "glm": (
         BASE | {"model_type": "glm", "head_dim": 12, "rms_norm_eps": 1.5625e-07, "eos_token_id": [79, 80],

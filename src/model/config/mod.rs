@@ -2,6 +2,7 @@
 //!
 //! What a config leaves out is its family's (`families`).
 
+mod experts;
 mod fields;
 mod layers;
 mod rope;
@@ -14,6 +15,7 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
+pub(super) use experts::ExpertsConfig;
 pub(crate) use fields::is_off;
 pub(super) use fields::note;
 pub(super) use layers::LayerConfig;
@@ -38,6 +40,8 @@ pub(crate) struct DecoderConfig {
     pub(crate) vocab_size: usize,
     pub(crate) hidden_size: usize,
     pub(crate) intermediate_size: usize,
+    /// In place of the one MLP.
+    pub(crate) experts: Option<ExpertsConfig>,
     pub(crate) num_hidden_layers: usize,
     pub(crate) num_attention_heads: usize,
     pub(crate) num_key_value_heads: usize,
@@ -114,6 +118,7 @@ impl DecoderConfig {
             vocab_size: sizes.vocab,
             hidden_size: sizes.hidden,
             intermediate_size: sizes.intermediate,
+            experts: ExpertsConfig::read(fields, family)?,
             num_hidden_layers: sizes.layers,
             num_attention_heads: sizes.heads,
             num_key_value_heads: sizes.key_value_heads,

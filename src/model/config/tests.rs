@@ -19,7 +19,7 @@ fn refusals_name_what_was_found() {
     for (config, expected) in [
         (
             with("model_type", json!("gpt2")),
-            "model_type `gpt2` is not supported; supported are llama, qwen2, qwen3, mistral, ",
+            "model_type `gpt2` is not supported; supported are llama, qwen2, qwen3, qwen3_moe, mistral, ",
         ),
         (with("vocab_size", json!(0)), "`vocab_size` is 0"),
         (with("hidden_size", json!(1u64 << 60)), "`hidden_size`"),

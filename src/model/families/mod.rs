@@ -29,6 +29,7 @@ const FAMILIES: &[&Family] = &[
     &llama::LLAMA,
     &qwen::QWEN2,
     &qwen::QWEN3,
+    &qwen::QWEN3_MOE,
     &mistral::MISTRAL,
     &internlm::INTERNLM2,
     &internlm::INTERNLM3,
@@ -127,6 +128,8 @@ pub(super) enum Windows {
     Never,
     /// All, if there is a `sliding_window`.
     All,
+    /// All, if `use_sliding_window`.
+    AllIfUsed,
     /// All but every n-th (`sliding_window_pattern`, or this).
     AllBut(usize),
     /// Those that rotate nothing, if `use_sliding_window`.
