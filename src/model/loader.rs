@@ -1,9 +1,9 @@
 //! Builds a decoder's weights out of what is stored: quantizes on the way if asked, tells the host of progress, and notes
 //! what was not kept as asked or as stored.
 
-use super::config::DecoderConfig;
+use super::config::{DecoderConfig, ExpertsConfig};
 use super::families;
-use super::layer::{Adaptable, Around, Attention, Layer, Mlp, Projections};
+use super::layer::{Adaptable, Around, Attention, Expert, Experts, FeedForward, Layer, Mlp, Projections};
 use super::sites::Site;
 use super::source::WeightSource;
 use super::surplus;
@@ -130,13 +130,42 @@ impl<'a, 'm> Loader<'a, 'm> {
             qkv: self.projections(index, modules.qkv, config.qkv_widths().to_vec())?,
             output: self.only(index, modules.output)?,
         };
-        let mlp = Mlp {
-            around: self.around(index, &config.family.norms.mlp)?,
-            activation: config.activation,
-            gate_up: self.projections(index, modules.gate_up, vec![config.intermediate_size; 2])?,
-            down: self.only(index, modules.down)?,
+        let mlp = match config.experts {
+            None => FeedForward::Gated(self.mlp(index)?),
+            Some(experts) => FeedForward::Experts(self.experts(index, experts)?),
         };
         Ok(Layer { attention, mlp })
+    }
+
+    fn mlp(&mut self, layer: usize) -> Result<Mlp> {
+        let config = self.config;
+        let modules = config.family.modules;
+        Ok(Mlp {
+            around: self.around(layer, &config.family.norms.mlp)?,
+            activation: config.activation,
+            gate_up: self.projections(layer, modules.gate_up, vec![config.intermediate_size; 2])?,
+            down: self.only(layer, modules.down)?,
+        })
+    }
+
+    fn experts(&mut self, layer: usize, of: ExpertsConfig) -> Result<Experts> {
+        let (config, hidden) = (self.config, self.config.hidden_size);
+        let around = self.around(layer, &config.family.norms.mlp)?;
+        let mut linear = |path: &str, shape| -> Result<Linear> {
+            let weight = self.weight(&format!("model.layers.{layer}.mlp.{path}.weight"), shape, false)?;
+            Ok(Linear::new(weight, None))
+        };
+        let router = linear("gate", [of.count, hidden])?;
+        let expert = |index: usize| {
+            Ok(Expert {
+                gate: linear(&format!("experts.{index}.gate_proj"), [of.width, hidden])?,
+                up: linear(&format!("experts.{index}.up_proj"), [of.width, hidden])?,
+                down: linear(&format!("experts.{index}.down_proj"), [hidden, of.width])?,
+            })
+        };
+        let experts = (0..of.count).map(expert).collect::<Result<_>>()?;
+        let (activation, per_token, normalise) = (config.activation, of.per_token, of.normalise);
+        Ok(Experts { around, activation, router, experts, per_token, normalise })
     }
 
     fn heads(&self, layer: usize) -> Heads {
@@ -177,9 +206,10 @@ impl<'a, 'm> Loader<'a, 'm> {
         let module = module.ok_or_else(|| Error::new(Code::Internal, format!("`{path}` is no module of a layer")))?;
         let site = Site { layer, module };
         let (out, inp) = self.config.module_shape(module);
-        let weight = self.weight(&format!("{}.weight", site.path()), [out, inp], false)?;
+        let name = |kind: &str| format!("model.layers.{layer}.{path}.{kind}");
+        let weight = self.weight(&name("weight"), [out, inp], false)?;
         let bias = match self.config.has_bias(module) {
-            true => Some(self.vector(&format!("{}.bias", site.path()), out)?),
+            true => Some(self.vector(&name("bias"), out)?),
             false => None,
         };
         Ok(Adaptable { site, linear: Linear::new(weight, bias) })

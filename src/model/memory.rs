@@ -47,7 +47,7 @@ impl PassMemory {
 
 impl Decoder {
     fn linears(&self) -> impl Iterator<Item = &Linear> {
-        self.layers.iter().flat_map(|layer| layer.projections()).map(|projection| &projection.linear)
+        self.layers.iter().flat_map(|layer| layer.linears())
     }
 
     /// Bytes of the weights, with what the backward pass through quantized ones adds to them.
@@ -119,7 +119,7 @@ impl Decoder {
     pub(crate) fn multiply_adds(&self, batch: BatchSize) -> f64 {
         let config = &self.config;
         let (hidden, queries) = (config.hidden_size as f64, (config.num_attention_heads * config.head_dim) as f64);
-        let linears = self.linears().map(Linear::shape).map(|(outputs, inputs)| (outputs * inputs) as f64).sum::<f64>();
+        let linears = self.layers.iter().map(|layer| layer.multiply_adds()).sum::<f64>();
         // Scores and their sum of values, over half of the keys.
         let attention = self.layers.len() as f64 * batch.squares as f64 * queries;
         batch.tokens as f64 * linears + attention + batch.trained as f64 * (hidden * config.vocab_size as f64)

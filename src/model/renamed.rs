@@ -28,14 +28,14 @@ impl<S: WeightSource> Renamed<S> {
                 (None, Some(grouped)) if PROJECTIONS.contains(&ours) => grouped,
                 _ => ours,
             };
-            return self.with_front(&format!("{front}.{path}.{kind}"), false);
+            return self.with_stored_front(format!("{front}.{path}.{kind}"));
         }
-        self.with_front(name, false)
+        self.with_stored_front(name.to_owned())
     }
 
     /// What is read of a tensor of the files.
     fn read_as(&self, stored: &str) -> Vec<String> {
-        let name = self.with_front(stored, true);
+        let name = self.with_our_front(stored);
         let Some((front, path, kind)) = parts(&name) else { return vec![name] };
         if self.names.grouped_qkv == Some(path) {
             return PROJECTIONS.map(|path| format!("{front}.{path}.{kind}")).into();
@@ -44,11 +44,20 @@ impl<S: WeightSource> Renamed<S> {
         vec![format!("{front}.{ours}.{kind}")]
     }
 
-    fn with_front(&self, name: &str, back: bool) -> String {
-        let fronts =
-            self.names.fronts.iter().map(|(ours, theirs)| if back { (*theirs, *ours) } else { (*ours, *theirs) });
-        let found = fronts.filter_map(|(from, to)| Some(format!("{to}{}", name.strip_prefix(from)?))).next();
-        found.unwrap_or_else(|| name.to_owned())
+    /// With the first of the fronts that the files have.
+    fn with_stored_front(&self, name: String) -> String {
+        let mut fronts = self.names.fronts.iter();
+        let stored = fronts.find_map(|(ours, theirs)| {
+            let stored = format!("{theirs}{}", name.strip_prefix(ours)?);
+            self.files.contains(&stored).then_some(stored)
+        });
+        stored.unwrap_or(name)
+    }
+
+    fn with_our_front(&self, stored: &str) -> String {
+        let mut fronts = self.names.fronts.iter();
+        let found = fronts.find_map(|(ours, theirs)| Some(format!("{ours}{}", stored.strip_prefix(theirs)?)));
+        found.unwrap_or_else(|| stored.to_owned())
     }
 
     /// Which of the three projections a name is, where the files have them in one.

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 /// input are apart, or fused in one module whose output columns are cut.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ModuleTable {
+    /// The path of the list of layers.
+    pub(crate) layers: &'static str,
     /// Queries, keys and values.
     pub(crate) qkv: &'static [&'static str],
     pub(crate) output: &'static [&'static str],
@@ -19,27 +21,34 @@ pub(crate) struct ModuleTable {
 }
 
 /// Every projection apart, as Llama and most families have them.
-pub(crate) static APART: ModuleTable = ModuleTable {
+pub(crate) static APART: ModuleTable = LLAMA;
+
+const LLAMA: ModuleTable = ModuleTable {
+    layers: "model.layers",
     qkv: &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
     output: &["self_attn.o_proj"],
     gate_up: &["mlp.gate_proj", "mlp.up_proj"],
     down: &["mlp.down_proj"],
 };
 
+/// The same in a model that has more than a decoder.
+pub(crate) static IN_LANGUAGE_MODEL: ModuleTable = ModuleTable { layers: "model.language_model.layers", ..LLAMA };
+
+/// Gate and up in one, as GLM has them.
+pub(crate) static GATE_UP_FUSED: ModuleTable = ModuleTable { gate_up: &["mlp.gate_up_proj"], ..LLAMA };
+
+/// Where the MLP is one of experts.
+pub(crate) static ATTENTION: ModuleTable = ModuleTable { gate_up: &[], down: &[], ..LLAMA };
+
 /// As Phi-3 has them.
-#[cfg(test)]
-pub(crate) static FUSED: ModuleTable = ModuleTable {
-    qkv: &["self_attn.qkv_proj"],
-    output: &["self_attn.o_proj"],
-    gate_up: &["mlp.gate_up_proj"],
-    down: &["mlp.down_proj"],
-};
+pub(crate) static FUSED: ModuleTable =
+    ModuleTable { qkv: &["self_attn.qkv_proj"], gate_up: &["mlp.gate_up_proj"], ..LLAMA };
 
 impl ModuleTable {
     /// In the order of the forward pass.
     pub(crate) fn modules(&'static self) -> impl Iterator<Item = Module> {
         let paths = [self.qkv, self.output, self.gate_up, self.down].into_iter().flatten();
-        paths.enumerate().map(|(index, path)| Module { index, path })
+        paths.enumerate().map(|(index, path)| Module { index, path, layers: self.layers })
     }
 
     /// The module of that path.
@@ -54,6 +63,7 @@ pub(crate) struct Module {
     /// Its place in the order of the forward pass.
     index: usize,
     path: &'static str,
+    layers: &'static str,
 }
 
 impl Module {
@@ -78,7 +88,7 @@ pub(crate) struct Site {
 impl Site {
     /// The module's full name in the Hugging Face model, as in `model.layers.3.self_attn.q_proj`.
     pub(crate) fn path(self) -> String {
-        format!("model.layers.{}.{}", self.layer, self.module.path())
+        format!("{}.{}.{}", self.module.layers, self.layer, self.module.path())
     }
 }
 

@@ -11,6 +11,7 @@
 pub(crate) mod adamw;
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
+pub(crate) mod experts;
 mod kinds;
 pub(crate) mod lora;
 mod reference;

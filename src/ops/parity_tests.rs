@@ -5,7 +5,7 @@ use super::attention::{self, Gradients, Heads, Span};
 use super::cross_entropy::{Head, loss_sum};
 use super::lora::{self, LoraWeights};
 use super::rms_norm;
-use super::rope::Rotation;
+use super::rope::{Pairs, Rotation};
 use super::swiglu::{self, Activation};
 use crate::tensor::testing::{assert_close, devices, flat};
 use crate::tensor::{Device, Matrix};
@@ -89,6 +89,21 @@ fn rope_equals_pytorch() {
         let rotation = Rotation::new(&positions, &inv_freq, factor as f32, &case.device).unwrap();
         assert_close(&rotation.forward(case.by_token("x")).unwrap(), &case.by_token("y"), TOLERANCE);
         assert_close(&rotation.backward(case.by_token("dy")).unwrap(), &case.by_token("dx"), TOLERANCE);
+    }
+}
+
+#[test]
+fn rope_of_a_part_of_each_head_equals_pytorch() {
+    for (name, pairs) in [("rope_part", Pairs::Halves), ("rope_neighbours", Pairs::Neighbours)] {
+        for case in cases(name) {
+            let inv_freq = flat(&case.get("inv_freq"));
+            assert_eq!(2 * inv_freq.len(), case.number("rotated") as usize);
+            let rows: Vec<_> = case.ids("positions").iter().map(|p| (*p as usize, &*inv_freq)).collect();
+            let dim = case.tensor("x").dim(3).unwrap();
+            let rotation = Rotation::of_rows(&rows, 1.0, dim, pairs, &case.device).unwrap();
+            assert_close(&rotation.forward(case.by_token("x")).unwrap(), &case.by_token("y"), TOLERANCE);
+            assert_close(&rotation.backward(case.by_token("dy")).unwrap(), &case.by_token("dx"), TOLERANCE);
+        }
     }
 }
 

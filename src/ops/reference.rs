@@ -249,6 +249,16 @@ pub(super) fn softmax_loss(
     })
 }
 
+/// `to[row] += weight · from`, row by row.
+pub(super) fn add_weighted(to: &Tensor, rows: &[u32], weights: &[f32], from: &Tensor) -> Result<Tensor> {
+    Ok(to.index_add(&Tensor::new(rows, to.device())?, &scale_rows(from, weights)?, 0)?)
+}
+
+/// Each row times its weight.
+pub(super) fn scale_rows(x: &Tensor, weights: &[f32]) -> Result<Tensor> {
+    Ok(x.broadcast_mul(&Tensor::new(weights, x.device())?.unsqueeze(1)?)?)
+}
+
 /// The parameter and its moments after a step.
 pub(super) fn adamw(
     f: AdamFactors,

@@ -4,6 +4,7 @@
 use super::adamw::{self, Hyper, Moments};
 use super::attention::{self, Gradients, Heads, Span};
 use super::cross_entropy::{Head, loss_sum};
+use super::experts::{self, Routing};
 use super::rms_norm;
 use super::rope::{Pairs, Rotation};
 use super::softcap;
@@ -65,6 +66,15 @@ fn every_operator_is_the_same_on_every_device() {
             vec![rotation.forward(x()).unwrap(), rotation.backward(x()).unwrap()]
         });
     }
+    same_everywhere("experts", 1e-6, &|device| {
+        let (x, rows, weights) = (normal(3, 37, 1).to(device).unwrap(), [4, 0, 2], [0.5, 2.0, -1.0]);
+        let mut sum = normal(5, 37, 2).to(device).unwrap();
+        experts::add_weighted(&mut sum, &rows, &weights, &x).unwrap();
+        let mut scaled = x.duplicate().unwrap();
+        experts::scale_rows(&mut scaled, &weights).unwrap();
+        let products = experts::row_products(&scaled, &x).unwrap();
+        vec![sum, scaled, Matrix::new(3, 1, products, device).unwrap()]
+    });
     for (heads, spans) in attention_cases() {
         same_everywhere("attention", 1e-5, &|device| {
             let [q, k, v, dout] = operands(heads, &spans, device);
@@ -116,6 +126,27 @@ fn gradients_equal_finite_differences() {
             let swiglu::Backward { dgate, dup, .. } = swiglu::backward(activation, gate, up, d).unwrap();
             check_gradient(&g, &dgate, &dy, |g| swiglu::forward(activation, g, &u).unwrap());
             check_gradient(&u, &dup, &dy, |u| swiglu::forward(activation, &g, u).unwrap());
+        }
+
+        for normalise in [false, true] {
+            let (logits, dy) = (on(4, 7, 5), on(4, 7, 6));
+            // The weights in the place of their experts, 0 elsewhere.
+            let weights = |logits: &Matrix| {
+                let routing = Routing::of(logits.duplicate().unwrap(), 3, normalise).unwrap();
+                let mut all = vec![0.0; 4 * 7];
+                for (expert, chosen) in routing.experts().iter().enumerate() {
+                    chosen.rows.iter().zip(&chosen.weights).for_each(|(row, w)| all[*row as usize * 7 + expert] = *w);
+                }
+                Matrix::new(4, 7, all, &device).unwrap()
+            };
+            let routing = Routing::of(logits.duplicate().unwrap(), 3, normalise).unwrap();
+            let d = flat(&dy);
+            let of = |(expert, chosen): (usize, &experts::Chosen)| {
+                chosen.rows.iter().map(|row| d[*row as usize * 7 + expert]).collect()
+            };
+            let dweights: Vec<Vec<f32>> = routing.experts().iter().enumerate().map(of).collect();
+            let dlogits = routing.backward(&dweights, &device).unwrap();
+            check_gradient(&logits, &dlogits, &dy, weights);
         }
 
         let capped = Heads { scale: 0.8, softcap: Some(1.5), window: Some(3), ..HEADS };

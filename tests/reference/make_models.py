@@ -94,7 +94,15 @@ def write_config(path, settings: dict, how: dict, dtype: torch.dtype, architectu
         "torch_dtype": str(dtype).removeprefix("torch."),
     }
     (path / "config.json").write_text("{}")
-    rewrite_config(path / "config.json", **dict(sorted((old | settings | how.get("old", {}) | how.get("disguise", {})).items())))
+    config = dict(sorted((old | settings | how.get("old", {}) | how.get("disguise", {})).items()))
+    config = {key: value for key, value in config.items() if key not in how.get("removed", [])}
+    if how.get("nested"):
+        text = {key: value for key, value in config.items() if key not in ["architectures", "torch_dtype", "eos_token_id"]}
+        config = {
+            "architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3", "eos_token_id": [2, 3],
+            "text_config": text, "torch_dtype": config["torch_dtype"], "vision_config": {"hidden_size": 16},
+        }
+    rewrite_config(path / "config.json", **config)
 
 
 def keep_only_lm_head(path) -> None:

@@ -10,8 +10,10 @@ import math
 import torch
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy, gelu, linear, silu
-from transformers import LlamaConfig
+from transformers import Glm4Config, LlamaConfig, Phi3Config
+from transformers.models.glm4 import modeling_glm4
 from transformers.models.llama.modeling_llama import LlamaRMSNorm, LlamaRotaryEmbedding, apply_rotary_pos_emb, repeat_kv
+from transformers.models.phi3 import modeling_phi3
 
 from common import FIXTURES, fresh_dir, generator
 
@@ -73,12 +75,24 @@ def rope(name: str, config: LlamaConfig, positions: torch.Tensor) -> None:
     case.finish("y", y, **config.rope_parameters)
 
 
+def rope_of_a_part(name: str, modeling, embedding, head_dim: int, rotated: int) -> None:
+    """Rotates the first features of a head, as Phi-3 does in halves and GLM-4 in neighbouring pairs."""
+    case = Case(name)
+    positions = case.constant("positions", torch.tensor([0, 1, 5, 0, 300, 2]))
+    x = case.leaf("x", 1, 4, len(positions), head_dim)
+    case.constant("inv_freq", embedding.inv_freq)
+    cos, sin = embedding(x, positions[None])
+    y, _ = modeling.apply_rotary_pos_emb(x, x, cos, sin)
+    case.finish("y", y, rotated=rotated)
+
+
 def rope_config(**parameters) -> LlamaConfig:
     sizes = {"hidden_size": 64, "num_attention_heads": 4, "head_dim": 16, "max_position_embeddings": 512}
     return LlamaConfig(**sizes, rope_parameters={"rope_theta": 10000.0} | parameters)
 
 
-def attention(name: str, length: int, past: int = 0, documents: list[int] | None = None, window: int | None = None):
+def attention(name: str, length: int, past: int = 0, documents: list[int] | None = None, window: int | None = None,
+              softcap: float | None = None, scale: float | None = None):
     """Query i stands at position past + i. It sees key j if j <= past + i, both are in one document, and j lies less
     than `window` back."""
     heads, kv_heads, width = 4, 2, 8
@@ -93,11 +107,14 @@ def attention(name: str, length: int, past: int = 0, documents: list[int] | None
     if documents:
         ids = case.constant("documents", torch.tensor(documents))
         visible &= ids[:, None] == ids[None]
-    scale = 1 / math.sqrt(width)
+    scale = scale or 1 / math.sqrt(width)
     scores = (q @ repeat_kv(k, heads // kv_heads).transpose(2, 3)) * scale
+    if softcap:
+        scores = softcap * torch.tanh(scores / softcap)
     weights = scores.masked_fill(~visible, -torch.inf).softmax(-1)
     output = weights @ repeat_kv(v, heads // kv_heads)
-    case.finish("o", output, scale=scale, past=past, window=window or 0)
+    capped = {"softcap": softcap} if softcap else {}
+    case.finish("o", output, scale=scale, past=past, window=window or 0, **capped)
 
 
 def gated(name: str, activation) -> None:
@@ -115,15 +132,19 @@ def lora_linear(name: str, scale: float, bias: bool) -> None:
     case.finish("y", y, without_gradient=("weight", "bias"), scale=scale)
 
 
-def lm_head_cross_entropy(name: str, ignored: list[int]) -> None:
+def lm_head_cross_entropy(name: str, ignored: list[int], scale: float = 1.0, softcap: float | None = None) -> None:
     """Labels are already shifted: row i is scored against labels[i]."""
     case = Case(name)
     hidden, weight = case.leaf("hidden", 19, 16), case.leaf("weight", 50, 16, scale=0.5)
     labels = torch.randint(0, 50, (19,), generator=case.source)
     labels[ignored] = -100
     case.constant("labels", labels)
-    loss = cross_entropy(linear(hidden, weight), labels, ignore_index=-100)
-    case.finish("loss", loss, without_gradient=("weight",), trained=(labels != -100).sum().item())
+    scores = linear(hidden, weight) * scale
+    if softcap:
+        scores = softcap * torch.tanh(scores / softcap)
+    loss = cross_entropy(scores, labels, ignore_index=-100)
+    capped = {"scale": scale, "softcap": softcap} if softcap else {}
+    case.finish("loss", loss, without_gradient=("weight",), trained=(labels != -100).sum().item(), **capped)
 
 
 def adamw(name: str, steps: int = 5, **options) -> None:
@@ -167,16 +188,22 @@ if __name__ == "__main__":
         rope_config(rope_type="yarn", factor=4.0, original_max_position_embeddings=128),
         torch.arange(100, 113),
     )
+    phi = Phi3Config(hidden_size=64, num_attention_heads=4, pad_token_id=0, partial_rotary_factor=0.75)
+    rope_of_a_part("rope_part", modeling_phi3, modeling_phi3.Phi3RotaryEmbedding(phi), 16, 12)
+    glm = Glm4Config(hidden_size=64, num_attention_heads=4, head_dim=16, pad_token_id=0)
+    rope_of_a_part("rope_neighbours", modeling_glm4, modeling_glm4.Glm4RotaryEmbedding(glm), 16, 8)
     attention("attention", 19)
     attention("attention_past", 7, past=12)
     attention("attention_packed", 19, documents=[0] * 8 + [1] * 11)
     attention("attention_window", 19, window=5)
     attention("attention_packed_window", 19, documents=[0] * 8 + [1] * 11, window=5)
+    attention("attention_softcap", 19, documents=[0] * 8 + [1] * 11, window=6, softcap=1.5, scale=0.5)
     gated("swiglu", silu)
     gated("geglu_tanh", lambda gate: gelu(gate, approximate="tanh"))
     lora_linear("lora_linear", scale=2.0, bias=False)
     lora_linear("lora_linear_bias", scale=0.75, bias=True)
     lm_head_cross_entropy("cross_entropy", [0, 1, 2, 7, 18])
     lm_head_cross_entropy("cross_entropy_one", [i for i in range(19) if i != 4])
+    lm_head_cross_entropy("cross_entropy_softcap", [0, 3, 4], scale=0.8, softcap=2.0)
     adamw("adamw", lr=1e-2, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
     adamw("adamw_no_decay", lr=1e-3, betas=(0.9, 0.95), eps=1e-6, weight_decay=0.0)

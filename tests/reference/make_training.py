@@ -66,7 +66,7 @@ def check_against_single_rows(model: PeftModel, base: str, rows: list[dict], los
     sum(losses).backward()
     assert abs(sum(losses).item() - loss) < 1e-5
     for key, weight in lora_parameters(model).items():
-        torch.testing.assert_close(weight.grad, grads[key], rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(weight.grad, grads[key], rtol=1e-4, atol=1e-5 * max(0.1, grads[key].abs().max().item()))
 
 
 def write_gradients(name: str, base: str, **options) -> None:
@@ -153,7 +153,8 @@ def write_curve(base: str) -> None:
 
 
 if __name__ == "__main__":
-    for family in [name for name in FAMILIES if name in sys.argv[1:] or len(sys.argv) == 1]:
+    trained = [name for name, (_, how) in FAMILIES.items() if how.get("training", True)]
+    for family in [name for name in trained if name in sys.argv[1:] or len(sys.argv) == 1]:
         write_gradients(family, family, target_modules=linear_names(load(family)))
         print("wrote", family)
     if len(sys.argv) > 1:

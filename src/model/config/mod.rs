@@ -2,6 +2,7 @@
 //!
 //! What a config leaves out is its family's (`families`).
 
+mod experts;
 mod fields;
 mod layers;
 mod rope;
@@ -14,6 +15,7 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
+pub(super) use experts::ExpertsConfig;
 pub(crate) use fields::is_off;
 pub(super) use fields::note;
 pub(super) use layers::LayerConfig;
@@ -38,6 +40,8 @@ pub(crate) struct DecoderConfig {
     pub(crate) vocab_size: usize,
     pub(crate) hidden_size: usize,
     pub(crate) intermediate_size: usize,
+    /// In place of the one MLP.
+    pub(crate) experts: Option<ExpertsConfig>,
     pub(crate) num_hidden_layers: usize,
     pub(crate) num_attention_heads: usize,
     pub(crate) num_key_value_heads: usize,
@@ -97,18 +101,24 @@ impl DecoderConfig {
         // Before anything else, so that a foreign family is called that.
         let family = families::family(model_type);
         let family = family.map_err(|err| err.with("architectures", fields.get("architectures")))?;
-        let defaults = family.defaults()?;
+        let mut notes: Vec<String> = architecture_note(fields, family)?.into_iter().collect();
+        let (whole, defaults) = (fields, family.defaults()?);
+        let fields = match family.nested {
+            None => whole,
+            Some(name) => whole.inner(name, "text_config.")?.ok_or_else(|| bad(format!("`{name}` is missing")))?,
+        };
         let fields = fields.with(&defaults, family.aliases);
-        let mut notes: Vec<String> = settings::check_unread(fields, family)?.into_iter().collect();
-        notes.extend(architecture_note(fields, family)?);
+        notes.extend(settings::check_unread(fields, family)?);
         let sizes = Sizes::read(fields)?;
         let attention_bias = fields.flag("attention_bias")?.unwrap_or(false);
         let ropes = RopeScaling::read(fields, family, &sizes, &mut notes)?;
+        let ids = |name: &str| token_ids(name, fields.get(name).or_else(|| whole.get(name)));
         let config = DecoderConfig {
             family,
             vocab_size: sizes.vocab,
             hidden_size: sizes.hidden,
             intermediate_size: sizes.intermediate,
+            experts: ExpertsConfig::read(fields, family)?,
             num_hidden_layers: sizes.layers,
             num_attention_heads: sizes.heads,
             num_key_value_heads: sizes.key_value_heads,
@@ -124,8 +134,8 @@ impl DecoderConfig {
             scales: Scales::read(fields, family, &sizes)?,
             ropes,
             layers: layers::read(fields, family, sizes.layers, &mut notes)?,
-            bos_token_id: token_ids("bos_token_id", fields.get("bos_token_id"))?.first().copied(),
-            eos_token_ids: token_ids("eos_token_id", fields.get("eos_token_id"))?,
+            bos_token_id: ids("bos_token_id")?.first().copied(),
+            eos_token_ids: ids("eos_token_id")?,
             notes,
         };
         check_end_tokens(&config.eos_token_ids, config.vocab_size)?;

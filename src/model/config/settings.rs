@@ -61,11 +61,13 @@ const HARMLESS: &[&str] = &[
     "num_beams",
     "num_return_sequences",
     "output_past",
+    "output_router_logits",
     "pad_token_id",
     "pretraining_tp",
     "repetition_penalty",
     "resid_pdrop",
     "return_dict",
+    "router_aux_loss_coef",
     "sep_token_id",
     "temperature",
     "tokenizer_class",
@@ -92,6 +94,7 @@ const CHANGING: &[(&str, Option<f64>)] = &[
     ("clip_qkv", None),
     ("compression_config", None),
     ("cross_attention_layers", None),
+    ("decoder_sparse_step", Some(1.0)),
     ("dim_model_base", None),
     ("dual_chunk_attention_config", None),
     ("embedding_multiplier", Some(1.0)),
@@ -101,9 +104,13 @@ const CHANGING: &[(&str, Option<f64>)] = &[
     ("logit_scale", Some(1.0)),
     ("logits_scaling", Some(1.0)),
     ("n_routed_experts", Some(0.0)),
+    ("mlp_only_layers", None),
+    ("moe_intermediate_size", None),
     ("no_rope_layer_interval", Some(0.0)),
     ("no_rope_layers", None),
+    ("norm_topk_prob", None),
     ("num_experts", Some(0.0)),
+    ("num_experts_per_tok", None),
     ("num_local_experts", Some(0.0)),
     ("parallel_attn", None),
     ("partial_rotary_factor", Some(1.0)),
@@ -130,7 +137,7 @@ const CHANGING: &[(&str, Option<f64>)] = &[
 /// Refuses settings that would change the mathematics and that the family does not read; a note about those of which
 /// nothing is known.
 pub(super) fn check_unread(fields: Fields<'_>, family: &Family) -> Result<Option<String>> {
-    let own = |name: &str| family.settings.contains(&name) || family.aliases.iter().any(|(_, theirs)| *theirs == name);
+    let own = |name: &str| family.settings.contains(&name) || family.aliases.iter().any(|(ours, theirs)| [ours, theirs].contains(&&name));
     for (name, neutral) in CHANGING.iter().filter(|(name, _)| !own(name)) {
         let Some(value) = fields.stated(name) else { continue };
         if !is_off(value) && (neutral.is_none() || value.as_f64() != *neutral) {

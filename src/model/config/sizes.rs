@@ -4,7 +4,7 @@ use super::bad;
 use super::fields::Fields;
 use crate::error::Result;
 
-const LARGEST: usize = 1 << 24;
+pub(super) const LARGEST: usize = 1 << 24;
 const MOST_LAYERS: usize = 1 << 12;
 const LARGEST_HEAD: usize = 1 << 14;
 pub(super) const LONGEST_CONTEXT: usize = 1 << 30;
@@ -43,7 +43,7 @@ impl Sizes {
     }
 }
 
-fn size(fields: Fields<'_>, name: &str, most: usize) -> Result<usize> {
+pub(super) fn size(fields: Fields<'_>, name: &str, most: usize) -> Result<usize> {
     match fields.required(name)? {
         size if (1..=most).contains(&size) => Ok(size),
         size => Err(bad(format!("`{name}` is {size}; expected 1 to {most}"))),

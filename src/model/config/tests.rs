@@ -19,7 +19,7 @@ fn refusals_name_what_was_found() {
     for (config, expected) in [
         (
             with("model_type", json!("gpt2")),
-            "model_type `gpt2` is not supported; supported are llama, qwen2, qwen3, mistral, ",
+            "model_type `gpt2` is not supported; supported are llama, qwen2, qwen3, qwen3_moe, mistral, ",
         ),
         (with("vocab_size", json!(0)), "`vocab_size` is 0"),
         (with("hidden_size", json!(1u64 << 60)), "`hidden_size`"),
@@ -28,7 +28,8 @@ fn refusals_name_what_was_found() {
         (with("hidden_act", json!("relu")), "hidden_act `relu`"),
         (with("eos_token_id", json!("x")), "`eos_token_id`"),
         (with("quantization_config", json!({"bits": 4})), "quantized"),
-        (json!({"model_type": "gemma3", "text_config": {}}), "model_type `gemma3` is not supported; supported are"),
+        (json!({"model_type": "gemma3", "text_config": {}}), "`text_config.hidden_size` is missing"),
+        (json!({"model_type": "gemma3"}), "`text_config` is missing"),
         (json!({"architectures": ["X"]}), "names no model_type; supported are"),
         (json!([]), "the file is a list of 0; expected an object"),
         (with("model_type", json!(7)), "`model_type` is 7; expected a text"),

@@ -29,7 +29,7 @@ pub(super) fn read(
     if window == Some(0) {
         return Err(bad("`sliding_window` is 0; expected at least 1"));
     }
-    if family.windows == Windows::All {
+    if matches!(family.windows, Windows::All | Windows::AllIfUsed) {
         return Ok(vec![window; layers]);
     }
     let Some(types) = types else {

@@ -12,6 +12,7 @@ pub(super) const LLAMA: Family = Family {
     defaults: "{}",
     settings: &[],
     aliases: &[],
+    nested: None,
     stored: None,
     biases: Biases::AsSaid,
     qk_norm: None,

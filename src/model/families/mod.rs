@@ -3,11 +3,17 @@
 //!
 //! Sources: `configuration_<family>.py` and `modeling_<family>.py` of transformers, unless a row names another.
 
+mod gemma;
+mod glm;
+mod granite;
 mod internlm;
 mod llama;
 mod mistral;
 mod norms;
+mod olmo;
+mod phi;
 mod qwen;
+mod smollm;
 mod stored;
 
 pub(crate) use norms::{Around, NormTable};
@@ -19,8 +25,26 @@ pub(super) use crate::ops::rope::Pairs;
 use serde_json::{Map, Value};
 
 /// Every family.
-const FAMILIES: &[&Family] =
-    &[&llama::LLAMA, &qwen::QWEN2, &qwen::QWEN3, &mistral::MISTRAL, &internlm::INTERNLM2, &internlm::INTERNLM3];
+const FAMILIES: &[&Family] = &[
+    &llama::LLAMA,
+    &qwen::QWEN2,
+    &qwen::QWEN3,
+    &qwen::QWEN3_MOE,
+    &mistral::MISTRAL,
+    &internlm::INTERNLM2,
+    &internlm::INTERNLM3,
+    &phi::PHI3,
+    &smollm::SMOLLM3,
+    &granite::GRANITE,
+    &granite::MINICPM,
+    &olmo::OLMO2,
+    &glm::GLM,
+    &glm::GLM4,
+    &gemma::GEMMA,
+    &gemma::GEMMA2,
+    &gemma::GEMMA3_TEXT,
+    &gemma::GEMMA3,
+];
 
 /// Facts of a family.
 #[derive(Debug)]
@@ -39,6 +63,8 @@ pub(crate) struct Family {
     pub(super) settings: &'static [&'static str],
     /// Our names of settings, and its own.
     pub(super) aliases: &'static [(&'static str, &'static str)],
+    /// Where in its config that of the decoder is, where it is not the whole.
+    pub(super) nested: Option<&'static str>,
     /// What its weight files call their tensors, where that is not what Llama's do.
     pub(crate) stored: Option<&'static StoredNames>,
     /// Where queries, keys, values and their output have biases.
@@ -102,6 +128,8 @@ pub(super) enum Windows {
     Never,
     /// All, if there is a `sliding_window`.
     All,
+    /// All, if `use_sliding_window`.
+    AllIfUsed,
     /// All but every n-th (`sliding_window_pattern`, or this).
     AllBut(usize),
     /// Those that rotate nothing, if `use_sliding_window`.

@@ -2,12 +2,16 @@
 
 mod around;
 mod attention;
+mod experts;
+mod feed_forward;
 mod mlp;
 mod pass;
 mod projections;
 
 pub(super) use around::Around;
 pub(super) use attention::Attention;
+pub(super) use experts::{Expert, Experts};
+pub(super) use feed_forward::FeedForward;
 pub(super) use mlp::Mlp;
 pub(super) use pass::Pass;
 pub(super) use projections::{Adaptable, Projections};
@@ -16,6 +20,7 @@ use super::kv_pool::KvPool;
 use super::sites::LoraGradients;
 use crate::error::Result;
 use crate::tensor::Matrix;
+use crate::weights::Linear;
 
 /// A part of a layer that adds to the residual stream.
 pub(super) trait Block {
@@ -48,13 +53,13 @@ pub(super) trait Block {
 /// The weights of one layer and its constants.
 pub(super) struct Layer {
     pub(super) attention: Attention,
-    pub(super) mlp: Mlp,
+    pub(super) mlp: FeedForward,
 }
 
 /// What a layer leaves for its backward pass.
 pub(super) enum Saved {
     /// All it needs.
-    All(Box<(<Attention as Block>::Saved, <Mlp as Block>::Saved)>),
+    All(Box<(<Attention as Block>::Saved, <FeedForward as Block>::Saved)>),
     /// Its input alone: it is run again (Chen et al. 2016, activation checkpointing).
     Input(Matrix),
 }
@@ -108,7 +113,7 @@ impl Layer {
                 let mut attention = self.attention.save(pass, input, None)?;
                 let residual = self.attention.output(pass, &mut attention)?;
                 let mut mlp = self.mlp.save(pass, residual, None)?;
-                if self.mlp.around.after.is_some() {
+                if self.mlp.needs_output() {
                     // The norm of the output needs it once more.
                     self.mlp.output(pass, &mut mlp)?;
                 }
@@ -124,6 +129,19 @@ impl Layer {
     /// Bytes that wait for the backward pass.
     pub(super) fn saved_bytes(&self, tokens: u64, outputs: u64) -> u64 {
         self.attention.saved_bytes(tokens, outputs) + self.mlp.saved_bytes(tokens, outputs)
+    }
+
+    /// Every matrix.
+    pub(super) fn linears(&self) -> impl Iterator<Item = &Linear> {
+        self.projections().map(|projection| &projection.linear).chain(self.mlp.frozen().0)
+    }
+
+    /// Multiply-adds of a token in products with weights.
+    pub(super) fn multiply_adds(&self) -> f64 {
+        let size = |linear: &Linear| (linear.shape().0 * linear.shape().1) as f64;
+        let (frozen, part) = self.mlp.frozen();
+        self.projections().map(|projection| size(&projection.linear)).sum::<f64>()
+            + part * frozen.into_iter().map(size).sum::<f64>()
     }
 
     /// Every projection, in the order of the forward pass.
