@@ -29,6 +29,8 @@ pub use session::{Attached, Session, SessionOptions};
 pub use stream::Stream;
 
 #[cfg(test)]
+mod shared_tests;
+#[cfg(test)]
 pub(crate) mod test_support;
 #[cfg(test)]
 mod tests;

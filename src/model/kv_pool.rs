@@ -79,6 +79,12 @@ impl KvPool {
         Ok(KvPool { layers, users: vec![0; blocks], width, beyond, device: device.clone() })
     }
 
+    /// Rows that there is memory for.
+    #[cfg(test)]
+    pub(crate) fn rows(&self) -> usize {
+        self.users.len() * BLOCK
+    }
+
     /// Whether `tokens` more of a sequence have blocks of their own.
     pub(crate) fn has_room(&self, table: &BlockTable, tokens: usize) -> bool {
         let written = table.len / BLOCK..(table.len + tokens).div_ceil(BLOCK);
