@@ -11,7 +11,7 @@ use crate::control::{Monitor, Phase, Progress};
 use crate::error::{Code, Error, Result};
 use crate::ops::attention::Heads;
 use crate::tensor::{Device, Matrix};
-use crate::weights::{Dense, DenseType, FALLBACK, FrozenMatrix, Linear, WeightType};
+use crate::weights::{Dense, DenseType, FrozenMatrix, Linear, WeightType};
 use rayon::ThreadPool;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -303,14 +303,15 @@ impl<'a, 'm> Loader<'a, 'm> {
         let Some(asked) = self.plan.quantize else { return Ok(None) };
         self.check_can_quantize()?;
         let kind = if is_head { WeightType::named(asked.head).unwrap_or(asked) } else { asked };
-        if width.is_multiple_of(kind.block) {
+        let fitting = kind.fitting(width);
+        if fitting == kind {
             return Ok(Some(kind));
         }
         let what = format!(
             "kept in {} instead of {}, which needs rows of a multiple of {}; they have {width}",
-            FALLBACK.name, kind.name, kind.block
+            fitting.name, kind.name, kind.block
         );
         self.stored.changed.entry(what).or_default().push(name.to_owned());
-        Ok(Some(FALLBACK))
+        Ok(Some(fitting))
     }
 }

@@ -75,6 +75,8 @@ pub(crate) struct WeightType {
     pub(crate) ggml: GgmlDType,
     /// What the width of a matrix must be a multiple of.
     pub(crate) block: usize,
+    /// What a matrix takes in its place whose width is no multiple of that, as llama.cpp has it.
+    pub(crate) fallback: &'static str,
     /// What the output head takes in its place when a model is quantized, as llama.cpp's mixtures have it.
     pub(crate) head: &'static str,
     /// Quantizes `values`, row by row. With `exact`, all products are those of the dequantized weight.
@@ -99,13 +101,21 @@ pub(crate) static TYPES: [&WeightType; 6] = [
     &types::q6_k::Q6_K,
 ];
 
-/// The type that takes the place of one whose blocks do not fit the width of a matrix, or that is not kept.
+/// The type that takes the place of one that is not kept, and that fits every width.
 pub(crate) static FALLBACK: &WeightType = &types::q8_0::Q8_0;
 
 impl WeightType {
     /// The type of that name.
     pub(crate) fn named(name: &str) -> Option<&'static WeightType> {
         TYPES.into_iter().find(|kind| kind.name == name)
+    }
+
+    /// This type, or the first of those that take its place whose blocks fit a width.
+    pub(crate) fn fitting(&'static self, width: usize) -> &'static WeightType {
+        match width.is_multiple_of(self.block) {
+            true => self,
+            false => WeightType::named(self.fallback).unwrap_or(FALLBACK).fitting(width),
+        }
     }
 
     /// The type that keeps the blocks of a type of GGML's.

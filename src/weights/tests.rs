@@ -119,4 +119,7 @@ fn every_name_finds_its_type() {
     }
     assert_eq!((WeightType::named("q9"), WeightType::of_ggml(GgmlDType::Q2K)), (None, None));
     assert!(TYPES.contains(&FALLBACK) && FALLBACK.block == 1);
+    let fitting = |name: &str, width: usize| WeightType::named(name).unwrap().fitting(width).name;
+    assert_eq!(["q4_k", "q5_0", "q8_0"], [512, 896, 300].map(|width| fitting("q4_k", width)));
+    assert_eq!(["q6_k", "q8_0"], [512, 896].map(|width| fitting("q6_k", width)));
 }

@@ -34,6 +34,7 @@ pub(super) const fn weight_type<T: Tile>(
         description,
         ggml,
         block: T::SPAN,
+        fallback: "q8_0",
         head,
         quantize: |shape, values, exact| Ok(Arc::new(QuantizedMatrix::<T>::quantize(shape, values, exact)?)),
         from_rows: |shape, row, exact| Ok(Arc::new(QuantizedMatrix::<T>::from_rows(shape, row, exact)?)),

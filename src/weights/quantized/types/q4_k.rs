@@ -13,12 +13,15 @@ use half::f16;
 use std::arch::x86_64::*;
 
 /// Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.
-pub(crate) static Q4_K: WeightType = weight_type::<Q4KTile>(
-    "q4_k",
-    "Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.",
-    "q6_k",
-    GgmlDType::Q4K,
-);
+pub(crate) static Q4_K: WeightType = WeightType {
+    fallback: "q5_0",
+    ..weight_type::<Q4KTile>(
+        "q4_k",
+        "Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.",
+        "q6_k",
+        GgmlDType::Q4K,
+    )
+};
 
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
