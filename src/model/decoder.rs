@@ -97,7 +97,7 @@ impl Decoder {
                     head_dim: config.head_dim,
                 }),
             },
-            ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)),
+            ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)?),
         };
         let plan =
             Plan { quantize: plan.quantize.map(Quantize::weight_type), exact: plan.exact, dtype, device: &device };
