@@ -99,7 +99,7 @@ impl Decoder {
                     head_dim: config.head_dim,
                 }),
             },
-            ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)),
+            ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)?),
         };
         let dtype = DenseType::on(&device, plan.dtype, weights.is_bf16())?;
         let plan =

@@ -1,7 +1,7 @@
 //! Which files a model's path means: a Hugging Face directory or one GGUF file.
 
 use super::folder::{entries, has_extension, name};
-use super::gguf::Gguf;
+use super::gguf::{Gguf, split_front};
 use super::recognise::{not_a_model_file, not_a_model_folder, refusal};
 use super::weight_file::WeightFile;
 use crate::error::{IoContext, Result};
@@ -49,6 +49,12 @@ impl ModelFiles {
 fn only_gguf(dir: &Path) -> Result<Option<PathBuf>> {
     let mut found = entries(dir)?;
     found.retain(|path| has_extension(path, "gguf"));
+    if let [first, _, ..] = found.as_slice()
+        && let Some(front) = split_front(first, found.len() as u64)
+        && found.iter().all(|path| split_front(path, found.len() as u64).as_ref() == Some(&front))
+    {
+        found.truncate(1);
+    }
     if let [first, second, ..] = found.as_slice() {
         let why = format!("has no config.json and several GGUF files ({}, {}, …); name one", name(first), name(second));
         return Err(refusal(dir, &why));

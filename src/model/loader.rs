@@ -107,7 +107,9 @@ impl<'a, 'm> Loader<'a, 'm> {
     /// The weight of a norm.
     pub(super) fn norm(&mut self, name: &str, len: usize) -> Result<Matrix> {
         let mut values = self.values(name, &[len])?;
-        values.iter_mut().for_each(|value| *value += self.config.norm_offset);
+        if self.config.norm_offset != 0.0 {
+            values.iter_mut().for_each(|value| *value += self.config.norm_offset);
+        }
         Matrix::new(1, len, values, self.plan.device)
     }
 

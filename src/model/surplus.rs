@@ -7,7 +7,14 @@ use crate::error::{Code, Error, Result};
 use std::collections::HashSet;
 
 /// What older programs stored and every reader computes itself.
-const COMPUTED: [&str; 4] = ["rotary_emb.inv_freq", "attn.masked_bias", "rope_freqs.weight", "attn_rot_embd.weight"];
+const COMPUTED: [&str; 6] = [
+    "rotary_emb.inv_freq",
+    "attn.masked_bias",
+    "rope_freqs.weight",
+    "rope_factors_long.weight",
+    "rope_factors_short.weight",
+    "attn_rot_embd.weight",
+];
 /// Where the decoder's own tensors are.
 const DECODER: [&str; 4] = ["model.layers.", "model.norm.", "model.embed_tokens.", "lm_head."];
 

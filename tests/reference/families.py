@@ -137,9 +137,10 @@ FAMILIES = {
         {"form": 4, "length": 24, "old": {"hidden_act": "gelu_pytorch_tanh", "hidden_activation": "gelu_pytorch_tanh"},
          "without": {"attn_logit_softcapping": None}},
     ),
-    "gemma2-even": (GEMMA2 | {"num_hidden_layers": 3}, {"form": 5, "length": 24, "without": {"sliding_window": 64}}),
+    # Scores scaled as llama.cpp knows it, which does not store it.
+    "gemma2-even": (GEMMA2 | {"num_hidden_layers": 3, "query_pre_attn_scalar": 12}, {"form": 5, "length": 24, "without": {"sliding_window": 64}}),
     "gemma3": (
-        GEMMA3 | {"layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+        GEMMA3 | {"query_pre_attn_scalar": 12, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
                   "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000000.0},
                                       "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}},
         {"form": 5, "length": 24, "without": {"sliding_window": 64}},

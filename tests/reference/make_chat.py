@@ -63,6 +63,7 @@ def main(assets: pathlib.Path) -> None:
     with_tokenizer = sorted((assets / "tokenizers").glob("*/tokenizer.json")) + sorted((assets / "models").glob("*/tokenizer.json"))
     folders = sorted(p.parent for p in (assets / "tokenizers/chat-templates").glob("*/tokenizer_config.json"))
     folders += [p.parent for p in with_tokenizer if "chat_template" in (p.parent / "tokenizer_config.json").read_text()]
+    folders += sorted(p.parent for p in (assets / "adapters").glob("*/chat_template.jinja"))
     templates = {str(folder.relative_to(assets)): render(folder) for folder in folders}
     tokenizers = {}
     for path in with_tokenizer:

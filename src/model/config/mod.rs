@@ -90,11 +90,6 @@ impl DecoderConfig {
         Ok(config)
     }
 
-    /// Whether there is such a family.
-    pub(super) fn check_family(model_type: &str) -> Result<()> {
-        families::family(model_type).map(drop)
-    }
-
     pub(super) fn from_json(value: &Value) -> Result<Self> {
         let fields = Fields::of(value, "")?;
         let model_type = fields.text("model_type")?.unwrap_or_default();

@@ -40,9 +40,11 @@ const HARMLESS: &[&str] = &[
     "_attn_implementation_autoset",
     "_commit_hash",
     "_name_or_path",
+    "_sliding_window_pattern",
     "attention_dropout",
     "attn_implementation",
     "auto_map",
+    "cache_implementation",
     "chunk_size_feed_forward",
     "do_sample",
     "dtype",
@@ -99,6 +101,8 @@ const CHANGING: &[(&str, Option<f64>)] = &[
     ("dual_chunk_attention_config", None),
     ("embedding_multiplier", Some(1.0)),
     ("final_logit_softcapping", None),
+    ("full_attn_mod", Some(1.0)),
+    ("interpolate_factor", Some(1.0)),
     ("is_encoder_decoder", None),
     ("kv_lora_rank", None),
     ("logit_scale", Some(1.0)),
@@ -124,8 +128,10 @@ const CHANGING: &[(&str, Option<f64>)] = &[
     ("rotary_pct", Some(1.0)),
     ("scale_depth", None),
     ("scale_emb", Some(1.0)),
+    ("sparse_config", None),
     ("text_config", None),
     ("tie_encoder_decoder", None),
+    ("use_bidirectional_attention", None),
     ("use_dynamic_ntk", None),
     ("use_logn_attn", None),
     ("use_mrope", None),
@@ -137,7 +143,9 @@ const CHANGING: &[(&str, Option<f64>)] = &[
 /// Refuses settings that would change the mathematics and that the family does not read; a note about those of which
 /// nothing is known.
 pub(super) fn check_unread(fields: Fields<'_>, family: &Family) -> Result<Option<String>> {
-    let own = |name: &str| family.settings.contains(&name) || family.aliases.iter().any(|(ours, theirs)| [ours, theirs].contains(&&name));
+    let own = |name: &str| {
+        family.settings.contains(&name) || family.aliases.iter().any(|(ours, theirs)| [ours, theirs].contains(&&name))
+    };
     for (name, neutral) in CHANGING.iter().filter(|(name, _)| !own(name)) {
         let Some(value) = fields.stated(name) else { continue };
         if !is_off(value) && (neutral.is_none() || value.as_f64() != *neutral) {

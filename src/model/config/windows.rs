@@ -30,6 +30,10 @@ pub(super) fn read(
         return Err(bad("`sliding_window` is 0; expected at least 1"));
     }
     if matches!(family.windows, Windows::All | Windows::AllIfUsed) {
+        if window.is_some() && types.is_some_and(|types| types.contains(&"full_attention")) {
+            let of = family.model_type;
+            notes.push(format!("{of} models have their window in every layer; `layer_types` was not used"));
+        }
         return Ok(vec![window; layers]);
     }
     let Some(types) = types else {

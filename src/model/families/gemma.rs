@@ -40,7 +40,6 @@ pub(super) const GEMMA3_TEXT: Family = Family {
                   "rope_local_base_freq": 10000.0}"#,
     settings: &[
         "attn_logit_softcapping",
-        "cache_implementation",
         "final_logit_softcapping",
         "query_pre_attn_scalar",
         "rope_local_base_freq",

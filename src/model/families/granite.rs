@@ -17,7 +17,7 @@ pub(super) const MINICPM: Family = Family {
     model_type: "minicpm",
     classes: &["MiniCPMForCausalLM"],
     defaults: r#"{"scale_depth": 1.0, "tie_word_embeddings": true}"#,
-    settings: &["dim_model_base", "scale_depth"],
+    settings: &["dim_model_base", "logits_scaling", "residual_multiplier", "scale_depth"],
     aliases: &[("embedding_multiplier", "scale_emb")],
     ..LLAMA
 };

@@ -2,8 +2,10 @@
 //! judges both. Source: `convert_hf_to_gguf.py` and `llama-arch.cpp` of llama.cpp.
 
 use super::Gguf;
+use super::architectures::{Architecture, architecture};
 use crate::error::{Code, Error, Result};
 use crate::model::config::DecoderConfig;
+use crate::model::families::{Biases, Family, Windows, family};
 use serde_json::{Map, Value, json};
 
 /// Control tokens that end a turn wherever a vocabulary has them, as in llama.cpp.
@@ -15,11 +17,16 @@ const CONTROL: f64 = 3.0;
 impl DecoderConfig {
     /// Reads the configuration of a GGUF file.
     pub(crate) fn from_gguf(gguf: &Gguf) -> Result<Self> {
-        let architecture = gguf.required("general.architecture", gguf.text("general.architecture"))?;
-        let reader = Reader { gguf, architecture };
         let named = |err: Error| err.in_file(gguf.path());
+        let name = gguf.required("general.architecture", gguf.text("general.architecture"))?;
+        // Before anything else, so that a foreign architecture is called that.
+        let architecture = architecture(name).map_err(named)?;
+        let family = family(architecture.model_type).map_err(named)?;
+        let reader = Reader { gguf, architecture, family };
         let value = reader.config()?;
         let mut config = DecoderConfig::from_json(&value).map_err(named)?;
+        // The converter has added it.
+        config.norm_offset = 0.0;
         reader.scale_frequencies(&mut config)?;
         config.eos_token_ids = reader.end_tokens()?;
         Ok(config)
@@ -28,12 +35,23 @@ impl DecoderConfig {
 
 struct Reader<'a> {
     gguf: &'a Gguf,
-    architecture: &'a str,
+    architecture: &'static Architecture,
+    family: &'static Family,
 }
+
+/// Numbers under other names: ours and GGUF's.
+const NUMBERS: [(&str, &str); 6] = [
+    ("attention_multiplier", "attention.scale"),
+    ("embedding_multiplier", "embedding_scale"),
+    ("residual_multiplier", "residual_scale"),
+    ("logits_scaling", "logit_scale"),
+    ("attn_logit_softcapping", "attn_logit_softcapping"),
+    ("final_logit_softcapping", "final_logit_softcapping"),
+];
 
 impl Reader<'_> {
     fn key(&self, name: &str) -> String {
-        format!("{}.{name}", self.architecture)
+        format!("{}.{name}", self.architecture.name)
     }
 
     fn whole(&self, name: &str) -> Result<Option<u64>> {
@@ -55,20 +73,9 @@ impl Reader<'_> {
     /// As `config.json` would have it.
     fn config(&self) -> Result<Value> {
         let mut config = Map::new();
-        config.insert("model_type".to_owned(), self.architecture.into());
-        // Before anything else, so that a foreign architecture is called that.
-        DecoderConfig::check_family(self.architecture).map_err(|err| self.unsupported(err.message().to_owned()))?;
-        if self.gguf.whole("split.count")?.is_some_and(|parts| parts > 1) {
-            return Err(self.unsupported(
-                "one part of a model in several files; join them with `llama-gguf-split --merge`".to_owned(),
-            ));
-        }
-        if let Some(experts) = self.whole("expert_count")?.filter(|experts| *experts > 0) {
-            return Err(self.unsupported(format!("a mixture of {experts} experts is not supported")));
-        }
         let mut put = |name: &str, value: Value| config.insert(name.to_owned(), value);
+        put("model_type", self.architecture.model_type.into());
         let (hidden, heads) = (self.required("embedding_length")?, self.required("attention.head_count")?);
-        let context = self.required("context_length")?;
         put("hidden_size", hidden.into());
         put("num_attention_heads", heads.into());
         put("intermediate_size", self.required("feed_forward_length")?.into());
@@ -76,46 +83,109 @@ impl Reader<'_> {
         put("num_key_value_heads", self.whole("attention.head_count_kv")?.unwrap_or(heads).into());
         put("vocab_size", self.gguf.vocab_size()?.into());
         put("tie_word_embeddings", (!self.gguf.has("output.weight")).into());
-        put(
-            "rms_norm_eps",
-            self.gguf
-                .required(&self.key("attention.layer_norm_rms_epsilon"), self.real("attention.layer_norm_rms_epsilon"))?
-                .into(),
-        );
-        // A window makes no difference to sequences that fit into it; windows of single layers are not in the metadata.
-        let window = self.whole("attention.sliding_window")?.filter(|window| *window > 0).unwrap_or(context);
-        put("max_position_embeddings", context.min(window).into());
-        put("attention_bias", self.gguf.has("blk.0.attn_output.bias").into());
+        let eps = "attention.layer_norm_rms_epsilon";
+        put("rms_norm_eps", self.gguf.required(&self.key(eps), self.real(eps))?.into());
+        let inputs_alone = self.family.biases == Biases::InputsAsSaid && self.gguf.has("blk.0.attn_q.bias");
+        put("attention_bias", (inputs_alone || self.gguf.has("blk.0.attn_output.bias")).into());
         put("mlp_bias", self.gguf.has("blk.0.ffn_down.bias").into());
-        let head_dim = self.head_dim(hidden, heads)?;
-        put("head_dim", head_dim.into());
-        put("rope_theta", self.real("rope.freq_base")?.unwrap_or(10_000.0).into());
-        put("rope_scaling", self.rope_scaling()?);
+        // Read by themselves; and a family's own ids may not be this vocabulary's.
+        put("eos_token_id", Value::Null);
         put("bos_token_id", self.gguf.whole("tokenizer.ggml.bos_token_id")?.into());
+        for (ours, theirs) in NUMBERS {
+            if let Some(number) = self.real(theirs)? {
+                put(ours, number.into());
+            }
+        }
+        self.heads(hidden, heads, &mut put)?;
+        self.context(&mut put)?;
+        self.experts(&mut put)?;
         Ok(Value::Object(config))
     }
 
-    fn head_dim(&self, hidden: u64, heads: u64) -> Result<u64> {
-        let head_dim = match self.whole("attention.key_length")? {
-            Some(length) => length,
-            None => hidden.checked_div(heads).unwrap_or(0),
+    /// The size of a head, which part of it rotates, and how its scores are scaled.
+    fn heads(&self, hidden: u64, heads: u64, put: &mut dyn FnMut(&str, Value) -> Option<Value>) -> Result<()> {
+        let even = hidden.checked_div(heads).unwrap_or(0);
+        let head_dim = self.whole("attention.key_length")?.unwrap_or(even);
+        let other = |name: &str| self.whole(name).map(|found| found.filter(|other| *other != head_dim));
+        let refuse = |name: &str, found: u64| {
+            let key = self.key(name);
+            Err(self.unsupported(format!("metadata `{key}` is {found}; expected the size of a head, {head_dim}")))
         };
-        for name in ["attention.value_length", "rope.dimension_count"] {
-            if let Some(other) = self.whole(name)?.filter(|other| *other != head_dim) {
-                let key = self.key(name);
-                return Err(
-                    self.unsupported(format!("metadata `{key}` is {other}; expected the size of a head, {head_dim}"))
-                );
-            }
+        if let Some(found) = other("attention.value_length")? {
+            return refuse("attention.value_length", found);
         }
-        Ok(head_dim)
+        match other("rope.dimension_count")? {
+            None if self.family.settings.contains(&"partial_rotary_factor") => {
+                put("partial_rotary_factor", 1.0.into());
+            }
+            None => {}
+            Some(rotated) if self.family.settings.contains(&"partial_rotary_factor") => {
+                put("partial_rotary_factor", (rotated as f64 / head_dim as f64).into());
+            }
+            Some(rotated) => return refuse("rope.dimension_count", rotated),
+        }
+        if self.family.settings.contains(&"query_pre_attn_scalar") {
+            let by_width = self.architecture.scaled_by_width.contains(&self.required("block_count")?);
+            put("query_pre_attn_scalar", if by_width { even } else { head_dim }.into());
+        }
+        put("head_dim", head_dim.into());
+        Ok(())
+    }
+
+    /// Positions and windows.
+    fn context(&self, put: &mut dyn FnMut(&str, Value) -> Option<Value>) -> Result<()> {
+        let context = self.required("context_length")?;
+        let window = self.whole("attention.sliding_window")?.filter(|window| *window > 0);
+        match self.family.windows {
+            Windows::All | Windows::AllBut(_) => {
+                put("max_position_embeddings", context.into());
+                put("sliding_window", window.into());
+            }
+            // A window makes no difference to sequences that fit into it; which layers have it is not in the metadata.
+            _ => drop(put("max_position_embeddings", context.min(window.unwrap_or(context)).into())),
+        }
+        put("rope_theta", self.real("rope.freq_base")?.unwrap_or(10_000.0).into());
+        if let Some(theta) = self.real("rope.freq_base_swa")? {
+            put("rope_local_base_freq", theta.into());
+        }
+        if let Some(every) = self.whole("attention.sliding_window_pattern")? {
+            put("sliding_window_pattern", every.into());
+        }
+        put("rope_scaling", self.rope_scaling()?);
+        Ok(())
+    }
+
+    fn experts(&self, put: &mut dyn FnMut(&str, Value) -> Option<Value>) -> Result<()> {
+        let Some(count) = self.whole("expert_count")?.filter(|experts| *experts > 0) else { return Ok(()) };
+        if !self.family.settings.contains(&"num_experts") {
+            return Err(self.unsupported(format!("a mixture of {count} experts is not supported")));
+        }
+        put("num_experts", count.into());
+        put("num_experts_per_tok", self.required("expert_used_count")?.into());
+        put("moe_intermediate_size", self.required("expert_feed_forward_length")?.into());
+        // llama.cpp always does.
+        put("norm_topk_prob", true.into());
+        Ok(())
+    }
+
+    /// LongRoPE's factors, which are tensors.
+    fn long_factors(&self) -> Result<Option<Value>> {
+        let (long, short) = ("rope_factors_long.weight", "rope_factors_short.weight");
+        if !self.gguf.has(long) && !self.gguf.has(short) {
+            return Ok(None);
+        }
+        Ok(Some(json!({
+            "rope_type": "longrope",
+            "long_factor": self.gguf.vector(long)?,
+            "short_factor": self.gguf.vector(short)?,
+            "original_max_position_embeddings": self.whole("rope.scaling.original_context_length")?,
+            "attention_factor": self.real("rope.scaling.attn_factor")?,
+        })))
     }
 
     fn rope_scaling(&self) -> Result<Value> {
-        for tensor in ["rope_factors_long.weight", "rope_factors_short.weight"] {
-            if self.gguf.has(tensor) {
-                return Err(self.unsupported(format!("rope scaling by the tensor {tensor} is not supported")));
-            }
+        if let Some(longrope) = self.long_factors()? {
+            return Ok(longrope);
         }
         let kind = self.gguf.text(&self.key("rope.scaling.type"))?.unwrap_or("none");
         let factor = match self.real("rope.scaling.factor")? {

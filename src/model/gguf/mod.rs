@@ -3,9 +3,12 @@
 //! Nothing a header says is believed before it was held against the length of the file; arrays stay as they are in the
 //! header until someone asks for them. Source: `docs/gguf.md` of ggml.
 
+mod architectures;
 mod config;
 mod cursor;
 mod metadata;
+mod names;
+mod parts;
 mod tensors;
 
 #[cfg(test)]
@@ -15,6 +18,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod writer;
 
+pub(super) use parts::front as split_front;
 pub(super) use tensors::GgufWeights;
 
 use super::weight_file::WeightFile;
@@ -35,10 +39,11 @@ const DEFAULT_ALIGNMENT: u64 = 32;
 /// Far above any real one; tensors are aligned to it.
 const LARGEST_ALIGNMENT: u64 = 1 << 20;
 
-/// An opened GGUF file.
+/// An opened GGUF file, or the parts that a model was split into.
 pub(crate) struct Gguf {
-    file: Arc<WeightFile>,
-    /// The file up to its tensors, and perhaps some of those.
+    /// The first is the one with the metadata.
+    files: Vec<Arc<WeightFile>>,
+    /// The first file up to its tensors, and perhaps some of those.
     header: Vec<u8>,
     metadata: HashMap<String, Value>,
     tensors: HashMap<String, TensorInfo>,
@@ -50,14 +55,24 @@ struct TensorInfo {
     /// Outermost dimension first.
     shape: Vec<usize>,
     dtype: GgmlDType,
+    /// Which of the files.
+    file: usize,
     /// Where its bytes begin in the file, and how many a row has.
     start: u64,
     row_bytes: usize,
 }
 
 impl Gguf {
-    /// Opens and checks a file.
+    /// Opens and checks a file, and those beside it that belong to it.
     pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = Self::open_one(path)?;
+        match parts::paths(&file)? {
+            None => Ok(file),
+            Some(paths) => parts::joined(paths.iter().map(|path| Self::open_one(path))),
+        }
+    }
+
+    fn open_one(path: &Path) -> Result<Self> {
         let file = Arc::new(WeightFile::open(path)?);
         let at_path = |err: Error| err.in_file(path);
         let mut at_hand = FIRST_READ;
@@ -65,7 +80,7 @@ impl Gguf {
             let header = file.read(0, file.len().min(at_hand))?;
             let mut cursor = Cursor::new(&header, file.len());
             match read_header(&mut cursor) {
-                Ok((metadata, tensors)) => return Ok(Gguf { file, header, metadata, tensors }),
+                Ok((metadata, tensors)) => return Ok(Gguf { files: vec![file], header, metadata, tensors }),
                 Err(_) if cursor.is_short() && at_hand < LARGEST_HEADER => at_hand *= 4,
                 Err(_) if cursor.is_short() => {
                     return Err(at_path(bad(format!("the header has more than {LARGEST_HEADER} bytes"))));
@@ -82,7 +97,7 @@ impl Gguf {
 
     /// The file.
     pub(crate) fn path(&self) -> &Path {
-        self.file.path()
+        self.files[0].path()
     }
 
     /// An error about this file.
@@ -179,7 +194,9 @@ impl Stated {
         let start = data.checked_add(offset);
         let end = start.and_then(|start| start.checked_add(len as u64)).filter(|&end| end <= file);
         match start.zip(end) {
-            Some((start, _)) if offset.is_multiple_of(alignment) => Ok(TensorInfo { shape, dtype, start, row_bytes }),
+            Some((start, _)) if offset.is_multiple_of(alignment) => {
+                Ok(TensorInfo { shape, dtype, file: 0, start, row_bytes })
+            }
             _ => Err(refuse(bad(format!(
                 "tensor {name} of {len} bytes at offset {offset} does not lie in the file ({file} bytes, data from \
                  {data}, alignment {alignment}); the file is damaged or cut off"

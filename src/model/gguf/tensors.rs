@@ -1,5 +1,7 @@
 //! The tensors of a GGUF file under their Hugging Face names, in the types they are stored in where the decoder has them.
 
+use super::architectures::architecture;
+use super::names::{Names, Place};
 use super::{Gguf, TensorInfo};
 use crate::error::{Code, Error, Result};
 use crate::model::config::DecoderConfig;
@@ -14,21 +16,6 @@ use std::sync::Arc;
 /// Values that are read and dequantized at a time.
 const PIECE: usize = 1 << 16;
 
-/// Paths inside a layer: Hugging Face's and GGUF's.
-const LAYER_PATHS: [(&str, &str); 11] = [
-    ("self_attn.q_proj", "attn_q"),
-    ("self_attn.k_proj", "attn_k"),
-    ("self_attn.v_proj", "attn_v"),
-    ("self_attn.o_proj", "attn_output"),
-    ("self_attn.q_norm", "attn_q_norm"),
-    ("self_attn.k_norm", "attn_k_norm"),
-    ("mlp.gate_proj", "ffn_gate"),
-    ("mlp.up_proj", "ffn_up"),
-    ("mlp.down_proj", "ffn_down"),
-    ("input_layernorm", "attn_norm"),
-    ("post_attention_layernorm", "ffn_norm"),
-];
-
 impl Gguf {
     /// Whether a tensor of that name is stored.
     pub(super) fn has(&self, name: &str) -> bool {
@@ -41,6 +28,12 @@ impl Gguf {
         self.tensors.get(name).and_then(|info| info.shape.first().copied()).ok_or_else(|| self.missing(name, &[]))
     }
 
+    /// The values of a tensor of one dimension.
+    pub(super) fn vector(&self, name: &str) -> Result<Vec<f32>> {
+        let len = self.tensors.get(name).map_or(0, |info| info.shape.iter().product());
+        self.values(name, &[len])
+    }
+
     /// The id of e.g. `eos`, if the metadata names one.
     pub(crate) fn token_id(&self, name: &str) -> Result<Option<u32>> {
         let key = format!("tokenizer.ggml.{name}_token_id");
@@ -50,13 +43,19 @@ impl Gguf {
 
     /// The values of the tensor `name` of exactly `shape`.
     pub(super) fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let info = self.info(name, shape)?;
+        self.values_at(&Place { tensor: name.to_owned(), part: None }, shape)
+    }
+
+    /// The values of a tensor, or of the part of one, of exactly `shape`.
+    fn values_at(&self, place: &Place, shape: &[usize]) -> Result<Vec<f32>> {
+        let (info, start) = self.info(place, shape)?;
+        let name = &*place.tensor;
         let mut values = zeros(shape.iter().product())?;
         let width = shape.last().copied().unwrap_or(1);
         let (rows, row_bytes) = (PIECE / width + 1, info.row_bytes);
         values.par_chunks_mut(rows * width).enumerate().try_for_each_init(Vec::new, |bytes, (index, out)| {
             bytes.resize(out.len() / width * row_bytes, 0);
-            self.file.read_into(info.start + (index * rows * row_bytes) as u64, bytes)?;
+            self.files[info.file].read_into(start + (index * rows * row_bytes) as u64, bytes)?;
             let rows = out.chunks_exact_mut(width).zip(bytes.chunks_exact(row_bytes));
             rows.into_iter().try_for_each(|(out, bytes)| ggml::dequantize(info.dtype, bytes, out))
         })?;
@@ -64,14 +63,21 @@ impl Gguf {
         Ok(values)
     }
 
-    fn info(&self, name: &str, shape: &[usize]) -> Result<&TensorInfo> {
+    /// The tensor that is, or has, one of `shape`, and where that begins in the file.
+    fn info(&self, place: &Place, shape: &[usize]) -> Result<(&TensorInfo, u64)> {
+        let name = &*place.tensor;
         let info = self.tensors.get(name).ok_or_else(|| self.missing(name, shape))?;
+        let (part, shape) = match place.part {
+            None => (0, shape.to_vec()),
+            Some((part, parts)) => (part, [&[parts], shape].concat()),
+        };
         if info.shape == shape {
-            return Ok(info);
+            let rows: usize = shape[place.part.iter().len()..shape.len() - 1].iter().product();
+            return Ok((info, info.start + (part * rows * info.row_bytes) as u64));
         }
         let message = format!("tensor {name} has shape {:?}; the metadata makes it {shape:?}", info.shape);
         let err = self.error(Code::ModelFormat, message).with("tensor", name);
-        Err(err.with("found_shape", &info.shape).with("expected_shape", shape))
+        Err(err.with("found_shape", &info.shape).with("expected_shape", &shape))
     }
 
     fn named(&self, err: Error) -> Error {
@@ -83,25 +89,25 @@ impl Gguf {
         self.error(Code::ModelFormat, format!("tensor {name} is missing{shape}")).with("tensor", name)
     }
 
-    /// All bytes of a tensor.
-    fn stored(&self, info: &TensorInfo) -> Result<Vec<u8>> {
-        let rows: usize = info.shape.iter().rev().skip(1).product();
-        self.file.read(info.start, (rows * info.row_bytes) as u64)
+    /// The bytes of `rows` rows of a tensor.
+    fn stored(&self, info: &TensorInfo, start: u64, rows: usize) -> Result<Vec<u8>> {
+        self.files[info.file].read(start, (rows * info.row_bytes) as u64)
     }
 }
 
 /// A GGUF file as the source of a decoder's weights.
 pub(crate) struct GgufWeights {
     gguf: Arc<Gguf>,
+    names: Names,
     /// Rows of a head, where llama.cpp keeps the rows of q and k in its own order.
     permuted: Option<usize>,
 }
 
 impl GgufWeights {
-    pub(crate) fn new(gguf: Arc<Gguf>, config: &DecoderConfig) -> Self {
-        // Only for Llama does the converter pair neighbouring rows instead of the halves of a head.
-        let permuted = (config.family.model_type == "llama").then_some(config.head_dim);
-        GgufWeights { gguf, permuted }
+    pub(crate) fn new(gguf: Arc<Gguf>, config: &DecoderConfig) -> Result<Self> {
+        let name = gguf.text("general.architecture")?.unwrap_or_default();
+        let permuted = architecture(name)?.permuted.then_some(config.head_dim);
+        Ok(GgufWeights { gguf, names: Names::of(config), permuted })
     }
 
     /// The rows of a tensor in the order of Hugging Face; `None` if it is that of the file.
@@ -117,48 +123,9 @@ impl GgufWeights {
     }
 }
 
-/// GGUF's name of a tensor.
-fn stored_name(name: &str) -> String {
-    match name {
-        "model.embed_tokens.weight" => return "token_embd.weight".to_owned(),
-        "lm_head.weight" => return "output.weight".to_owned(),
-        "model.norm.weight" => return "output_norm.weight".to_owned(),
-        _ => {}
-    }
-    let found = name.strip_prefix("model.layers.").and_then(|rest| {
-        let (layer, rest) = rest.split_once('.')?;
-        let (path, kind) = rest.rsplit_once('.')?;
-        let (_, stored) = LAYER_PATHS.iter().find(|(known, _)| *known == path)?;
-        Some(format!("blk.{layer}.{stored}.{kind}"))
-    });
-    found.unwrap_or_else(|| name.to_owned())
-}
-
-/// Hugging Face's name of a tensor; GGUF's where there is none.
-fn name_of_stored(name: &str) -> String {
-    match name {
-        "token_embd.weight" => return "model.embed_tokens.weight".to_owned(),
-        "output.weight" => return "lm_head.weight".to_owned(),
-        "output_norm.weight" => return "model.norm.weight".to_owned(),
-        _ => {}
-    }
-    let found = name.strip_prefix("blk.").and_then(|rest| {
-        let (layer, rest) = rest.split_once('.')?;
-        let path = match rest.rsplit_once('.') {
-            Some((stored, kind)) => match LAYER_PATHS.iter().find(|(_, known)| *known == stored) {
-                Some((path, _)) => format!("{path}.{kind}"),
-                None => rest.to_owned(),
-            },
-            None => rest.to_owned(),
-        };
-        Some(format!("model.layers.{layer}.{path}"))
-    });
-    found.unwrap_or_else(|| name.to_owned())
-}
-
 impl WeightSource for GgufWeights {
     fn contains(&self, name: &str) -> bool {
-        self.gguf.has(&stored_name(name))
+        self.gguf.has(&self.names.place(name).tensor)
     }
 
     fn len(&self) -> usize {
@@ -166,7 +133,7 @@ impl WeightSource for GgufWeights {
     }
 
     fn names(&self) -> Vec<String> {
-        self.gguf.tensors.keys().map(|name| name_of_stored(name)).collect()
+        self.gguf.tensors.keys().flat_map(|name| self.names.read_as(name)).collect()
     }
 
     fn is_bf16(&self) -> bool {
@@ -175,11 +142,11 @@ impl WeightSource for GgufWeights {
     }
 
     fn files(&self) -> Vec<Arc<WeightFile>> {
-        vec![self.gguf.file.clone()]
+        self.gguf.files.clone()
     }
 
     fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let values = self.gguf.values(&stored_name(name), shape)?;
+        let values = self.gguf.values_at(&self.names.place(name), shape)?;
         let Some(order) = self.order(name) else { return Ok(values) };
         let width = if shape.len() > 1 { shape[shape.len() - 1] } else { 1 };
         let mut ordered = zeros(values.len())?;
@@ -192,8 +159,9 @@ impl WeightSource for GgufWeights {
 
     fn quantized(&self, name: &str, shape: [usize; 2], exact: bool) -> Result<Option<Found>> {
         let gguf = &*self.gguf;
-        let stored = stored_name(name);
-        let info = gguf.info(&stored, &shape)?;
+        let place = self.names.place(name);
+        let (info, start) = gguf.info(&place, &shape)?;
+        let stored = place.tensor;
         if info.dtype.block_size() == 1 {
             return Ok(None);
         }
@@ -201,7 +169,7 @@ impl WeightSource for GgufWeights {
             let weight = (FALLBACK.quantize)(shape, &self.values(name, &shape)?, exact)?;
             return Ok(Some(Found { weight, converted_from: Some(format!("{:?}", info.dtype).to_lowercase()) }));
         };
-        let (order, bytes) = (self.order(name), gguf.stored(info)?);
+        let (order, bytes) = (self.order(name), gguf.stored(info, start, shape[0])?);
         let row = |index: usize| {
             let row = order.as_ref().map_or(index, |order| order(index));
             let bytes = bytes.get(row * info.row_bytes..(row + 1) * info.row_bytes);

@@ -4,6 +4,8 @@ use super::writer::Writer;
 use super::*;
 use crate::model::test_support::*;
 use crate::tensor::testing::{flat, relative_error};
+use candle_core::quantized::QTensor;
+use candle_core::quantized::gguf_file::Value as GgufValue;
 use serde_json::Value;
 
 fn written(dir: &Path, dtype: impl Fn(&str, &[usize]) -> GgmlDType) -> tempfile::TempDir {
@@ -14,9 +16,32 @@ fn written(dir: &Path, dtype: impl Fn(&str, &[usize]) -> GgmlDType) -> tempfile:
 
 #[test]
 fn every_family_gives_the_logits_of_transformers() {
-    for name in
-        ["llama2", "llama3", "llama32", "llama-bias", "llama-linear", "qwen2", "qwen25-sharded", "qwen2-yarn", "qwen3"]
-    {
+    for name in [
+        "llama2",
+        "llama3",
+        "llama32",
+        "llama-bias",
+        "llama-linear",
+        "qwen2",
+        "qwen25-sharded",
+        "qwen2-yarn",
+        "qwen3",
+        "qwen3-moe",
+        "mistral-nemo",
+        "internlm3",
+        "phi3",
+        "phi3-long",
+        "phi4",
+        "smollm3",
+        "granite",
+        "minicpm",
+        "olmo2",
+        "glm",
+        "glm4",
+        "gemma",
+        "gemma2-even",
+        "gemma3",
+    ] {
         let dir = fixtures().join("models").join(name);
         let file = written(&dir, |_, _| GgmlDType::F32);
         // The directory is enough: it has one GGUF file and no config.json.
@@ -26,6 +51,40 @@ fn every_family_gives_the_logits_of_transformers() {
         assert!(error < 2e-5, "{name}: relative error {error:e}");
         assert_eq!(decoder.weight_types().notes(), [""; 0], "{name}");
     }
+}
+
+#[test]
+fn a_model_in_parts_is_the_whole() {
+    let dir = fixtures().join("models/qwen3");
+    let folder = tempfile::tempdir().unwrap();
+    let whole = Writer::of(&dir, |_, _| GgmlDType::F32);
+    let path = |part: usize| folder.path().join(format!("model-{part:05}-of-00003.gguf"));
+    let write = |count: usize| {
+        for part in 0..3 {
+            let mut metadata = if part == 0 { whole.metadata.clone() } else { Default::default() };
+            metadata.insert("split.no".to_owned(), GgufValue::U16(part as u16));
+            metadata.insert("split.count".to_owned(), GgufValue::U16(3));
+            metadata.insert("split.tensors.count".to_owned(), GgufValue::I32(count as i32));
+            let dequantized = |tensor: &QTensor| {
+                QTensor::quantize(&tensor.dequantize(&candle_core::Device::Cpu).unwrap(), GgmlDType::F32).unwrap()
+            };
+            let tensors = whole.tensors.iter().enumerate().filter(|(index, _)| index % 3 == part);
+            let tensors = tensors.map(|(_, (name, tensor))| (name.clone(), dequantized(tensor))).collect();
+            Writer { metadata, tensors }.write(&path(part + 1));
+        }
+    };
+    write(whole.tensors.len());
+    let expected = json(&dir.join("expected.json"));
+    for given in [folder.path(), &path(1), &path(2)] {
+        let decoder = load(given).unwrap();
+        let error = relative_error(&logits(&decoder, &ids(&expected["input_ids"])), &matrix(&expected["logits"]));
+        assert!(error < 2e-5, "{}: {error:e}", given.display());
+        assert_eq!(decoder.stored().0, whole.tensors.len());
+    }
+    write(99);
+    refusal(&path(1), Code::ModelFormat, &["`split.tensors.count` is 99"]);
+    std::fs::remove_file(path(3)).unwrap();
+    refusal(&path(1), Code::Io, &["model-00003-of-00003.gguf"]);
 }
 
 #[test]

@@ -26,16 +26,44 @@ impl Writer {
     /// Configuration and tensors of a directory; `dtype` decides by name and shape how a tensor is stored.
     pub(crate) fn of(dir: &Path, dtype: impl Fn(&str, &[usize]) -> GgmlDType) -> Self {
         let config: Json = serde_json::from_str(&std::fs::read_to_string(dir.join("config.json")).unwrap()).unwrap();
-        let architecture = config["model_type"].as_str().unwrap();
+        let architecture = match config["model_type"].as_str().unwrap() {
+            "mistral" | "internlm3" => "llama",
+            "glm" => "chatglm",
+            "gemma3_text" => "gemma3",
+            "qwen3_moe" => "qwen3moe",
+            other => other,
+        };
         let mut writer = Writer { metadata: metadata(architecture, &config), tensors: BTreeMap::new() };
-        let head_dim = writer.number(architecture, "rope.dimension_count");
+        let head_dim = writer.number(architecture, "attention.key_length");
+        let pairs_neighbours = ["llama", "smollm3", "granite", "minicpm"].contains(&architecture);
+        let mut experts: BTreeMap<String, BTreeMap<usize, Tensor>> = BTreeMap::new();
         for entry in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
             if entry.extension().is_some_and(|extension| extension == "safetensors") {
                 for (name, tensor) in candle_core::safetensors::load(&entry, &Device::Cpu).unwrap() {
                     let tensor = tensor.to_dtype(candle_core::DType::F32).unwrap();
-                    let tensor = if architecture == "llama" { permuted(&name, tensor, head_dim) } else { tensor };
-                    writer.put(&gguf_name(&name), &tensor, &dtype);
+                    let tensor = if pairs_neighbours { permuted(&name, tensor, head_dim) } else { tensor };
+                    let plus_one = architecture.starts_with("gemma") && name.ends_with("norm.weight");
+                    let tensor = if plus_one { (tensor + 1.0).unwrap() } else { tensor };
+                    match name.split_once(".experts.").map(|(front, rest)| (front, rest.split_once('.').unwrap())) {
+                        Some((front, (expert, rest))) => {
+                            let all = experts.entry(gguf_name(&format!("{front}.{rest}"), architecture)).or_default();
+                            all.insert(expert.parse().unwrap(), tensor);
+                        }
+                        None => writer.put(&gguf_name(&name, architecture), &tensor, &dtype),
+                    }
                 }
+            }
+        }
+        for (name, tensors) in experts {
+            let all = Tensor::stack(&tensors.into_values().collect::<Vec<_>>(), 0).unwrap();
+            writer.put(&name.replace(".weight", "_exps.weight"), &all, &dtype);
+        }
+        let scaling =
+            if config["rope_scaling"].is_object() { &config["rope_scaling"] } else { &config["rope_parameters"] };
+        for kind in ["long", "short"] {
+            if let Ok(factors) = serde_json::from_value::<Vec<f32>>(scaling[format!("{kind}_factor")].clone()) {
+                let factors = Tensor::new(factors, &Device::Cpu).unwrap();
+                writer.put(&format!("rope_factors_{kind}.weight"), &factors, &|_, _| GgmlDType::F32);
             }
         }
         if config["rope_scaling"]["rope_type"] == "llama3" || config["rope_parameters"]["rope_type"] == "llama3" {
@@ -108,7 +136,13 @@ fn metadata(architecture: &str, config: &Json) -> BTreeMap<String, Value> {
     let heads = number("num_attention_heads").unwrap();
     let head_dim = number("head_dim").unwrap_or(number("hidden_size").unwrap() / heads);
     let parameters = &config["rope_parameters"];
-    let theta = config["rope_theta"].as_f64().or(parameters["rope_theta"].as_f64()).unwrap();
+    let theta = config["rope_theta"].as_f64().or(parameters["rope_theta"].as_f64());
+    let theta = theta.or(parameters["full_attention"]["rope_theta"].as_f64()).unwrap_or(if architecture == "smollm3" {
+        2e6
+    } else {
+        1e4
+    });
+    let partial = config["partial_rotary_factor"].as_f64().or(parameters["partial_rotary_factor"].as_f64());
     let mut metadata = BTreeMap::from([("general.architecture".to_owned(), text(architecture))]);
     let mut set = |key: &str, value: Value| metadata.insert(format!("{architecture}.{key}"), value);
     set("block_count", Value::U32(number("num_hidden_layers").unwrap()));
@@ -119,9 +153,10 @@ fn metadata(architecture: &str, config: &Json) -> BTreeMap<String, Value> {
     set("attention.head_count_kv", Value::U32(number("num_key_value_heads").unwrap_or(heads)));
     set("attention.layer_norm_rms_epsilon", Value::F32(config["rms_norm_eps"].as_f64().unwrap() as f32));
     set("attention.key_length", Value::U32(head_dim));
-    set("rope.dimension_count", Value::U32(head_dim));
+    set("rope.dimension_count", Value::U32((f64::from(head_dim) * partial.unwrap_or(1.0)) as u32));
     set("rope.freq_base", Value::F32(theta as f32));
     let scaling = if config["rope_scaling"].is_object() { &config["rope_scaling"] } else { parameters };
+    let scaling = if parameters["full_attention"].is_object() { &parameters["full_attention"] } else { scaling };
     let kind = scaling["rope_type"].as_str().or(scaling["type"].as_str()).unwrap_or("default");
     if ["linear", "yarn"].contains(&kind) {
         set("rope.scaling.type", text(kind));
@@ -130,12 +165,62 @@ fn metadata(architecture: &str, config: &Json) -> BTreeMap<String, Value> {
             set("rope.scaling.original_context_length", Value::U32(original as u32));
         }
     }
+    for (key, value) in own_metadata(architecture, config) {
+        metadata.insert(format!("{architecture}.{key}"), value);
+    }
     metadata
 }
 
-fn gguf_name(name: &str) -> String {
+/// What only some architectures have.
+fn own_metadata(architecture: &str, config: &Json) -> Vec<(&'static str, Value)> {
+    let real = |key: &str| config[key].as_f64().map(|number| Value::F32(number as f32));
+    let whole = |key: &str| config[key].as_u64().map(|number| Value::U32(number as u32));
+    let mut found = vec![
+        ("attention.scale", real("attention_multiplier")),
+        ("embedding_scale", real("embedding_multiplier").or(real("scale_emb"))),
+        ("residual_scale", real("residual_multiplier")),
+        ("logit_scale", real("logits_scaling")),
+        ("attn_logit_softcapping", real("attn_logit_softcapping")),
+        ("final_logit_softcapping", real("final_logit_softcapping")),
+        ("rope.scaling.original_context_length", whole("original_max_position_embeddings")),
+        ("expert_count", whole("num_experts").or(whole("num_local_experts"))),
+        ("expert_used_count", whole("num_experts_per_tok")),
+        ("expert_feed_forward_length", whole("moe_intermediate_size")),
+    ];
+    if architecture == "minicpm" {
+        let number = |key: &str| config[key].as_f64().unwrap();
+        let residual = number("scale_depth") / number("num_hidden_layers").sqrt();
+        found.push(("residual_scale", Some(Value::F32(residual as f32))));
+        found.push(("logit_scale", Some(Value::F32((number("hidden_size") / number("dim_model_base")) as f32))));
+    }
+    if ["phi3", "gemma2", "gemma3"].contains(&architecture) {
+        found.push(("attention.sliding_window", whole("sliding_window")));
+    }
+    if architecture == "gemma3" {
+        found.push(("attention.sliding_window_pattern", Some(Value::U32(2))));
+    }
+    found.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
+fn gguf_name(name: &str, architecture: &str) -> String {
     let name = name.replace("model.layers.", "blk.");
+    let norms: &[(&str, &str)] = match architecture {
+        "gemma2" | "gemma3" => &[
+            ("post_attention_layernorm", "post_attention_norm"),
+            ("pre_feedforward_layernorm", "ffn_norm"),
+            ("post_feedforward_layernorm", "post_ffw_norm"),
+        ],
+        "olmo2" => {
+            &[("post_attention_layernorm", "post_attention_norm"), ("post_feedforward_layernorm", "post_ffw_norm")]
+        }
+        "glm4" => &[("post_self_attn_layernorm", "post_attention_norm"), ("post_mlp_layernorm", "post_ffw_norm")],
+        _ => &[],
+    };
+    let name = norms.iter().fold(name, |name, (from, to)| name.replace(from, to));
     [
+        ("self_attn.qkv_proj", "attn_qkv"),
+        ("mlp.gate_up_proj", "ffn_up"),
+        ("mlp.gate.", "ffn_gate_inp."),
         ("model.embed_tokens", "token_embd"),
         ("lm_head", "output"),
         ("model.norm", "output_norm"),

@@ -73,10 +73,7 @@ pub(super) fn backward(
                 let block = Block::new(span, start, heads.window);
                 let width = block.width();
                 operands.scores(&block, head, &mut scores);
-                if let Some(c) = heads.softcap {
-                    slopes.clear();
-                    slopes.extend(scores.iter().map(|score| softcap::slope(*score, c)));
-                }
+                slopes_of(heads, &scores, &mut slopes);
                 softmax(&block, &mut scores);
                 let dout =
                     Mat::strided(&dout[block.query_row() * query_width + head * dim..], block.rows, dim, query_width);
@@ -87,9 +84,7 @@ pub(super) fn backward(
                 dscores.resize(block.rows * width, 0.0);
                 gemm(&mut dscores, width, false, dout, operands.value(&block).t(), 1.0, Parallelism::None);
                 softmax_backward(&scores, &mut dscores, width, heads.scale);
-                if heads.softcap.is_some() {
-                    dscores.iter_mut().zip(&slopes).for_each(|(dscore, slope)| *dscore *= slope);
-                }
+                dscores.iter_mut().zip(&slopes).for_each(|(dscore, slope)| *dscore *= slope);
                 let ds = Mat::new(&dscores, block.rows, width);
                 let block_dq = &mut block_dq[..block.rows * dim];
                 gemm(block_dq, dim, false, ds, operands.key(&block), 1.0, Parallelism::None);
@@ -110,6 +105,12 @@ pub(super) fn backward(
 
 fn pairs(spans: &[Span], heads: usize) -> Vec<(&Span, usize)> {
     spans.iter().flat_map(|span| (0..heads).map(move |head| (span, head))).collect()
+}
+
+/// The slopes of the soft cap at the scores; none where there is no cap.
+fn slopes_of(heads: Heads, scores: &[f32], slopes: &mut Vec<f32>) {
+    slopes.clear();
+    slopes.extend(heads.softcap.into_iter().flat_map(|c| scores.iter().map(move |score| softcap::slope(*score, c))));
 }
 
 /// `ds = scale · p · (dp − Σ p·dp)`, row by row, in place of `dp`.
