@@ -66,6 +66,6 @@ impl TryFrom<&Decoder> for AdapterBase {
         let config = decoder.config();
         let mut base = AdapterBase::new(decoder.sites(), decoder.device(), |module| decoder.module_shape(module));
         base.sha256 = Some(decoder.sha256()?.to_owned());
-        Ok(base.named(&config.family.model_type))
+        Ok(base.named(config.family.model_type))
     }
 }

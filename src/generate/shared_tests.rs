@@ -60,9 +60,9 @@ fn threads_that_share_a_model_say_what_each_says_alone() {
         // One who comes and goes, and never hears the end.
         let cancelled = scope.spawn(|| {
             start.wait();
-            for index in 0..6 {
+            for (index, caller) in callers.iter().take(6).enumerate() {
                 let (cancel, mut pieces) = (Cancel::new(), 0);
-                let mut session = session_of(&model, &callers[index]);
+                let mut session = session_of(&model, caller);
                 let options = options(r#"{"max_tokens":50,"temperature":1,"seed":3}"#);
                 let mut listen = |_: &str| {
                     pieces += 1;

@@ -38,7 +38,7 @@ pub(super) fn rope(cos: &Tensor, sin: &Tensor, head_dim: usize, pairs: Pairs, x:
     };
     let rotated = x.narrow(2, 0, 2 * half)?.contiguous()?.reshape(shape)?;
     let (x1, x2) = (rotated.narrow(pair, 0, 1)?, rotated.narrow(pair, 1, 1)?);
-    let by_pair = |x: &Tensor| Ok::<_, candle_core::Error>(x.reshape((tokens, 1, half))?.unsqueeze(pair)?);
+    let by_pair = |x: &Tensor| x.reshape((tokens, 1, half))?.unsqueeze(pair);
     let (cos, sin) = (by_pair(cos)?, (by_pair(sin)? * f64::from(sign))?);
     let y1 = (x1.broadcast_mul(&cos)? - x2.broadcast_mul(&sin)?)?;
     let y2 = (x2.broadcast_mul(&cos)? + x1.broadcast_mul(&sin)?)?;

@@ -51,7 +51,7 @@ impl<'a> Fields<'a> {
     }
 
     /// What the file, if it has the setting, calls it.
-    fn spelled<'n>(self, name: &'n str) -> &'n str {
+    fn spelled(self, name: &str) -> &str {
         let theirs = self.aliases.iter().find(|(ours, theirs)| *ours == name && self.stated(theirs).is_some());
         theirs.map_or(name, |(_, theirs)| theirs)
     }

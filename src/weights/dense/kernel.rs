@@ -102,23 +102,24 @@ unsafe fn avx2<P: Pair, const M: usize, const V: usize>(pairs: &[P], x: Operand<
     for first in (0..OUTPUTS / 8).step_by(V) {
         // SAFETY: the caller's; eight sums from `8 · (first + v)` on are inside of `OUTPUTS`.
         unsafe {
-            let mut acc: [[__m256; V]; M] =
-                std::array::from_fn(|m| std::array::from_fn(|v| _mm256_loadu_ps(sums[m].as_ptr().add((first + v) * 8))));
+            let mut acc: [[__m256; V]; M] = std::array::from_fn(|m| {
+                std::array::from_fn(|v| _mm256_loadu_ps(sums[m].as_ptr().add((first + v) * 8)))
+            });
             for (index, pair) in pairs.iter().enumerate() {
                 for second in [false, true] {
                     let weights: [__m256; V] = std::array::from_fn(|v| pair.eight(second, first + v));
-                    for m in 0..M {
+                    for (m, acc) in acc.iter_mut().enumerate() {
                         let at = x.values.as_ptr().add(m * x.stride + 2 * index + usize::from(second));
                         let x = _mm256_broadcast_ss(&*at);
-                        for v in 0..V {
-                            acc[m][v] = _mm256_fmadd_ps(weights[v], x, acc[m][v]);
+                        for (sum, weights) in acc.iter_mut().zip(weights) {
+                            *sum = _mm256_fmadd_ps(weights, x, *sum);
                         }
                     }
                 }
             }
-            for m in 0..M {
-                for v in 0..V {
-                    _mm256_storeu_ps(sums[m].as_mut_ptr().add((first + v) * 8), acc[m][v]);
+            for (sums, acc) in sums.iter_mut().zip(acc) {
+                for (v, sum) in acc.into_iter().enumerate() {
+                    _mm256_storeu_ps(sums.as_mut_ptr().add((first + v) * 8), sum);
                 }
             }
         }
@@ -139,18 +140,18 @@ unsafe fn avx512<P: Pair, const M: usize>(pairs: &[P], x: Operand<'_>, sums: &mu
         for (index, pair) in pairs.iter().enumerate() {
             for second in [false, true] {
                 let weights: [__m512; 2] = std::array::from_fn(|v| pair.sixteen(second, v));
-                for m in 0..M {
+                for (m, acc) in acc.iter_mut().enumerate() {
                     let at = x.values.as_ptr().add(m * x.stride + 2 * index + usize::from(second));
                     let x = _mm512_set1_ps(*at);
-                    for v in 0..2 {
-                        acc[m][v] = _mm512_fmadd_ps(weights[v], x, acc[m][v]);
+                    for (sum, weights) in acc.iter_mut().zip(weights) {
+                        *sum = _mm512_fmadd_ps(weights, x, *sum);
                     }
                 }
             }
         }
-        for m in 0..M {
-            for v in 0..2 {
-                _mm512_storeu_ps(sums[m].as_mut_ptr().add(v * 16), acc[m][v]);
+        for (sums, acc) in sums.iter_mut().zip(acc) {
+            for (v, sum) in acc.into_iter().enumerate() {
+                _mm512_storeu_ps(sums.as_mut_ptr().add(v * 16), sum);
             }
         }
     }

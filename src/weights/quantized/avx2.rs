@@ -19,11 +19,11 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
     first: usize,
     out: &mut [[f32; OUTPUTS]],
 ) {
-    let mut sums = [[_mm256_setzero_ps(); OUTPUTS / EIGHT]; M];
+    let mut sums = [[_mm256_setzero_ps(); M]; OUTPUTS / EIGHT];
     for (index, tile) in tiles.iter().enumerate() {
         let span = x.span(first, index);
         let scales: [__m256; M] = std::array::from_fn(|m| _mm256_set1_ps(x.scale(first + m, index)));
-        for eighth in 0..OUTPUTS / EIGHT {
+        for (eighth, sums) in sums.iter_mut().enumerate() {
             // SAFETY: the caller's; eight halves from `8 · eighth` on are inside of `OUTPUTS`.
             unsafe {
                 let halves = |scales: &[half::f16; OUTPUTS]| {
@@ -31,24 +31,23 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
                 };
                 let dots = tile.dot_avx2::<M>(eighth, &span);
                 let scale = halves(tile.scales());
-                for m in 0..M {
-                    let (d, sum) = (_mm256_mul_ps(scales[m], scale), &mut sums[m][eighth]);
-                    *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[m]), d, *sum);
+                for ((sum, dot), x) in sums.iter_mut().zip(dots).zip(scales) {
+                    *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(x, scale), *sum);
                 }
                 if T::HAS_MINS {
                     let mins = tile.mins_avx2::<M>(eighth, &span);
                     let scale = halves(tile.min_scales());
-                    for m in 0..M {
-                        let (d, sum) = (_mm256_mul_ps(scales[m], scale), &mut sums[m][eighth]);
-                        *sum = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(mins[m]), d, *sum);
+                    for ((sum, min), x) in sums.iter_mut().zip(mins).zip(scales) {
+                        *sum = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(min), _mm256_mul_ps(x, scale), *sum);
                     }
                 }
             }
         }
     }
-    for (sums, out) in sums.iter().zip(out) {
-        for (sum, out) in sums.iter().zip(out.as_chunks_mut::<EIGHT>().0) {
-            // SAFETY: eight elements.
+    for (eighth, sums) in sums.iter().enumerate() {
+        for (sum, out) in sums.iter().zip(&mut *out) {
+            let out = &mut out.as_chunks_mut::<EIGHT>().0[eighth];
+            // SAFETY: as many elements as a vector has.
             unsafe { _mm256_storeu_ps(out.as_mut_ptr(), *sum) };
         }
     }

@@ -1,12 +1,12 @@
 //! GGML's Q4_K: blocks of 256 weights in four bits; every 32 have a scale and a min.
 
-use crate::weights::WeightType;
-use crate::weights::ggml::GgmlDType;
 use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{activations::Span, avx2, vnni};
 use super::k_scales::{BLOCK, KScales, SUB};
+use crate::weights::WeightType;
+use crate::weights::ggml::GgmlDType;
 use candle_core::quantized::k_quants::BlockQ4K;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
@@ -82,7 +82,7 @@ unsafe impl Tile for Q4KTile {
         let low = _mm256_set1_epi8(15);
         let codes = |sub: usize, group: usize| {
             let q = avx2::load(&self.q[sub / 2][group], eighth);
-            _mm256_and_si256(if sub % 2 == 0 { q } else { _mm256_srli_epi16::<4>(q) }, low)
+            _mm256_and_si256(if sub.is_multiple_of(2) { q } else { _mm256_srli_epi16::<4>(q) }, low)
         };
         // SAFETY: the caller's.
         unsafe { self.scales.dot_avx2::<M, 8>(eighth, x, codes) }
@@ -101,7 +101,7 @@ unsafe impl Tile for Q4KTile {
         let low = _mm512_set1_epi8(15);
         let codes = |sub: usize, group: usize| {
             let q = vnni::load(&self.q[sub / 2][group], half);
-            _mm512_and_si512(if sub % 2 == 0 { q } else { _mm512_srli_epi16::<4>(q) }, low)
+            _mm512_and_si512(if sub.is_multiple_of(2) { q } else { _mm512_srli_epi16::<4>(q) }, low)
         };
         // SAFETY: the caller's.
         unsafe { self.scales.dot_vnni(half, x, codes) }

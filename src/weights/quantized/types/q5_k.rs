@@ -1,13 +1,13 @@
 //! GGML's Q5_K: blocks of 256 weights in five bits; every 32 have a scale and a min.
 
-use crate::weights::WeightType;
-use crate::weights::ggml::GgmlDType;
 use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{activations::Span, avx2, vnni};
 use super::five_bits;
 use super::k_scales::{BLOCK, KScales, SUB};
+use crate::weights::WeightType;
+use crate::weights::ggml::GgmlDType;
 use candle_core::quantized::k_quants::BlockQ5K;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
@@ -85,7 +85,7 @@ unsafe impl Tile for Q5KTile {
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let codes = |sub: usize, group: usize| {
             let low = avx2::load(&self.low[sub / 2][group], eighth);
-            let low = if sub % 2 == 0 { low } else { _mm256_srli_epi16::<4>(low) };
+            let low = if sub.is_multiple_of(2) { low } else { _mm256_srli_epi16::<4>(low) };
             five_bits::codes_avx2(low, avx2::load(&self.high[group], eighth), sub)
         };
         // SAFETY: the caller's.
@@ -104,7 +104,7 @@ unsafe impl Tile for Q5KTile {
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         let codes = |sub: usize, group: usize| {
             let low = vnni::load(&self.low[sub / 2][group], half);
-            let low = if sub % 2 == 0 { low } else { _mm512_srli_epi16::<4>(low) };
+            let low = if sub.is_multiple_of(2) { low } else { _mm512_srli_epi16::<4>(low) };
             five_bits::codes_vnni(low, vnni::load(&self.high[group], half), sub)
         };
         // SAFETY: the caller's.
