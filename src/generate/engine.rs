@@ -39,7 +39,8 @@ impl Engine {
     /// ended stays as it is. All contexts are of this engine.
     pub(crate) fn step(&mut self, slots: &mut [Slot]) -> Vec<Result<Step>> {
         let begun: Vec<Result<()>> = slots.iter_mut().map(Slot::begin).collect();
-        let mut logits = self.forward(slots, &begun);
+        let mut logits =
+            self.logits(slots.iter_mut().zip(&begun).filter(|(_, begun)| begun.is_ok()).map(|(slot, _)| slot));
         let take = |(slot, begun): (&mut Slot, Result<()>)| {
             begun?;
             slot.sequence.take(logits.next().unwrap_or_else(|| Ok(Vec::new()))?)
@@ -52,31 +53,37 @@ impl Engine {
         self.step(std::slice::from_mut(slot)).pop().unwrap_or_else(|| Ok(Step::default()))
     }
 
-    /// The logits that each sequence waits for that has begun: all in one pass, or, if that fails, each in its own.
-    fn forward(&self, slots: &mut [Slot], begun: &[Result<()>]) -> std::vec::IntoIter<Result<Logits>> {
-        let mut able: Vec<&mut Slot> =
-            slots.iter_mut().zip(begun).filter(|(_, begun)| begun.is_ok()).map(|(slot, _)| slot).collect();
-        let results = match self.pass(&mut able) {
-            Ok(logits) => logits.into_iter().map(Ok).collect(),
-            Err(err) if able.len() == 1 => vec![Err(err)],
-            Err(_) => {
-                let alone = |slot: &mut &mut Slot| self.pass(std::slice::from_mut(slot)).map(|mut of| of.remove(0));
-                able.iter_mut().map(alone).collect::<Vec<_>>()
+    /// The logits that each sequence waits for. What of the next draws does not depend on them is made meanwhile.
+    fn logits<'s>(&self, slots: impl Iterator<Item = &'s mut Slot>) -> std::vec::IntoIter<Result<Logits>> {
+        let (mut parts, mut constrained) = (Vec::new(), Vec::new());
+        for Slot { sequence, context, .. } in slots {
+            let (tokens, outputs) = match sequence.finish_reason() {
+                Some(_) => (Vec::new(), 0),
+                None => (sequence.wants().to_vec(), sequence.outputs()),
+            };
+            parts.push(Part { context, tokens, outputs });
+            if sequence.can_prepare() {
+                constrained.push(sequence);
             }
+        }
+        let mut forward = || self.forward(&mut parts);
+        let logits = match constrained.is_empty() {
+            true => forward(),
+            false => self.model.decoder().beside(|| constrained.into_iter().for_each(Sequence::prepare), forward),
         };
-        results.into_iter()
+        logits.into_iter()
     }
 
-    fn pass(&self, slots: &mut [&mut Slot]) -> Result<Vec<Logits>> {
-        let mut parts: Vec<Part<'_>> = Vec::with_capacity(slots.len());
-        for slot in slots {
-            let (tokens, outputs) = match slot.is_finished() {
-                true => (Vec::new(), 0),
-                false => (slot.sequence.wants().to_vec(), slot.sequence.outputs()),
-            };
-            parts.push(Part { context: &mut slot.context, tokens, outputs });
+    /// All parts in one pass, or, if that fails, each in its own.
+    fn forward(&self, parts: &mut [Part<'_>]) -> Vec<Result<Logits>> {
+        match self.run(parts) {
+            Ok(logits) => logits.into_iter().map(Ok).collect(),
+            Err(err) if parts.len() == 1 => vec![Err(err)],
+            Err(_) => {
+                let alone = |part: &mut Part<'_>| self.run(std::slice::from_mut(part)).map(|mut of| of.remove(0));
+                parts.iter_mut().map(alone).collect()
+            }
         }
-        self.run(&mut parts)
     }
 
     /// Reads `tokens` after what a context has read; the logits after each of the last `outputs` of them.

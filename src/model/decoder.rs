@@ -177,6 +177,11 @@ impl Decoder {
         found.next().unwrap().linear.dense_weight()
     }
 
+    /// Does `work`, and on one of the same threads meanwhile what is to be ready beside it.
+    pub(crate) fn beside<R: Send>(&self, aside: impl FnOnce() + Send, work: impl FnOnce() -> R + Send) -> R {
+        self.threads.join(work, aside).0
+    }
+
     /// A pool of keys and values with room for `tokens`.
     pub(crate) fn new_pool(&self, tokens: usize) -> Result<KvPool> {
         let width = self.config.num_key_value_heads * self.config.head_dim;
