@@ -113,8 +113,8 @@ fn every_number_of_every_set_has_a_range_which_is_checked() {
     every_number_has_a_range::<TrainOptions>(25);
     every_number_has_a_range::<EvaluateOptions>(2);
     every_number_has_a_range::<SessionOptions>(1);
-    every_number_has_a_range::<GenerateOptions>(6);
-    every_number_has_a_range::<ReportOptions>(7);
+    every_number_has_a_range::<GenerateOptions>(14);
+    every_number_has_a_range::<ReportOptions>(15);
 }
 
 type Set<T> = (&'static str, fn(&mut T, f64));
@@ -152,11 +152,17 @@ fn what_is_no_number_is_refused_by_name() {
         ("num_train_epochs", |options, value| options.num_train_epochs = value),
         ("validation_share", |options, value| options.validation_share = value),
     ]);
-    let generate: [Set<GenerateOptions>; 4] = [
+    let generate: [Set<GenerateOptions>; 10] = [
         ("temperature", |options, value| options.temperature = value),
         ("top_p", |options, value| options.top_p = value),
         ("min_p", |options, value| options.min_p = value),
         ("repetition_penalty", |options, value| options.repetition_penalty = value),
+        ("typical_p", |options, value| options.typical_p = value),
+        ("presence_penalty", |options, value| options.presence_penalty = value),
+        ("frequency_penalty", |options, value| options.frequency_penalty = value),
+        ("dry_multiplier", |options, value| options.dry_multiplier = value),
+        ("dry_base", |options, value| options.dry_base = value),
+        ("logit_bias", |options, value| _ = options.logit_bias.insert("7".to_owned(), value)),
     ];
     what_is_no_number_is_refused(&generate);
     what_is_no_number_is_refused::<ReportOptions>(&[
@@ -164,6 +170,12 @@ fn what_is_no_number_is_refused_by_name() {
         ("generate.top_p", |options, value| options.generate.top_p = value),
         ("generate.min_p", |options, value| options.generate.min_p = value),
         ("generate.repetition_penalty", |options, value| options.generate.repetition_penalty = value),
+        ("generate.typical_p", |options, value| options.generate.typical_p = value),
+        ("generate.presence_penalty", |options, value| options.generate.presence_penalty = value),
+        ("generate.frequency_penalty", |options, value| options.generate.frequency_penalty = value),
+        ("generate.dry_multiplier", |options, value| options.generate.dry_multiplier = value),
+        ("generate.dry_base", |options, value| options.generate.dry_base = value),
+        ("generate.logit_bias", |options, value| _ = options.generate.logit_bias.insert("7".to_owned(), value)),
     ]);
 }
 

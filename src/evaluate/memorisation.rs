@@ -7,7 +7,7 @@
 use super::overlap::SuffixAutomaton;
 use crate::control::Monitor;
 use crate::error::Result;
-use crate::generate::{Engine, GenerateOptions, Output, Sequence, Slot};
+use crate::generate::{Engine, GenerateOptions, Output, Sampler, Sequence, Slot};
 use crate::language_model::LanguageModel;
 use crate::model::LoraStack;
 use serde_json::{Value, json};
@@ -106,8 +106,9 @@ fn greedy_answer(model: &LanguageModel, prompt: &[u32], lora: &LoraStack, monito
     let engine = Engine::new(model);
     let options = GenerateOptions { max_tokens: MAX_TOKENS, ..Default::default() };
     let output = Output::text(model.format().tokenizer(), &[]);
+    let sampler = Sampler::new(&options, model.format().tokenizer());
     let limit = model.decoder().config().max_position_embeddings;
-    let sequence = Sequence::new(prompt.to_vec(), &options, model.end_tokens(), output, None, limit)?;
+    let sequence = Sequence::new(prompt.to_vec(), &options, sampler, model.end_tokens(), output, None, limit)?;
     let mut slot = Slot::new(sequence, engine.context(lora, limit)?);
     while !slot.is_finished() {
         monitor.check()?;

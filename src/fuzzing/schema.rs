@@ -4,7 +4,7 @@
 use super::check;
 use crate::control::Cancel;
 use crate::error::Code;
-use crate::generate::constraint::SchemaCompiler;
+use crate::generate::constraint::{Compiler, Form};
 use crate::tokenize::Vocabulary;
 use llguidance::toktrie::{ApproximateTokEnv, TokRxInfo, TokTrie};
 use std::sync::{Arc, LazyLock};
@@ -16,18 +16,18 @@ const BUDGET: usize = 48;
 const FOLLOWED: usize = 12;
 
 /// Every byte, and a few tokens of several.
-static COMPILER: LazyLock<SchemaCompiler> = LazyLock::new(|| {
+static COMPILER: LazyLock<Compiler> = LazyLock::new(|| {
     let mut words: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
     words.extend(["\",\"", "\":", "{\"", "}]", "true", "null", "高", "12", ".5"].map(|word| word.as_bytes().to_vec()));
     let end = words.len() as u32;
     words.push(vec![TokTrie::SPECIAL_TOKEN_MARKER, b'e']);
     let trie = TokTrie::from(&TokRxInfo::new(words.len() as u32, end), &words);
-    SchemaCompiler::new(Arc::new(Vocabulary::of(Arc::new(ApproximateTokEnv::new(trie))).unwrap()))
+    Compiler::new(Arc::new(Vocabulary::of(Arc::new(ApproximateTokEnv::new(trie))).unwrap()))
 });
 
 pub(super) fn run(bytes: &[u8]) {
     let Ok(schema) = serde_json::from_slice(bytes) else { return };
-    let Some(mut document) = check(COMPILER.compile(&schema, &Cancel::new())) else { return };
+    let Some(mut document) = check(COMPILER.compile(Form::JsonSchema(&schema), &Cancel::new())) else { return };
     let mut text = Vec::new();
     let add = |tokens: &[u32], document: &crate::generate::constraint::Constraint, text: &mut Vec<u8>| {
         tokens.iter().for_each(|token| text.extend(document.bytes(*token)));

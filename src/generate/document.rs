@@ -1,4 +1,4 @@
-//! A JSON document in the making that always ends within its token limit.
+//! A document in the making that always ends within its token limit.
 
 use super::constraint::Constraint;
 use crate::error::{Code, Error, Result};
@@ -8,6 +8,8 @@ use llguidance::toktrie::SimpleVob;
 pub(crate) struct Document {
     constraint: Constraint,
     budget: usize,
+    /// The next mask, if it was made ahead.
+    mask: Option<Result<SimpleVob>>,
 }
 
 /// What a sampled token of a document leads to.
@@ -24,15 +26,20 @@ impl Document {
         let mut start = constraint.clone();
         let forced = start.take_forced()?.len();
         if budget.checked_sub(forced).and_then(|left| start.way_out(left)).is_some() {
-            return Ok(Document { constraint, budget });
+            return Ok(Document { constraint, budget, mask: None });
         }
         start.check_vocabulary()?;
-        Err(unfinished(budget))
+        Err(unfinished(start.form(), budget))
+    }
+
+    /// Makes the next mask.
+    pub(crate) fn prepare(&mut self) {
+        self.mask = Some(self.constraint.mask());
     }
 
     /// The tokens that may come next.
     pub(crate) fn mask(&mut self) -> Result<SimpleVob> {
-        self.constraint.mask()
+        self.mask.take().unwrap_or_else(|| self.constraint.mask())
     }
 
     /// Text that the schema leaves no choice about, as tokens; they are taken.
@@ -52,7 +59,7 @@ impl Document {
 
     /// Fails unless the document may end here.
     pub(crate) fn check_end(&self) -> Result<()> {
-        self.constraint.way_out(0).map(drop).ok_or_else(|| unfinished(self.budget))
+        self.constraint.way_out(0).map(drop).ok_or_else(|| unfinished(self.constraint.form(), self.budget))
     }
 
     /// Takes `id`, unless the document could then not be ended within its budget; `count` tokens were generated before.
@@ -69,7 +76,7 @@ impl Document {
         }
         self.constraint = before;
         let way_out = self.constraint.way_out(self.budget.saturating_sub(count));
-        Ok(Advance::End(way_out.ok_or_else(|| unfinished(self.budget))?))
+        Ok(Advance::End(way_out.ok_or_else(|| unfinished(self.constraint.form(), self.budget))?))
     }
 
     fn take(&mut self, id: u32) -> Result<Vec<u32>> {
@@ -79,13 +86,11 @@ impl Document {
     }
 }
 
-fn unfinished(budget: usize) -> Error {
-    Error::new(
-        Code::Schema,
-        format!(
-            "no document of the JSON Schema could be finished within {budget} tokens; raise `max_tokens`, or bound the \
-             schema (`maxLength`, `maxItems`, no recursion)"
-        ),
-    )
-    .with("max_tokens", budget)
+fn unfinished(form: &str, budget: usize) -> Error {
+    let bounds =
+        if form == "JSON Schema" { "`maxLength`, `maxItems`, no recursion" } else { "upper limits of what repeats" };
+    let why = format!(
+        "no document of the {form} could be finished within {budget} tokens; raise `max_tokens`, or bound it ({bounds})"
+    );
+    Error::new(Code::Schema, why).with("max_tokens", budget)
 }

@@ -34,7 +34,8 @@ impl Engine {
     /// ended stays as it is. All contexts are of this engine.
     pub(crate) fn step(&self, slots: &mut [Slot]) -> Vec<Result<Step>> {
         let begun: Vec<Result<()>> = slots.iter_mut().map(Slot::begin).collect();
-        let mut logits = self.forward(slots, &begun);
+        let mut logits =
+            self.logits(slots.iter_mut().zip(&begun).filter(|(_, begun)| begun.is_ok()).map(|(slot, _)| slot));
         let take = |(slot, begun): (&mut Slot, Result<()>)| {
             begun?;
             slot.sequence.take(logits.next().unwrap_or_else(|| Ok(Vec::new()))?)
@@ -47,18 +48,26 @@ impl Engine {
         self.step(std::slice::from_mut(slot)).pop().unwrap_or_else(|| Ok(Step::default()))
     }
 
-    /// The logits that each sequence waits for that has begun.
-    fn forward(&self, slots: &mut [Slot], begun: &[Result<()>]) -> std::vec::IntoIter<Result<Logits>> {
-        let (mut requests, mut contexts) = (Vec::new(), Vec::new());
-        for (slot, _) in slots.iter_mut().zip(begun).filter(|(_, begun)| begun.is_ok()) {
-            let (tokens, outputs) = match slot.is_finished() {
-                true => (Vec::new(), 0),
-                false => (slot.sequence.wants().to_vec(), slot.sequence.outputs()),
+    /// The logits that each sequence waits for. What of the next draws does not depend on them is made meanwhile.
+    fn logits<'s>(&self, slots: impl Iterator<Item = &'s mut Slot>) -> std::vec::IntoIter<Result<Logits>> {
+        let (mut requests, mut contexts, mut constrained) = (Vec::new(), Vec::new(), Vec::new());
+        for Slot { sequence, context, .. } in slots {
+            let (tokens, outputs) = match sequence.finish_reason() {
+                Some(_) => (Vec::new(), 0),
+                None => (sequence.wants().to_vec(), sequence.outputs()),
             };
-            requests.push(slot.context.request(tokens, outputs));
-            contexts.push(&mut slot.context);
+            requests.push(context.request(tokens, outputs));
+            contexts.push(context);
+            if sequence.can_prepare() {
+                constrained.push(sequence);
+            }
         }
-        let replies = self.model.decoder().read(requests);
+        let decoder = self.model.decoder();
+        let read = || decoder.read(requests);
+        let replies = match constrained.is_empty() {
+            true => read(),
+            false => decoder.beside(|| constrained.into_iter().for_each(Sequence::prepare), read),
+        };
         let results = contexts.into_iter().zip(replies).map(|(context, reply)| context.take_back(reply));
         results.collect::<Vec<_>>().into_iter()
     }

@@ -7,11 +7,15 @@
 pub(crate) mod constraint;
 mod context;
 mod document;
+mod dry;
 mod engine;
 mod exact;
 mod generation;
+mod logits;
 mod options;
 mod output;
+mod penalties;
+mod ranked;
 mod sampler;
 mod sequence;
 mod session;
@@ -24,12 +28,15 @@ pub(crate) use exact::check_schema_numbers;
 pub use generation::{FinishReason, GeneratedToken, Generation};
 pub use options::GenerateOptions;
 pub(crate) use output::Output;
+pub(crate) use sampler::Sampler;
 pub(crate) use sequence::Sequence;
 pub use session::{Attached, Session, SessionOptions};
 pub use stream::Stream;
 
 #[cfg(test)]
 mod shared_tests;
+#[cfg(test)]
+mod speed_tests;
 #[cfg(test)]
 pub(crate) mod test_support;
 #[cfg(test)]

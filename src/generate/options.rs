@@ -1,19 +1,24 @@
 //! What a caller may ask of a generation.
 
+use super::constraint::Form;
 use crate::error::Result;
 use crate::options::{Options, invalid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// More stop strings than this only slow every token down.
 const MAX_STOP_STRINGS: usize = 16;
 
+/// DRY's breakers are looked for in every token of a text.
+const MAX_BREAKERS: usize = 64;
+
 /// How one text is generated. The defaults are greedy and therefore reproducible without a seed.
 ///
-/// Sampling goes through its filters in the order of Hugging Face's `generate`: grammar, repetition penalty,
-/// temperature, top-k, top-p, min-p, draw. (llama.cpp applies the temperature after the filters, so equal values of
-/// `top_p` and `min_p` keep fewer tokens there at temperatures above 1.)
+/// Sampling goes through its steps in the order of Hugging Face's `generate`: grammar, logit bias, penalties,
+/// temperature, top-k, top-p, min-p, typical-p, draw. (llama.cpp applies the temperature after the filters, so equal
+/// values of `top_p` and `min_p` keep fewer tokens there at temperatures above 1.)
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GenerateOptions {
@@ -34,18 +39,60 @@ pub struct GenerateOptions {
     /// Divides positive and multiplies negative logits of tokens that the prompt or the completion already has (Keskar et al. 2019); 1 changes nothing.
     #[schemars(range(min = 0.01, max = 100.0))]
     pub repetition_penalty: f64,
+    /// Draw only from the tokens whose surprise is nearest to the expected one, until their probabilities sum to this (locally typical sampling, Meister et al. 2022); 1 means all.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
+    pub typical_p: f64,
+    /// Taken from the logit of every token that the completion already has; negative values favour them. 0 changes nothing.
+    #[schemars(range(min = -2.0, max = 2.0))]
+    pub presence_penalty: f64,
+    /// Taken from a token's logit for every time that the completion already has it. 0 changes nothing.
+    #[schemars(range(min = -2.0, max = 2.0))]
+    pub frequency_penalty: f64,
+    /// DRY: a token that would go on with a repetition of the last n tokens loses this · `dry_base`^(n − `dry_allowed_length`) of its logit; 0 is off.
+    #[schemars(range(min = 0.0, max = 100.0))]
+    pub dry_multiplier: f64,
+    /// How fast DRY's penalty grows with the length of the repetition.
+    #[schemars(range(min = 1.0, max = 100.0))]
+    pub dry_base: f64,
+    /// The shortest repetition, in tokens, that DRY penalizes.
+    #[schemars(range(min = 1, max = 1000))]
+    pub dry_allowed_length: usize,
+    /// How many tokens of prompt and completion, from their end, DRY looks at; 0 means all.
+    pub dry_penalty_last_n: usize,
+    /// DRY counts no repetition across a token that contains one of these texts, nor across the model's control tokens.
+    pub dry_sequence_breakers: Vec<String>,
+    /// Added to the logits of tokens, by their ids (`{"1234": -100}`): −100 all but rules a token out.
+    #[schemars(extend("additionalProperties" = json!({ "type": "number", "minimum": -100, "maximum": 100 })))]
+    pub logit_bias: BTreeMap<String, f64>,
     /// Generation ends before the first of these texts; none is part of the output.
     pub stop: Vec<String>,
     /// Seed of the draws. Same seed, prompt, options, adapters and machine: same text.
     pub seed: u64,
     /// A JSON Schema that the text must satisfy. Every text is then a complete, valid document, even when `max_tokens` cuts it short.
     pub json_schema: Option<Value>,
+    /// A regular expression (ECMA 262) that the whole text must match, also where `max_tokens` cuts it short.
+    pub regex: Option<String>,
+    /// A Lark grammar that the text must be of, also where `max_tokens` cuts it short; it begins at the rule `start`.
+    pub lark: Option<String>,
     /// Role prompt: the system message of the model's chat template.
     pub system: Option<String>,
     /// Take the prompt as it is: no chat template, no role prompt.
     pub raw: bool,
     /// List every token with its log-probability in the result.
     pub logprobs: bool,
+}
+
+impl GenerateOptions {
+    /// What the text must be, if it is not free.
+    pub(super) fn form(&self) -> Option<Form<'_>> {
+        let (regex, lark) = (self.regex.as_deref().map(Form::Regex), self.lark.as_deref().map(Form::Lark));
+        self.json_schema.as_ref().map(Form::JsonSchema).or(regex).or(lark)
+    }
+
+    /// The token ids of `logit_bias`, and what is added to each.
+    pub(crate) fn logit_biases(&self) -> impl Iterator<Item = (u32, f64)> {
+        self.logit_bias.iter().filter_map(|(id, bias)| Some((id.parse().ok()?, *bias)))
+    }
 }
 
 impl Default for GenerateOptions {
@@ -57,9 +104,20 @@ impl Default for GenerateOptions {
             top_p: 1.0,
             min_p: 0.0,
             repetition_penalty: 1.0,
+            typical_p: 1.0,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
+            dry_multiplier: 0.0,
+            dry_base: 1.75,
+            dry_allowed_length: 2,
+            dry_penalty_last_n: 0,
+            dry_sequence_breakers: ["\n", ":", "\"", "*"].map(str::to_owned).to_vec(),
+            logit_bias: BTreeMap::new(),
             stop: Vec::new(),
             seed: 0,
             json_schema: None,
+            regex: None,
+            lark: None,
             system: None,
             raw: false,
             logprobs: false,
@@ -85,10 +143,27 @@ impl Options for GenerateOptions {
         if self.stop.iter().any(String::is_empty) {
             return Err(invalid("stop", "a list with an empty text", "texts of at least one character"));
         }
-        if self.json_schema.is_some() && !self.stop.is_empty() {
+        if self.dry_sequence_breakers.len() > MAX_BREAKERS || self.dry_sequence_breakers.iter().any(String::is_empty) {
+            let expected = format!("at most {MAX_BREAKERS} texts of at least one character");
+            return Err(invalid("dry_sequence_breakers", "too long, or has an empty text", &expected));
+        }
+        if let Some(key) = self.logit_bias.keys().find(|key| key.parse::<u32>().is_err()) {
+            return Err(invalid("logit_bias", format!("of `{key}`"), "token ids, such as `{\"1234\": -100}`"));
+        }
+        let forms = [
+            ("json_schema", self.json_schema.is_some()),
+            ("regex", self.regex.is_some()),
+            ("lark", self.lark.is_some()),
+        ];
+        let mut given = forms.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name);
+        let form = given.next();
+        if let Some((form, other)) = form.zip(given.next()) {
+            return Err(invalid(other, format!("given together with `{form}`"), "one of the two"));
+        }
+        if let Some(form) = form.filter(|_| !self.stop.is_empty()) {
             return Err(invalid(
                 "stop",
-                "given together with `json_schema`",
+                format!("given together with `{form}`"),
                 "one of the two: a stop string would break the document",
             ));
         }
@@ -122,8 +197,19 @@ mod tests {
             (r#"{"top_p":1.5}"#, "top_p"),
             (r#"{"min_p":-1}"#, "min_p"),
             (r#"{"repetition_penalty":0}"#, "repetition_penalty"),
+            (r#"{"typical_p":0}"#, "typical_p"),
+            (r#"{"presence_penalty":3}"#, "presence_penalty"),
+            (r#"{"frequency_penalty":-2.5}"#, "frequency_penalty"),
+            (r#"{"dry_base":0.5}"#, "dry_base"),
+            (r#"{"dry_allowed_length":0}"#, "dry_allowed_length"),
+            (r#"{"dry_sequence_breakers":[""]}"#, "dry_sequence_breakers"),
+            (r#"{"logit_bias":{"1":-101}}"#, "logit_bias"),
+            (r#"{"logit_bias":{"the":1}}"#, "logit_bias"),
             (r#"{"stop":[""]}"#, "stop"),
             (r#"{"stop":["a"],"json_schema":{}}"#, "stop"),
+            (r#"{"regex":"a","json_schema":{}}"#, "regex"),
+            (r#"{"regex":"a","lark":"start: A"}"#, "lark"),
+            (r#"{"lark":"start: A","stop":["a"]}"#, "stop"),
             (r#"{"raw":true,"system":"x"}"#, "system"),
         ] {
             let err = parse::<GenerateOptions>(Some(json)).unwrap_err();

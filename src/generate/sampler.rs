@@ -1,173 +1,222 @@
 //! From logits to a token: penalties, filters and one seeded draw.
-//!
-//! Log-probabilities are always the model's own, `log_softmax` of the raw logits: a report's confidence must not be
-//! flattered by a low temperature or by a grammar that left only one token to choose from.
 
 use super::GenerateOptions;
+use super::penalties::Penalties;
+use super::ranked::{Ranked, restrict};
 use crate::error::{Code, Error, Result};
+use crate::tensor::exp::{exp_sum_f64, largest};
+use crate::tensor::simd::vectorized;
+use crate::tokenize::Tokenizer;
+use llguidance::toktrie::SimpleVob;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use std::cmp::Ordering;
-use std::collections::HashSet;
 
 /// Chooses tokens; the same seed gives the same choices for the same logits.
 #[derive(Debug)]
 pub(crate) struct Sampler {
+    penalties: Penalties,
     temperature: f64,
     top_k: usize,
     top_p: f64,
     min_p: f64,
-    repetition_penalty: f32,
-    seen: HashSet<u32>,
+    typical_p: f64,
     rng: StdRng,
+    /// The logits after penalties and grammar, of the last choice.
+    scores: Vec<f32>,
 }
 
-/// A token that may be drawn: its logit, later its weight relative to the most probable one.
+/// A token that may be drawn, and its weight relative to the most probable one.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     id: u32,
-    value: f64,
+    weight: f64,
 }
 
 impl Sampler {
-    pub(crate) fn new(options: &GenerateOptions) -> Self {
+    pub(crate) fn new(options: &GenerateOptions, tokenizer: &Tokenizer) -> Self {
         Sampler {
+            penalties: Penalties::new(options, tokenizer),
             temperature: options.temperature,
             top_k: options.top_k,
             top_p: options.top_p,
             min_p: options.min_p,
-            repetition_penalty: options.repetition_penalty as f32,
-            seen: HashSet::new(),
+            typical_p: options.typical_p,
             rng: StdRng::seed_from_u64(options.seed),
+            scores: Vec::new(),
         }
     }
 
-    /// Makes tokens known to the repetition penalty.
+    /// Makes the tokens of the prompt known.
+    pub(crate) fn observe_prompt(&mut self, tokens: &[u32]) {
+        self.penalties.observe_prompt(tokens);
+    }
+
+    /// Makes tokens of the completion known.
     pub(crate) fn observe(&mut self, tokens: &[u32]) {
-        if self.repetition_penalty != 1.0 {
-            self.seen.extend(tokens);
-        }
+        self.penalties.observe(tokens);
     }
 
-    /// Draws one of the tokens for which `allowed` holds.
-    pub(crate) fn sample(&mut self, logits: &[f32], allowed: impl Fn(u32) -> bool) -> Result<u32> {
-        let penalized =
-            (0u32..).zip(logits).filter(|(id, logit)| logit.is_finite() && allowed(*id)).map(|(id, &logit)| {
-                let value = if self.seen.contains(&id) { penalize(logit, self.repetition_penalty) } else { logit };
-                Candidate { id, value: f64::from(value) }
-            });
+    /// Draws one of the tokens of `mask`, or any.
+    pub(crate) fn sample(&mut self, logits: &[f32], mask: Option<&SimpleVob>) -> Result<u32> {
+        let mut scores = std::mem::take(&mut self.scores);
+        scores.clear();
+        scores.extend_from_slice(logits);
+        self.penalties.apply(&mut scores);
+        if let Some(mask) = mask {
+            restrict(&mut scores, mask);
+        }
+        let drawn = self.draw(&scores);
+        self.scores = scores;
+        drawn.ok_or_else(|| {
+            Error::new(Code::Internal, "no token may be generated here, although the grammar is not finished")
+        })
+    }
+
+    /// `None` if there is no token.
+    fn draw(&mut self, scores: &[f32]) -> Option<u32> {
+        let best = vectorized(
+            #[inline(always)]
+            || largest(scores),
+        );
+        if best == f32::NEG_INFINITY {
+            return None;
+        }
         if self.temperature == 0.0 {
-            return penalized.min_by(most_probable_first).map(|best| best.id).ok_or_else(no_candidate);
+            return scores.iter().position(|&score| score == best).map(|id| id as u32);
         }
-        let mut candidates: Vec<Candidate> = penalized.collect();
-        self.filter(&mut candidates);
-        self.draw(&candidates)
+        if self.has_filters() {
+            let candidates = self.candidates(scores, best);
+            let total = candidates.iter().map(|candidate| candidate.weight).sum();
+            return self.pick(candidates.into_iter(), total);
+        }
+        let total = self.total(scores, best);
+        let (temperature, mut ranked) = (self.temperature, self.ranked(scores));
+        self.pick(
+            std::iter::from_fn(|| {
+                ranked.next().map(|id| Candidate { id, weight: weight(scores, id, best, temperature) })
+            }),
+            total,
+        )
     }
 
-    /// Applies temperature, top-k, top-p and min-p; what is left has weights `exp(logit - best) ∈ (0, 1]`.
-    fn filter(&self, candidates: &mut Vec<Candidate>) {
-        if self.top_k > 0 && self.top_k < candidates.len() {
-            candidates.select_nth_unstable_by(self.top_k - 1, most_probable_first);
-            candidates.truncate(self.top_k);
-        }
-        candidates.sort_unstable_by(most_probable_first);
-        let Some(best) = candidates.first().map(|best| best.value) else { return };
-        for candidate in candidates.iter_mut() {
-            candidate.value = ((candidate.value - best) / self.temperature).exp();
-        }
-        if self.top_p < 1.0 {
-            let total: f64 = candidates.iter().map(|c| c.value).sum();
-            let mut sum = 0.0;
-            let cut = candidates.iter().position(|c| {
-                sum += c.value;
-                sum >= self.top_p * total
-            });
-            candidates.truncate(cut.map_or(candidates.len(), |cut| cut + 1));
-        }
-        let likely = candidates.partition_point(|c| c.value >= self.min_p);
-        candidates.truncate(likely.max(1));
+    fn has_filters(&self) -> bool {
+        self.top_k > 0 || self.top_p < 1.0 || self.min_p > 0.0 || self.typical_p < 1.0
     }
 
-    fn draw(&mut self, candidates: &[Candidate]) -> Result<u32> {
-        let total: f64 = candidates.iter().map(|c| c.value).sum();
+    /// What temperature, top-k, top-p, min-p and typical-p leave.
+    fn candidates(&self, scores: &[f32], best: f32) -> Vec<Candidate> {
+        let candidate = |id: u32| Candidate { id, weight: weight(scores, id, best, self.temperature) };
+        let mut candidates: Vec<Candidate> = Vec::new();
+        if self.top_k > 0 {
+            candidates.extend(self.ranked(scores).take(self.top_k).map(candidate));
+            let total = if self.top_p < 1.0 { candidates.iter().map(|candidate| candidate.weight).sum() } else { 0.0 };
+            let count = self.probable(candidates.iter().copied(), total).count();
+            candidates.truncate(count);
+        } else if self.top_p < 1.0 || self.min_p > 0.0 {
+            let total = if self.top_p < 1.0 { self.total(scores, best) } else { 0.0 };
+            candidates.extend(self.probable(self.ranked(scores).map(candidate), total));
+        } else {
+            let possible = (0u32..).zip(scores).filter(|(_, score)| **score > f32::NEG_INFINITY);
+            candidates.extend(possible.map(|(id, _)| candidate(id)));
+        }
+        if self.typical_p < 1.0 {
+            typical(&mut candidates, self.typical_p);
+        }
+        candidates
+    }
+
+    /// The beginning of ranked candidates that top-p and min-p leave; at least the first. `total` is that of all of them.
+    fn probable(&self, ranked: impl Iterator<Item = Candidate>, total: f64) -> impl Iterator<Item = Candidate> {
+        let (top_p, min_p) = (self.top_p, self.min_p);
+        let mut before = 0.0;
+        ranked.take_while(move |candidate| {
+            let is_first = before == 0.0;
+            let probable = (top_p == 1.0 || before < top_p * total) && candidate.weight >= min_p;
+            before += candidate.weight;
+            is_first || probable
+        })
+    }
+
+    fn total(&self, scores: &[f32], best: f32) -> f64 {
+        vectorized(
+            #[inline(always)]
+            || exp_sum_f64(scores, best, 1.0 / self.temperature),
+        )
+    }
+
+    fn ranked<'s>(&self, scores: &'s [f32]) -> Ranked<'s> {
+        Ranked::new(scores, 4.0 * self.temperature as f32)
+    }
+
+    fn pick(&mut self, candidates: impl Iterator<Item = Candidate>, total: f64) -> Option<u32> {
         let mut rest = self.rng.random::<f64>() * total;
+        let mut last = None;
         for candidate in candidates {
-            rest -= candidate.value;
+            rest -= candidate.weight;
+            last = Some(candidate.id);
             if rest < 0.0 {
-                return Ok(candidate.id);
+                break;
             }
         }
         // Rounding may leave a crumb of `rest`; the draw then belongs to the last interval.
-        candidates.last().map(|last| last.id).ok_or_else(no_candidate)
+        last
     }
 }
 
-/// Larger logits first; equal ones by id, so that a draw never depends on how a sort moved them.
-fn most_probable_first(a: &Candidate, b: &Candidate) -> Ordering {
-    b.value.total_cmp(&a.value).then(a.id.cmp(&b.id))
+fn weight(scores: &[f32], id: u32, best: f32, temperature: f64) -> f64 {
+    ((f64::from(scores[id as usize]) - f64::from(best)) / temperature).exp()
 }
 
-/// Hugging Face's `RepetitionPenaltyLogitsProcessor` (Keskar et al. 2019, <https://arxiv.org/abs/1909.05858>).
-fn penalize(logit: f32, penalty: f32) -> f32 {
-    if logit > 0.0 { logit / penalty } else { logit * penalty }
-}
-
-fn no_candidate() -> Error {
-    Error::new(Code::Internal, "no token may be generated here, although the grammar is not finished")
-}
-
-/// Fails on logits that are not numbers, which is how damaged weights or a diverged adapter show; returns the largest.
-pub(crate) fn check_numbers(logits: &[f32]) -> Result<f32> {
-    let mut max = f32::NEG_INFINITY;
-    for (id, &logit) in logits.iter().enumerate() {
-        if logit.is_nan() || logit == f32::INFINITY {
-            return Err(Error::new(
-                Code::ModelFormat,
-                format!(
-                    "the model gave the logit {logit} for token {id}; expected a number: its weights, or those of an \
-                     attached adapter, are damaged, or an adapter's scale is far too large"
-                ),
-            )
-            .with("token", id));
+/// Hugging Face's `TypicalLogitsWarper` (Meister et al. 2022, <https://arxiv.org/abs/2202.00666>): those whose surprise is
+/// nearest to the expected one, until their probabilities sum to `mass`.
+fn typical(candidates: &mut Vec<Candidate>, mass: f64) {
+    let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
+    let surprise = |candidate: &Candidate| total.ln() - candidate.weight.ln();
+    let possible = candidates.iter().filter(|candidate| candidate.weight > 0.0);
+    let expected: f64 = possible.map(|candidate| candidate.weight / total * surprise(candidate)).sum();
+    let nearness: Vec<f32> =
+        candidates.iter().map(|candidate| -(surprise(candidate) - expected).abs() as f32).collect();
+    let mut sum = 0.0;
+    let mut farthest = 0.0;
+    for index in Ranked::new(&nearness, 0.5) {
+        farthest = nearness[index as usize];
+        sum += candidates[index as usize].weight;
+        if sum >= mass * total {
+            break;
         }
-        max = max.max(logit);
     }
-    if max == f32::NEG_INFINITY {
-        return Err(Error::new(Code::ModelFormat, "the model ruled out every token; its weights are damaged"));
-    }
-    Ok(max)
-}
-
-/// The model's log-probability of `id`, in nats.
-pub(crate) fn log_probability(logits: &[f32], id: u32) -> Result<f32> {
-    let max = check_numbers(logits)?;
-    let logit = logits.get(id as usize).copied().ok_or_else(|| {
-        Error::new(Code::InvalidArgument, format!("token {id} is outside the model's vocabulary of {}", logits.len()))
-            .with("token", id)
-    })?;
-    let sum: f64 = logits.iter().map(|&logit| f64::from((logit - max).exp())).sum();
-    Ok((f64::from(logit) - f64::from(max) - sum.ln()) as f32)
+    let mut nearness = nearness.into_iter();
+    candidates.retain(|_| nearness.next().is_some_and(|nearness| nearness >= farthest));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
+    use crate::tokenize::test_support::byte_level;
 
     fn sampler(json: &str) -> Sampler {
-        Sampler::new(&crate::options::parse::<GenerateOptions>(Some(json)).unwrap())
+        Sampler::new(&crate::options::parse::<GenerateOptions>(Some(json)).unwrap(), &byte_level())
     }
 
     fn draws(json: &str, logits: &[f32], n: usize) -> Vec<u32> {
         let mut sampler = sampler(json);
-        (0..n).map(|_| sampler.sample(logits, |_| true).unwrap()).collect()
+        (0..n).map(|_| sampler.sample(logits, None).unwrap()).collect()
+    }
+
+    fn allowing(tokens: &[u32]) -> SimpleVob {
+        let mut mask = SimpleVob::alloc(4);
+        tokens.iter().for_each(|&token| mask.allow_token(token));
+        mask
     }
 
     #[test]
     fn greedy_takes_the_best_allowed_token_and_the_lowest_id_of_equals() {
         let logits = [1.0, 3.0, 3.0, f32::NEG_INFINITY];
-        assert_eq!(sampler("{}").sample(&logits, |_| true).unwrap(), 1);
-        assert_eq!(sampler("{}").sample(&logits, |id| id != 1).unwrap(), 2);
-        assert_eq!(sampler("{}").sample(&logits, |id| id == 3).unwrap_err().code(), Code::Internal);
+        assert_eq!(sampler("{}").sample(&logits, None).unwrap(), 1);
+        assert_eq!(sampler("{}").sample(&logits, Some(&allowing(&[0, 2, 3]))).unwrap(), 2);
+        assert_eq!(sampler("{}").sample(&logits, Some(&allowing(&[3]))).unwrap_err().code(), Code::Internal);
+        assert_eq!(sampler(r#"{"temperature":1}"#).sample(&logits, Some(&allowing(&[0]))).unwrap(), 0);
     }
 
     #[test]
@@ -192,59 +241,106 @@ mod tests {
         }
     }
 
+    fn candidates(json: &str, logits: &[f32]) -> Vec<Candidate> {
+        let best = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        sampler(json).candidates(logits, best)
+    }
+
     #[test]
-    fn filters_keep_what_they_say() {
-        let logits = [0.5f32.ln(), 0.3f32.ln(), 0.15f32.ln(), 0.05f32.ln()];
-        let candidates = |json: &str| {
-            let mut drawn = draws(json, &logits, 4000);
-            drawn.sort_unstable();
-            drawn.dedup();
-            drawn
+    fn filters_leave_the_most_probable_tokens() {
+        let logits: Vec<f32> = [0.5f32, 0.25, 0.15, 0.1].iter().map(|p| p.ln()).collect();
+        let ids = |json: &str| candidates(json, &logits).iter().map(|candidate| candidate.id).collect::<Vec<_>>();
+        for (json, expected) in [
+            (r#"{"temperature":1,"top_k":2}"#, &[0, 1][..]),
+            (r#"{"temperature":1,"top_k":99}"#, &[0, 1, 2, 3]),
+            (r#"{"temperature":1,"top_p":0.75}"#, &[0, 1]),
+            (r#"{"temperature":1,"top_p":0.0001}"#, &[0]),
+            (r#"{"temperature":1,"min_p":0.25}"#, &[0, 1, 2]),
+            (r#"{"temperature":1,"min_p":1}"#, &[0]),
+            (r#"{"temperature":2,"min_p":0.5}"#, &[0, 1, 2]),
+            (r#"{"temperature":1,"top_k":3,"top_p":0.8}"#, &[0, 1]),
+        ] {
+            assert_eq!(ids(json), expected, "{json}");
+        }
+    }
+
+    /// `tests/reference/make_samplers.py`
+    #[test]
+    fn the_probabilities_are_those_of_transformers() {
+        let expected: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/fixtures/samplers/expected.json")).unwrap();
+        let logits: Vec<f32> = serde_json::from_value(expected["logits"].clone()).unwrap();
+        let seen: Vec<u32> = serde_json::from_value(expected["seen"].clone()).unwrap();
+        for case in expected["cases"].as_array().unwrap() {
+            let mut sampler = sampler(&case["options"].to_string());
+            sampler.observe(&seen);
+            let mut scores = logits.clone();
+            sampler.penalties.apply(&mut scores);
+            let best = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let mut left = sampler.candidates(&scores, best);
+            left.sort_by_key(|candidate| candidate.id);
+            let total: f64 = left.iter().map(|candidate| candidate.weight).sum();
+            let ids: Vec<u32> = left.iter().map(|candidate| candidate.id).collect();
+            assert_eq!(serde_json::to_value(ids).unwrap(), case["tokens"], "{}", case["options"]);
+            for (candidate, expected) in left.iter().zip(case["probabilities"].as_array().unwrap()) {
+                let (found, expected) = (candidate.weight / total, expected.as_f64().unwrap());
+                assert!((found - expected).abs() < 1e-6 + 1e-5 * expected, "{}: {found} {expected}", case["options"]);
+            }
+        }
+    }
+
+    /// What a draw was when all tokens were sorted for it.
+    fn drawn_from_sorted(json: &str, logits: &[f32]) -> u32 {
+        let options: GenerateOptions = crate::options::parse(Some(json)).unwrap();
+        let mut sorted: Vec<u32> = (0..logits.len() as u32).collect();
+        sorted.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b)));
+        if options.top_k > 0 {
+            sorted.truncate(options.top_k);
+        }
+        let best = logits[sorted[0] as usize];
+        let mut weights: Vec<f64> = sorted.iter().map(|&id| weight(logits, id, best, options.temperature)).collect();
+        let (total, mut sum) = (weights.iter().sum::<f64>(), 0.0);
+        let crosses = |weight: &f64| {
+            sum += weight;
+            sum >= options.top_p * total
         };
-        assert_eq!(candidates(r#"{"temperature":1}"#), [0, 1, 2, 3]);
-        assert_eq!(candidates(r#"{"temperature":1,"top_k":2}"#), [0, 1]);
-        assert_eq!(candidates(r#"{"temperature":1,"top_k":99}"#), [0, 1, 2, 3]);
-        assert_eq!(candidates(r#"{"temperature":1,"top_p":0.75}"#), [0, 1]);
-        assert_eq!(candidates(r#"{"temperature":1,"top_p":0.0001}"#), [0]);
-        assert_eq!(candidates(r#"{"temperature":1,"min_p":0.25}"#), [0, 1, 2]);
-        assert_eq!(candidates(r#"{"temperature":1,"min_p":1}"#), [0]);
-        // The temperature comes first: flattened, 0.15 is above half of the best.
-        assert_eq!(candidates(r#"{"temperature":2,"min_p":0.5}"#), [0, 1, 2]);
+        if let Some(last) = weights.iter().position(crosses).filter(|_| options.top_p < 1.0) {
+            weights.truncate(last + 1);
+        }
+        weights.retain(|weight| *weight >= options.min_p);
+        let mut rest = StdRng::seed_from_u64(options.seed).random::<f64>() * weights.iter().sum::<f64>();
+        let crosses = |weight: &f64| {
+            rest -= weight;
+            rest < 0.0
+        };
+        sorted[weights.iter().position(crosses).unwrap_or(weights.len() - 1)]
     }
 
     #[test]
-    fn a_seed_is_a_sequence() {
-        let logits = [0.0; 50];
-        let a = draws(r#"{"temperature":1,"seed":7}"#, &logits, 40);
-        assert_eq!(a, draws(r#"{"temperature":1,"seed":7}"#, &logits, 40));
-        assert_ne!(a, draws(r#"{"temperature":1,"seed":8}"#, &logits, 40));
+    fn a_seed_draws_what_it_drew_from_sorted_tokens() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut tail = 0;
+        for seed in 0..400 {
+            let range = [1.0f32, 4.0, 6.0][seed % 3];
+            let mut logits: Vec<f32> = (0..2000).map(|_| rng.random::<f32>() * range).collect();
+            // Of some, the best stands out, and the others together weigh as much.
+            logits[7] = range + [0.0, 0.0, 4.0][seed % 3];
+            for filters in ["", r#","top_k":50"#, r#","top_p":0.9"#, r#","min_p":0.3,"top_p":0.99"#] {
+                let json = format!(r#"{{"temperature":0.9,"seed":{seed}{filters}}}"#);
+                let drawn = draws(&json, &logits, 1)[0];
+                assert_eq!(drawn, drawn_from_sorted(&json, &logits), "{json}");
+                tail += usize::from(logits[drawn as usize] < logits[7] - 4.0);
+            }
+        }
+        assert!(tail > 20, "{tail}");
     }
 
     #[test]
-    fn the_penalty_moves_logits_of_seen_tokens_down_on_both_sides_of_zero() {
+    fn penalties_change_the_choice() {
         let mut sampler = sampler(r#"{"repetition_penalty":2}"#);
         sampler.observe(&[0]);
-        assert_eq!(sampler.sample(&[1.5, 1.0], |_| true).unwrap(), 1);
-        assert_eq!(sampler.sample(&[-1.0, -1.5], |_| true).unwrap(), 1);
-        assert_eq!(sampler.sample(&[-1.0, -2.5], |_| true).unwrap(), 0);
-    }
-
-    #[test]
-    fn log_probabilities_are_those_of_the_raw_logits() {
-        let logits = [1000.0, 999.0, f32::NEG_INFINITY];
-        let expected = -(1.0 + (-1f64).exp()).ln();
-        assert!((f64::from(log_probability(&logits, 0).unwrap()) - expected).abs() < 1e-6);
-        assert_eq!(log_probability(&logits, 2).unwrap(), f32::NEG_INFINITY);
-        assert_eq!(log_probability(&logits, 3).unwrap_err().code(), Code::InvalidArgument);
-    }
-
-    #[test]
-    fn logits_that_are_not_numbers_are_an_error_that_says_so() {
-        for bad in [f32::NAN, f32::INFINITY] {
-            let err = log_probability(&[0.0, bad], 0).unwrap_err();
-            assert_eq!(err.code(), Code::ModelFormat);
-            assert_eq!(err.details()["token"], 1);
-        }
-        assert!(log_probability(&[f32::NEG_INFINITY; 3], 0).is_err());
+        assert_eq!(sampler.sample(&[1.5, 1.0], None).unwrap(), 1);
+        assert_eq!(sampler.sample(&[-1.0, -1.5], None).unwrap(), 1);
+        assert_eq!(sampler.sample(&[-1.0, -2.5], None).unwrap(), 0);
     }
 }

@@ -6,8 +6,9 @@ use super::GenerateOptions;
 use super::constraint::Constraint;
 use super::document::{Advance, Document};
 use super::generation::{FinishReason, Generation};
+use super::logits::{check_numbers, log_probability};
 use super::output::Output;
-use super::sampler::{Sampler, check_numbers, log_probability};
+use super::sampler::Sampler;
 use crate::error::{Code, Error, Result};
 
 /// Tokens of a prompt that are run in one pass.
@@ -54,6 +55,7 @@ impl Sequence {
     pub(crate) fn new(
         prompt: Vec<u32>,
         options: &GenerateOptions,
+        sampler: Sampler,
         end_tokens: Vec<u32>,
         output: Output,
         constraint: Option<Constraint>,
@@ -70,7 +72,7 @@ impl Sequence {
             budget,
             seed: options.seed,
             end_tokens,
-            sampler: Sampler::new(options),
+            sampler,
             document,
             output,
             next: Next::Prompt(0),
@@ -117,6 +119,16 @@ impl Sequence {
         }
     }
 
+    /// Whether the next draw has something to it that does not depend on the logits.
+    pub(crate) fn can_prepare(&self) -> bool {
+        self.finish_reason.is_none() && matches!(self.next, Next::Last(_)) && self.document.is_some()
+    }
+
+    /// Makes ready for the next draw.
+    pub(crate) fn prepare(&mut self) {
+        self.document.iter_mut().for_each(Document::prepare);
+    }
+
     /// Takes the logits of the outputs, in their order.
     pub(crate) fn take(&mut self, mut logits: Vec<Vec<f32>>) -> Result<Step> {
         if self.finish_reason.is_some() {
@@ -129,7 +141,7 @@ impl Sequence {
             }
             Next::Prompt(_) => {
                 let logits = logits.pop().unwrap_or_default();
-                self.sampler.observe(&self.prompt);
+                self.sampler.observe_prompt(&self.prompt);
                 let forced = self.document.as_mut().map(Document::take_forced).transpose()?.unwrap_or_default();
                 if forced.is_empty() { self.draw(logits) } else { self.append(forced, logits, None) }
             }
@@ -170,11 +182,8 @@ impl Sequence {
         // Also where the log-probability is not needed: NaN must not decide anything.
         check_numbers(&logits)?;
         let id = match self.document.as_mut() {
-            None => self.sampler.sample(&logits, |_| true)?,
-            Some(document) => {
-                let mask = document.mask()?;
-                self.sampler.sample(&logits, |id| (id as usize) < mask.len() && mask.is_allowed(id))?
-            }
+            None => self.sampler.sample(&logits, None)?,
+            Some(document) => self.sampler.sample(&logits, Some(&document.mask()?))?,
         };
         if self.end_tokens.contains(&id) {
             return Ok(self.finish(FinishReason::Stop, String::new()));
@@ -262,7 +271,8 @@ mod tests {
 
     fn sequence(prompt: usize, max_tokens: usize) -> Sequence {
         let options = GenerateOptions { max_tokens, ..Default::default() };
-        Sequence::new(vec![1; prompt], &options, vec![7], Output::document(), None, 400).unwrap()
+        let sampler = Sampler::new(&options, &crate::tokenize::test_support::byte_level());
+        Sequence::new(vec![1; prompt], &options, sampler, vec![7], Output::document(), None, 400).unwrap()
     }
 
     /// Logits that leave no doubt about the next token.

@@ -1,12 +1,13 @@
 //! A conversation partner: a base model through a stack of adapters.
 
 use super::GenerateOptions;
-use super::constraint::{Constraint, SchemaCompiler};
+use super::constraint::{Compiler, Constraint};
 use super::context::Context;
 use super::engine::{Engine, Slot};
 use super::generation::Generation;
+use super::logits::log_probability;
 use super::output::Output;
-use super::sampler::log_probability;
+use super::sampler::Sampler;
 use super::sequence::{CHUNK, Sequence};
 use super::stream::Stream;
 use crate::adapter::Adapter;
@@ -184,18 +185,25 @@ impl Session {
         options: &GenerateOptions,
         constraint: Option<Constraint>,
     ) -> Result<Stream> {
+        let vocab_size = self.model.decoder().config().vocab_size;
+        if let Some((id, _)) = options.logit_biases().find(|(id, _)| *id as usize >= vocab_size) {
+            let expected = format!("token ids below {vocab_size}, the size of the model's vocabulary");
+            return Err(invalid("logit_bias", format!("of token {id}"), &expected));
+        }
+        let tokenizer = self.model.format().tokenizer();
+        let sampler = Sampler::new(options, tokenizer);
         let output = match constraint {
-            None => Output::text(self.model.format().tokenizer(), &options.stop),
+            None => Output::text(tokenizer, &options.stop),
             Some(_) => Output::document(),
         };
         let (end_tokens, limit) = (self.model.end_tokens(), context.limit());
-        let sequence = Sequence::new(prompt, options, end_tokens, output, constraint, limit)?;
+        let sequence = Sequence::new(prompt, options, sampler, end_tokens, output, constraint, limit)?;
         Ok(Stream::new(self.engine.clone(), Slot::new(sequence, context)))
     }
 
     fn constraint(&self, options: &GenerateOptions, cancel: &Cancel) -> Result<Option<Constraint>> {
-        let Some(schema) = &options.json_schema else { return Ok(None) };
-        SchemaCompiler::new(self.model.vocabulary()?).compile(schema, cancel).map(Some)
+        let Some(form) = options.form() else { return Ok(None) };
+        Compiler::new(self.model.vocabulary()?).compile(form, cancel).map(Some)
     }
 
     fn set_stack(&mut self, attached: Vec<Attached>) -> Result<()> {

@@ -112,7 +112,8 @@ fn sequences_that_are_stepped_together_say_what_each_says_alone() {
         let options = options(&format!(r#"{{"temperature":0.8,"seed":{index},"max_tokens":{}}}"#, 9 + 8 * index));
         let ids = model.format().prompt(None, prompt).unwrap();
         let output = Output::text(model.format().tokenizer(), &[]);
-        let sequence = Sequence::new(ids, &options, model.end_tokens(), output, None, limit).unwrap();
+        let sampler = Sampler::new(&options, model.format().tokenizer());
+        let sequence = Sequence::new(ids, &options, sampler, model.end_tokens(), output, None, limit).unwrap();
         Slot::new(sequence, engine.context(&crate::model::LoraStack::none(), limit).unwrap())
     };
     let run = |mut slots: Vec<Slot>| {

@@ -197,6 +197,15 @@ impl Decoder {
         found.next().unwrap().linear.dense_weight()
     }
 
+    /// Does `work` here, and on one of the model's threads meanwhile what is to be ready beside it. `work` may wait for other
+    /// callers, so it must not take one of those threads.
+    pub(crate) fn beside<'a, R>(&self, aside: impl FnOnce() + Send + 'a, work: impl FnOnce() -> R) -> R {
+        self.threads.in_place_scope(|scope| {
+            scope.spawn(|_| aside());
+            work()
+        })
+    }
+
     /// A pool of its own, with room for `tokens`.
     #[cfg(test)]
     pub(crate) fn new_pool(&self, tokens: usize) -> Result<KvPool> {

@@ -30,7 +30,7 @@ pub struct ReportOptions {
     pub max_conclusions: usize,
     /// Measure what each conclusion owes to its sources, by leaving them out: one more reading of prompt and report per field; with more than 24 fields, the one that matters most besides those named is searched for in blocks of neighbours, which may find one of nearly its strength instead.
     pub influence: bool,
-    /// How the text is generated, role prompt included. `json_schema` and `logprobs` do not belong here.
+    /// How the text is generated, role prompt included. `json_schema`, `regex`, `lark` and `logprobs` do not belong here.
     pub generate: GenerateOptions,
 }
 
@@ -67,6 +67,11 @@ impl Options for ReportOptions {
         if self.generate.json_schema.is_some() {
             return Err(invalid("generate.json_schema", "given", "the report's own option `schema`"));
         }
+        for (name, given) in [("generate.regex", &self.generate.regex), ("generate.lark", &self.generate.lark)] {
+            if given.is_some() {
+                return Err(invalid(name, "given", "a report's document is JSON: the option `schema`"));
+            }
+        }
         if self.generate.logprobs {
             return Err(invalid("generate.logprobs", "true", "false: a report gives confidences instead"));
         }
@@ -99,6 +104,8 @@ mod tests {
             (r#"{"mode":"text","schema":{}}"#, "schema"),
             (r#"{"max_conclusions":0}"#, "max_conclusions"),
             (r#"{"generate":{"json_schema":{}}}"#, "generate.json_schema"),
+            (r#"{"generate":{"regex":"a"}}"#, "generate.regex"),
+            (r#"{"generate":{"lark":"start: A"}}"#, "generate.lark"),
             (r#"{"generate":{"logprobs":true}}"#, "generate.logprobs"),
             (r#"{"mode":"schema","generate":{"stop":["x"]}}"#, "generate.stop"),
             (r#"{"generate":{"top_p":2}}"#, "generate.top_p"),

@@ -16,3 +16,8 @@ pub(crate) fn format(dir: &Path, eos: &[&str]) -> PromptFormat {
     let eos: Vec<u32> = eos.iter().map(|token| tokenizer.token_to_id(token).unwrap()).collect();
     PromptFormat::new(tokenizer, ChatTemplate::load(dir).unwrap(), &eos, None).unwrap()
 }
+
+/// A tokenizer with a token for every byte.
+pub(crate) fn byte_level() -> Tokenizer {
+    Tokenizer::load(&repository("tests/fixtures/models/qwen2")).unwrap()
+}

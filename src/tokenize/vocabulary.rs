@@ -35,9 +35,8 @@ impl Vocabulary {
         let words = (0..trie.vocab_size() as u32).map(|id| trie.token(id));
         let mut single = [false; 256];
         words.clone().filter(|word| word.len() == 1).for_each(|word| single[usize::from(word[0])] = true);
-        // No document has control characters, nor the bytes that UTF-8 never uses.
-        let all_single =
-            (0x20..=0xF4).filter(|byte| !matches!(byte, 0x7F | 0xC0 | 0xC1)).all(|byte: usize| single[byte]);
+        // UTF-8 never uses the others.
+        let all_single = (0..=0xF4).filter(|byte| !matches!(byte, 0xC0 | 0xC1)).all(|byte: usize| single[byte]);
         let longest = words.map(<[u8]>::len).max().unwrap_or(1);
         Ok(Vocabulary { factory, all_single, longest })
     }

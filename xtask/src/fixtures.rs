@@ -4,7 +4,8 @@ use crate::python;
 use crate::shell::{Outcome, command, root, run as run_command};
 
 /// In this order: later ones read what earlier ones wrote.
-const SCRIPTS: &[&str] = &["make_models.py", "make_lora.py", "make_training.py", "make_ops.py", "make_prose.py"];
+const SCRIPTS: &[&str] =
+    &["make_models.py", "make_lora.py", "make_training.py", "make_ops.py", "make_prose.py", "make_samplers.py"];
 
 pub fn run() -> Outcome {
     let python = python::interpreter()?;

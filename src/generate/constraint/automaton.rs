@@ -240,12 +240,17 @@ const ASCII: [u8; 95] = {
     bytes
 };
 
-/// Every byte that a document may have.
-const ALL: [u8; 95 + 128] = {
-    let mut bytes = [0; 95 + 128];
+/// Every byte; those that no JSON document has come last.
+const ALL: [u8; 256] = {
+    let mut bytes = [0; 256];
     let mut at = 0;
     while at < bytes.len() {
-        bytes[at] = if at < 95 { ASCII[at] } else { 0x80 + (at - 95) as u8 };
+        bytes[at] = match at {
+            0..95 => ASCII[at],
+            95..223 => 0x80 + (at - 95) as u8,
+            223..255 => (at - 223) as u8,
+            _ => 0x7F,
+        };
         at += 1;
     }
     bytes

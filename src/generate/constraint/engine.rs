@@ -18,9 +18,10 @@ const MOST_SYMBOLS: usize = 60_000;
 /// Lists of up to so many further items are written out.
 const WRITTEN_OUT: usize = 4;
 
-pub(super) fn grammar_init(grammar: &Grammar, costs: &Costs) -> Result<GrammarInit> {
+/// `form`: what the grammar was made of, for messages.
+pub(super) fn grammar_init(grammar: &Grammar, costs: &Costs, form: &str) -> Result<GrammarInit> {
     let wrong = |err: &dyn std::fmt::Display| {
-        Error::new(Code::Schema, format!("the JSON Schema cannot be compiled: {}", first_line(&err.to_string())))
+        Error::new(Code::Schema, format!("the {form} cannot be compiled: {}", first_line(&err.to_string())))
     };
     let mut spec = LexerSpec::new().map_err(|err| wrong(&err))?;
     let class = spec.setup_lexeme_class_with_skip(SkipSpec::once(RegexAst::NoMatch)).map_err(|err| wrong(&err))?;

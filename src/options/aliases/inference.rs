@@ -51,12 +51,26 @@ pub(super) const GENERATE: Rows = &[
         Name("repetition_penalty"),
         "repeat_penalty rep_pen repetitionpenalty repeat_pen penalty_repeat rep_penalty repetition",
     ),
+    (Name("presence_penalty"), "penalty_present presencepenalty presence"),
+    (Name("frequency_penalty"), "penalty_freq frequencypenalty frequency freq_penalty"),
+    (Name("typical_p"), "typical typ_p locally_typical"),
+    (Name("dry_multiplier"), "dry"),
+    (Name("dry_penalty_last_n"), "dry_range dry_penalty_range"),
+    (Name("dry_sequence_breakers"), "dry_sequence_breaker dry_breakers sequence_breakers"),
+    (Name("logit_bias"), "logit_biases sequence_bias token_bias"),
     (
-        Nothing("there is one penalty, `repetition_penalty`, over prompt and completion"),
-        "frequency_penalty presence_penalty penalize_nl repeat_last_n penalty_last_n no_repeat_ngram_size \
-         length_penalty encoder_repetition_penalty dry_multiplier dry_base dry_allowed_length penalty_alpha \
-         bad_words_ids suppress_tokens logit_bias",
+        Nothing(
+            "of tokens that are there already, `repetition_penalty` sees prompt and completion, the other penalties the completion",
+        ),
+        "penalize_nl repeat_last_n penalty_last_n",
     ),
+    (
+        Nothing(
+            "repetition is held back by `repetition_penalty`, `presence_penalty`, `frequency_penalty` and `dry_multiplier`",
+        ),
+        "no_repeat_ngram_size length_penalty encoder_repetition_penalty penalty_alpha",
+    ),
+    (Nothing("tokens are ruled out by `logit_bias` −100"), "bad_words_ids suppress_tokens begin_suppress_tokens"),
     (
         Name("stop"),
         "stop_sequences stop_strings stop_words stop_sequence stopping_criteria stopping_strings antiprompt \
@@ -72,10 +86,11 @@ pub(super) const GENERATE: Rows = &[
         "response_format guided_json json_mode schema response_schema output_schema structured_outputs format \
          json_object response_json_schema guided_decoding response_mime_type output_format structured_output",
     ),
+    (Name("regex"), "guided_regex regexp structural_regex regular_expression"),
+    (Name("lark"), "guided_grammar lark_grammar grammar_lark"),
     (
-        Nothing("what a text must look like is said by `json_schema`"),
-        "grammar gbnf grammar_file guided_regex guided_choice guided_grammar regex lark tools tool_choice functions \
-         function_call parallel_tool_calls",
+        Nothing("what a text must look like is said by `json_schema`, `regex` or `lark`"),
+        "grammar gbnf grammar_file guided_choice tools tool_choice functions function_call parallel_tool_calls",
     ),
     (
         Nothing("`temperature` 0 is greedy, and above 0 tokens are drawn"),
@@ -87,8 +102,8 @@ pub(super) const GENERATE: Rows = &[
          num_completions candidate_count n_samples",
     ),
     (
-        Nothing("the samplers are `temperature`, `top_k`, `top_p` and `min_p`"),
-        "mirostat mirostat_tau mirostat_eta mirostat_ent mirostat_lr tfs_z tfs typical_p typical typ_p top_a top_n_sigma \
+        Nothing("the samplers are `temperature`, `top_k`, `top_p`, `min_p` and `typical_p`"),
+        "mirostat mirostat_tau mirostat_eta mirostat_ent mirostat_lr tfs_z tfs top_a top_n_sigma \
          xtc_probability xtc_threshold epsilon_cutoff eta_cutoff dynatemp_range dynatemp_exponent dynamic_temperature \
          smoothing_factor top_h min_keep",
     ),

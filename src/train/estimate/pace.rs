@@ -3,7 +3,7 @@
 use crate::adapter::Adapter;
 use crate::control::Monitor;
 use crate::error::Result;
-use crate::generate::{Engine, GenerateOptions, Output, Sequence, Slot};
+use crate::generate::{Engine, GenerateOptions, Output, Sampler, Sequence, Slot};
 use crate::language_model::LanguageModel;
 use crate::model::{BatchSize, LoraStack, PackedBatch};
 use crate::train::optimizer::Optimizer;
@@ -69,8 +69,9 @@ fn generated_token(model: &LanguageModel, lora: &LoraStack, monitor: &mut Monito
     let spare = engine.clone();
     let begin = || -> Result<Slot> {
         let output = Output::text(model.format().tokenizer(), &[]);
+        let sampler = Sampler::new(&options, model.format().tokenizer());
         let prompt = vec![0; PROMPT.min(limit.saturating_sub(1))];
-        let sequence = Sequence::new(prompt, &options, Vec::new(), output, None, limit)?;
+        let sequence = Sequence::new(prompt, &options, sampler, Vec::new(), output, None, limit)?;
         Ok(Slot::new(sequence, spare.context(lora, limit)?))
     };
     let mut slot = begin()?;

@@ -24,6 +24,33 @@ public sealed record GenerateOptions
     /// <summary>Makes tokens that are already there less probable; 1, the default, changes nothing.</summary>
     public double? RepetitionPenalty { get; init; }
 
+    /// <summary>Draw only from the tokens whose surprise is nearest to the expected one, until their probabilities sum to this; 1, the default, means all.</summary>
+    public double? TypicalP { get; init; }
+
+    /// <summary>Taken from the logit of every token that the completion already has; 0, the default, changes nothing.</summary>
+    public double? PresencePenalty { get; init; }
+
+    /// <summary>Taken from a token's logit for every time that the completion already has it; 0, the default, changes nothing.</summary>
+    public double? FrequencyPenalty { get; init; }
+
+    /// <summary>DRY: a token that would go on with a repetition of the last n tokens loses this · DryBase^(n − DryAllowedLength) of its logit; 0, the default, is off.</summary>
+    public double? DryMultiplier { get; init; }
+
+    /// <summary>How fast DRY's penalty grows with the length of the repetition; 1.75 by default.</summary>
+    public double? DryBase { get; init; }
+
+    /// <summary>The shortest repetition, in tokens, that DRY penalizes; 2 by default.</summary>
+    public int? DryAllowedLength { get; init; }
+
+    /// <summary>How many tokens of prompt and completion, from their end, DRY looks at; 0, the default, means all.</summary>
+    public int? DryPenaltyLastN { get; init; }
+
+    /// <summary>DRY counts no repetition across a token that contains one of these texts, nor across the model's control tokens.</summary>
+    public IReadOnlyList<string>? DrySequenceBreakers { get; init; }
+
+    /// <summary>Added to the logits of tokens, by their ids; −100 all but rules a token out.</summary>
+    public IReadOnlyDictionary<string, double>? LogitBias { get; init; }
+
     /// <summary>Generation ends before the first of these texts; none is part of the output.</summary>
     public IReadOnlyList<string>? Stop { get; init; }
 
@@ -32,6 +59,12 @@ public sealed record GenerateOptions
 
     /// <summary>A JSON Schema that the text must satisfy; every text is then a complete, valid document.</summary>
     public JsonElement? JsonSchema { get; init; }
+
+    /// <summary>A regular expression (ECMA 262) that the whole text must match.</summary>
+    public string? Regex { get; init; }
+
+    /// <summary>A Lark grammar that the text must be of; it begins at the rule <c>start</c>.</summary>
+    public string? Lark { get; init; }
 
     /// <summary>Role prompt: the system message of the model's chat template.</summary>
     public string? System { get; init; }

@@ -1,0 +1,74 @@
+//! What a model's logits say by themselves.
+//!
+//! Log-probabilities are always the model's own, `log_softmax` of the raw logits: a report's confidence must not be
+//! flattered by a low temperature or by a grammar that left only one token to choose from.
+
+use crate::error::{Code, Error, Result};
+use crate::tensor::exp::{all_below_infinity, exp_sum_long, largest};
+use crate::tensor::simd::vectorized;
+
+/// Fails on logits that are not numbers, which is how damaged weights or a diverged adapter show; returns the largest.
+pub(crate) fn check_numbers(logits: &[f32]) -> Result<f32> {
+    let is_bad = |logit: &f32| logit.is_nan() || *logit == f32::INFINITY;
+    let bad = match vectorized(
+        #[inline(always)]
+        || all_below_infinity(logits),
+    ) {
+        true => None,
+        false => logits.iter().position(is_bad),
+    };
+    if let Some(id) = bad {
+        let message = format!(
+            "the model gave the logit {} for token {id}; expected a number: its weights, or those of an attached adapter, \
+             are damaged, or an adapter's scale is far too large",
+            logits[id]
+        );
+        return Err(Error::new(Code::ModelFormat, message).with("token", id));
+    }
+    let max = vectorized(
+        #[inline(always)]
+        || largest(logits),
+    );
+    if max == f32::NEG_INFINITY {
+        return Err(Error::new(Code::ModelFormat, "the model ruled out every token; its weights are damaged"));
+    }
+    Ok(max)
+}
+
+/// The model's log-probability of `id`, in nats.
+pub(crate) fn log_probability(logits: &[f32], id: u32) -> Result<f32> {
+    let max = check_numbers(logits)?;
+    let logit = logits.get(id as usize).copied().ok_or_else(|| {
+        Error::new(Code::InvalidArgument, format!("token {id} is outside the model's vocabulary of {}", logits.len()))
+            .with("token", id)
+    })?;
+    let sum = vectorized(
+        #[inline(always)]
+        || exp_sum_long(logits, max),
+    );
+    Ok((f64::from(logit) - f64::from(max) - sum.ln()) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_probabilities_are_those_of_the_raw_logits() {
+        let logits = [1000.0, 999.0, f32::NEG_INFINITY];
+        let expected = -(1.0 + (-1f64).exp()).ln();
+        assert!((f64::from(log_probability(&logits, 0).unwrap()) - expected).abs() < 1e-6);
+        assert_eq!(log_probability(&logits, 2).unwrap(), f32::NEG_INFINITY);
+        assert_eq!(log_probability(&logits, 3).unwrap_err().code(), Code::InvalidArgument);
+    }
+
+    #[test]
+    fn logits_that_are_not_numbers_are_an_error_that_says_so() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let err = log_probability(&[0.0, bad], 0).unwrap_err();
+            assert_eq!(err.code(), Code::ModelFormat);
+            assert_eq!(err.details()["token"], 1);
+        }
+        assert!(log_probability(&[f32::NEG_INFINITY; 3], 0).is_err());
+    }
+}
