@@ -84,7 +84,9 @@ fn a_type_of_weights_is_named_in_its_own_file_and_the_tables() {
 fn types_named(source: &Source, types: &[(String, String)]) -> Vec<String> {
     let bare = |text: &str| text.replace('_', "").to_lowercase();
     let of_literal = |text: &str| text.split(|c: char| c != '_' && !c.is_alphanumeric()).map(bare).collect::<Vec<_>>();
-    let is_table = ["src/weights/mod.rs", "src/weights/ggml.rs"].contains(&source.name.as_str());
+    // The types of a folder take each other's place.
+    let is_table = ["src/weights/mod.rs", "src/weights/ggml.rs"].contains(&source.name.as_str())
+        || source.name.starts_with("src/weights/quantized/types/");
     let others = types.iter().filter(|(_, home)| !is_table && !source.name.starts_with(home));
     let others: Vec<(&str, String)> = others.map(|(name, _)| (name.as_str(), bare(name))).collect();
     let mut found = Vec::new();

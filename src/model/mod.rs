@@ -13,6 +13,7 @@ mod layer;
 mod loader;
 mod memory;
 mod passes;
+mod read;
 mod recognise;
 mod renamed;
 mod sites;

@@ -4,9 +4,7 @@
 //! that wait; the others sleep until theirs are done. Every request is read as if it were alone: the bits of a row do not
 //! depend on the rows beside it.
 
-use super::batch::Batch;
-use super::decoder::Decoder;
-use super::kv_pool::{BlockTable, KvPool};
+use super::kv_pool::BlockTable;
 use super::sites::LoraStack;
 use crate::error::{Code, Error, Result};
 use std::collections::VecDeque;
@@ -31,6 +29,9 @@ pub(crate) struct Request {
 
 /// The logits after each of the tokens that were to be outputs.
 pub(crate) type Logits = Vec<Vec<f32>>;
+
+/// One pass over requests, each in its place; the same error for all.
+pub(super) type OfRequests<'a> = dyn Fn(&[&Request]) -> Result<Vec<Logits>> + 'a;
 
 /// A request as it comes back.
 pub(crate) type Reply = (Request, Result<Logits>);
@@ -58,83 +59,35 @@ struct Call {
     replies: Arc<Mutex<Option<Vec<Reply>>>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Decoder {
-    /// The keys and values of all sequences of this model.
-    pub(crate) fn kv_pool(&self) -> &Arc<Mutex<KvPool>> {
-        &self.kv_pool
-    }
-
-    /// Reads what each request asks for, with what other callers ask for meanwhile. An error is that of its request alone, whose
+impl Passes {
+    /// Has `pass` read what is asked for, with what other callers ask for meanwhile. An error is that of its request alone, whose
     /// sequence has then read no more than before.
-    pub(crate) fn read(&self, requests: Vec<Request>) -> Vec<Reply> {
+    pub(super) fn read(&self, requests: Vec<Request>, pass: &OfRequests<'_>) -> Vec<Reply> {
         let replies = Arc::new(Mutex::new(None));
-        let passes = &self.passes;
-        let mut state = lock(&passes.state);
+        let mut state = lock(&self.state);
         state.waiting.push_back(Call { requests, replies: replies.clone() });
-        passes.changed.notify_all();
+        self.changed.notify_all();
         loop {
             if let Some(replies) = lock(&replies).take() {
                 return replies;
             }
             if state.running {
-                state = passes.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             state.running = true;
-            state = passes.gather(state);
+            state = self.gather(state);
             let calls = state.next();
             drop(state);
-            let mut pass = OnePass { passes, started: Instant::now(), callers: calls.len(), calls };
-            pass.run(self);
-            drop(pass);
-            state = lock(&passes.state);
+            OnePass { passes: self, started: Instant::now(), callers: calls.len(), calls }.run(pass);
+            state = lock(&self.state);
         }
     }
 
-    /// One pass over requests, each in its place; the same error for all.
-    fn pass(&self, requests: &[&Request]) -> Result<Vec<Logits>> {
-        let mut stacks: Vec<&LoraStack> = Vec::new();
-        let mut batch = Batch::default();
-        let mut pool = lock(&self.kv_pool);
-        for request in requests.iter().filter(|request| !request.tokens.is_empty()) {
-            let (tokens, table) = (&request.tokens, &request.table);
-            if !pool.has_room(table, tokens.len()) {
-                return Err(Error::new(Code::Internal, "more tokens than a context was made ready for"));
-            }
-            let known = stacks.iter().position(|stack| std::ptr::eq(*stack, &*request.stack));
-            let stack = known.unwrap_or(stacks.len());
-            if known.is_none() {
-                stacks.push(&request.stack);
-            }
-            batch.push_tokens(tokens, table, stack, tokens.len() - request.outputs..tokens.len());
-        }
-        if batch.tokens().is_empty() {
-            return Ok(vec![Vec::new(); requests.len()]);
-        }
-        let hidden = self.hidden(&batch, &mut pool, &stacks)?;
-        drop(pool);
-        let mut rows = match hidden.rows() {
-            0 => Vec::new(),
-            _ => {
-                let logits = self.logits(&hidden)?;
-                let vocab = logits.cols();
-                logits.into_values()?.chunks_exact(vocab).map(<[f32]>::to_vec).collect()
-            }
-        }
-        .into_iter();
-        let logits = |request: &&Request| match request.tokens.is_empty() {
-            true => Vec::new(),
-            false => rows.by_ref().take(request.outputs).collect(),
-        };
-        Ok(requests.iter().map(logits).collect())
-    }
-}
-
-impl Passes {
     /// Waits a little for those who were in the last pass: they are about to come again.
     fn gather<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let (callers, took) = state.last;
@@ -175,13 +128,13 @@ struct OnePass<'a> {
 }
 
 impl OnePass<'_> {
-    fn run(&mut self, decoder: &Decoder) {
+    fn run(mut self, pass: &OfRequests<'_>) {
         let requests: Vec<&Request> = self.calls.iter().flat_map(|call| &call.requests).collect();
-        let mut results = match decoder.pass(&requests) {
+        let mut results = match pass(&requests) {
             Ok(logits) => logits.into_iter().map(Ok).collect::<Vec<_>>(),
             Err(err) if requests.len() == 1 => vec![Err(err)],
             Err(_) => {
-                let alone = |request: &&Request| decoder.pass(&[request]).map(|mut logits| logits.remove(0));
+                let alone = |request: &&Request| pass(&[request]).map(|mut logits| logits.remove(0));
                 requests.iter().map(alone).collect()
             }
         }

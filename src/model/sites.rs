@@ -21,9 +21,9 @@ pub(crate) struct ModuleTable {
 }
 
 /// Every projection apart, as Llama and most families have them.
-pub(crate) static APART: ModuleTable = LLAMA;
+pub(crate) static APART: ModuleTable = SEPARATE;
 
-const LLAMA: ModuleTable = ModuleTable {
+const SEPARATE: ModuleTable = ModuleTable {
     layers: "model.layers",
     qkv: &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
     output: &["self_attn.o_proj"],
@@ -32,17 +32,17 @@ const LLAMA: ModuleTable = ModuleTable {
 };
 
 /// The same in a model that has more than a decoder.
-pub(crate) static IN_LANGUAGE_MODEL: ModuleTable = ModuleTable { layers: "model.language_model.layers", ..LLAMA };
+pub(crate) static IN_LANGUAGE_MODEL: ModuleTable = ModuleTable { layers: "model.language_model.layers", ..SEPARATE };
 
 /// Gate and up in one, as GLM has them.
-pub(crate) static GATE_UP_FUSED: ModuleTable = ModuleTable { gate_up: &["mlp.gate_up_proj"], ..LLAMA };
+pub(crate) static GATE_UP_FUSED: ModuleTable = ModuleTable { gate_up: &["mlp.gate_up_proj"], ..SEPARATE };
 
 /// Where the MLP is one of experts.
-pub(crate) static ATTENTION: ModuleTable = ModuleTable { gate_up: &[], down: &[], ..LLAMA };
+pub(crate) static ATTENTION: ModuleTable = ModuleTable { gate_up: &[], down: &[], ..SEPARATE };
 
 /// As Phi-3 has them.
 pub(crate) static FUSED: ModuleTable =
-    ModuleTable { qkv: &["self_attn.qkv_proj"], gate_up: &["mlp.gate_up_proj"], ..LLAMA };
+    ModuleTable { qkv: &["self_attn.qkv_proj"], gate_up: &["mlp.gate_up_proj"], ..SEPARATE };
 
 impl ModuleTable {
     /// In the order of the forward pass.

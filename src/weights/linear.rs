@@ -44,7 +44,7 @@ impl Linear {
         self.weight.workspace_bytes()
     }
 
-    /// Bytes of the copy that a product makes of an operand of so many elements: quantized weights are met by quantized ones.
+    /// Bytes of the copy that a backward product makes of an operand of so many elements, if it is one of integers.
     pub(crate) fn operand_bytes(&self, elements: u64) -> u64 {
         self.weight.operand_bytes(elements)
     }

@@ -54,7 +54,7 @@ pub(crate) trait FrozenMatrix: Send + Sync + std::fmt::Debug {
         false
     }
 
-    /// Bytes of the copy that a product makes of an operand of so many elements: quantized weights are met by quantized ones.
+    /// Bytes of the copy that a backward product makes of an operand of so many elements, if it is one of integers.
     fn operand_bytes(&self, _elements: u64) -> u64 {
         0
     }
@@ -75,8 +75,8 @@ pub(crate) struct WeightType {
     pub(crate) ggml: GgmlDType,
     /// What the width of a matrix must be a multiple of.
     pub(crate) block: usize,
-    /// What a matrix takes in its place whose width is no multiple of that, as llama.cpp has it.
-    pub(crate) fallback: &'static str,
+    /// What a matrix takes in its place whose width is no multiple of that, as llama.cpp has it; else [`FALLBACK`].
+    pub(crate) fallback: Option<&'static str>,
     /// What the output head takes in its place when a model is quantized, as llama.cpp's mixtures have it.
     pub(crate) head: &'static str,
     /// Quantizes `values`, row by row. With `exact`, all products are those of the dequantized weight.
@@ -114,7 +114,7 @@ impl WeightType {
     pub(crate) fn fitting(&'static self, width: usize) -> &'static WeightType {
         match width.is_multiple_of(self.block) {
             true => self,
-            false => WeightType::named(self.fallback).unwrap_or(FALLBACK).fitting(width),
+            false => self.fallback.and_then(WeightType::named).unwrap_or(FALLBACK).fitting(width),
         }
     }
 

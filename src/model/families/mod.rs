@@ -138,6 +138,12 @@ pub(super) enum Windows {
     Upper,
 }
 
+/// The family of the first row, which has no settings of its own.
+#[cfg(test)]
+pub(super) fn plain() -> &'static Family {
+    FAMILIES[0]
+}
+
 /// The family of that name.
 ///
 /// # Errors

@@ -44,15 +44,15 @@ fn products_and_rows_are_those_of_the_rounded_weight() {
             let kind = DenseType::on(&device, dtype, false).unwrap();
             let dense = Dense::new([outputs, inputs], w.values().unwrap(), kind, &device).unwrap();
             assert_eq!((dense.shape(), dense.type_name()), ((outputs, inputs), kind.name()));
-            let kept = dense.gather(&(0..outputs as u32).collect::<Vec<_>>()).unwrap();
-            for (kept, given) in flat(&kept).into_iter().zip(flat(&w)) {
+            let stored = dense.gather(&(0..outputs as u32).collect::<Vec<_>>()).unwrap();
+            for (stored, given) in flat(&stored).into_iter().zip(flat(&w)) {
                 let rounded = half::bf16::from_f32(given).to_f32();
-                assert_eq!(kept, if dtype == Dtype::F32 { given } else { rounded });
+                assert_eq!(stored, if dtype == Dtype::F32 { given } else { rounded });
             }
-            assert_close(&dense.product(&x).unwrap(), &Matrix::product(Form::NT, &x, &kept).unwrap(), 1e-5);
+            assert_close(&dense.product(&x).unwrap(), &Matrix::product(Form::NT, &x, &stored).unwrap(), 1e-5);
             assert_close(
                 &dense.transposed_product(&dy).unwrap(),
-                &Matrix::product(Form::NN, &dy, &kept).unwrap(),
+                &Matrix::product(Form::NN, &dy, &stored).unwrap(),
                 1e-5,
             );
             assert_eq!(dense.product(&normal(1, inputs + 1, 1)).unwrap_err().code(), Code::Internal);

@@ -1,7 +1,7 @@
 //! Products of 8-bit integers on AVX2: `vpmaddubsw` multiplies unsigned codes with signed activations, two inputs to a 16-bit
 //! sum; as many of those are added up as cannot overflow, and `vpmaddwd` scales them into 32 bits.
 
-use super::activations::{Activations, Span};
+use super::operands::{Activations, Span};
 use super::tile::{OUTPUTS, Tile};
 use std::arch::x86_64::*;
 
@@ -26,17 +26,17 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
         for (eighth, sums) in sums.iter_mut().enumerate() {
             // SAFETY: the caller's; eight halves from `8 · eighth` on are inside of `OUTPUTS`.
             unsafe {
-                let halves = |scales: &[half::f16; OUTPUTS]| {
+                let scale_of = |scales: &[half::f16; OUTPUTS]| {
                     _mm256_cvtph_ps(_mm_loadu_si128(scales.as_ptr().add(eighth * EIGHT).cast()))
                 };
                 let dots = tile.dot_avx2::<M>(eighth, &span);
-                let scale = halves(tile.scales());
+                let scale = scale_of(tile.scales());
                 for ((sum, dot), x) in sums.iter_mut().zip(dots).zip(scales) {
                     *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(x, scale), *sum);
                 }
                 if T::HAS_MINS {
                     let mins = tile.mins_avx2::<M>(eighth, &span);
-                    let scale = halves(tile.min_scales());
+                    let scale = scale_of(tile.min_scales());
                     for ((sum, min), x) in sums.iter_mut().zip(mins).zip(scales) {
                         *sum = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(min), _mm256_mul_ps(x, scale), *sum);
                     }

@@ -1,6 +1,6 @@
 //! The instructions that a product is made of, chosen at run time.
 
-use super::activations::Activations;
+use super::operands::Activations;
 use super::portable;
 use super::tile::{OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]

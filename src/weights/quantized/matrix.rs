@@ -6,7 +6,6 @@ use super::super::{FrozenMatrix, Purpose, RowBytes, WeightType};
 use super::kernel::Kernel;
 use super::tile::Tile;
 use super::tiles::Tiles;
-use super::types::q8_0::Q8Tile;
 use crate::error::{Code, Error, Result};
 use crate::tensor::Matrix;
 use once_cell::sync::OnceCell;
@@ -17,7 +16,7 @@ use std::sync::Arc;
 pub(super) struct QuantizedMatrix<T: Tile> {
     tiles: Tiles<T>,
     /// Quantized along the outputs for the backward pass, where the type wants it; made when training first needs it.
-    transposed: OnceCell<Tiles<Q8Tile>>,
+    transposed: OnceCell<Tiles<T::Transposed>>,
     /// Products of integers, where the CPU has them and they were not turned off; else the weight is dequantized to f32.
     kernel: Option<Kernel>,
 }
@@ -34,7 +33,7 @@ pub(super) const fn weight_type<T: Tile>(
         description,
         ggml,
         block: T::SPAN,
-        fallback: "q8_0",
+        fallback: None,
         head,
         quantize: |shape, values, exact| Ok(Arc::new(QuantizedMatrix::<T>::quantize(shape, values, exact)?)),
         from_rows: |shape, row, exact| Ok(Arc::new(QuantizedMatrix::<T>::from_rows(shape, row, exact)?)),
@@ -82,7 +81,7 @@ impl<T: Tile> QuantizedMatrix<T> {
         self.transposed.get().is_some()
     }
 
-    fn transposed(&self) -> Result<&Tiles<Q8Tile>> {
+    fn transposed(&self) -> Result<&Tiles<T::Transposed>> {
         let (outputs, inputs) = self.shape();
         self.transposed.get_or_try_init(|| Tiles::quantize(inputs, outputs, |input, out| self.tiles.column(input, out)))
     }
@@ -132,7 +131,7 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
     }
 
     fn operand_bytes(&self, elements: u64) -> u64 {
-        if self.kernel.is_some() { elements * 3 / 2 } else { 0 }
+        if self.has_integer_products() { elements * 21 / 16 } else { 0 }
     }
 
     fn workspace_bytes(&self) -> u64 {

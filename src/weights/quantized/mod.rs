@@ -1,10 +1,10 @@
 //! Quantized weights: tiles of integers with scales, their products in integers on the CPU's vectors, and the types.
 
-mod activations;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod kernel;
 mod matrix;
+mod operands;
 mod portable;
 #[cfg(test)]
 mod tests;

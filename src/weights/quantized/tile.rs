@@ -2,7 +2,7 @@
 
 use super::super::WeightType;
 #[cfg(target_arch = "x86_64")]
-use super::activations::Span;
+use super::operands::Span;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256i, __m512i};
@@ -32,6 +32,8 @@ pub(in crate::weights) unsafe trait Tile:
     const HAS_MINS: bool;
     /// Whether the backward pass takes integers, too, from a copy quantized along the outputs.
     const INTEGER_BACKWARD: bool = false;
+    /// What such a copy is kept in.
+    type Transposed: Tile;
     const TYPE: &'static WeightType;
 
     /// Quantizes a block of one output, whose missing values are zero.

@@ -1,8 +1,8 @@
 //! A matrix of tiles, and its products in integers.
 
 use super::super::dequantized::Rows;
-use super::activations::Activations;
 use super::kernel::{Kernel, ROWS};
+use super::operands::Activations;
 use super::tile::{OUTPUTS, Tile};
 use crate::error::Result;
 use crate::memory;
@@ -69,7 +69,7 @@ impl<T: Tile> Tiles<T> {
 
     /// `x [rows, inputs]` times the transpose, `[rows, outputs]`, in integers.
     pub(super) fn product(&self, kernel: Kernel, x: &[f32], rows: usize) -> Result<Buffer> {
-        let activations = Activations::quantize(x, self.inputs, T::SPAN);
+        let operand = Activations::quantize(x, self.inputs, T::SPAN);
         let mut y = buffers::take(rows * self.outputs)?;
         let out = Columns::of(&mut y, self.outputs);
         let row_tasks = rows.div_ceil(TASK_ROWS);
@@ -82,7 +82,7 @@ impl<T: Tile> Tiles<T> {
             let mut sums = [[0.0f32; OUTPUTS]; ROWS];
             for row in (first..end).step_by(ROWS) {
                 let sums = &mut sums[..ROWS.min(end - row)];
-                kernel.product(tiles, &activations, row, sums);
+                kernel.product(tiles, &operand, row, sums);
                 for (i, sums) in sums.iter().enumerate() {
                     out.write(row + i, tile_row * OUTPUTS, width, &sums[..width]);
                 }

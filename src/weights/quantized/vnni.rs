@@ -1,7 +1,7 @@
 //! Products of 8-bit integers on AVX-512 VNNI: `vpdpbusd` adds four products of unsigned codes and signed activations to a
 //! 32-bit sum.
 
-use super::activations::{Activations, Span};
+use super::operands::{Activations, Span};
 use super::tile::{OUTPUTS, Tile};
 use std::arch::x86_64::*;
 
@@ -26,17 +26,17 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
         for (half, sums) in sums.iter_mut().enumerate() {
             // SAFETY: the caller's; sixteen halves from `16 · half` on are inside of `OUTPUTS`.
             unsafe {
-                let halves = |scales: &[half::f16; OUTPUTS]| {
+                let scale_of = |scales: &[half::f16; OUTPUTS]| {
                     _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(half * SIXTEEN).cast()))
                 };
                 let dots = tile.dot_vnni::<M>(half, &span);
-                let scale = halves(tile.scales());
+                let scale = scale_of(tile.scales());
                 for ((sum, dot), x) in sums.iter_mut().zip(dots).zip(scales) {
                     *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(x, scale), *sum);
                 }
                 if T::HAS_MINS {
                     let mins = tile.mins_vnni::<M>(half, &span);
-                    let scale = halves(tile.min_scales());
+                    let scale = scale_of(tile.min_scales());
                     for ((sum, min), x) in sums.iter_mut().zip(mins).zip(scales) {
                         *sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(min), _mm512_mul_ps(x, scale), *sum);
                     }

@@ -67,10 +67,10 @@ impl RopeScaling {
 
 #[cfg(test)]
 impl RopeScaling {
-    /// Read as a Llama config's.
+    /// Read as a config of a family without settings of its own.
     pub(crate) fn of_json(config: &serde_json::Value, head_dim: usize, context: usize) -> Result<Self> {
         let sizes = Sizes { head_dim, context, ..Sizes::default() };
-        let family = crate::model::families::family("llama")?;
+        let family = crate::model::families::plain();
         Self::read(Fields::of(config, "")?, family, &sizes, &mut Vec::new()).map(|mut ropes| ropes.remove(0))
     }
 }

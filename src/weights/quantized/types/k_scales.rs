@@ -2,7 +2,7 @@
 
 use super::super::tile::OUTPUTS;
 #[cfg(target_arch = "x86_64")]
-use super::super::{activations::Span, avx2, vnni};
+use super::super::{avx2, operands::Span, vnni};
 use half::f16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;

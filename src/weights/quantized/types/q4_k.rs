@@ -3,8 +3,9 @@
 use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
-use super::super::{activations::Span, avx2, vnni};
+use super::super::{avx2, operands::Span, vnni};
 use super::k_scales::{BLOCK, KScales, SUB};
+use super::q8_0::Q8Tile;
 use crate::weights::WeightType;
 use crate::weights::ggml::GgmlDType;
 use candle_core::quantized::k_quants::BlockQ4K;
@@ -14,7 +15,7 @@ use std::arch::x86_64::*;
 
 /// Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.
 pub(crate) static Q4_K: WeightType = WeightType {
-    fallback: "q5_0",
+    fallback: Some("q5_0"),
     ..weight_type::<Q4KTile>(
         "q4_k",
         "Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.",
@@ -43,6 +44,7 @@ unsafe impl Tile for Q4KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;
     const HAS_MINS: bool = true;
+    type Transposed = Q8Tile;
     const TYPE: &'static WeightType = &Q4_K;
 
     fn quantize(&mut self, lane: usize, values: &[f32]) {

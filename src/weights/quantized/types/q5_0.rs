@@ -3,8 +3,9 @@
 use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
-use super::super::{activations::Span, avx2, vnni};
+use super::super::{avx2, operands::Span, vnni};
 use super::five_bits;
+use super::q8_0::Q8Tile;
 use crate::weights::WeightType;
 use crate::weights::ggml::GgmlDType;
 use candle_core::quantized::k_quants::BlockQ5_0;
@@ -46,6 +47,7 @@ unsafe impl Tile for Q5Tile {
     const SPAN: usize = BLOCK;
     const SUB: usize = BLOCK;
     const HAS_MINS: bool = false;
+    type Transposed = Q8Tile;
     const TYPE: &'static WeightType = &Q5_0;
 
     fn quantize(&mut self, lane: usize, values: &[f32]) {

@@ -3,7 +3,8 @@
 use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
-use super::super::{activations::Span, avx2, vnni};
+use super::super::{avx2, operands::Span, vnni};
+use super::q8_0::Q8Tile;
 use crate::weights::WeightType;
 use crate::weights::ggml::GgmlDType;
 use candle_core::quantized::k_quants::BlockQ6K;
@@ -79,6 +80,7 @@ unsafe impl Tile for Q6KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;
     const HAS_MINS: bool = false;
+    type Transposed = Q8Tile;
     const TYPE: &'static WeightType = &Q6_K;
 
     fn quantize(&mut self, lane: usize, values: &[f32]) {

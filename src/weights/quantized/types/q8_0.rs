@@ -3,7 +3,7 @@
 use super::super::matrix::weight_type;
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
-use super::super::{activations::Span, avx2, vnni};
+use super::super::{avx2, operands::Span, vnni};
 use crate::weights::WeightType;
 use crate::weights::ggml::GgmlDType;
 use half::f16;
@@ -48,6 +48,7 @@ unsafe impl Tile for Q8Tile {
     const SUB: usize = BLOCK;
     const HAS_MINS: bool = false;
     const INTEGER_BACKWARD: bool = true;
+    type Transposed = Q8Tile;
     const TYPE: &'static WeightType = &Q8_0;
 
     #[inline(always)]
