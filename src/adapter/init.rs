@@ -39,10 +39,10 @@ impl Adapter {
             weights.push((
                 target.site,
                 LoraWeights::new(
-Arc::new(Matrix::new(target.r, in_features, a, &base.device)?),
-Arc::new(Matrix::zeros(out_features, target.r, &base.device)?),
-target.scaling,
-),
+                    Arc::new(Matrix::new(target.r, in_features, a, &base.device)?),
+                    Arc::new(Matrix::zeros(out_features, target.r, &base.device)?),
+                    target.scaling,
+                ),
             ));
         }
         let manifest = AdapterManifest::of(&base);

@@ -56,10 +56,10 @@ impl Adapter {
             weights.push((
                 target.site,
                 LoraWeights::new(
-Arc::new(Matrix::new(target.r, in_features, file.read(a)?, &base.device)?),
-Arc::new(Matrix::new(out_features, target.r, file.read(b)?, &base.device)?),
-target.scaling,
-),
+                    Arc::new(Matrix::new(target.r, in_features, file.read(a)?, &base.device)?),
+                    Arc::new(Matrix::new(out_features, target.r, file.read(b)?, &base.device)?),
+                    target.scaling,
+                ),
             ));
         }
         let manifest = manifest.unwrap_or_else(|| AdapterManifest::of(&base));

@@ -100,8 +100,10 @@ impl Adapter {
     pub(crate) fn with_weights(&self, weights: Vec<(Site, LoraWeights)>) -> Result<Adapter> {
         let Inner { name, config, base, manifest, weights: old, .. } = &*self.0;
         let scalings = old.iter().map(|(_, old)| old.scaling).chain(std::iter::repeat(1.0));
-        let copied =
-            weights.into_iter().zip(scalings).map(|((site, new), scaling)| Ok((site, LoraWeights::new(new.a, new.b, scaling))));
+        let copied = weights
+            .into_iter()
+            .zip(scalings)
+            .map(|((site, new), scaling)| Ok((site, LoraWeights::new(new.a, new.b, scaling))));
         let weights = copied.collect::<Result<Vec<_>>>()?;
         Adapter::assemble(name.clone(), config.clone(), base.clone(), manifest.clone(), weights)
     }

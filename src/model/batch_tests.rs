@@ -1,7 +1,7 @@
 //! Many sequences in one pass, each with its own stack, over the blocks of one pool.
 
-use super::test_support::*;
 use super::batch::Batch;
+use super::test_support::*;
 use super::*;
 use crate::tensor::Matrix;
 use crate::tensor::testing::relative_error;

@@ -157,8 +157,7 @@ fn gated_activations_equal_pytorch() {
 fn lora_linear_equals_pytorch() {
     for case in ["lora_linear", "lora_linear_bias"].into_iter().flat_map(cases) {
         let linear = Linear::dense(case.get("weight"), case.tensors.contains_key("bias").then(|| case.get("bias")));
-        let weights =
-            [LoraWeights::new(Arc::new(case.get("a")), Arc::new(case.get("b")), case.number("scale"))];
+        let weights = [LoraWeights::new(Arc::new(case.get("a")), Arc::new(case.get("b")), case.number("scale"))];
         let x = case.get("x");
         let mut y = linear.forward(&x).unwrap();
         let projected = lora::add_deltas(&mut y, 0..x.rows(), &weights, None, &x).unwrap();

@@ -102,8 +102,9 @@ unsafe fn avx2<P: Pair, const M: usize, const V: usize>(pairs: &[P], x: Operand<
     for first in (0..OUTPUTS / 8).step_by(V) {
         // SAFETY: the caller's; eight sums from `8 · (first + v)` on are inside of `OUTPUTS`.
         unsafe {
-            let mut acc: [[__m256; V]; M] =
-                std::array::from_fn(|m| std::array::from_fn(|v| _mm256_loadu_ps(sums[m].as_ptr().add((first + v) * 8))));
+            let mut acc: [[__m256; V]; M] = std::array::from_fn(|m| {
+                std::array::from_fn(|v| _mm256_loadu_ps(sums[m].as_ptr().add((first + v) * 8)))
+            });
             for (index, pair) in pairs.iter().enumerate() {
                 for second in [false, true] {
                     let weights: [__m256; V] = std::array::from_fn(|v| pair.eight(second, first + v));

@@ -18,7 +18,12 @@ fn check<P: Pair>() {
         let expected = product(kernels[0], x.rows());
         for kernel in kernels {
             for rows in (1..3 * ROWS).chain([x.rows()]) {
-                assert_eq!(product(kernel, rows)[..], expected[..rows * outputs], "{} {kernel:?}, {rows} rows", P::NAME);
+                assert_eq!(
+                    product(kernel, rows)[..],
+                    expected[..rows * outputs],
+                    "{} {kernel:?}, {rows} rows",
+                    P::NAME
+                );
             }
         }
     }
@@ -45,7 +50,11 @@ fn products_and_rows_are_those_of_the_rounded_weight() {
                 assert_eq!(kept, if dtype == Dtype::F32 { given } else { rounded });
             }
             assert_close(&dense.product(&x).unwrap(), &Matrix::product(Form::NT, &x, &kept).unwrap(), 1e-5);
-            assert_close(&dense.transposed_product(&dy).unwrap(), &Matrix::product(Form::NN, &dy, &kept).unwrap(), 1e-5);
+            assert_close(
+                &dense.transposed_product(&dy).unwrap(),
+                &Matrix::product(Form::NN, &dy, &kept).unwrap(),
+                1e-5,
+            );
             assert_eq!(dense.product(&normal(1, inputs + 1, 1)).unwrap_err().code(), Code::Internal);
         }
     }

@@ -16,7 +16,8 @@ fn check<T: Tile>() {
     let tiles = Tiles::<T>::quantize(outputs, inputs, row).unwrap();
     let x = normal(2 * ROWS + 3, inputs, 2);
     let kernels = Kernel::all();
-    let product = |kernel: Kernel, rows: usize| tiles.product(kernel, &x.slice().unwrap()[..rows * inputs], rows).unwrap();
+    let product =
+        |kernel: Kernel, rows: usize| tiles.product(kernel, &x.slice().unwrap()[..rows * inputs], rows).unwrap();
     let expected = product(kernels[0], x.rows());
     for kernel in kernels {
         for rows in 1..=x.rows() {

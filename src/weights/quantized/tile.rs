@@ -21,7 +21,9 @@ pub(in crate::weights) const GROUP: usize = 4;
 ///
 /// # Safety
 /// All bit patterns are values, zeros among them.
-pub(in crate::weights) unsafe trait Tile: Clone + std::fmt::Debug + Send + Sync + 'static {
+pub(in crate::weights) unsafe trait Tile:
+    Clone + std::fmt::Debug + Send + Sync + 'static
+{
     /// Inputs of a tile; activations have a scale for as many.
     const SPAN: usize;
     /// Inputs that share an integer scale.

@@ -32,10 +32,7 @@ impl KScales {
         for sub in 0..8 {
             let (scale, min) = match sub {
                 0..4 => (packed[sub] & 63, packed[sub + 4] & 63),
-                _ => (
-                    packed[sub + 4] & 15 | packed[sub - 4] >> 6 << 4,
-                    packed[sub + 4] >> 4 | packed[sub] >> 6 << 4,
-                ),
+                _ => (packed[sub + 4] & 15 | packed[sub - 4] >> 6 << 4, packed[sub + 4] >> 4 | packed[sub] >> 6 << 4),
             };
             self.scales[sub / 2][lane][sub % 2] = scale;
             self.mins[sub / 2][lane][sub % 2] = min;

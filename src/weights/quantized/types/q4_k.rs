@@ -1,12 +1,12 @@
 //! GGML's Q4_K: blocks of 256 weights in four bits; every 32 have a scale and a min.
 
-use crate::weights::WeightType;
-use crate::weights::ggml::GgmlDType;
 use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{activations::Span, avx2, vnni};
 use super::k_scales::{BLOCK, KScales, SUB};
+use crate::weights::WeightType;
+use crate::weights::ggml::GgmlDType;
 use candle_core::quantized::k_quants::BlockQ4K;
 use half::f16;
 #[cfg(target_arch = "x86_64")]

@@ -1,12 +1,12 @@
 //! GGML's Q5_0: blocks of 32 weights in 5 bits around 16, with a scale.
 
-use crate::weights::WeightType;
-use crate::weights::ggml::GgmlDType;
 use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{activations::Span, avx2, vnni};
 use super::five_bits;
+use crate::weights::WeightType;
+use crate::weights::ggml::GgmlDType;
 use candle_core::quantized::k_quants::BlockQ5_0;
 use half::f16;
 #[cfg(target_arch = "x86_64")]

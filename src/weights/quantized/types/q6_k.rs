@@ -1,11 +1,11 @@
 //! GGML's Q6_K: blocks of 256 weights in 6 bits around 32; every 16 have a scale.
 
-use crate::weights::WeightType;
-use crate::weights::ggml::GgmlDType;
 use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{activations::Span, avx2, vnni};
+use crate::weights::WeightType;
+use crate::weights::ggml::GgmlDType;
 use candle_core::quantized::k_quants::BlockQ6K;
 use half::f16;
 #[cfg(target_arch = "x86_64")]

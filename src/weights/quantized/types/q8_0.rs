@@ -1,11 +1,11 @@
 //! GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.
 
-use crate::weights::WeightType;
-use crate::weights::ggml::GgmlDType;
 use super::super::matrix::weight_type;
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{activations::Span, avx2, vnni};
+use crate::weights::WeightType;
+use crate::weights::ggml::GgmlDType;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
@@ -14,7 +14,12 @@ use std::arch::x86_64::*;
 pub(crate) static Q8_0: WeightType = WeightType {
     // The last block of a row may be short.
     block: 1,
-    ..weight_type::<Q8Tile>("q8_0", "GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.", "q8_0", GgmlDType::Q8_0)
+    ..weight_type::<Q8Tile>(
+        "q8_0",
+        "GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.",
+        "q8_0",
+        GgmlDType::Q8_0,
+    )
 };
 
 const BLOCK: usize = 32;
