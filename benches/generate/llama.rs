@@ -49,9 +49,11 @@ impl Llama {
         let Work { at_once, prompt, completion, .. } = *work;
         let mut command = self.program("llama-batched-bench");
         let context = at_once * (prompt + completion);
-        let settings = [("-t", THREADS), ("-c", context), ("-npl", at_once), ("-npp", prompt), ("-ntg", completion)];
         command.arg("-m").arg(file).args(["--output-format", "jsonl"]);
-        settings.into_iter().for_each(|(name, value)| drop(command.args([name, &value.to_string()])));
+        let settings = [("-t", THREADS), ("-c", context), ("-npl", at_once), ("-npp", prompt), ("-ntg", completion)];
+        for (name, value) in settings {
+            command.args([name, &value.to_string()]);
+        }
         let (text, peak_gib) = process::run(&mut command)?;
         let line = text.lines().find(|line| line.starts_with('{')).unwrap_or(&text);
         Ok((speed(&serde_json::from_str(line)?, "speed_tg")?, peak_gib))

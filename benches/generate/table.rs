@@ -77,7 +77,7 @@ pub fn print(results: &[CaseResult], bandwidth: f64) {
 
 fn columns(cells: &[String; 9]) -> String {
     let [name, rest @ ..] = cells;
-    rest.iter().fold(format!("{name:<22}"), |line, cell| format!("{line}{cell:>12}"))
+    rest.iter().fold(format!("{name:<22}"), |line, cell| format!("{line}{cell:>13}"))
 }
 
 /// The object of the last line.
