@@ -49,8 +49,7 @@ fn bench(options: &Options) -> Outcome {
     }
     let cases = cases::cases(&options.case)?;
     let llama = Llama::find();
-    let bandwidth = bandwidth::measure();
-    println!("{THREADS} threads, {} rounds; memory is read at {:.1} GB/s", options.rounds, bandwidth / 1e9);
+    println!("{THREADS} threads, {} rounds", options.rounds);
     for weights in [cases::Weights::Bf16, cases::Weights::Q8_0, cases::Weights::Q4KM] {
         let made = match (weights.quantize(), &llama) {
             (Some(quantize), None) => {
@@ -64,8 +63,8 @@ fn bench(options: &Options) -> Outcome {
     for case in cases {
         results.push(rounds::measure(case, llama.as_ref(), options)?);
     }
-    table::print(&results, bandwidth);
+    table::print(&results);
     // The last line is for programs.
-    println!("{}", table::json(&results, bandwidth));
+    println!("{}", table::json(&results));
     Ok(())
 }

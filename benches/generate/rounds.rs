@@ -4,7 +4,7 @@ use crate::cases::{Case, THREADS};
 use crate::llama::Llama;
 use crate::model;
 use crate::options::Options;
-use crate::{Outcome, child, process};
+use crate::{Outcome, bandwidth, child, process};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -23,6 +23,8 @@ pub struct CaseResult {
     pub bytes: u64,
     pub ours: Vec<Measurement>,
     pub peer: Vec<Measurement>,
+    /// How fast memory was read before each round, in bytes a second; only where that is the bound.
+    pub bandwidths: Vec<f64>,
     /// By how much the adapter lengthens the time, of each round.
     pub adapter_costs: Vec<f64>,
 }
@@ -40,8 +42,18 @@ pub fn measure(case: Case, llama: Option<&Llama>, options: &Options) -> Outcome<
     });
     // llama-bench has no adapters.
     let llama = llama.filter(|_| !case.adapter);
-    let mut result = CaseResult { case, bytes, ours: Vec::new(), peer: Vec::new(), adapter_costs: Vec::new() };
+    let mut result = CaseResult {
+        case,
+        bytes,
+        ours: Vec::new(),
+        peer: Vec::new(),
+        bandwidths: Vec::new(),
+        adapter_costs: Vec::new(),
+    };
     for round in 1..=options.rounds {
+        if case.is_bound_by_bandwidth() {
+            result.bandwidths.push(bandwidth::measure());
+        }
         let (ours, bare_seconds, seconds) = ours(&job, work.tokens())?;
         announce(round, &case, "ours", &ours);
         result.ours.push(ours);

@@ -21,12 +21,12 @@ struct Line {
 }
 
 impl Line {
-    fn of(result: &CaseResult, bandwidth: f64) -> Self {
+    fn of(result: &CaseResult, bandwidth: Option<f64>) -> Self {
         let speed = |all: &[Measurement]| median(all.iter().map(|one| one.tokens_per_s).collect());
         let peak = |all: &[Measurement]| all.iter().filter_map(|one| one.peak_gib).reduce(f64::max);
         let (tokens_per_s, peer_tokens_per_s) = (speed(&result.ours), speed(&result.peer));
         let pairs = result.ours.iter().zip(&result.peer).map(|(ours, peer)| ours.tokens_per_s / peer.tokens_per_s);
-        let bound = Some(bandwidth / result.bytes as f64).filter(|_| result.case.is_bound_by_bandwidth());
+        let bound = bandwidth.filter(|_| result.case.is_bound_by_bandwidth()).map(|speed| speed / result.bytes as f64);
         Line {
             name: result.case.to_string(),
             tokens_per_s,
@@ -45,12 +45,22 @@ fn ratio(ours: Option<f64>, other: Option<f64>) -> Option<f64> {
     ours.zip(other).map(|(ours, other)| ours / other)
 }
 
+/// The speed of memory is the machine's, so the best that any round saw is every case's bound.
+fn lines(results: &[CaseResult]) -> (Option<f64>, Vec<Line>) {
+    let bandwidth = results.iter().flat_map(|result| &result.bandwidths).copied().reduce(f64::max);
+    (bandwidth, results.iter().map(|result| Line::of(result, bandwidth)).collect())
+}
+
 /// Prints the table.
-pub fn print(results: &[CaseResult], bandwidth: f64) {
-    println!("\nGeneration, tokens/s (median), peak resident memory (highest)\n");
+pub fn print(results: &[CaseResult]) {
+    let (bandwidth, lines) = lines(results);
+    println!("\nGeneration, tokens/s (median), peak resident memory (highest)");
+    if let Some(bandwidth) = bandwidth {
+        println!("Memory is read at {:.1} GB/s", bandwidth / 1e9);
+    }
+    println!();
     let head = ["case", "ours", "llama.cpp", "ratio", "rounds", "of bound", "ours GiB", "peer GiB", "ratio"];
     println!("{}", columns(&head.map(str::to_owned)));
-    let lines: Vec<Line> = results.iter().map(|result| Line::of(result, bandwidth)).collect();
     for line in &lines {
         println!(
             "{}",
@@ -81,8 +91,8 @@ fn columns(cells: &[String; 9]) -> String {
 }
 
 /// The object of the last line.
-pub fn json(results: &[CaseResult], bandwidth: f64) -> Value {
-    let cases = results.iter().map(|result| Line::of(result, bandwidth)).map(|line| {
+pub fn json(results: &[CaseResult]) -> Value {
+    let cases = lines(results).1.into_iter().map(|line| {
         json!({
             "name": line.name,
             "ours": line.tokens_per_s,
