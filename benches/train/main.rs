@@ -5,8 +5,12 @@
 
 mod cases;
 mod child;
+#[path = "../common/figures.rs"]
+mod figures;
 mod gpu;
 mod model;
+#[path = "../common/models.rs"]
+mod models;
 mod options;
 mod rounds;
 mod scaling;

@@ -1,172 +1,25 @@
-//! A model directory with random weights: as large and as shaped as a real one, made once.
+//! A model directory with random weights, made once.
 
 use crate::Outcome;
-use half::bf16;
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
-use safetensors::{Dtype, View, serialize_to_file};
+use crate::models::{self, Shape};
+use safetensors::serialize_to_file;
 use serde_json::{Value, json};
-use std::borrow::Cow;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Words of the tokenizer; one word is one token.
 pub const WORDS: u32 = 1000;
 
-/// The sizes of a Qwen2 model.
-#[derive(Debug, Clone, Copy)]
-pub struct Shape {
-    name: &'static str,
-    hidden_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    num_key_value_heads: usize,
-    intermediate_size: usize,
-    vocab_size: usize,
-}
-
-impl Shape {
-    /// `Qwen/Qwen2.5-0.5B`.
-    pub const QWEN2_5_0_5B: Shape = Shape {
-        name: "qwen2.5-0.5b",
-        hidden_size: 896,
-        num_hidden_layers: 24,
-        num_attention_heads: 14,
-        num_key_value_heads: 2,
-        intermediate_size: 4864,
-        vocab_size: 151_936,
-    };
-
-    /// `Qwen/Qwen2.5-1.5B`.
-    pub const QWEN2_5_1_5B: Shape = Shape {
-        name: "qwen2.5-1.5b",
-        hidden_size: 1536,
-        num_hidden_layers: 28,
-        num_attention_heads: 12,
-        num_key_value_heads: 2,
-        intermediate_size: 8960,
-        vocab_size: 151_936,
-    };
-
-    /// Enough to see every part run.
-    pub const SMALL: Shape = Shape {
-        name: "small",
-        hidden_size: 256,
-        num_hidden_layers: 4,
-        num_attention_heads: 4,
-        num_key_value_heads: 2,
-        intermediate_size: 1024,
-        vocab_size: 4096,
-    };
-
-    fn config(&self) -> Value {
-        json!({
-            "architectures": ["Qwen2ForCausalLM"],
-            "model_type": "qwen2",
-            "hidden_size": self.hidden_size,
-            "num_hidden_layers": self.num_hidden_layers,
-            "num_attention_heads": self.num_attention_heads,
-            "num_key_value_heads": self.num_key_value_heads,
-            "intermediate_size": self.intermediate_size,
-            "vocab_size": self.vocab_size,
-            "max_position_embeddings": 32_768,
-            "rms_norm_eps": 1e-6,
-            "rope_theta": 1e6,
-            "hidden_act": "silu",
-            "tie_word_embeddings": true,
-            "use_sliding_window": false,
-            "eos_token_id": 0,
-            "torch_dtype": "bfloat16",
-        })
-    }
-
-    /// Names and shapes as transformers writes them.
-    fn tensors(&self) -> Vec<(String, RandomTensor)> {
-        let head_dim = self.hidden_size / self.num_attention_heads;
-        let (hidden, ffn, kv) = (self.hidden_size, self.intermediate_size, self.num_key_value_heads * head_dim);
-        let mut tensors = vec![
-            ("model.embed_tokens.weight".to_owned(), vec![self.vocab_size, hidden]),
-            ("model.norm.weight".to_owned(), vec![hidden]),
-        ];
-        for layer in 0..self.num_hidden_layers {
-            let parts: [(&str, Vec<usize>); 12] = [
-                ("input_layernorm.weight", vec![hidden]),
-                ("self_attn.q_proj.weight", vec![hidden, hidden]),
-                ("self_attn.q_proj.bias", vec![hidden]),
-                ("self_attn.k_proj.weight", vec![kv, hidden]),
-                ("self_attn.k_proj.bias", vec![kv]),
-                ("self_attn.v_proj.weight", vec![kv, hidden]),
-                ("self_attn.v_proj.bias", vec![kv]),
-                ("self_attn.o_proj.weight", vec![hidden, hidden]),
-                ("post_attention_layernorm.weight", vec![hidden]),
-                ("mlp.gate_proj.weight", vec![ffn, hidden]),
-                ("mlp.up_proj.weight", vec![ffn, hidden]),
-                ("mlp.down_proj.weight", vec![hidden, ffn]),
-            ];
-            tensors.extend(parts.map(|(name, shape)| (format!("model.layers.{layer}.{name}"), shape)));
-        }
-        let seeded = |(seed, (name, shape)): (usize, (String, Vec<usize>))| {
-            let ones = name.ends_with("norm.weight");
-            (name, RandomTensor { shape, ones, seed: seed as u64 })
-        };
-        tensors.into_iter().enumerate().map(seeded).collect()
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shape { name, hidden_size, num_hidden_layers, intermediate_size, vocab_size, .. } = self;
-        write!(
-            f,
-            "{name} ({num_hidden_layers} layers, {hidden_size}/{intermediate_size} wide, vocabulary {vocab_size})"
-        )
-    }
-}
-
-/// Numbers drawn when they are written, so that no more than one tensor is ever held.
-struct RandomTensor {
-    shape: Vec<usize>,
-    /// A norm's weight: all ones.
-    ones: bool,
-    seed: u64,
-}
-
-impl View for RandomTensor {
-    fn dtype(&self) -> Dtype {
-        Dtype::BF16
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    /// Uniform with transformers' `initializer_range` of 0.02 as standard deviation.
-    fn data(&self) -> Cow<'_, [u8]> {
-        let mut random = StdRng::seed_from_u64(self.seed);
-        let limit = 0.02 * 3f32.sqrt();
-        let mut draw = || if self.ones { 1.0 } else { random.random_range(-limit..limit) };
-        let count = self.shape.iter().product();
-        let mut bytes = Vec::with_capacity(2 * count);
-        (0..count).for_each(|_| bytes.extend_from_slice(&bf16::from_f32(draw()).to_le_bytes()));
-        Cow::Owned(bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        2 * self.shape.iter().product::<usize>()
-    }
-}
-
 /// The folder for what this bench writes.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench").join("train")
+    models::folder().join("train")
 }
 
 /// The directory of a model of that shape, made if it is not there.
 pub fn prepare(shape: &Shape) -> Outcome<PathBuf> {
     let dir = folder().join("models").join(shape.name);
     // Written last: a directory without it was left by a run that was stopped.
-    let config = dir.join("config.json");
-    if config.is_file() {
+    let last = dir.join("config.json");
+    if last.is_file() {
         return Ok(dir);
     }
     eprintln!("making {shape} in {}", dir.display());
@@ -174,7 +27,7 @@ pub fn prepare(shape: &Shape) -> Outcome<PathBuf> {
     serialize_to_file(shape.tensors(), None, &dir.join("model.safetensors"))?;
     std::fs::write(dir.join("tokenizer.json"), tokenizer().to_string())?;
     std::fs::write(dir.join("tokenizer_config.json"), json!({"eos_token": "<|end|>"}).to_string())?;
-    std::fs::write(config, shape.config().to_string())?;
+    std::fs::write(last, config(shape).to_string())?;
     Ok(dir)
 }
 
@@ -198,5 +51,26 @@ fn tokenizer() -> Value {
         "pre_tokenizer": {"type": "WhitespaceSplit"},
         "decoder": {"type": "Fuse"},
         "model": {"type": "WordLevel", "vocab": vocab, "unk_token": unknown},
+    })
+}
+
+fn config(shape: &Shape) -> Value {
+    json!({
+        "architectures": ["Qwen2ForCausalLM"],
+        "model_type": "qwen2",
+        "hidden_size": shape.hidden_size,
+        "num_hidden_layers": shape.num_hidden_layers,
+        "num_attention_heads": shape.num_attention_heads,
+        "num_key_value_heads": shape.num_key_value_heads,
+        "intermediate_size": shape.intermediate_size,
+        "vocab_size": shape.vocab_size,
+        "max_position_embeddings": 32_768,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 1e6,
+        "hidden_act": "silu",
+        "tie_word_embeddings": true,
+        "use_sliding_window": false,
+        "eos_token_id": 0,
+        "torch_dtype": "bfloat16",
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::cases::THREADS;
-use crate::model::Shape;
+use crate::models::Shape;
 
 /// What `--help` prints.
 pub const HELP: &str = "\

@@ -2,7 +2,8 @@
 
 use crate::Outcome;
 use crate::cases::{Rows, write_rows};
-use crate::model::{self, Shape};
+use crate::model;
+use crate::models::Shape;
 use crate::options::Options;
 use crate::rounds::{job, ours};
 use serde_json::{Value, json};

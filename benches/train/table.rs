@@ -1,5 +1,6 @@
 //! The results: a table for people, a JSON object for programs.
 
+use crate::figures::{figure, median, range, spread};
 use crate::rounds::{CaseResult, Measurement};
 use serde_json::{Value, json};
 
@@ -22,27 +23,16 @@ impl Line {
         let peak = |all: &[Measurement]| all.iter().filter_map(|one| one.peak_gib).reduce(f64::max);
         let (tokens_per_s, peer_tokens_per_s) = (speed(&case.ours).unwrap_or(f64::NAN), speed(&case.peer));
         let pairs = case.ours.iter().zip(&case.peer).map(|(ours, peer)| ours.tokens_per_s / peer.tokens_per_s);
-        let spread = pairs.map(|ratio| (ratio, ratio)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
         let (peak_gib, peer_peak_gib) = (peak(&case.ours), peak(&case.peer));
         Line {
             tokens_per_s,
             peer_tokens_per_s,
             speed_ratio: peer_tokens_per_s.map(|peer| tokens_per_s / peer),
-            spread,
+            spread: spread(pairs),
             peak_gib,
             peer_peak_gib,
             memory_ratio: peak_gib.zip(peer_peak_gib).map(|(ours, peer)| ours / peer),
         }
-    }
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() % 2 {
-        1 => Some(values[middle]),
-        _ if values.is_empty() => None,
-        _ => Some(0.5 * (values[middle - 1] + values[middle])),
     }
 }
 
@@ -53,7 +43,6 @@ pub fn print(cases: &[CaseResult]) {
     println!("{}", columns(&head.map(str::to_owned)));
     for case in cases {
         let line = Line::of(case);
-        let spread = line.spread.map_or("-".to_owned(), |(low, high)| format!("{low:.2}–{high:.2}"));
         println!(
             "{}",
             columns(&[
@@ -61,7 +50,7 @@ pub fn print(cases: &[CaseResult]) {
                 format!("{:.1}", line.tokens_per_s),
                 figure(line.peer_tokens_per_s, 1),
                 figure(line.speed_ratio, 2),
-                spread,
+                range(line.spread),
                 figure(line.peak_gib, 2),
                 figure(line.peer_peak_gib, 2),
                 figure(line.memory_ratio, 2),
@@ -74,10 +63,6 @@ pub fn print(cases: &[CaseResult]) {
 fn columns(cells: &[String; 8]) -> String {
     let [name, rest @ ..] = cells;
     rest.iter().fold(format!("{name:<32}"), |line, cell| format!("{line}{cell:>13}"))
-}
-
-fn figure(value: Option<f64>, decimals: usize) -> String {
-    value.map_or("-".to_owned(), |value| format!("{value:.decimals$}"))
 }
 
 /// The object of the last line.

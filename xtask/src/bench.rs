@@ -1,8 +1,8 @@
 //! `cargo xtask bench NAME`: one of `benches/`. Each prints a table for people and, as its last line, one JSON object
 //! for programs; a bench whose last line is not one is reported as failed.
 
-use crate::python;
 use crate::shell::{Outcome, announce, cannot_start, cargo, line, root};
+use crate::{llama, python};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -19,6 +19,9 @@ pub fn run(args: &[String]) -> Outcome {
     command.args(["bench", "--quiet", "--bench", name, "--"]).args(rest).stdout(Stdio::piped());
     if let Some(python) = python::existing() {
         command.env(python::VARIABLE, python);
+    }
+    if let Some(llama) = llama::existing() {
+        command.env(llama::VARIABLE, llama);
     }
     announce(&command);
     let mut child = command.spawn().map_err(|err| cannot_start(&command, &err))?;

@@ -15,6 +15,7 @@ mod gpu_pack;
 mod header;
 mod library;
 mod lint;
+mod llama;
 mod python;
 mod shell;
 mod test;
@@ -34,6 +35,7 @@ cargo xtask TASK
   docs [--check]   write docs/options.md and options.zh.md from the options' schemas, or check the committed ones
   bench [NAME ..]  run benches/NAME: a table, then one line of JSON; without NAME, list them
   fixtures         write tests/fixtures again with PyTorch, transformers and PEFT
+  llama            make the llama.cpp programs that `bench generate` measures beside ours; print their folder
   python           make the Python that fixtures and the PEFT tests use; print its path
   fuzz [TARGET ..] [--seconds 60] [--runs N]
                    fuzz the targets of fuzz/, with cargo-fuzz
@@ -70,6 +72,7 @@ fn dispatch(task: &str, args: &[String]) -> Outcome {
         "fixtures" => fixtures::run(),
         "fuzz" => fuzz::run(args),
         "python" => python::interpreter().map(|path| println!("{}", path.display())),
+        "llama" => llama::programs().map(|path| println!("{}", path.display())),
         "deny" => deny::run(args),
         "cuda-build" => cuda::run_task(args),
         "gpu-pack" => gpu_pack::run(),

@@ -44,13 +44,18 @@ fn requirements() -> PathBuf {
 }
 
 fn home() -> Outcome<PathBuf> {
+    Ok(cache()?.join("python"))
+}
+
+/// What xtask makes once for all checkouts.
+pub fn cache() -> Outcome<PathBuf> {
     let cache = if cfg!(windows) {
         env::var_os("LOCALAPPDATA").map(PathBuf::from)
     } else {
         let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
         env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)
     };
-    Ok(cache.ok_or("neither HOME nor LOCALAPPDATA is set")?.join("tailora").join("python"))
+    Ok(cache.ok_or("neither HOME nor LOCALAPPDATA is set")?.join("tailora"))
 }
 
 fn program(home: &Path) -> PathBuf {
