@@ -84,13 +84,14 @@ fn a_type_of_weights_is_named_in_its_own_file_and_the_tables() {
 fn types_named(source: &Source, types: &[(String, String)]) -> Vec<String> {
     let bare = |text: &str| text.replace('_', "").to_lowercase();
     let of_literal = |text: &str| text.split(|c: char| c != '_' && !c.is_alphanumeric()).map(bare).collect::<Vec<_>>();
-    // The types of a folder take each other's place.
-    let is_table = ["src/weights/mod.rs", "src/weights/ggml.rs"].contains(&source.name.as_str())
-        || source.name.starts_with("src/weights/quantized/types/");
+    let tables = ["src/weights/mod.rs", "src/weights/ggml.rs", "src/weights/quantized/types/mod.rs"];
+    let is_table = tables.contains(&source.name.as_str());
+    // A type's row says, as a text, which others take its place.
+    let is_row = types.iter().any(|(_, home)| source.name.starts_with(home));
     let others = types.iter().filter(|(_, home)| !is_table && !source.name.starts_with(home));
     let others: Vec<(&str, String)> = others.map(|(name, _)| (name.as_str(), bare(name))).collect();
     let mut found = Vec::new();
-    for word in words(&source.text, false) {
+    for word in words(&source.text, false).into_iter().filter(|word| !(is_row && word.is_literal)) {
         let parts = if word.is_literal { of_literal(&word.text) } else { vec![bare(&word.text)] };
         let named = others.iter().filter(|(_, name)| parts.contains(name));
         found.extend(named.map(|(name, _)| format!("{}:{}: the type {name} is named here", source.name, word.line)));
@@ -221,6 +222,10 @@ mod made_up {
         assert_eq!(types_named(&source("src/model/x.rs", text), &types).len(), 3);
         assert_eq!(types_named(&source("src/weights/q5/tile.rs", text), &types), [""; 0]);
         assert_eq!(types_named(&source("src/weights/ggml.rs", text), &types), [""; 0]);
+        assert_eq!(types_named(&source("src/weights/quantized/types/five_bits.rs", text), &types).len(), 3);
+        let row = [("q4_k".to_owned(), "src/weights/k".to_owned()), types[0].clone()];
+        assert_eq!(types_named(&source("src/weights/k/q4_k.rs", "f(\"q4_k\", \"q5_0\")"), &row), [""; 0]);
+        assert_eq!(types_named(&source("src/weights/k/q4_k.rs", "use super::q5_0::X;"), &row).len(), 1);
         let table = "static TYPES: [&WeightType; 2] = [&q5::Q5_0, &q5::Q5_1];";
         assert_eq!(types_of_weights(&[source("src/weights/mod.rs", table)])[0], types[0]);
 

@@ -12,9 +12,6 @@ use tailora::{
     Adapter, AdapterOptions, Cancel, Control, GenerateOptions, LanguageModel, Monitor, Session, SessionOptions,
 };
 
-/// The argument that makes this program such a process; the path of its job follows.
-pub const ROLE: &str = "--child";
-
 /// With an adapter: how often the texts are timed without and with it, in turn.
 const PAIRS: usize = 3;
 

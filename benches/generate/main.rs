@@ -16,30 +16,19 @@ mod model;
 mod models;
 mod options;
 mod process;
+#[path = "../common/program.rs"]
+mod program;
 mod rounds;
 mod table;
 
 use cases::THREADS;
 use llama::Llama;
 use options::Options;
+use program::Outcome;
 use std::process::ExitCode;
 
-/// A bench ends with a message for a person, never with a panic.
-type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
-
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    let done = match args.as_slice() {
-        [role, job] if role == child::ROLE => child::run(job.as_ref()),
-        args => Options::parse(args).and_then(|options| bench(&options)),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(err) => {
-            eprintln!("bench generate: {err}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run("generate", child::run, |args| bench(&Options::parse(args)?))
 }
 
 fn bench(options: &Options) -> Outcome {

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::Outcome;
+use crate::program::{Outcome, positive};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -40,12 +40,5 @@ impl Options {
             }
         }
         Ok(options)
-    }
-}
-
-fn positive(name: &str, text: &str) -> Outcome<usize> {
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err(format!("{name} is `{text}`; expected a number of at least 1").into()),
     }
 }

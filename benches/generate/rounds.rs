@@ -4,7 +4,7 @@ use crate::cases::{Case, THREADS};
 use crate::llama::Llama;
 use crate::model;
 use crate::options::Options;
-use crate::{Outcome, bandwidth, child, process};
+use crate::{Outcome, bandwidth, process, program};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -74,7 +74,7 @@ pub fn measure(case: Case, llama: Option<&Llama>, options: &Options) -> Outcome<
 fn ours(job: &Value, tokens: usize) -> Outcome<(Measurement, f64, f64)> {
     let path = model::folder().join("job.json");
     std::fs::write(&path, job.to_string())?;
-    let (text, peak_gib) = process::run(Command::new(std::env::current_exe()?).arg(child::ROLE).arg(path))?;
+    let (text, peak_gib) = process::run(Command::new(std::env::current_exe()?).arg(program::CHILD).arg(path))?;
     let figures: Value = serde_json::from_str(text.lines().last().unwrap_or_default())?;
     let number = |name: &str| figures[name].as_f64().ok_or_else(|| format!("no `{name}` in {figures}"));
     let (bare_seconds, seconds) = (number("bare_seconds")?, number("seconds")?);

@@ -6,9 +6,6 @@ use std::path::Path;
 use tailora::options::from_value;
 use tailora::{Cancel, Control, Dataset, DatasetOptions, LanguageModel, Monitor, Phase, TrainOptions};
 
-/// The argument that makes this program such a process; the path of its job follows.
-pub const ROLE: &str = "--child";
-
 /// Trains as `job` says and prints one JSON object.
 pub fn run(job: &Path) -> Outcome {
     let job: Value = serde_json::from_slice(&std::fs::read(job)?)?;

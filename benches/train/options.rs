@@ -1,8 +1,8 @@
 //! The command line.
 
-use crate::Outcome;
 use crate::cases::THREADS;
 use crate::models::Shape;
+use crate::program::{Outcome, positive};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -77,12 +77,5 @@ impl Options {
             }
         }
         Ok(options)
-    }
-}
-
-fn positive(name: &str, text: &str) -> Outcome<usize> {
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err(format!("{name} is `{text}`; expected a number of at least 1").into()),
     }
 }

@@ -3,7 +3,7 @@
 use crate::cases::{THREADS, Workload, write_rows};
 use crate::gpu;
 use crate::options::Options;
-use crate::{Outcome, child, model};
+use crate::{Outcome, model, program};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -71,7 +71,7 @@ pub fn job(model_dir: &Path, csv: &Path, device: &str, train: Value) -> Value {
 /// Runs a job in this program as a child; its figures.
 pub fn ours(name: &str, job: &Value) -> Outcome<Value> {
     let path = write_job(name, job)?;
-    figures(Command::new(std::env::current_exe()?).arg(child::ROLE).arg(path), job)
+    figures(Command::new(std::env::current_exe()?).arg(program::CHILD).arg(path), job)
 }
 
 fn peer(python: &Path, name: &str, job: &Value) -> Outcome<Value> {

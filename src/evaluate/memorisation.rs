@@ -7,7 +7,7 @@
 use super::overlap::SuffixAutomaton;
 use crate::control::Monitor;
 use crate::error::Result;
-use crate::generate::{Engine, GenerateOptions, Output, Sampler, Sequence, Slot};
+use crate::generate::{Context, Engine, GenerateOptions, Output, Sampler, Sequence, Slot};
 use crate::language_model::LanguageModel;
 use crate::model::LoraStack;
 use serde_json::{Value, json};
@@ -77,10 +77,12 @@ pub(crate) fn memorisation(
     }
     let (mut longest, mut usual) = (Overlap { chars: 0, share: 0.0 }, 0);
     let mut answers = Vec::with_capacity(samples);
+    let engine = Engine::new(model);
+    let empty = engine.context(&probe.lora, model.decoder().config().max_position_embeddings)?;
     for sample in 0..samples {
         // Evenly over the rows: files are often sorted.
         let asked = &probe.asked[sample * probe.asked.len() / samples];
-        let answer = greedy_answer(model, asked.prompt, &probe.lora, monitor)?;
+        let answer = greedy_answer(model, asked.prompt, &engine, empty.fresh(), monitor)?;
         let overlap = Overlap::of(answer.trim(), probe.trained.iter().map(|&(_, output)| output));
         let others = probe.trained.iter().filter(|&&(row, _)| Some(row) != asked.row).map(|&(_, output)| output);
         usual = usual.max(Overlap::of(asked.output.trim(), others).chars);
@@ -102,14 +104,19 @@ pub(crate) fn memorisation(
 }
 
 /// The likeliest token, one after the other, until the model ends its turn.
-fn greedy_answer(model: &LanguageModel, prompt: &[u32], lora: &LoraStack, monitor: &Monitor<'_>) -> Result<String> {
-    let engine = Engine::new(model);
+fn greedy_answer(
+    model: &LanguageModel,
+    prompt: &[u32],
+    engine: &Engine,
+    context: Context,
+    monitor: &Monitor<'_>,
+) -> Result<String> {
     let options = GenerateOptions { max_tokens: MAX_TOKENS, ..Default::default() };
     let output = Output::text(model.format().tokenizer(), &[]);
     let sampler = Sampler::new(&options, model.format().tokenizer());
-    let limit = model.decoder().config().max_position_embeddings;
-    let sequence = Sequence::new(prompt.to_vec(), &options, sampler, model.end_tokens(), output, None, limit)?;
-    let mut slot = Slot::new(sequence, engine.context(lora, limit)?);
+    let sequence =
+        Sequence::new(prompt.to_vec(), &options, sampler, model.end_tokens(), output, None, context.limit())?;
+    let mut slot = Slot::new(sequence, context);
     while !slot.is_finished() {
         monitor.check()?;
         engine.step_one(&mut slot)?;

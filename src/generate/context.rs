@@ -6,19 +6,14 @@
 
 use super::sequence::{CHUNK, too_long};
 use crate::error::{Code, Error, Result};
-use crate::model::{BlockTable, KvPool, Logits, LoraStack, Reply, Request};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::model::{BlockTable, KvPool, Logits, LoraStack, Reply, Request, lock};
+use std::sync::{Arc, Mutex};
 
 /// A sequence takes blocks for so many tokens at a time.
 const CAPACITY_STEP: usize = 256;
 
 /// The keys and values of a model's sequences.
 type Pool = Arc<Mutex<KvPool>>;
-
-/// What a pool holds: after a panic in between, keys and values that nobody counts as read.
-fn lock(pool: &Pool) -> MutexGuard<'_, KvPool> {
-    pool.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// What a model has read of a sequence under one stack of adapters.
 pub(crate) struct Context {

@@ -23,6 +23,7 @@ mod stop;
 mod stream;
 
 pub(crate) use constraint::check_size as check_schema_size;
+pub(crate) use context::Context;
 pub(crate) use engine::{Engine, Slot};
 pub(crate) use exact::check_schema_numbers;
 pub use generation::{FinishReason, GeneratedToken, Generation};

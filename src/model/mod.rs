@@ -40,7 +40,7 @@ pub(crate) use files::ModelFiles;
 pub(crate) use gguf::Gguf;
 pub(crate) use kv_pool::{BlockTable, KvPool};
 pub(crate) use memory::BatchSize;
-pub(crate) use passes::{Logits, Reply, Request};
+pub(crate) use passes::{Logits, Reply, Request, lock};
 pub(crate) use recognise::model_name;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use sites::APART;

@@ -59,7 +59,8 @@ struct Call {
     replies: Arc<Mutex<Option<Vec<Reply>>>>,
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What a lock guards. After a panic in between: requests that were answered, or keys and values that nobody counts as read.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -4,6 +4,7 @@
 mod dense;
 mod dequantized;
 pub(crate) mod ggml;
+mod kernel;
 mod linear;
 mod quantize;
 mod quantized;
@@ -18,7 +19,6 @@ pub use quantize::Quantize;
 use crate::error::Result;
 use crate::tensor::Matrix;
 use ggml::GgmlDType;
-use quantized::types;
 use std::sync::Arc;
 
 /// What memory is counted for.
@@ -93,16 +93,16 @@ pub(crate) type RowBytes<'a> = dyn Fn(usize) -> Result<&'a [u8]> + Sync + 'a;
 
 /// Every type that weights are kept in besides dense ones.
 pub(crate) static TYPES: [&WeightType; 6] = [
-    &types::q8_0::Q8_0,
-    &types::q4_0::Q4_0,
-    &types::q5_0::Q5_0,
-    &types::q4_k::Q4_K,
-    &types::q5_k::Q5_K,
-    &types::q6_k::Q6_K,
+    &quantized::types::q8_0::Q8_0,
+    &quantized::types::q4_0::Q4_0,
+    &quantized::types::q5_0::Q5_0,
+    &quantized::types::q4_k::Q4_K,
+    &quantized::types::q5_k::Q5_K,
+    &quantized::types::q6_k::Q6_K,
 ];
 
 /// The type that takes the place of one that is not kept, and that fits every width.
-pub(crate) static FALLBACK: &WeightType = &types::q8_0::Q8_0;
+pub(crate) static FALLBACK: &WeightType = &quantized::types::q8_0::Q8_0;
 
 impl WeightType {
     /// The type of that name.

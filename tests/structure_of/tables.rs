@@ -19,7 +19,8 @@ pub fn types_of_weights(sources: &[Source]) -> Vec<(String, String)> {
         let syn::Expr::Reference(row) = row else { panic!("a row of TYPES that is no reference") };
         let syn::Expr::Path(path) = &*row.expr else { panic!("a row of TYPES that is no path") };
         let parts: Vec<String> = path.path.segments.iter().map(|part| part.ident.to_string()).collect();
-        (parts[parts.len() - 1].to_lowercase(), format!("src/weights/{}", parts[0]))
+        let (name, home) = parts.split_last().expect("a path has a name");
+        (name.to_lowercase(), format!("src/weights/{}", home.join("/")))
     })
     .collect()
 }

@@ -66,13 +66,13 @@ fn generated_token(model: &LanguageModel, lora: &LoraStack, monitor: &mut Monito
     let options = GenerateOptions { max_tokens: 240, ..Default::default() };
     let limit = model.decoder().config().max_position_embeddings;
     let engine = Engine::new(model);
-    let spare = engine.clone();
+    let empty = engine.context(lora, limit)?;
     let begin = || -> Result<Slot> {
         let output = Output::text(model.format().tokenizer(), &[]);
         let sampler = Sampler::new(&options, model.format().tokenizer());
         let prompt = vec![0; PROMPT.min(limit.saturating_sub(1))];
         let sequence = Sequence::new(prompt, &options, sampler, Vec::new(), output, None, limit)?;
-        Ok(Slot::new(sequence, spare.context(lora, limit)?))
+        Ok(Slot::new(sequence, empty.fresh()))
     };
     let mut slot = begin()?;
     engine.step_one(&mut slot)?;

@@ -2,24 +2,9 @@
 //! so its bits depend neither on the width of the vectors nor on how many rows there are.
 
 use super::pairs::{OUTPUTS, Pair};
+use crate::weights::kernel::{Instructions, Kernel, ROWS};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
-
-/// Rows whose sums are kept in registers together.
-pub(super) const ROWS: usize = 6;
-
-/// Proof that this CPU has the instructions of that name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kernel(Instructions);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Instructions {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
 
 /// Rows of activations, `stride` elements apart.
 #[derive(Clone, Copy)]
@@ -28,55 +13,36 @@ pub(super) struct Operand<'a> {
     pub(super) stride: usize,
 }
 
-impl Kernel {
-    /// All that this CPU has, the best one last.
-    pub(super) fn all() -> Vec<Kernel> {
-        let mut all = vec![Kernel(Instructions::Portable)];
+/// Adds up to `ROWS` rows of `x` times some pairs of a panel to the sums of each row.
+pub(super) fn add_product<P: Pair>(kernel: Kernel, pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
+    assert!((1..=ROWS).contains(&sums.len()));
+    assert!((sums.len() - 1) * x.stride + 2 * pairs.len() <= x.values.len());
+    match kernel.instructions() {
+        Instructions::Portable => portable(pairs, x, sums),
+        // SAFETY: `kernel` proves the instructions, the assertions that the rows are inside of `x`.
         #[cfg(target_arch = "x86_64")]
-        {
-            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            all.extend(has_avx2.then_some(Kernel(Instructions::Avx2)));
-            all.extend(is_x86_feature_detected!("avx512f").then_some(Kernel(Instructions::Avx512)));
-        }
-        all
-    }
-
-    /// The best one, if it is faster than widening to f32.
-    pub(super) fn detect() -> Option<Kernel> {
-        Self::all().pop().filter(|best| best.0 != Instructions::Portable)
-    }
-
-    /// Adds up to `ROWS` rows of `x` times some pairs of a panel to the sums of each row.
-    pub(super) fn add_product<P: Pair>(self, pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
-        assert!((1..=ROWS).contains(&sums.len()));
-        assert!((sums.len() - 1) * x.stride + 2 * pairs.len() <= x.values.len());
-        match self.0 {
-            Instructions::Portable => portable(pairs, x, sums),
-            // SAFETY: `self` proves the instructions, the assertions that the rows are inside of `x`.
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => unsafe {
-                match sums.len() {
-                    6 => avx2::<P, 6, 2>(pairs, x, sums),
-                    5 => avx2::<P, 5, 2>(pairs, x, sums),
-                    4 => avx2::<P, 4, 2>(pairs, x, sums),
-                    3 => avx2::<P, 3, 4>(pairs, x, sums),
-                    2 => avx2::<P, 2, 4>(pairs, x, sums),
-                    _ => avx2::<P, 1, 4>(pairs, x, sums),
-                }
-            },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512 => unsafe {
-                match sums.len() {
-                    6 => avx512::<P, 6>(pairs, x, sums),
-                    5 => avx512::<P, 5>(pairs, x, sums),
-                    4 => avx512::<P, 4>(pairs, x, sums),
-                    3 => avx512::<P, 3>(pairs, x, sums),
-                    2 => avx512::<P, 2>(pairs, x, sums),
-                    _ => avx512::<P, 1>(pairs, x, sums),
-                }
-            },
-        }
+        Instructions::Avx2 => unsafe {
+            match sums.len() {
+                6 => avx2::<P, 6, 2>(pairs, x, sums),
+                5 => avx2::<P, 5, 2>(pairs, x, sums),
+                4 => avx2::<P, 4, 2>(pairs, x, sums),
+                3 => avx2::<P, 3, 4>(pairs, x, sums),
+                2 => avx2::<P, 2, 4>(pairs, x, sums),
+                _ => avx2::<P, 1, 4>(pairs, x, sums),
+            }
+        },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Instructions::Avx512 | Instructions::Vnni => unsafe {
+            match sums.len() {
+                6 => avx512::<P, 6>(pairs, x, sums),
+                5 => avx512::<P, 5>(pairs, x, sums),
+                4 => avx512::<P, 4>(pairs, x, sums),
+                3 => avx512::<P, 3>(pairs, x, sums),
+                2 => avx512::<P, 2>(pairs, x, sums),
+                _ => avx512::<P, 1>(pairs, x, sums),
+            }
+        },
     }
 }
 

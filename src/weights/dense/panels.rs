@@ -1,13 +1,14 @@
 //! A dense weight in host memory, in panels of outputs, and its products.
 
 use super::super::dequantized::{self, Rows};
-use super::kernel::{Kernel, Operand, ROWS};
+use super::kernel::{Operand, add_product};
 use super::pairs::{OUTPUTS, Pair};
 use crate::error::Result;
 use crate::memory;
 use crate::tensor::Buffer;
 use crate::tensor::buffers;
 use crate::tensor::columns::Columns;
+use crate::weights::kernel::{Kernel, ROWS};
 use rayon::prelude::*;
 
 /// Rows of activations whose products one task makes.
@@ -79,7 +80,7 @@ impl<P: Pair> Panels<P> {
             for (block, pairs) in self.pairs[panel * width..][..width].chunks(BLOCK).enumerate() {
                 for (index, sums) in sums.chunks_mut(ROWS).enumerate() {
                     let start = (first + index * ROWS) * x.stride + 2 * block * BLOCK;
-                    kernel.add_product(pairs, Operand { values: &x.values[start..], ..x }, sums);
+                    add_product(kernel, pairs, Operand { values: &x.values[start..], ..x }, sums);
                 }
             }
             let columns = OUTPUTS.min(self.outputs - panel * OUTPUTS);

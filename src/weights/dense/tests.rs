@@ -1,10 +1,10 @@
 //! The panels against the products of matrices, on all kernels that this CPU has.
 
-use super::kernel::{Kernel, ROWS};
 use super::pairs::{Bf16Pair, F32Pair, Pair};
 use super::panels::Panels;
 use super::*;
 use crate::tensor::testing::{assert_close, flat, normal};
+use crate::weights::kernel::{Kernel, ROWS};
 
 fn check<P: Pair>() {
     for (outputs, inputs) in [(70, 300), (33, 7), (32, 128), (1, 1)] {

@@ -3,11 +3,11 @@
 use super::super::dequantized;
 use super::super::ggml::{self, GgmlDType, Plain};
 use super::super::{FrozenMatrix, Purpose, RowBytes, WeightType};
-use super::kernel::Kernel;
 use super::tile::Tile;
 use super::tiles::Tiles;
 use crate::error::{Code, Error, Result};
 use crate::tensor::Matrix;
+use crate::weights::kernel::Kernel;
 use once_cell::sync::OnceCell;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) struct QuantizedMatrix<T: Tile> {
     tiles: Tiles<T>,
     /// Quantized along the outputs for the backward pass, where the type wants it; made when training first needs it.
-    transposed: OnceCell<Tiles<T::Transposed>>,
+    transposed: OnceCell<Tiles<T>>,
     /// Products of integers, where the CPU has them and they were not turned off; else the weight is dequantized to f32.
     kernel: Option<Kernel>,
 }
@@ -81,7 +81,7 @@ impl<T: Tile> QuantizedMatrix<T> {
         self.transposed.get().is_some()
     }
 
-    fn transposed(&self) -> Result<&Tiles<T::Transposed>> {
+    fn transposed(&self) -> Result<&Tiles<T>> {
         let (outputs, inputs) = self.shape();
         self.transposed.get_or_try_init(|| Tiles::quantize(inputs, outputs, |input, out| self.tiles.column(input, out)))
     }

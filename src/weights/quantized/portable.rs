@@ -9,7 +9,7 @@ pub(super) fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize, out: 
     let (mut q, mut mins) = (vec![0i32; T::SPAN], vec![0i32; T::SPAN / T::SUB]);
     for (index, tile) in tiles.iter().enumerate() {
         for lane in 0..OUTPUTS {
-            tile.integers(lane, &mut q);
+            q.iter_mut().enumerate().for_each(|(input, q)| *q = tile.integer(lane, input));
             tile.mins(lane, &mut mins);
             let (scale, min_scale) = (tile.scales()[lane].to_f32(), tile.min_scales()[lane].to_f32());
             for (row, out) in out.iter_mut().enumerate() {

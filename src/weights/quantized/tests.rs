@@ -1,12 +1,12 @@
 //! Every kernel that this CPU has gives the same bits, for every type, whatever the number of rows.
 
-use super::kernel::{Kernel, ROWS};
 use super::matrix::QuantizedMatrix;
 use super::tile::Tile;
 use super::tiles::Tiles;
 use super::types::{q4_0::Q4Tile, q4_k::Q4KTile, q5_0::Q5Tile, q5_k::Q5KTile, q6_k::Q6KTile, q8_0::Q8Tile};
 use crate::tensor::testing::{assert_close, normal};
 use crate::tensor::{Device, Form, Matrix};
+use crate::weights::kernel::{Kernel, ROWS};
 use crate::weights::{FrozenMatrix, Purpose};
 
 fn check<T: Tile>() {

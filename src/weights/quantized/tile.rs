@@ -32,8 +32,6 @@ pub(in crate::weights) unsafe trait Tile:
     const HAS_MINS: bool;
     /// Whether the backward pass takes integers, too, from a copy quantized along the outputs.
     const INTEGER_BACKWARD: bool = false;
-    /// What such a copy is kept in.
-    type Transposed: Tile;
     const TYPE: &'static WeightType;
 
     /// Quantizes a block of one output, whose missing values are zero.
@@ -42,8 +40,19 @@ pub(in crate::weights) unsafe trait Tile:
     /// Takes a block of one output as GGML stores it.
     fn put(&mut self, lane: usize, block: &[u8]);
 
-    /// The weights of one output.
-    fn dequantize(&self, lane: usize, out: &mut [f32]);
+    /// `q` of an input of an output, as the products have it.
+    fn integer(&self, lane: usize, input: usize) -> i32;
+
+    /// The weight of an input of an output. Types with integer scales or mins say it themselves.
+    fn value(&self, lane: usize, input: usize) -> f32 {
+        self.integer(lane, input) as f32 * self.scales()[lane].to_f32()
+    }
+
+    /// The weights of one output; the same types as of `value` say it themselves.
+    fn dequantize(&self, lane: usize, out: &mut [f32]) {
+        let scale = self.scales()[lane].to_f32();
+        out.iter_mut().enumerate().for_each(|(input, out)| *out = self.integer(lane, input) as f32 * scale);
+    }
 
     /// The scale of each output.
     fn scales(&self) -> &[f16; OUTPUTS];
@@ -52,9 +61,6 @@ pub(in crate::weights) unsafe trait Tile:
     fn min_scales(&self) -> &[f16; OUTPUTS] {
         self.scales()
     }
-
-    /// `q` of an output, as the products have it.
-    fn integers(&self, lane: usize, out: &mut [i32]);
 
     /// What is subtracted: `m` for every `SUB` inputs of an output.
     fn mins(&self, _lane: usize, _out: &mut [i32]) {}

@@ -1,7 +1,7 @@
 //! A matrix of tiles, and its products in integers.
 
 use super::super::dequantized::Rows;
-use super::kernel::{Kernel, ROWS};
+use super::kernel::product;
 use super::operands::Activations;
 use super::tile::{OUTPUTS, Tile};
 use crate::error::Result;
@@ -9,6 +9,7 @@ use crate::memory;
 use crate::tensor::Buffer;
 use crate::tensor::buffers;
 use crate::tensor::columns::Columns;
+use crate::weights::kernel::{Kernel, ROWS};
 use rayon::prelude::*;
 
 /// Rows of activations whose products one task makes.
@@ -60,10 +61,9 @@ impl<T: Tile> Tiles<T> {
 
     /// One column, dequantized.
     pub(super) fn column(&self, input: usize, out: &mut [f32]) {
-        let mut values = vec![0.0f32; T::SPAN];
         for (output, value) in out.iter_mut().enumerate() {
-            self.tiles[output / OUTPUTS * self.spans + input / T::SPAN].dequantize(output % OUTPUTS, &mut values);
-            *value = values[input % T::SPAN];
+            let tile = &self.tiles[output / OUTPUTS * self.spans + input / T::SPAN];
+            *value = tile.value(output % OUTPUTS, input % T::SPAN);
         }
     }
 
@@ -82,7 +82,7 @@ impl<T: Tile> Tiles<T> {
             let mut sums = [[0.0f32; OUTPUTS]; ROWS];
             for row in (first..end).step_by(ROWS) {
                 let sums = &mut sums[..ROWS.min(end - row)];
-                kernel.product(tiles, &operand, row, sums);
+                product(kernel, tiles, &operand, row, sums);
                 for (i, sums) in sums.iter().enumerate() {
                     out.write(row + i, tile_row * OUTPUTS, width, &sums[..width]);
                 }

@@ -85,6 +85,19 @@ pub(in crate::weights) fn add_scaled<const M: usize>(sums: &mut [__m512i; M], do
     }
 }
 
+/// Takes back what a code that stands for zero has added over the first 32 inputs.
+///
+/// # Safety
+/// `x` has `M` rows.
+#[target_feature(enable = "avx512f")]
+#[inline]
+pub(in crate::weights) unsafe fn subtract_zero<const M: usize>(sums: &mut [__m512i; M], zero: i32, x: &Span) {
+    for (m, sum) in sums.iter_mut().enumerate() {
+        // SAFETY: the caller's.
+        *sum = _mm512_sub_epi32(*sum, _mm512_set1_epi32(zero * unsafe { x.sum(m) }));
+    }
+}
+
 /// Adds `a₀ b₀ + a₁ b₁` of pairs, those of the activations the same for all outputs.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 #[inline]

@@ -1,4 +1,4 @@
-//! The scales and mins of Q4_K and Q5_K: of eight times 32 inputs, in six bits each.
+//! The scales and mins of the K-quants that have mins: of eight times 32 inputs, in six bits each.
 
 use super::super::tile::OUTPUTS;
 #[cfg(target_arch = "x86_64")]
@@ -58,10 +58,13 @@ impl KScales {
         }
     }
 
-    pub(super) fn integers(&self, lane: usize, out: &mut [i32], code: impl Fn(usize) -> i32) {
-        for (i, out) in out.iter_mut().enumerate() {
-            *out = i32::from(self.sub_scale(lane, i / SUB)) * code(i);
-        }
+    pub(super) fn value(&self, lane: usize, input: usize, code: i32) -> f32 {
+        let (d, dmin, sub) = (self.scale[lane].to_f32(), self.min_scale[lane].to_f32(), input / SUB);
+        d * f32::from(self.sub_scale(lane, sub)) * code as f32 - dmin * f32::from(self.sub_min(lane, sub))
+    }
+
+    pub(super) fn integer(&self, lane: usize, input: usize, code: i32) -> i32 {
+        i32::from(self.sub_scale(lane, input / SUB)) * code
     }
 
     pub(super) fn mins(&self, lane: usize, out: &mut [i32]) {

@@ -4,7 +4,6 @@ use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, operands::Span, vnni};
-use super::q8_0::Q8Tile;
 use crate::weights::WeightType;
 use crate::weights::ggml::GgmlDType;
 use candle_core::quantized::k_quants::BlockQ4_0;
@@ -43,7 +42,6 @@ unsafe impl Tile for Q4Tile {
     const SPAN: usize = BLOCK;
     const SUB: usize = BLOCK;
     const HAS_MINS: bool = false;
-    type Transposed = Q8Tile;
     const TYPE: &'static WeightType = &Q4_0;
 
     fn quantize(&mut self, lane: usize, values: &[f32]) {
@@ -57,17 +55,12 @@ unsafe impl Tile for Q4Tile {
         }
     }
 
-    fn dequantize(&self, lane: usize, out: &mut [f32]) {
-        let scale = self.scale[lane].to_f32();
-        out.iter_mut().enumerate().for_each(|(i, out)| *out = (self.code(lane, i) - ZERO) as f32 * scale);
+    fn integer(&self, lane: usize, input: usize) -> i32 {
+        self.code(lane, input) - ZERO
     }
 
     fn scales(&self) -> &[f16; OUTPUTS] {
         &self.scale
-    }
-
-    fn integers(&self, lane: usize, out: &mut [i32]) {
-        out.iter_mut().enumerate().for_each(|(i, out)| *out = self.code(lane, i) - ZERO);
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -82,9 +75,7 @@ unsafe impl Tile for Q4Tile {
         // SAFETY: the caller's.
         unsafe {
             avx2::add_dot::<M, 8, 8>(&mut sums, code, _mm256_set1_epi16(1), x, 0);
-            for (m, sum) in sums.iter_mut().enumerate() {
-                *sum = _mm256_sub_epi32(*sum, _mm256_set1_epi32(ZERO * x.sum(m)));
-            }
+            avx2::subtract_zero(&mut sums, ZERO, x);
         }
         sums
     }
@@ -100,9 +91,7 @@ unsafe impl Tile for Q4Tile {
         // SAFETY: the caller's.
         unsafe {
             let mut sums = vnni::dot::<M, { BLOCK / GROUP }>(code, x, 0);
-            for (m, sum) in sums.iter_mut().enumerate() {
-                *sum = _mm512_sub_epi32(*sum, _mm512_set1_epi32(ZERO * x.sum(m)));
-            }
+            vnni::subtract_zero(&mut sums, ZERO, x);
             sums
         }
     }

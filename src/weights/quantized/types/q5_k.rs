@@ -6,7 +6,6 @@ use super::super::tile::{GROUP, OUTPUTS, Tile};
 use super::super::{avx2, operands::Span, vnni};
 use super::five_bits;
 use super::k_scales::{BLOCK, KScales, SUB};
-use super::q8_0::Q8Tile;
 use crate::weights::WeightType;
 use crate::weights::ggml::GgmlDType;
 use candle_core::quantized::k_quants::BlockQ5K;
@@ -45,7 +44,6 @@ unsafe impl Tile for Q5KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;
     const HAS_MINS: bool = true;
-    type Transposed = Q8Tile;
     const TYPE: &'static WeightType = &Q5_K;
 
     fn quantize(&mut self, lane: usize, values: &[f32]) {
@@ -62,6 +60,14 @@ unsafe impl Tile for Q5KTile {
         }
     }
 
+    fn integer(&self, lane: usize, input: usize) -> i32 {
+        self.scales.integer(lane, input, self.code(lane, input))
+    }
+
+    fn value(&self, lane: usize, input: usize) -> f32 {
+        self.scales.value(lane, input, self.code(lane, input))
+    }
+
     fn dequantize(&self, lane: usize, out: &mut [f32]) {
         self.scales.dequantize(lane, out, |input| self.code(lane, input));
     }
@@ -72,10 +78,6 @@ unsafe impl Tile for Q5KTile {
 
     fn min_scales(&self) -> &[f16; OUTPUTS] {
         &self.scales.min_scale
-    }
-
-    fn integers(&self, lane: usize, out: &mut [i32]) {
-        self.scales.integers(lane, out, |input| self.code(lane, input));
     }
 
     fn mins(&self, lane: usize, out: &mut [i32]) {

@@ -4,7 +4,6 @@ use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, operands::Span, vnni};
-use super::q8_0::Q8Tile;
 use crate::weights::WeightType;
 use crate::weights::ggml::GgmlDType;
 use candle_core::quantized::k_quants::BlockQ6K;
@@ -80,7 +79,6 @@ unsafe impl Tile for Q6KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;
     const HAS_MINS: bool = false;
-    type Transposed = Q8Tile;
     const TYPE: &'static WeightType = &Q6_K;
 
     fn quantize(&mut self, lane: usize, values: &[f32]) {
@@ -102,6 +100,14 @@ unsafe impl Tile for Q6KTile {
         self.scale[lane] = f16::from_le_bytes([rest[16], rest[17]]);
     }
 
+    fn integer(&self, lane: usize, input: usize) -> i32 {
+        i32::from(self.sub_scale(lane, input / SUB)) * self.code(lane, input)
+    }
+
+    fn value(&self, lane: usize, input: usize) -> f32 {
+        self.scale[lane].to_f32() * f32::from(self.sub_scale(lane, input / SUB)) * self.code(lane, input) as f32
+    }
+
     fn dequantize(&self, lane: usize, out: &mut [f32]) {
         let d = self.scale[lane].to_f32();
         for (i, out) in out.iter_mut().enumerate() {
@@ -111,12 +117,6 @@ unsafe impl Tile for Q6KTile {
 
     fn scales(&self) -> &[f16; OUTPUTS] {
         &self.scale
-    }
-
-    fn integers(&self, lane: usize, out: &mut [i32]) {
-        for (i, out) in out.iter_mut().enumerate() {
-            *out = i32::from(self.sub_scale(lane, i / SUB)) * self.code(lane, i);
-        }
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -48,7 +48,6 @@ unsafe impl Tile for Q8Tile {
     const SUB: usize = BLOCK;
     const HAS_MINS: bool = false;
     const INTEGER_BACKWARD: bool = true;
-    type Transposed = Q8Tile;
     const TYPE: &'static WeightType = &Q8_0;
 
     #[inline(always)]
@@ -65,21 +64,12 @@ unsafe impl Tile for Q8Tile {
         self.set(lane, f16::from_le_bytes([block[0], block[1]]), &std::array::from_fn(|i| block[2 + i]));
     }
 
-    fn dequantize(&self, lane: usize, out: &mut [f32]) {
-        let scale = self.scale[lane].to_f32();
-        for (i, value) in out.iter_mut().enumerate() {
-            *value = f32::from(self.q[i / GROUP][lane][i % GROUP] as i8) * scale;
-        }
+    fn integer(&self, lane: usize, input: usize) -> i32 {
+        i32::from(self.q[input / GROUP][lane][input % GROUP] as i8)
     }
 
     fn scales(&self) -> &[f16; OUTPUTS] {
         &self.scale
-    }
-
-    fn integers(&self, lane: usize, out: &mut [i32]) {
-        for (i, out) in out.iter_mut().enumerate() {
-            *out = i32::from(self.q[i / GROUP][lane][i % GROUP] as i8);
-        }
     }
 
     /// The sign goes to the activations: magnitudes are unsigned. Two products fill 16 bits.
@@ -109,9 +99,7 @@ unsafe impl Tile for Q8Tile {
         // SAFETY: the caller's.
         unsafe {
             let mut sums = vnni::dot::<M, { BLOCK / GROUP }>(code, x, 0);
-            for (m, sum) in sums.iter_mut().enumerate() {
-                *sum = _mm512_sub_epi32(*sum, _mm512_set1_epi32(128 * x.sum(m)));
-            }
+            vnni::subtract_zero(&mut sums, 128, x);
             sums
         }
     }
