@@ -17,6 +17,7 @@
 //! ops                         operators on activations, forward and backward beside each other
 //! weights                     frozen matrices, by the type they are stored in
 //! tensor                      activations, their memory and their device
+//! gpu                         a card: memory, kernels and products, in the order of one stream
 //! error control options files memory own_stack child
 //!                             what everything stands on; `child` is for tests
 //! ```
@@ -36,6 +37,7 @@ mod adapter;
 mod dataset;
 mod evaluate;
 mod generate;
+mod gpu;
 mod language_model;
 mod model;
 mod ops;

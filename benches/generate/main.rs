@@ -20,6 +20,8 @@ mod process;
 mod program;
 mod rounds;
 mod table;
+#[path = "../common/texts.rs"]
+mod texts;
 
 use cases::THREADS;
 use llama::Llama;

@@ -102,12 +102,13 @@ impl Decoder {
             ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)?),
         };
         let dtype = DenseType::on(&device, plan.dtype, weights.is_bf16())?;
+        let device = device.with_activations(dtype.activations());
         let plan =
             Plan { quantize: plan.quantize.map(Quantize::weight_type), exact: plan.exact, dtype, device: &device };
         let mut loader = Loader::new(&config, &*weights, plan, &threads, monitor);
         let (embedding, head) = loader.embedding_and_head()?;
         let layers = (0..config.num_hidden_layers).map(|index| loader.layer(index)).collect::<Result<Vec<_>>>()?;
-        let norm = loader.norm("model.norm.weight", config.hidden_size)?;
+        let norm = loader.final_norm()?;
         let stored = loader.finish()?;
         let (files, tensors) = (weights.files(), weights.len());
         // What was read while someone wrote to it is neither the old model nor the new one.

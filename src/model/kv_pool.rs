@@ -73,7 +73,7 @@ impl KvPool {
     /// A pool of blocks for `tokens` of rows `width` wide.
     pub(super) fn new(num_layers: usize, tokens: usize, width: usize, beyond: usize, device: &Device) -> Result<Self> {
         let blocks = tokens.div_ceil(BLOCK);
-        let matrix = || Matrix::zeros(blocks.saturating_mul(BLOCK), width, device);
+        let matrix = || Matrix::zero_activations(blocks.saturating_mul(BLOCK), width, device);
         let layers =
             (0..num_layers).map(|_| Ok(LayerPool { k: matrix()?, v: matrix()? })).collect::<Result<Vec<_>>>()?;
         Ok(KvPool { layers, users: vec![0; blocks], width, beyond, device: device.clone() })
@@ -142,7 +142,7 @@ impl KvPool {
         let rows = (self.users.len() + blocks) * BLOCK;
         for layer in &mut self.layers {
             for matrix in [&mut layer.k, &mut layer.v] {
-                let mut larger = Matrix::zeros(rows, self.width, &self.device)?;
+                let mut larger = Matrix::zero_activations(rows, self.width, &self.device)?;
                 larger.set_rows(0, matrix)?;
                 *matrix = larger;
             }
@@ -191,7 +191,7 @@ impl KvPool {
         if self.users.iter().any(|users| *users > 0) {
             return;
         }
-        let empty = || Matrix::zeros(0, self.width, &self.device);
+        let empty = || Matrix::zero_activations(0, self.width, &self.device);
         let layers: Result<Vec<_>> = self.layers.iter().map(|_| Ok(LayerPool { k: empty()?, v: empty()? })).collect();
         if let Ok(layers) = layers {
             self.layers = layers;
@@ -208,6 +208,16 @@ impl KvPool {
         placements: &[(Range<usize>, usize)],
     ) -> Result<(&Matrix, &Matrix)> {
         let pool = &mut self.layers[layer];
+        let placed: usize = placements.iter().map(|(rows, _)| rows.len()).sum();
+        if placements.len() > 1 && placed == k.rows() && k.on_gpu() {
+            let mut places = vec![0; placed];
+            for (rows, at) in placements {
+                rows.clone().zip(*at..).for_each(|(row, place)| places[row] = place as u32);
+            }
+            pool.k.put_rows(&places, k)?;
+            pool.v.put_rows(&places, v)?;
+            return Ok((&pool.k, &pool.v));
+        }
         for (rows, at) in placements {
             if rows.len() == k.rows() {
                 pool.k.set_rows(*at, k)?;

@@ -9,6 +9,7 @@ use super::source::WeightSource;
 use super::surplus;
 use crate::control::{Monitor, Phase, Progress};
 use crate::error::{Code, Error, Result};
+use crate::gpu::Element;
 use crate::ops::attention::Heads;
 use crate::tensor::{Device, Matrix};
 use crate::weights::{Dense, DenseType, FrozenMatrix, Linear, WeightType};
@@ -105,12 +106,22 @@ impl<'a, 'm> Loader<'a, 'm> {
     }
 
     /// The weight of a norm.
-    pub(super) fn norm(&mut self, name: &str, len: usize) -> Result<Matrix> {
+    fn norm(&mut self, name: &str, len: usize) -> Result<Matrix> {
+        self.norm_on(name, len, self.plan.device)
+    }
+
+    /// That of the final hidden states, which stay f32 wherever they are: the logits come from them.
+    pub(super) fn final_norm(&mut self) -> Result<Matrix> {
+        let device = self.plan.device.with_activations(Element::F32);
+        self.norm_on("model.norm.weight", self.config.hidden_size, &device)
+    }
+
+    fn norm_on(&mut self, name: &str, len: usize, device: &Device) -> Result<Matrix> {
         let mut values = self.values(name, &[len])?;
         if self.config.norm_offset != 0.0 {
             values.iter_mut().for_each(|value| *value += self.config.norm_offset);
         }
-        Matrix::new(1, len, values, self.plan.device)
+        Matrix::new(1, len, values, device)
     }
 
     pub(super) fn layer(&mut self, index: usize) -> Result<Layer> {
@@ -263,9 +274,8 @@ impl<'a, 'm> Loader<'a, 'm> {
     fn weight(&mut self, name: &str, shape: [usize; 2], is_head: bool) -> Result<Arc<dyn FrozenMatrix>> {
         self.monitor.check()?;
         let exact = self.plan.exact;
-        let weight = match self.threads.install(|| self.source.quantized(name, shape, exact))? {
+        let weight = match self.threads.install(|| self.source.quantized(name, shape, exact, self.plan.device))? {
             Some(found) => {
-                self.check_can_quantize()?;
                 self.count(name);
                 if let Some(type_name) = found.converted_from {
                     let what = format!("stored as {type_name}, kept in {}", found.weight.type_name());
@@ -281,19 +291,12 @@ impl<'a, 'm> Loader<'a, 'm> {
                 }
                 Some(kind) => {
                     let values = self.values(name, &shape)?;
-                    self.threads.install(|| (kind.quantize)(shape, &values, exact))?
+                    self.threads.install(|| kind.quantized(self.plan.device, shape, &values, exact))?
                 }
             },
         };
         *self.stored.types.entry(weight.type_name()).or_default() += 1;
         Ok(weight)
-    }
-
-    fn check_can_quantize(&self) -> Result<()> {
-        match self.plan.device.is_host() {
-            true => Ok(()),
-            false => Err(Error::new(Code::Unsupported, "quantized weights run on the CPU only; use device `cpu`")),
-        }
     }
 
     fn quantization(
@@ -303,7 +306,6 @@ impl<'a, 'm> Loader<'a, 'm> {
         is_head: bool,
     ) -> Result<Option<&'static WeightType>> {
         let Some(asked) = self.plan.quantize else { return Ok(None) };
-        self.check_can_quantize()?;
         let kind = if is_head { WeightType::named(asked.head).unwrap_or(asked) } else { asked };
         let fitting = kind.fitting(width);
         if fitting == kind {

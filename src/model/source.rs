@@ -2,6 +2,7 @@
 
 use super::weight_file::WeightFile;
 use crate::error::{Code, Error, Result};
+use crate::tensor::Device;
 use crate::weights::FrozenMatrix;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub(super) trait WeightSource: Send + Sync {
     }
 
     /// The matrix `name` of exactly `shape`, if it is stored quantized.
-    fn quantized(&self, _name: &str, _shape: [usize; 2], _exact: bool) -> Result<Option<Found>> {
+    fn quantized(&self, _name: &str, _shape: [usize; 2], _exact: bool, _device: &Device) -> Result<Option<Found>> {
         Ok(None)
     }
 }

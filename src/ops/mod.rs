@@ -4,9 +4,9 @@
 //! gradients of the inputs; the decoder calls them in order (candle's own graph would be cut silently by its fused
 //! operators, and would compute the gradient of every frozen weight).
 //!
-//! A folder has the formula and the dispatch in `mod.rs` and the multi-threaded kernel on slices in `cpu.rs`. Where there
-//! is no kernel for a matrix's device, the operator is composed of candle's (`reference`); tests hold the two against each
-//! other.
+//! A folder has the formula and the dispatch in `mod.rs`, the multi-threaded kernel on slices in `cpu.rs`, and the kernel of
+//! a GPU in a `.cu` file with what calls it in `cuda.rs`. The same operators composed of candle's (`reference`) are the
+//! oracle that tests hold them against.
 
 pub(crate) mod adamw;
 pub(crate) mod attention;

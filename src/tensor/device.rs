@@ -1,57 +1,93 @@
 //! Where matrices live: `auto`, `cpu` or `cuda:N`.
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
+use crate::gpu::{Element, Gpu};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// A place for matrices: host memory, where kernels on slices work, or a device of candle's.
+/// A place for matrices.
 #[derive(Debug, Clone)]
-pub(crate) struct Device(Option<candle_core::Device>);
+pub(crate) struct Device(Place);
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// Host memory, where kernels on slices work.
+    Host,
+    /// Host memory, where operators are composed of candle's: the oracle of tests.
+    #[cfg_attr(not(test), allow(dead_code))]
+    Reference(candle_core::Device),
+    /// The memory of a card.
+    Gpu(Gpu),
+}
 
 impl Device {
     /// Host memory.
     pub(crate) fn host() -> Self {
-        Device(None)
+        Device(Place::Host)
     }
 
-    /// Host memory, worked on by the composed forms alone, as a device without kernels is.
+    /// Host memory, worked on by the composed forms alone.
     #[cfg(test)]
     pub(crate) fn reference() -> Self {
-        Device(Some(candle_core::Device::Cpu))
+        Device(Place::Reference(candle_core::Device::Cpu))
     }
 
-    /// Where a tensor lives.
+    /// Where a tensor of candle's lives.
     pub(super) fn of(tensor: &Tensor) -> Self {
-        Device(Some(tensor.device().clone()))
+        Device(Place::Reference(tensor.device().clone()))
     }
 
-    /// The device of candle's that operators are composed on; `None` where kernels on slices work.
+    /// The memory of a card.
+    pub(super) fn of_gpu(gpu: &Gpu) -> Self {
+        Device(Place::Gpu(gpu.clone()))
+    }
+
+    /// The device of candle's that operators are composed on, if they are.
     pub(crate) fn candle(&self) -> Option<&candle_core::Device> {
-        self.0.as_ref()
+        match &self.0 {
+            Place::Reference(device) => Some(device),
+            Place::Host | Place::Gpu(_) => None,
+        }
+    }
+
+    /// The card, if it is one.
+    pub(crate) fn gpu(&self) -> Option<&Gpu> {
+        match &self.0 {
+            Place::Gpu(gpu) => Some(gpu),
+            Place::Host | Place::Reference(_) => None,
+        }
+    }
+
+    /// The same, with activations of a type: on a card they have that of a model's weights, elsewhere they are f32.
+    pub(crate) fn with_activations(&self, element: Element) -> Self {
+        match &self.0 {
+            Place::Gpu(gpu) => Device(Place::Gpu(gpu.with_activations(element))),
+            Place::Host | Place::Reference(_) => self.clone(),
+        }
     }
 
     /// Whether kernels on slices work here.
     pub(crate) fn is_host(&self) -> bool {
-        self.0.is_none()
+        matches!(self.0, Place::Host)
     }
 
     /// Whether matrices of both can meet.
     pub(crate) fn is_same(&self, other: &Device) -> bool {
         match (&self.0, &other.0) {
-            (None, None) => true,
-            (Some(one), Some(other)) => one.same_device(other),
+            (Place::Host, Place::Host) => true,
+            (Place::Reference(one), Place::Reference(other)) => one.same_device(other),
+            (Place::Gpu(one), Place::Gpu(other)) => one.is_same(other),
             _ => false,
         }
     }
 
     /// Its name as the `device` option has it.
     pub(crate) fn name(&self) -> String {
-        match self.0.as_ref().map(candle_core::Device::location) {
-            None | Some(candle_core::DeviceLocation::Cpu) => "cpu".to_owned(),
-            Some(candle_core::DeviceLocation::Cuda { gpu_id }) => format!("cuda:{gpu_id}"),
-            Some(candle_core::DeviceLocation::Metal { gpu_id }) => format!("metal:{gpu_id}"),
+        match &self.0 {
+            Place::Host | Place::Reference(_) => "cpu".to_owned(),
+            Place::Gpu(gpu) => gpu.device_name().to_owned(),
         }
     }
 }
@@ -66,6 +102,9 @@ pub enum DeviceChoice {
     Cpu,
     /// The GPU of that number.
     Cuda(usize),
+    /// The GPU's kernels, run by the CPU: for tests.
+    #[cfg(feature = "cuda-emulator")]
+    Emulator,
     /// [`Device::reference`].
     #[cfg(test)]
     Reference,
@@ -78,6 +117,8 @@ impl DeviceChoice {
             DeviceChoice::Cpu => Ok(Device::host()),
             DeviceChoice::Auto => Ok(cuda(0).unwrap_or_else(|_| Device::host())),
             DeviceChoice::Cuda(index) => cuda(index),
+            #[cfg(feature = "cuda-emulator")]
+            DeviceChoice::Emulator => Ok(emulator()),
             #[cfg(test)]
             DeviceChoice::Reference => Ok(Device::reference()),
         }
@@ -92,6 +133,8 @@ impl TryFrom<String> for DeviceChoice {
             "auto" => Ok(DeviceChoice::Auto),
             "cpu" => Ok(DeviceChoice::Cpu),
             "cuda" => Ok(DeviceChoice::Cuda(0)),
+            #[cfg(feature = "cuda-emulator")]
+            "emulator" => Ok(DeviceChoice::Emulator),
             other => other
                 .strip_prefix("cuda:")
                 .and_then(|index| index.parse().ok())
@@ -107,72 +150,33 @@ impl From<DeviceChoice> for String {
             DeviceChoice::Auto => "auto".to_owned(),
             DeviceChoice::Cpu => "cpu".to_owned(),
             DeviceChoice::Cuda(index) => format!("cuda:{index}"),
+            #[cfg(feature = "cuda-emulator")]
+            DeviceChoice::Emulator => "emulator".to_owned(),
             #[cfg(test)]
             DeviceChoice::Reference => "reference".to_owned(),
         }
     }
 }
 
-/// Each GPU is opened once in a process: candle refuses tensors that were made through two handles of one, and an adapter
-/// may serve two models.
+/// Each GPU is opened once in a process: an adapter may serve two models.
 static OPEN: Mutex<BTreeMap<usize, Device>> = Mutex::new(BTreeMap::new());
 
 /// The GPU of that index.
 fn cuda(index: usize) -> Result<Device> {
-    if !cfg!(feature = "cuda") {
-        return Err(Error::new(
-            Code::Device,
-            format!(
-                "device cuda:{index} was asked for, but this library was built without CUDA; use cpu or a CUDA build"
-            ),
-        ));
-    }
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(device) = open.get(&index) {
         return Ok(device.clone());
     }
-    let device = open_with_stream(index).map(|device| Device(Some(device))).map_err(|err| refusal(index, err))?;
+    let device = Device(Place::Gpu(Gpu::open(index)?));
     open.insert(index, device.clone());
     Ok(device)
 }
 
-fn refusal(index: usize, err: candle_core::Error) -> Error {
-    let what = format!("device cuda:{index} cannot be opened");
-    if err.to_string().contains("CUDA_ERROR_NO_DEVICE") {
-        let why = "neither an NVIDIA GPU nor its driver was found; use auto or cpu, or install the driver";
-        return Error::new(Code::Device, format!("{what}: {why}"));
-    }
-    let err = Error::from(err);
-    Error::new(if err.code() == Code::OutOfMemory { Code::OutOfMemory } else { Code::Device }, err.message())
-        .context(what)
-}
-
-/// candle's own choice is a stream for each host thread; work of one pass moves from thread to thread, and would run ahead
-/// of what it needs.
-fn open_with_stream(index: usize) -> candle_core::Result<candle_core::Device> {
-    let device = candle_core::Device::new_cuda_with_stream(index)?;
-    #[cfg(feature = "cuda")]
-    if let candle_core::Device::Cuda(cuda) = &device {
-        // SAFETY: all work of this device goes through the one stream made above, which keeps the order.
-        unsafe { cuda.disable_event_tracking() };
-        keep_freed_memory(index)?;
-    }
-    Ok(device)
-}
-
-/// Freed memory stays with the process; the driver would otherwise give it back each time the host waits for a result.
-#[cfg(feature = "cuda")]
-fn keep_freed_memory(index: usize) -> candle_core::Result<()> {
-    use candle_core::cuda_backend::{WrapErr, cudarc::driver::result, cudarc::driver::sys};
-    let ordinal = i32::try_from(index).map_err(candle_core::Error::wrap)?;
-    let mut threshold = u64::MAX;
-    let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-    // SAFETY: the device is open, its default pool lives as long as it does, and this attribute is an u64.
-    unsafe {
-        let pool = result::device::get_default_mem_pool(result::device::get(ordinal).w()?).w()?;
-        result::mem_pool::set_attribute(pool, attribute, (&raw mut threshold).cast()).w()?;
-    }
-    Ok(())
+/// The one emulated card of a process.
+#[cfg(feature = "cuda-emulator")]
+fn emulator() -> Device {
+    static EMULATOR: std::sync::OnceLock<Device> = std::sync::OnceLock::new();
+    EMULATOR.get_or_init(|| Device(Place::Gpu(Gpu::emulator()))).clone()
 }
 
 /// The names that the `device` option takes on this machine.
@@ -182,18 +186,10 @@ pub(crate) fn available_devices() -> Vec<String> {
 }
 
 impl From<candle_core::Error> for Error {
-    /// Shapes are checked before tensors meet, so what candle still refuses is our defect, or the device's.
+    /// Shapes are checked before tensors meet, so what candle still refuses is our defect.
     fn from(err: candle_core::Error) -> Self {
         let text = err.to_string();
         let first = text.lines().next().unwrap_or_default();
-        let upper = text.to_uppercase();
-        let code = if upper.contains("OUT_OF_MEMORY") || upper.contains("OUT OF MEMORY") {
-            Code::OutOfMemory
-        } else if upper.contains("CUDA") {
-            Code::Device
-        } else {
-            Code::Internal
-        };
-        Error::new(code, format!("tensor operation failed: {first}"))
+        Error::new(crate::error::Code::Internal, format!("tensor operation failed: {first}"))
     }
 }

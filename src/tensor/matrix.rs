@@ -1,19 +1,21 @@
 //! An activation: a row-major matrix of f32 with one owner.
 //!
 //! On the CPU it is a buffer that kernels read and write as slices, and whose memory goes to the next matrix of its size
-//! when it is dropped. On any other device it is a tensor of candle's, which kernels of that device, or the composed forms
-//! of `ops::reference`, work on.
+//! when it is dropped. On a card it is an array, of f32 or of the type that activations have there. For the oracle of
+//! tests it is a tensor of candle's, which the composed forms of `ops::reference` work on.
 
 use super::buffers::{self, Buffer};
 use super::columns::CHUNK;
 use super::device::Device;
+use super::gpu;
 use super::simd::vectorized;
 use crate::error::{Code, Error, Result};
+use crate::gpu::{Array, Element};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// `[rows, cols]`, f32.
+/// `[rows, cols]`, f32; activations on a card may be bf16.
 #[derive(Debug)]
 pub(crate) struct Matrix {
     pub(super) rows: usize,
@@ -26,6 +28,8 @@ pub(super) enum Data {
     Host(Buffer),
     /// Contiguous, f32.
     Tensor(Tensor),
+    /// f32 or bf16.
+    Gpu(Array),
 }
 
 impl Matrix {
@@ -41,28 +45,51 @@ impl Matrix {
         Ok(Matrix { rows, cols, data: Data::Tensor(tensor.to_dtype(DType::F32)?.contiguous()?) })
     }
 
-    /// `values`, row by row, in the memory of `device`.
+    /// What a kernel wrote to the memory of a card.
+    pub(crate) fn of_array(rows: usize, cols: usize, array: Array) -> Self {
+        assert_eq!(rows * cols, array.len(), "an array of another size than its matrix");
+        Matrix { rows, cols, data: Data::Gpu(array) }
+    }
+
+    /// `values`, row by row, in the memory of `device`, as f32.
     pub(crate) fn new(rows: usize, cols: usize, values: Vec<f32>, device: &Device) -> Result<Self> {
         if rows.checked_mul(cols) != Some(values.len()) {
             return Err(Error::new(Code::Internal, format!("{} values for a matrix {rows} × {cols}", values.len())));
         }
-        match device.candle() {
-            None => Ok(Matrix::host(rows, cols, Buffer::of(values))),
-            Some(device) => Matrix::of_tensor(&Tensor::from_vec(values, (rows, cols), device)?),
+        match (device.gpu(), device.candle()) {
+            (Some(gpu), _) => Ok(Matrix::of_array(rows, cols, Array::upload_f32(gpu, &values)?)),
+            (_, Some(device)) => Matrix::of_tensor(&Tensor::from_vec(values, (rows, cols), device)?),
+            _ => Ok(Matrix::host(rows, cols, Buffer::of(values))),
         }
     }
 
-    /// Zeros in the memory of `device`.
+    /// Zeros of f32 in the memory of `device`.
     pub(crate) fn zeros(rows: usize, cols: usize, device: &Device) -> Result<Self> {
-        match device.candle() {
-            None => Ok(Matrix::host(rows, cols, Buffer::of(buffers::zeros(rows.saturating_mul(cols))?))),
-            Some(device) => Matrix::of_tensor(&Tensor::zeros((rows, cols), DType::F32, device)?),
+        match (device.gpu(), device.candle()) {
+            (Some(gpu), _) => Self::zeros_on(gpu, Element::F32, rows, cols),
+            (_, Some(device)) => Matrix::of_tensor(&Tensor::zeros((rows, cols), DType::F32, device)?),
+            _ => Ok(Matrix::host(rows, cols, Buffer::of(buffers::zeros(rows.saturating_mul(cols))?))),
         }
     }
 
-    /// Zeros of another matrix's shape, in the memory of its device.
+    /// Zeros of the type that activations have on `device`.
+    pub(crate) fn zero_activations(rows: usize, cols: usize, device: &Device) -> Result<Self> {
+        match device.gpu() {
+            Some(gpu) => Self::zeros_on(gpu, gpu.activations(), rows, cols),
+            None => Self::zeros(rows, cols, device),
+        }
+    }
+
+    /// Zeros of another matrix's shape and type, in the memory of its device.
     pub(crate) fn zeros_like(other: &Matrix) -> Result<Self> {
-        Matrix::zeros(other.rows, other.cols, &other.device())
+        match &other.data {
+            Data::Gpu(array) => Self::zeros_on(array.gpu(), array.element(), other.rows, other.cols),
+            Data::Host(_) | Data::Tensor(_) => Matrix::zeros(other.rows, other.cols, &other.device()),
+        }
+    }
+
+    pub(super) fn zeros_on(gpu: &crate::gpu::Gpu, element: Element, rows: usize, cols: usize) -> Result<Self> {
+        Ok(Matrix::of_array(rows, cols, Array::zeros(gpu, element, rows.saturating_mul(cols))?))
     }
 
     /// Rows.
@@ -90,6 +117,7 @@ impl Matrix {
         match &self.data {
             Data::Host(_) => Device::host(),
             Data::Tensor(tensor) => Device::of(tensor),
+            Data::Gpu(array) => Device::of_gpu(array.gpu()),
         }
     }
 
@@ -97,7 +125,7 @@ impl Matrix {
     pub(crate) fn as_slice(&self) -> Option<&[f32]> {
         match &self.data {
             Data::Host(data) => Some(data),
-            Data::Tensor(_) => None,
+            Data::Tensor(_) | Data::Gpu(_) => None,
         }
     }
 
@@ -110,8 +138,39 @@ impl Matrix {
     pub(crate) fn slice_mut(&mut self) -> Result<&mut [f32]> {
         match &mut self.data {
             Data::Host(data) => Ok(data),
-            Data::Tensor(_) => Err(apart((self.rows, self.cols))),
+            Data::Tensor(_) | Data::Gpu(_) => Err(apart((self.rows, self.cols))),
         }
+    }
+
+    /// The array of a matrix on a card.
+    pub(crate) fn array(&self) -> Result<&Array> {
+        match &self.data {
+            Data::Gpu(array) => Ok(array),
+            Data::Host(_) | Data::Tensor(_) => Err(apart(self.shape())),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn array_mut(&mut self) -> Result<&mut Array> {
+        match &mut self.data {
+            Data::Gpu(array) => Ok(array),
+            Data::Host(_) | Data::Tensor(_) => Err(apart((self.rows, self.cols))),
+        }
+    }
+
+    /// A copy of the type that activations have where it is; `None` if it is of that type.
+    pub(crate) fn to_activation(&self) -> Result<Option<Matrix>> {
+        match &self.data {
+            Data::Gpu(array) if array.element() != array.gpu().activations() => {
+                Ok(Some(Matrix::of_array(self.rows, self.cols, array.cast(array.gpu().activations())?)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether it is on a card.
+    pub(crate) fn on_gpu(&self) -> bool {
+        matches!(self.data, Data::Gpu(_))
     }
 
     /// Whether kernels on slices apply.
@@ -124,6 +183,7 @@ impl Matrix {
         match &self.data {
             Data::Host(data) => Ok(Tensor::from_slice(data, (self.rows, self.cols), &candle_core::Device::Cpu)?),
             Data::Tensor(tensor) => Ok(tensor.clone()),
+            Data::Gpu(array) => Ok(Tensor::from_vec(array.download_f32()?, (self.rows, self.cols), &candle_core::Device::Cpu)?),
         }
     }
 
@@ -136,6 +196,7 @@ impl Matrix {
                 Ok(values)
             }
             Data::Tensor(tensor) => Ok(tensor.flatten_all()?.to_vec1()?),
+            Data::Gpu(array) => array.download_f32(),
         }
     }
 
@@ -144,6 +205,7 @@ impl Matrix {
         match self.data {
             Data::Host(data) => Ok(data.into_values()),
             Data::Tensor(tensor) => Ok(tensor.flatten_all()?.to_vec1()?),
+            Data::Gpu(array) => array.download_f32(),
         }
     }
 
@@ -161,6 +223,11 @@ impl Matrix {
                 Ok(Matrix::host(rows.len(), self.cols, out))
             }
             Data::Tensor(tensor) => Matrix::of_tensor(&tensor.narrow(0, rows.start, rows.len())?.copy()?),
+            Data::Gpu(array) => {
+                let mut part = Array::new(array.gpu(), array.element(), rows.len() * self.cols)?;
+                part.copy_from(0, array, rows.start * self.cols..rows.end * self.cols)?;
+                Ok(Matrix::of_array(rows.len(), self.cols, part))
+            }
         }
     }
 
@@ -175,6 +242,7 @@ impl Matrix {
                 data.par_chunks_mut(CHUNK).zip(other.slice()?.par_chunks(CHUNK)).for_each(|(to, from)| add(to, from));
             }
             Data::Tensor(tensor) => *tensor = (&*tensor + other.tensor()?)?,
+            Data::Gpu(array) => gpu::add(array, other.array()?)?,
         }
         Ok(())
     }
@@ -192,6 +260,7 @@ impl Matrix {
                 data.par_chunks_mut(row.len()).with_min_len(8).for_each(|to| add(to, row));
             }
             Data::Tensor(tensor) => *tensor = tensor.broadcast_add(&row.tensor()?)?,
+            Data::Gpu(array) => gpu::add_row(array, row.array()?)?,
         }
         Ok(())
     }
@@ -207,13 +276,17 @@ impl Matrix {
                 data.par_chunks_mut(CHUNK).for_each(|data| data.iter_mut().for_each(|value| *value *= factor));
             }
             Data::Tensor(tensor) => *tensor = (&*tensor * factor)?,
+            Data::Gpu(array) => gpu::scale(array, factor as f32)?,
         }
         Ok(())
     }
 
     /// Σ x² over all elements.
     pub(crate) fn sum_of_squares(&self) -> Result<f64> {
-        Ok(f64::from(self.tensor()?.sqr()?.sum_all()?.to_scalar::<f32>()?))
+        match &self.data {
+            Data::Gpu(array) => gpu::sum_of_squares(array),
+            _ => Ok(f64::from(self.tensor()?.sqr()?.sum_all()?.to_scalar::<f32>()?)),
+        }
     }
 
     /// Whether every element is a finite number.
@@ -221,6 +294,7 @@ impl Matrix {
         match &self.data {
             Data::Host(data) => Ok(data.iter().all(|value| value.is_finite())),
             Data::Tensor(tensor) => Ok(tensor.abs()?.sum_all()?.to_scalar::<f32>()?.is_finite()),
+            Data::Gpu(array) => gpu::is_finite(array),
         }
     }
 }

@@ -7,6 +7,8 @@ pub(crate) mod columns;
 mod device;
 pub(crate) mod exp;
 pub(crate) mod gemm;
+mod gpu;
+mod gpu_products;
 mod matrix;
 mod product;
 pub(crate) mod rounding;

@@ -2,6 +2,7 @@
 
 use super::buffers;
 use super::gemm::{Mat, all_threads, gemm};
+use super::gpu_products;
 use super::matrix::{Data, Matrix};
 use crate::error::{Code, Error, Result};
 use candle_core::Tensor;
@@ -60,6 +61,10 @@ impl Matrix {
     pub(crate) fn product_of_rows(form: Form, a: &Matrix, rows: Range<usize>, b: &Matrix) -> Result<Matrix> {
         let shape = (rows.len(), a.cols);
         let (out_rows, out_cols) = form.shape(shape, b.shape())?;
+        if let Data::Gpu(array) = &a.data {
+            let product = gpu_products::product(form, (array, rows.start * a.cols, shape), (b.array()?, 0, b.shape()))?;
+            return Ok(Matrix::of_array(out_rows, out_cols, product));
+        }
         let Some(values) = a.as_slice() else {
             return Matrix::of_tensor(&form.composed(&a.tensor()?.narrow(0, rows.start, rows.len())?, &b.tensor()?)?);
         };
@@ -103,6 +108,11 @@ impl Matrix {
                     let changed = (tensor.narrow(0, rows.start, rows.len())? + product)?;
                     tensor.slice_assign(&[rows, 0..cols], &changed)?
                 };
+            }
+            Data::Gpu(array) => {
+                let first = rows.start * cols;
+                let (a, b) = ((a.array()?, 0, a.shape()), (b.array()?, 0, b.shape()));
+                gpu_products::add_product(array, first, form, a, b, scale as f32)?;
             }
         }
         Ok(())

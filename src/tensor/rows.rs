@@ -3,9 +3,11 @@
 use super::buffers;
 use super::columns::CHUNK;
 use super::device::Device;
+use super::gpu;
 use super::matrix::{Data, Matrix};
 use super::simd::vectorized;
 use crate::error::{Code, Error, Result};
+use crate::gpu::Array;
 use candle_core::Tensor;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -25,13 +27,18 @@ impl Matrix {
                 Ok(Matrix::host(rows.len(), self.cols, out))
             }
             Data::Tensor(tensor) => Matrix::of_tensor(&tensor.index_select(&Tensor::new(rows, tensor.device())?, 0)?),
+            Data::Gpu(array) => Ok(Matrix::of_array(rows.len(), self.cols, gpu::gather(array, self.cols, rows)?)),
         }
     }
 
     /// The backward pass of [`Matrix::gather`]: a matrix of `total` rows with these where `rows` says, zeros elsewhere.
     pub(crate) fn scatter(&self, rows: &[u32], total: usize) -> Result<Matrix> {
+        if let Data::Gpu(array) = &self.data {
+            return Ok(Matrix::of_array(total, self.cols, gpu::scatter(array, self.cols, rows, total)?));
+        }
         let mut all = Matrix::zeros(total, self.cols, &self.device())?;
         match &self.data {
+            Data::Gpu(_) => Ok(all),
             Data::Host(data) => {
                 let out = all.slice_mut()?;
                 for (&row, from) in rows.iter().zip(data.chunks_exact(self.cols.max(1))) {
@@ -52,15 +59,37 @@ impl Matrix {
             let message = format!("{:?} written at row {first} of {:?}", rows.shape(), self.shape());
             return Err(Error::new(Code::Internal, message));
         }
-        match &self.data {
-            Data::Host(_) => {
+        let start = first * self.cols;
+        match &mut self.data {
+            Data::Host(data) => {
                 let from = rows.slice()?;
-                let start = first * self.cols;
-                self.slice_mut()?[start..start + from.len()].copy_from_slice(from);
+                data[start..start + from.len()].copy_from_slice(from);
             }
             Data::Tensor(tensor) => tensor.slice_set(&rows.tensor()?, 0, first)?,
+            Data::Gpu(array) => {
+                let from = rows.array()?;
+                match from.element() == array.element() {
+                    true => array.copy_from(start, from, 0..from.len())?,
+                    false => array.copy_from(start, &from.cast(array.element())?, 0..from.len())?,
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Writes the rows of a matrix over those of these indices, on a card in one go.
+    pub(crate) fn put_rows(&mut self, indices: &[u32], rows: &Matrix) -> Result<()> {
+        if rows.shape() != (indices.len(), self.cols) || indices.iter().any(|index| *index as usize >= self.rows) {
+            let message = format!("{:?} put into {} rows of {:?}", rows.shape(), indices.len(), self.shape());
+            return Err(Error::new(Code::Internal, message));
+        }
+        match &mut self.data {
+            Data::Gpu(array) => gpu::put_rows(array, self.cols, indices, rows.array()?),
+            Data::Host(_) | Data::Tensor(_) => {
+                let each = indices.iter().enumerate();
+                each.into_iter().try_for_each(|(i, index)| self.set_rows(*index as usize, &rows.part(i..i + 1)?))
+            }
+        }
     }
 
     /// Adds `scale · rows` to those from the first of `range` on.
@@ -84,6 +113,7 @@ impl Matrix {
                 let changed = (tensor.narrow(0, range.start, range.len())? + (rows.tensor()? * f64::from(scale))?)?;
                 *tensor = tensor.slice_assign(&[range, 0..cols], &changed)?;
             }
+            Data::Gpu(array) => gpu::add_scaled(array, range.start * cols, rows.array()?, scale)?,
         }
         Ok(())
     }
@@ -111,6 +141,11 @@ impl Matrix {
                 Ok(Matrix::host(self.rows, width, out))
             }
             Data::Tensor(tensor) => Matrix::of_tensor(&tensor.narrow(1, first, width)?),
+            Data::Gpu(array) => {
+                let mut cut = Array::new(array.gpu(), array.element(), self.rows * width)?;
+                gpu::copy_columns(&mut cut, width, 0, array, self.cols, first, width)?;
+                Ok(Matrix::of_array(self.rows, width, cut))
+            }
         }
     }
 
@@ -120,6 +155,15 @@ impl Matrix {
             return Ok(parts.remove(0));
         }
         let (rows, cols) = (parts.first().map_or(0, Matrix::rows), parts.iter().map(Matrix::cols).sum());
+        if let Some(Data::Gpu(like)) = parts.first().map(|part| &part.data) {
+            let mut joined = Array::new(like.gpu(), like.element(), rows * cols)?;
+            let mut start = 0;
+            for part in &parts {
+                gpu::copy_columns(&mut joined, cols, start, part.array()?, part.cols, 0, part.cols)?;
+                start += part.cols;
+            }
+            return Ok(Matrix::of_array(rows, cols, joined));
+        }
         if !parts.iter().all(Matrix::on_host) {
             let tensors = parts.iter().map(Matrix::tensor).collect::<Result<Vec<_>>>()?;
             return Matrix::of_tensor(&Tensor::cat(&tensors, 1)?);
@@ -139,7 +183,11 @@ impl Matrix {
     /// Matrices of equally many columns, one below the other.
     pub(crate) fn join_rows(parts: &[&Matrix], device: &Device) -> Result<Matrix> {
         let cols = parts.first().map_or(0, |part| part.cols);
-        let mut joined = Matrix::zeros(parts.iter().map(|part| part.rows).sum(), cols, device)?;
+        let rows = parts.iter().map(|part| part.rows).sum();
+        let mut joined = match parts.first().map(|part| &part.data) {
+            Some(Data::Gpu(like)) => Matrix::of_array(rows, cols, Array::new(like.gpu(), like.element(), rows * cols)?),
+            _ => Matrix::zeros(rows, cols, device)?,
+        };
         let mut first = 0;
         for part in parts {
             joined.set_rows(first, part)?;

@@ -4,6 +4,7 @@ use crate::error::{Code, Error, Result};
 pub(crate) use candle_core::quantized::GgmlDType;
 use candle_core::quantized::k_quants::*;
 use half::{bf16, f16};
+use rayon::prelude::*;
 
 /// Types of which every bit pattern is a value: numbers, and structs of numbers without padding.
 ///
@@ -94,6 +95,36 @@ pub(crate) fn row_bytes(dtype: GgmlDType, width: usize) -> Option<usize> {
     (width.is_multiple_of(dtype.block_size()))
         .then(|| width / dtype.block_size())
         .and_then(|n| n.checked_mul(dtype.type_size()))
+}
+
+/// `values` as blocks of a type that weights are kept in, row by row, and the bytes of a row.
+pub(super) fn quantize(dtype: GgmlDType, [rows, width]: [usize; 2], values: &[f32]) -> Result<(Vec<u8>, usize)> {
+    let row_bytes = row_bytes(dtype, width).ok_or_else(|| {
+        let message = format!("rows of {width} values are no whole number of blocks of {dtype:?}");
+        Error::new(Code::Unsupported, message)
+    })?;
+    let mut bytes: Vec<u8> = crate::memory::reserved(rows * row_bytes)?;
+    bytes.resize(rows * row_bytes, 0);
+    let rows = bytes.par_chunks_mut(row_bytes.max(1)).zip(values.par_chunks(width.max(1)));
+    rows.try_for_each(|(bytes, values)| match dtype {
+        GgmlDType::Q4_0 => quantize_row::<BlockQ4_0>(values, bytes),
+        GgmlDType::Q5_0 => quantize_row::<BlockQ5_0>(values, bytes),
+        GgmlDType::Q8_0 => quantize_row::<BlockQ8_0>(values, bytes),
+        GgmlDType::Q4K => quantize_row::<BlockQ4K>(values, bytes),
+        GgmlDType::Q5K => quantize_row::<BlockQ5K>(values, bytes),
+        GgmlDType::Q6K => quantize_row::<BlockQ6K>(values, bytes),
+        other => Err(Error::new(Code::Internal, format!("weights are not quantized to {other:?}"))),
+    })?;
+    Ok((bytes, row_bytes))
+}
+
+fn quantize_row<T: Plain>(values: &[f32], bytes: &mut [u8]) -> Result<()> {
+    let mut blocks = vec![T::zeros(); values.len() / T::BLCK_SIZE];
+    T::from_float(values, &mut blocks);
+    // SAFETY: structs without padding, as `Plain` says.
+    let stored = unsafe { std::slice::from_raw_parts(blocks.as_ptr().cast::<u8>(), size_of_val(&*blocks)) };
+    bytes.copy_from_slice(stored);
+    Ok(())
 }
 
 /// The values of a row.

@@ -4,6 +4,7 @@
 mod dense;
 mod dequantized;
 pub(crate) mod ggml;
+mod gpu;
 mod kernel;
 mod linear;
 mod quantize;
@@ -17,8 +18,9 @@ pub(crate) use linear::Linear;
 pub use quantize::Quantize;
 
 use crate::error::Result;
-use crate::tensor::Matrix;
+use crate::tensor::{Device, Matrix};
 use ggml::GgmlDType;
+use gpu::GpuWeight;
 use std::sync::Arc;
 
 /// What memory is counted for.
@@ -115,6 +117,22 @@ impl WeightType {
         match width.is_multiple_of(self.block) {
             true => self,
             false => self.fallback.and_then(WeightType::named).unwrap_or(FALLBACK).fitting(width),
+        }
+    }
+
+    /// A weight in the memory of a device, quantized from `values`.
+    pub(crate) fn quantized(&self, device: &Device, shape: [usize; 2], values: &[f32], exact: bool) -> Made {
+        let Some(gpu) = device.gpu() else { return (self.quantize)(shape, values, exact) };
+        let (rows, row_bytes) = ggml::quantize(self.ggml, shape, values)?;
+        let row = |index: usize| Ok(&rows[index * row_bytes..(index + 1) * row_bytes]);
+        Ok(Arc::new(GpuWeight::from_rows(gpu, self.ggml, shape, &row)?))
+    }
+
+    /// A weight in the memory of a device, of rows as GGML stores them.
+    pub(crate) fn stored(&self, device: &Device, shape: [usize; 2], row: &RowBytes<'_>, exact: bool) -> Made {
+        match device.gpu() {
+            Some(gpu) => Ok(Arc::new(GpuWeight::from_rows(gpu, self.ggml, shape, row)?)),
+            None => (self.from_rows)(shape, row, exact),
         }
     }
 

@@ -40,7 +40,7 @@ cargo xtask TASK
   fuzz [TARGET ..] [--seconds 60] [--runs N]
                    fuzz the targets of fuzz/, with cargo-fuzz
   deny             licences, advisories and duplicates of the dependencies, with cargo-deny
-  cuda-build [--compute-cap CC] [CARGO ARGUMENTS]
+  cuda-build [CARGO ARGUMENTS]
                    build for NVIDIA GPUs, without a GPU or a toolkit here; by default the release library
   gpu-pack         make target/gpu, which shows on a machine with a GPU that all of it works there, and how fast
   windows          cross-build the Windows DLL on Linux and run the C sample under Wine

@@ -7,6 +7,7 @@ use crate::error::{Code, Error, Result};
 use crate::model::config::DecoderConfig;
 use crate::model::source::{Found, WeightSource, check_finite};
 use crate::model::weight_file::WeightFile;
+use crate::tensor::Device;
 use crate::tensor::buffers::zeros;
 use crate::weights::ggml::GgmlDType;
 use crate::weights::{FALLBACK, WeightType, ggml};
@@ -157,7 +158,7 @@ impl WeightSource for GgufWeights {
         Ok(ordered)
     }
 
-    fn quantized(&self, name: &str, shape: [usize; 2], exact: bool) -> Result<Option<Found>> {
+    fn quantized(&self, name: &str, shape: [usize; 2], exact: bool, device: &Device) -> Result<Option<Found>> {
         let gguf = &*self.gguf;
         let place = self.names.place(name);
         let (info, start) = gguf.info(&place, &shape)?;
@@ -166,7 +167,7 @@ impl WeightSource for GgufWeights {
             return Ok(None);
         }
         let Some(kind) = WeightType::of_ggml(info.dtype) else {
-            let weight = (FALLBACK.quantize)(shape, &self.values(name, &shape)?, exact)?;
+            let weight = FALLBACK.quantized(device, shape, &self.values(name, &shape)?, exact)?;
             return Ok(Some(Found { weight, converted_from: Some(format!("{:?}", info.dtype).to_lowercase()) }));
         };
         let (order, bytes) = (self.order(name), gguf.stored(info, start, shape[0])?);
@@ -177,7 +178,7 @@ impl WeightSource for GgufWeights {
         };
         // Scales may be infinite or not a number; the values say so.
         check_rows(&stored, info, shape, row).map_err(|err| gguf.named(err))?;
-        Ok(Some(Found { weight: (kind.from_rows)(shape, &row, exact)?, converted_from: None }))
+        Ok(Some(Found { weight: kind.stored(device, shape, &row, exact)?, converted_from: None }))
     }
 }
 

@@ -55,7 +55,11 @@ impl Around {
             let unnormed = unnormed.ok_or_else(|| Error::new(Code::Internal, "a norm's input was not saved"))?;
             dsum = Some(rms_norm::backward(&unnormed, norm, self.eps, dsum.as_ref().unwrap_or(dy))?);
         }
-        Ok(dsum)
+        // Behind it stand products of activations.
+        match dsum {
+            None => dy.to_activation(),
+            Some(dsum) => Ok(Some(dsum.to_activation()?.unwrap_or(dsum))),
+        }
     }
 
     /// Bytes of the output that wait for the backward pass.

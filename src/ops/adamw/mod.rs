@@ -1,6 +1,7 @@
 //! AdamW with decoupled weight decay (Loshchilov & Hutter 2019), as `torch.optim.AdamW` computes it, moments in f32.
 
 mod cpu;
+mod cuda;
 
 pub(super) use super::kinds::AdamFactors;
 use super::reference;
@@ -60,6 +61,9 @@ pub(crate) fn step(
     };
     if parameter.on_host() {
         return cpu::step(factors, parameter, gradient, moments);
+    }
+    if parameter.on_gpu() {
+        return cuda::step(factors, parameter, gradient, moments);
     }
     let operands = [parameter, gradient, &moments.first, &moments.second].map(Matrix::tensor);
     let [parameter, gradient, first, second] = operands;

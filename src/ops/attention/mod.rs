@@ -5,6 +5,7 @@
 //! never stored: backward computes them again (Dao et al. 2022, without the on-chip tiling that a CPU has no need of).
 
 mod cpu;
+mod cuda;
 mod few;
 
 pub(crate) use super::kinds::{Heads, Span};
@@ -19,6 +20,9 @@ pub(crate) fn score_bytes(keys: usize) -> u64 {
 
 /// `q [tokens, queries · dim]`, `k, v [keys, keys · dim]` → `[tokens, queries · dim]`. The spans cover every row of `q`.
 pub(crate) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &Matrix) -> Result<Matrix> {
+    if q.on_gpu() {
+        return cuda::forward(heads, spans, q, k, v);
+    }
     match q.on_host() {
         true => cpu::forward(heads, spans, q, k, v),
         false => Matrix::of_tensor(&reference::attention(heads, spans, &q.tensor()?, &k.tensor()?, &v.tensor()?)?),
@@ -43,6 +47,9 @@ pub(crate) fn backward(
 ) -> Result<Gradients> {
     if q.on_host() {
         return cpu::backward(heads, spans, q, k, v, dout);
+    }
+    if q.on_gpu() {
+        return cuda::backward(heads, spans, q, k, v, dout);
     }
     let [dq, dk, dv] =
         reference::attention_backward(heads, spans, &q.tensor()?, &k.tensor()?, &v.tensor()?, &dout.tensor()?)?;

@@ -2,9 +2,11 @@
 //! on a chunk of tokens at a time.
 
 mod cpu;
+mod cuda;
 
 use super::{reference, softcap};
 use crate::error::Result;
+use crate::gpu::Array;
 use crate::tensor::Matrix;
 use crate::weights::Linear;
 
@@ -76,13 +78,12 @@ fn in_chunks(
     targets: &[u32],
     gradient_factor: Option<f64>,
 ) -> Result<LossSum> {
-    let mut loss = 0.0;
+    let mut losses = Losses::default();
     let mut gradients = Vec::new();
     for start in (0..targets.len()).step_by(chunk) {
         let targets = &targets[start..targets.len().min(start + chunk)];
         let logits = head.scaled(&hidden.part(start..start + targets.len())?)?;
-        let (chunk_loss, dlogits) = softmax_loss(logits, head.softcap, targets, gradient_factor)?;
-        loss += chunk_loss;
+        let dlogits = softmax_loss(logits, head.softcap, targets, gradient_factor, &mut losses)?;
         if gradient_factor.is_some() {
             gradients.push(head.backward(dlogits)?);
         }
@@ -92,7 +93,22 @@ fn in_chunks(
         1 => gradients.pop(),
         _ => Some(Matrix::join_rows(&gradients.iter().collect::<Vec<_>>(), &hidden.device())?),
     };
-    Ok(LossSum { loss, dhidden })
+    Ok(LossSum { loss: losses.total()?, dhidden })
+}
+
+/// The losses of chunks. A card's are waited for when the work on all chunks has been asked for.
+#[derive(Default)]
+struct Losses {
+    sum: f64,
+    /// By token.
+    on_card: Vec<Array>,
+}
+
+impl Losses {
+    fn total(self) -> Result<f64> {
+        let of_chunk = |losses: Array| Ok(losses.download_f32()?.into_iter().map(f64::from).sum::<f64>());
+        Ok(self.sum + self.on_card.into_iter().map(of_chunk).sum::<Result<f64>>()?)
+    }
 }
 
 /// Bytes of the logits that are held at a time for `trained` tokens.
@@ -107,30 +123,44 @@ fn chunk_rows(tokens: usize, vocab: usize) -> usize {
     even.next_multiple_of(ROWS).min(most)
 }
 
-/// −Σ ln softmax(logits)\[target\] over the rows of `logits [tokens, vocab]`, soft-capped, and their gradient times `factor`
-/// (without one, anything); in host memory it takes the place of the logits.
-fn softmax_loss(mut logits: Matrix, cap: Option<f32>, targets: &[u32], factor: Option<f64>) -> Result<(f64, Matrix)> {
+/// Adds −Σ ln softmax(logits)\[target\] over the rows of `logits [tokens, vocab]`, soft-capped, to the losses, and gives their
+/// gradient times `factor` (without one, anything), in the place of the logits.
+fn softmax_loss(
+    mut logits: Matrix,
+    cap: Option<f32>,
+    targets: &[u32],
+    factor: Option<f64>,
+    losses: &mut Losses,
+) -> Result<Matrix> {
     if logits.on_host() {
-        let loss = cpu::softmax_loss(&mut logits, cap, targets, factor.map(|f| f as f32))?;
-        return Ok((loss, logits));
+        losses.sum += cpu::softmax_loss(&mut logits, cap, targets, factor.map(|f| f as f32))?;
+        return Ok(logits);
+    }
+    if logits.on_gpu() {
+        losses.on_card.push(cuda::softmax_loss(&mut logits, cap, targets, factor.map(|f| f as f32))?);
+        return Ok(logits);
     }
     let (loss, dlogits) = reference::softmax_loss(&logits.tensor()?, cap, targets, factor)?;
-    Ok((loss, Matrix::of_tensor(&dlogits)?))
+    losses.sum += loss;
+    Matrix::of_tensor(&dlogits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tensor::Device;
-    use crate::tensor::testing::{assert_close, check_gradient, normal};
+    use crate::tensor::testing::{assert_close, check_gradient, devices, normal};
 
     #[test]
     fn chunks_give_the_loss_of_the_whole_and_its_gradient() {
         let (vocab, targets) = (101, [3u32, 70, 1, 100, 0, 55, 8]);
-        for device in [Device::host(), Device::reference()] {
+        for device in devices() {
             let head = Head::from(Linear::dense(normal(vocab, 4, 1).to(&device).unwrap(), None));
             let hidden = normal(targets.len(), 4, 2).to(&device).unwrap();
-            let (loss, dlogits) = softmax_loss(head.logits(&hidden).unwrap(), None, &targets, Some(1.0)).unwrap();
+            let mut losses = Losses::default();
+            let logits = head.logits(&hidden).unwrap();
+            let dlogits = softmax_loss(logits, None, &targets, Some(1.0), &mut losses).unwrap();
+            let loss = losses.total().unwrap();
             let dhidden = head.backward(dlogits).unwrap();
             for chunk in [1, 3, 7, 20] {
                 let chunked = in_chunks(chunk, &head, &hidden, &targets, Some(1.0)).unwrap();

@@ -5,6 +5,7 @@
 //! whatever the device.
 
 mod cpu;
+mod cuda;
 
 use super::reference;
 use crate::error::Result;
@@ -74,6 +75,9 @@ pub(crate) fn add_weighted(to: &mut Matrix, rows: &[u32], weights: &[f32], from:
     if to.on_host() {
         return cpu::add_weighted(to, rows, weights, from);
     }
+    if to.on_gpu() {
+        return cuda::add_weighted(to, rows, weights, from);
+    }
     *to = Matrix::of_tensor(&reference::add_weighted(&to.tensor()?, rows, weights, &from.tensor()?)?)?;
     Ok(())
 }
@@ -83,12 +87,18 @@ pub(crate) fn scale_rows(x: &mut Matrix, weights: &[f32]) -> Result<()> {
     if x.on_host() {
         return cpu::scale_rows(x, weights);
     }
+    if x.on_gpu() {
+        return cuda::scale_rows(x, weights);
+    }
     *x = Matrix::of_tensor(&reference::scale_rows(&x.tensor()?, weights)?)?;
     Ok(())
 }
 
 /// The scalar product of each row of `a` with that of `b`.
 pub(crate) fn row_products(a: &Matrix, b: &Matrix) -> Result<Vec<f32>> {
+    if a.on_gpu() {
+        return cuda::row_products(a, b);
+    }
     match a.on_host() {
         true => cpu::row_products(a, b),
         false => Ok((a.tensor()? * b.tensor()?)?.sum(1)?.to_vec1()?),

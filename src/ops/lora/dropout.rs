@@ -1,6 +1,7 @@
 //! Inverted dropout whose mask is a function of a seed and the element, so backward and recompute see the same one without
 //! storing it.
 
+use super::cuda;
 use crate::error::Result;
 use crate::tensor::columns::CHUNK;
 use crate::tensor::simd::vectorized;
@@ -21,6 +22,9 @@ pub(super) fn apply(dropout: Option<Dropout>, x: &Matrix) -> Result<Option<Matri
     let Some(Dropout { p, seed }) = dropout.filter(|d| d.p > 0.0) else { return Ok(None) };
     let scale = (1.0 / (1.0 - p)) as f32;
     let threshold = (p * f64::from(u32::MAX)) as u32;
+    if x.on_gpu() {
+        return cuda::dropout(x, scale, threshold, seed).map(Some);
+    }
     let factor = move |index: usize| if hash(seed, index) < threshold { 0.0 } else { scale };
     let Some(xs) = x.as_slice() else {
         let mask = Matrix::new(x.rows(), x.cols(), (0..x.len()).map(factor).collect(), &x.device())?;

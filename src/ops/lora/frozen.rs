@@ -15,8 +15,11 @@ pub(crate) struct Frozen {
 }
 
 impl LoraWeights {
-    /// The same delta, packed; it has no gradient.
+    /// The same delta, packed where products gain from it; it has no gradient.
     pub(crate) fn frozen(&self) -> Result<Self> {
+        if self.a.on_gpu() {
+            return Ok(self.clone());
+        }
         let packed = |matrix: &Matrix| Dense::f32(matrix);
         let frozen = Frozen { a: packed(&self.a)?, b: packed(&self.b)? };
         Ok(LoraWeights { frozen: Some(Arc::new(frozen)), ..self.clone() })

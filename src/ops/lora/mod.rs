@@ -1,5 +1,6 @@
 //! Low-rank deltas on top of a frozen linear layer: `y += Σ sᵢ · drop(x) Aᵢᵀ Bᵢᵀ` (Hu et al. 2021).
 
+mod cuda;
 mod dropout;
 mod frozen;
 

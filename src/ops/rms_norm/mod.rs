@@ -2,13 +2,17 @@
 //! row that is several times as long as the weight (the heads of queries and keys).
 
 mod cpu;
+mod cuda;
 
 use super::reference;
 use crate::error::Result;
 use crate::tensor::Matrix;
 
-/// `x [rows, pieces · n]`, `weight [1, n]` → the shape of `x`.
+/// `x [rows, pieces · n]`, `weight [1, n]` → the shape of `x`; on a GPU of the type that activations have beside the weight.
 pub(crate) fn forward(x: &Matrix, weight: &Matrix, eps: f64) -> Result<Matrix> {
+    if x.on_gpu() {
+        return cuda::forward(x, weight, eps, weight.array()?.gpu().activations());
+    }
     match x.on_host() {
         true => cpu::forward(x, weight, eps),
         false => Matrix::of_tensor(&reference::rms_norm(&x.tensor()?, &weight.tensor()?, eps)?),
@@ -19,6 +23,9 @@ pub(crate) fn forward(x: &Matrix, weight: &Matrix, eps: f64) -> Result<Matrix> {
 ///
 /// With `r = 1/rms` and `g = dy · w`: `dx = r·g − x · r³/n · Σ(g·x)`.
 pub(crate) fn backward(x: &Matrix, weight: &Matrix, eps: f64, dy: &Matrix) -> Result<Matrix> {
+    if x.on_gpu() {
+        return cuda::backward(x, weight, eps, dy);
+    }
     match x.on_host() {
         true => cpu::backward(x, weight, eps, dy),
         false => Matrix::of_tensor(&reference::rms_norm_backward(&x.tensor()?, &weight.tensor()?, eps, &dy.tensor()?)?),

@@ -2,6 +2,7 @@
 //! half-split layout of Hugging Face's `rotate_half` or in neighbouring pairs.
 
 mod cpu;
+mod cuda;
 
 pub(crate) use super::kinds::Pairs;
 use super::reference;
@@ -66,6 +67,10 @@ impl Rotation {
         if x.on_host() {
             let (cos, sin) = (self.cos.slice()?, self.sin.slice()?);
             cpu::rotate(cos, sin, self.head_dim, self.pairs, sign, &mut x)?;
+            return Ok(x);
+        }
+        if x.on_gpu() {
+            cuda::rotate(&self.cos, &self.sin, self.head_dim, self.pairs, sign, &mut x)?;
             return Ok(x);
         }
         let (cos, sin) = (self.cos.tensor()?, self.sin.tensor()?);

@@ -1,6 +1,7 @@
 //! The gated activation of the MLP: `act(gate) · up` with SiLU (Shazeer 2020, SwiGLU) or tanh-GELU (GeGLU).
 
 mod cpu;
+mod cuda;
 
 pub(crate) use super::kinds::Activation;
 use super::reference;
@@ -9,6 +10,9 @@ use crate::tensor::Matrix;
 
 /// `gate, up [tokens, n]` → `[tokens, n]`.
 pub(crate) fn forward(activation: Activation, gate: &Matrix, up: &Matrix) -> Result<Matrix> {
+    if gate.on_gpu() {
+        return cuda::forward(activation, gate, up);
+    }
     match gate.on_host() {
         true => cpu::forward(activation, gate, up),
         false => Matrix::of_tensor(&reference::swiglu(activation, &gate.tensor()?, &up.tensor()?)?),
@@ -23,10 +27,13 @@ pub(crate) struct Backward {
     pub(crate) dup: Matrix,
 }
 
-/// The gradients of `gate` and `up`, and the output, in one pass; in host memory they take the place of the operands.
+/// The gradients of `gate` and `up`, and the output, in one pass; they take the place of the operands.
 pub(crate) fn backward(activation: Activation, gate: Matrix, up: Matrix, dy: Matrix) -> Result<Backward> {
     if gate.on_host() {
         return cpu::backward(activation, gate, up, dy);
+    }
+    if gate.on_gpu() {
+        return cuda::backward(activation, gate, up, dy);
     }
     let [gated, dgate, dup] = reference::swiglu_backward(activation, &gate.tensor()?, &up.tensor()?, &dy.tensor()?)?;
     Ok(Backward { gated: Matrix::of_tensor(&gated)?, dgate: Matrix::of_tensor(&dgate)?, dup: Matrix::of_tensor(&dup)? })

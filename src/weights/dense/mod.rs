@@ -1,4 +1,4 @@
-//! A dense weight: in f32 or bf16 on the CPU, in f32, bf16 or f16 on a GPU.
+//! A dense weight in f32 or bf16.
 
 mod kernel;
 mod pairs;
@@ -8,7 +8,9 @@ mod tests;
 
 use super::dequantized;
 use super::{FrozenMatrix, Purpose};
+use super::gpu::GpuWeight;
 use crate::error::{Code, Error, Result};
+use crate::gpu::Element;
 use crate::options::invalid;
 use crate::tensor::{Device, Form, Matrix};
 use candle_core::{DType, Tensor};
@@ -45,11 +47,16 @@ impl DenseType {
             Dtype::F32 => DType::F32,
             Dtype::F16 => DType::F16,
         };
-        if device.is_host() && dtype == DType::F16 {
-            let found = format!("`{}` on the CPU", dtype.as_str());
-            return Err(invalid("dtype", found, "auto, f32 or bf16 there (weights of any type load)"));
+        if device.candle().is_none() && dtype == DType::F16 {
+            let found = format!("`{}`", dtype.as_str());
+            return Err(invalid("dtype", found, "auto, f32 or bf16 (weights of any type load)"));
         }
         Ok(DenseType(dtype))
+    }
+
+    /// The type of activations beside weights of this type, where they are not always f32.
+    pub(crate) fn activations(self) -> Element {
+        if self.0 == DType::F32 { Element::F32 } else { Element::Bf16 }
     }
 
     /// `f32`, `f16` or `bf16`.
@@ -71,11 +78,17 @@ enum Storage {
     Bf16(Panels<Bf16Pair>),
     /// Of candle's. f16 and bf16 meet operands of their own type; activations stay f32.
     Tensor(Tensor),
+    /// On a card.
+    Gpu(GpuWeight),
 }
 
 impl Dense {
     /// A weight from the values that a file has.
     pub(crate) fn new([rows, cols]: [usize; 2], values: Vec<f32>, kind: DenseType, device: &Device) -> Result<Self> {
+        if let Some(gpu) = device.gpu() {
+            let storage = Storage::Gpu(GpuWeight::dense(gpu, [rows, cols], kind.activations(), &values)?);
+            return Ok(Dense { shape: (rows, cols), storage });
+        }
         let storage = match (kind.0, device.candle()) {
             (dtype, Some(device)) => {
                 let tensor = Tensor::from_vec(values, (rows, cols), &candle_core::Device::Cpu)?;
@@ -110,14 +123,16 @@ impl FrozenMatrix for Dense {
             Storage::F32(_) => DType::F32.as_str(),
             Storage::Bf16(_) => DType::BF16.as_str(),
             Storage::Tensor(weight) => weight.dtype().as_str(),
+            Storage::Gpu(weight) => weight.type_name(),
         }
     }
 
-    fn bytes(&self, _: Purpose) -> u64 {
+    fn bytes(&self, purpose: Purpose) -> u64 {
         let bytes = match &self.storage {
             Storage::F32(panels) => panels.bytes(),
             Storage::Bf16(panels) => panels.bytes(),
             Storage::Tensor(weight) => weight.elem_count() * weight.dtype().size_in_bytes(),
+            Storage::Gpu(weight) => return weight.bytes(purpose),
         };
         bytes as u64
     }
@@ -129,6 +144,7 @@ impl FrozenMatrix for Dense {
             Storage::F32(panels) => operand().and_then(|(x, rows)| Ok((panels.product(x, rows)?, rows)))?,
             Storage::Bf16(panels) => operand().and_then(|(x, rows)| Ok((panels.product(x, rows)?, rows)))?,
             Storage::Tensor(weight) => return composed(Form::NT, x, weight),
+            Storage::Gpu(weight) => return weight.product(x),
         };
         Ok(Matrix::host(rows, outputs, y))
     }
@@ -139,6 +155,7 @@ impl FrozenMatrix for Dense {
             Storage::F32(panels) => panels,
             Storage::Bf16(panels) => panels,
             Storage::Tensor(weight) => return composed(Form::NN, dy, weight),
+            Storage::Gpu(weight) => return weight.transposed_product(dy),
         };
         let (dy, count) = dequantized::operand(dy, outputs)?;
         Ok(Matrix::host(count, inputs, dequantized::transposed_product(rows, dy, count)?))
@@ -149,13 +166,15 @@ impl FrozenMatrix for Dense {
             Storage::F32(panels) => dequantized::gather(panels, ids),
             Storage::Bf16(panels) => dequantized::gather(panels, ids),
             Storage::Tensor(weight) => Matrix::of_tensor(&weight.index_select(&Tensor::new(ids, weight.device())?, 0)?),
+            Storage::Gpu(weight) => weight.gather(ids),
         }
     }
 
     fn workspace_bytes(&self) -> u64 {
         match &self.storage {
             Storage::Tensor(_) => 0,
-            _ => dequantized::group_bytes(self.shape),
+            Storage::Gpu(weight) => weight.workspace_bytes(),
+            Storage::F32(_) | Storage::Bf16(_) => dequantized::group_bytes(self.shape),
         }
     }
 }

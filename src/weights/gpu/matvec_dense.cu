@@ -1,0 +1,57 @@
+// Products of few rows with a dense weight, y = x Wᵀ, as decoding makes them: the weight is read once.
+//
+//   matvecM_W_T(w [outputs, width] of W, x [rows, width] of T, y [rows, outputs] of T, rows, outputs, width)    1 ≤ rows ≤ M
+//
+// A block of threads makes the products of `M` rows with `OUTPUTS` outputs; its lanes go through the octets of the rows side
+// by side. Sums are of f32, in one order. Grid: ceil(outputs / OUTPUTS) blocks of 32 to 128 threads.
+#include "octets.cuh"
+#include "sums.cuh"
+
+namespace matvec_dense {
+constexpr uint32_t WARPS = 4;
+constexpr int OUTPUTS = 4;
+
+template <int M, class W, class T>
+__device__ __forceinline__ void product(const W *w, const T *x, T *y, uint32_t rows, uint32_t outputs, uint32_t width) {
+    uint32_t first = blockIdx.x * OUTPUTS;
+    float values[M * OUTPUTS] = {};
+    for (uint32_t octet = threadIdx.x; octet < (width + 7) / 8; octet += blockDim.x) {
+        float weights[OUTPUTS][8];
+#pragma unroll
+        for (int o = 0; o < OUTPUTS; o++)
+            octets::read<octets::Use::Once>(w + uint64_t(min(first + o, outputs - 1)) * width, octet, width, weights[o]);
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+            // Rows that are not there repeat the last one; their sums are not written.
+            float operand[8];
+            octets::read<octets::Use::Often>(x + uint64_t(min(uint32_t(m), rows - 1)) * width, octet, width, operand);
+#pragma unroll
+            for (int o = 0; o < OUTPUTS; o++) {
+#pragma unroll
+                for (int k = 0; k < 8; k++)
+                    values[m * OUTPUTS + o] = fmaf(weights[o][k], operand[k], values[m * OUTPUTS + o]);
+            }
+        }
+    }
+    float sum = sums::of_block<WARPS>(values);
+    uint32_t row = threadIdx.x / OUTPUTS, output = first + threadIdx.x % OUTPUTS;
+    if (row < M && row < rows && output < outputs) y[uint64_t(row) * outputs + output] = from_float<T>(sum);
+}
+} // namespace matvec_dense
+
+#define MATVEC_DENSE(M, W_name, W, T_name, T)                                                                           \
+    extern "C" __global__ void __launch_bounds__(matvec_dense::WARPS * WARP, 4)                                         \
+        matvec##M##_##W_name##_##T_name(const W *__restrict__ w, const T *__restrict__ x, T *__restrict__ y,            \
+                                        uint32_t rows, uint32_t outputs, uint32_t width) {                              \
+        matvec_dense::product<M>(w, x, y, rows, outputs, width);                                                        \
+    }                                                                                                                   \
+    EXPORT(matvec##M##_##W_name##_##T_name)
+#define MATVECS_DENSE(W_name, W, T_name, T)  \
+    MATVEC_DENSE(1, W_name, W, T_name, T)    \
+    MATVEC_DENSE(2, W_name, W, T_name, T)    \
+    MATVEC_DENSE(4, W_name, W, T_name, T)    \
+    MATVEC_DENSE(8, W_name, W, T_name, T)
+MATVECS_DENSE(f32, float, f32, float)
+MATVECS_DENSE(f32, float, bf16, bf16)
+MATVECS_DENSE(bf16, bf16, f32, float)
+MATVECS_DENSE(bf16, bf16, bf16, bf16)
