@@ -11,17 +11,7 @@ pub fn median(mut values: Vec<f64>) -> Option<f64> {
     }
 }
 
-/// The lowest and the highest.
-pub fn spread(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    values.map(|value| (value, value)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-}
-
 /// A number in a table.
 pub fn figure(value: Option<f64>, decimals: usize) -> String {
     value.map_or("-".to_owned(), |value| format!("{value:.decimals$}"))
-}
-
-/// A spread in a table.
-pub fn range(spread: Option<(f64, f64)>) -> String {
-    spread.map_or("-".to_owned(), |(low, high)| format!("{low:.2}–{high:.2}"))
 }

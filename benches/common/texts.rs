@@ -63,6 +63,8 @@ impl Texts {
 /// A text like no other: nothing that was read before can be used again. Letters and digits in turn, which Qwen's rule
 /// splits apart, so that each is a token whatever merges a tokenizer has.
 pub fn characters(random: &mut StdRng, count: usize) -> String {
-    let one = |at: usize| char::from(if at % 2 == 0 { random.random_range(b'a'..=b'z') } else { random.random_range(b'0'..=b'9') });
+    let one = |at: usize| {
+        char::from(if at % 2 == 0 { random.random_range(b'a'..=b'z') } else { random.random_range(b'0'..=b'9') })
+    };
     (0..count).map(one).collect()
 }

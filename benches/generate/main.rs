@@ -19,6 +19,8 @@ mod process;
 #[path = "../common/program.rs"]
 mod program;
 mod rounds;
+#[path = "../common/spread.rs"]
+mod spread;
 mod table;
 #[path = "../common/texts.rs"]
 mod texts;

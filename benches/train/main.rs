@@ -7,6 +7,7 @@ mod cases;
 mod child;
 #[path = "../common/figures.rs"]
 mod figures;
+#[path = "../common/gpu.rs"]
 mod gpu;
 mod model;
 #[path = "../common/models.rs"]
@@ -16,6 +17,8 @@ mod options;
 mod program;
 mod rounds;
 mod scaling;
+#[path = "../common/spread.rs"]
+mod spread;
 mod table;
 
 use options::Options;

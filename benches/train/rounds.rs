@@ -102,7 +102,7 @@ fn figures(command: &mut Command, job: &Value) -> Outcome<Value> {
     let program = command.get_program().to_string_lossy().into_owned();
     let watch = job["model"]["device"].as_str().and_then(gpu::Watch::start);
     let output = command.stderr(Stdio::inherit()).output().map_err(|err| format!("cannot start {program}: {err}"))?;
-    let peak_gib = watch.map(gpu::Watch::peak_gib);
+    let peak_gib = watch.map(|watch| watch.peak_gib());
     if !output.status.success() {
         return Err(format!("{program} ended with {}", output.status).into());
     }

@@ -1,7 +1,8 @@
 //! The results: a table for people, a JSON object for programs.
 
-use crate::figures::{figure, median, range, spread};
+use crate::figures::{figure, median};
 use crate::rounds::{CaseResult, Measurement};
+use crate::spread::{range, spread};
 use serde_json::{Value, json};
 
 /// What the rounds of a case come to.

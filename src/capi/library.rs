@@ -13,7 +13,7 @@ use crate::generate::{GenerateOptions, SessionOptions};
 use crate::language_model::ModelOptions;
 use crate::options::{self, Options};
 use crate::report::ReportOptions;
-use crate::tensor::available_devices;
+use crate::tensor::{available_devices, cuda_problem};
 use crate::train::TrainOptions;
 use serde_json::{Value, json};
 use std::ffi::{CStr, c_char};
@@ -45,7 +45,8 @@ pub extern "C" fn tailora_version() -> *const c_char {
 }
 
 /// How the library was built and what it finds on this machine, a JSON object: `version`, `abi`, `target`, `features`,
-/// `devices` (what the model option `device` may name), `threads`, `cpu` (instruction sets in use).
+/// `devices` (what the model option `device` may name), `cuda_problem` (in a build with CUDA, why there is no GPU to be had),
+/// `threads`, `cpu` (instruction sets in use).
 ///
 /// Ownership: the caller frees `*info_json` with `tailora_string_free`. Threads: any.
 /// Errors: `TAILORA_ERR_INVALID_ARGUMENT` if `info_json` is NULL.
@@ -78,6 +79,7 @@ fn build_info() -> Value {
         "target": format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         "features": features,
         "devices": available_devices(),
+        "cuda_problem": cuda_problem(),
         "threads": std::thread::available_parallelism().map_or(1, usize::from),
         "cpu": instruction_sets(),
     })

@@ -1,8 +1,8 @@
 // Values that a thread reads and writes 16 bytes at a time, and how threads share them out.
 //
-// Kernels that only pass over memory are as fast as memory if each access of a thread is 16 bytes wide. That needs addresses
-// of multiples of 16, which rows of an odd length do not have, so every loop here comes in two widths: a pack of N values
-// where it can, one value where it must (the tail, and all of what is not aligned).
+// Kernels that only pass over memory are as fast as memory if each access of a thread is 16 bytes wide. That needs
+// addresses of multiples of 16, which rows of an odd length do not have, so every loop here comes in two widths: a pack
+// of N values where it can, one value where it must (the tail, and all of what is not aligned).
 #pragma once
 
 #include "device.cuh"

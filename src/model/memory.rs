@@ -62,7 +62,8 @@ impl Decoder {
     /// for ever, and the rows of a quantized weight that are dequantized at a time.
     pub(crate) fn workspace_bytes(&self) -> u64 {
         let dequantized = self.linears().chain([&self.head.linear]).map(Linear::workspace_bytes).max().unwrap_or(0);
-        if self.device.is_host() { self.num_threads() as u64 * slab_bytes() + dequantized } else { 0 }
+        let slabs = if self.device.is_host() { self.num_threads() as u64 * slab_bytes() } else { 0 };
+        slabs + dequantized
     }
 
     /// What [`Decoder::loss_and_gradients`] holds.
@@ -72,10 +73,11 @@ impl Decoder {
         let (tokens, trained) = (batch.tokens as u64, batch.trained as u64);
         let others = self.layers.len() as u64 - 1;
         // Most of the last layer is made of the trained rows only. It is gone when the one before it has its turn.
-        let (last, other) = (layer.saved_bytes(tokens, trained), layer.saved_bytes(tokens, tokens));
+        let size = self.device.activation_bytes();
+        let (last, other) = (layer.saved_bytes(size, tokens, trained), layer.saved_bytes(size, tokens, tokens));
         // The widest moment of a layer's backward pass is that after the gated activation, whose gradients take the place of
         // its operands, in f32 now: dy, the normed input, and a third matrix of the MLP's width.
-        let widest = |rows: u64| 4 * rows * (2 * hidden + mlp);
+        let widest = |rows: u64| rows * (4 * hidden + size * (hidden + mlp));
         let widened = |rows: u64| (layer.mlp.rounded_bytes(rows)) + widest(rows);
         let input = 4 * tokens * hidden;
         let (saved, of_last, of_other) = match checkpoint {
@@ -96,11 +98,12 @@ impl Decoder {
     pub(crate) fn evaluation_memory(&self, batch: BatchSize) -> PassMemory {
         let Some(layer) = self.layers.first() else { return PassMemory::default() };
         let (hidden, tokens, trained) = (self.config.hidden_size as u64, batch.tokens as u64, batch.trained as u64);
+        let size = self.device.activation_bytes();
         PassMemory {
             saved: 4 * tokens * hidden,
-            backward: layer.saved_bytes(tokens, tokens)
+            backward: layer.saved_bytes(size, tokens, tokens)
                 + layer.mlp.rounded_bytes(tokens)
-                + 4 * tokens * layer.mlp.width(),
+                + size * tokens * layer.mlp.width(),
             loss: 4 * trained * 2 * hidden + logits_bytes(batch.trained, self.config.vocab_size),
         }
     }
@@ -109,6 +112,10 @@ impl Decoder {
     /// of queries with all `keys`, logits of the `trained` tokens, and what products need besides. Results of operators are
     /// not in it; they are asked for one by one.
     pub(super) fn unfailing_bytes(&self, tokens: usize, keys: usize, trained: usize) -> u64 {
+        if self.device.gpu().is_some() {
+            // A card's memory is asked for piece by piece, and refuses.
+            return 0;
+        }
         let (hidden, mlp) = (self.config.hidden_size as u64, self.config.intermediate_size as u64);
         let scores = self.num_threads() as u64 * 2 * score_bytes(keys);
         let logits = 2 * logits_bytes(trained, self.config.vocab_size);

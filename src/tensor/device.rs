@@ -73,6 +73,19 @@ impl Device {
         matches!(self.0, Place::Host)
     }
 
+    /// Bytes that more matrices may take, if that can be told.
+    pub(crate) fn free_memory(&self) -> Option<u64> {
+        match &self.0 {
+            Place::Host | Place::Reference(_) => crate::memory::available(),
+            Place::Gpu(gpu) => gpu.memory().ok().map(|(free, _)| free),
+        }
+    }
+
+    /// Bytes of an element of an activation.
+    pub(crate) fn activation_bytes(&self) -> u64 {
+        self.gpu().map_or(4, |gpu| gpu.activations().size() as u64)
+    }
+
     /// Whether matrices of both can meet.
     pub(crate) fn is_same(&self, other: &Device) -> bool {
         match (&self.0, &other.0) {
@@ -177,6 +190,14 @@ fn cuda(index: usize) -> Result<Device> {
 fn emulator() -> Device {
     static EMULATOR: std::sync::OnceLock<Device> = std::sync::OnceLock::new();
     EMULATOR.get_or_init(|| Device(Place::Gpu(Gpu::emulator()))).clone()
+}
+
+/// Why there is no GPU to be had, in words; `None` if there is one, or if this library was built without CUDA.
+pub(crate) fn cuda_problem() -> Option<String> {
+    if !cfg!(feature = "cuda") {
+        return None;
+    }
+    cuda(0).err().map(|err| err.message().to_owned())
 }
 
 /// The names that the `device` option takes on this machine.

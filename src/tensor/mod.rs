@@ -20,6 +20,6 @@ pub(crate) mod testing;
 pub(crate) use bf16::Bf16Matrix;
 pub(crate) use buffers::Buffer;
 pub use device::DeviceChoice;
-pub(crate) use device::{Device, available_devices};
+pub(crate) use device::{Device, available_devices, cuda_problem};
 pub(crate) use matrix::Matrix;
 pub(crate) use product::Form;

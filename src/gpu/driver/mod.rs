@@ -28,6 +28,8 @@ pub(super) struct Driver {
     module: sys::CUmodule,
     functions: Mutex<HashMap<String, Function>>,
     blas: Blas,
+    /// Where memory comes from.
+    pool: sys::CUmemoryPool,
 }
 
 #[derive(Clone, Copy)]
@@ -56,14 +58,14 @@ impl Driver {
         unsafe {
             let context = result::primary_ctx::retain(device).map_err(because)?;
             result::ctx::set_current(context).map_err(because)?;
-            keep_freed_memory(device).map_err(because)?;
+            let pool = memory_pool(device).map_err(because)?;
             let stream = result::stream::create(result::stream::StreamKind::NonBlocking).map_err(because)?;
             let module = result::module::load_data(KERNELS.as_ptr().cast()).map_err(|err| {
                 refuse(format!("its driver does not take our kernels ({}); they are of CUDA 13.0 for compute capability 8.0 and newer, which a driver of version 580 or newer takes", describe(err)))
             })?;
             let blas = Blas::new(stream).map_err(refuse)?;
             let functions = Mutex::default();
-            Ok(Driver { name: format!("cuda:{index}"), context, stream, module, functions, blas })
+            Ok(Driver { name: format!("cuda:{index}"), context, stream, module, functions, blas, pool })
         }
     }
 
@@ -71,6 +73,17 @@ impl Driver {
     fn enter(&self) -> Result<()> {
         // SAFETY: the context lives as long as the process.
         unsafe { result::ctx::set_current(self.context) }.map_err(|err| failed("be reached", describe(err)))
+    }
+
+    /// Bytes that the pool holds and nobody has.
+    fn kept(&self) -> std::result::Result<u64, DriverError> {
+        let attribute = |which: sys::CUmemPool_attribute| {
+            let mut bytes = 0u64;
+            // SAFETY: the pool lives as long as its device, and these attributes are u64.
+            unsafe { result::mem_pool::get_attribute(self.pool, which, (&raw mut bytes).cast()) }.map(|()| bytes)
+        };
+        let reserved = attribute(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)?;
+        Ok(reserved.saturating_sub(attribute(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT)?))
     }
 
     fn function(&self, kernel: &str, shared: u32) -> Result<sys::CUfunction> {
@@ -100,7 +113,7 @@ impl Backend for Driver {
     fn memory(&self) -> Result<(u64, u64)> {
         self.enter()?;
         let (free, total) = result::mem_get_info().map_err(|err| failed("tell its memory", describe(err)))?;
-        Ok((free as u64, total as u64))
+        Ok((free as u64 + self.kept().unwrap_or(0), total as u64))
     }
 
     fn take(&self, bytes: usize) -> Result<u64> {
@@ -168,17 +181,19 @@ impl Backend for Driver {
     }
 }
 
-/// Freed memory stays with the process; the driver would otherwise give it back each time the host waits for a result.
+/// The pool that memory comes from. What is freed stays in it; the driver would otherwise give it back each time the host
+/// waits for a result.
 ///
 /// # Safety
 /// The device's primary context is retained.
-unsafe fn keep_freed_memory(device: sys::CUdevice) -> std::result::Result<(), DriverError> {
+unsafe fn memory_pool(device: sys::CUdevice) -> std::result::Result<sys::CUmemoryPool, DriverError> {
     let mut threshold = u64::MAX;
     let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
     // SAFETY: the device's default pool lives as long as it does, and this attribute is an u64.
     unsafe {
         let pool = result::device::get_default_mem_pool(device)?;
-        result::mem_pool::set_attribute(pool, attribute, (&raw mut threshold).cast())
+        result::mem_pool::set_attribute(pool, attribute, (&raw mut threshold).cast())?;
+        Ok(pool)
     }
 }
 

@@ -63,7 +63,7 @@ impl Around {
     }
 
     /// Bytes of the output that wait for the backward pass.
-    pub(super) fn saved_bytes(&self, outputs: u64) -> u64 {
-        self.after.as_ref().map_or(0, |norm| 4 * outputs * norm.cols() as u64)
+    pub(super) fn saved_bytes(&self, size: u64, outputs: u64) -> u64 {
+        self.after.as_ref().map_or(0, |norm| size * outputs * norm.cols() as u64)
     }
 }

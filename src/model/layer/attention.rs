@@ -166,12 +166,13 @@ impl Block for Attention {
         Ok(Some(dx))
     }
 
-    fn saved_bytes(&self, tokens: u64, outputs: u64) -> u64 {
+    fn saved_bytes(&self, size: u64, tokens: u64, outputs: u64) -> u64 {
         let Heads { queries, keys, dim, .. } = self.heads;
         let (queries, keys) = ((queries * dim) as u64, (keys * dim) as u64);
         let hidden = self.output.linear.shape().0 as u64;
         let unnormed = if self.qk_norms.is_some() { queries + keys } else { 0 };
-        4 * (tokens * (hidden + queries + 2 * keys + unnormed) + outputs * queries) + self.around.saved_bytes(outputs)
+        let activations = tokens * (queries + 2 * keys + unnormed) + outputs * queries;
+        4 * tokens * hidden + size * activations + self.around.saved_bytes(size, outputs)
     }
 
     fn projections(&self) -> impl Iterator<Item = &Adaptable> {

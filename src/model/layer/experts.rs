@@ -107,10 +107,10 @@ impl Block for Experts {
         Ok(Some(dx))
     }
 
-    fn saved_bytes(&self, _: u64, outputs: u64) -> u64 {
+    fn saved_bytes(&self, size: u64, _: u64, outputs: u64) -> u64 {
         let (experts, hidden) = self.router.shape();
-        let of_token = hidden as u64 + experts as u64 + 2 * self.width();
-        4 * outputs * of_token + self.around.saved_bytes(outputs)
+        let of_token = 4 * (hidden as u64 + experts as u64) + size * 2 * self.width();
+        outputs * of_token + self.around.saved_bytes(size, outputs)
     }
 
     fn projections(&self) -> impl Iterator<Item = &Adaptable> {

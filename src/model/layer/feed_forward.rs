@@ -101,10 +101,10 @@ impl Block for FeedForward {
         }
     }
 
-    fn saved_bytes(&self, tokens: u64, outputs: u64) -> u64 {
+    fn saved_bytes(&self, size: u64, tokens: u64, outputs: u64) -> u64 {
         match self {
-            FeedForward::Gated(mlp) => mlp.saved_bytes(tokens, outputs),
-            FeedForward::Experts(experts) => experts.saved_bytes(tokens, outputs),
+            FeedForward::Gated(mlp) => mlp.saved_bytes(size, tokens, outputs),
+            FeedForward::Experts(experts) => experts.saved_bytes(size, tokens, outputs),
         }
     }
 

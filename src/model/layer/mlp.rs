@@ -130,10 +130,10 @@ impl Block for Mlp {
         Ok(Some(dx))
     }
 
-    fn saved_bytes(&self, _: u64, outputs: u64) -> u64 {
+    fn saved_bytes(&self, size: u64, _: u64, outputs: u64) -> u64 {
         let operands = if self.rounds() { self.width() } else { 2 * self.width() };
         let hidden = self.down.linear.shape().0 as u64;
-        4 * outputs * (hidden + operands) + self.around.saved_bytes(outputs)
+        outputs * (4 * hidden + size * operands) + self.around.saved_bytes(size, outputs)
     }
 
     fn projections(&self) -> impl Iterator<Item = &Adaptable> {

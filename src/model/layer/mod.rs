@@ -43,8 +43,9 @@ pub(super) trait Block {
         gradients: &mut LoraGradients,
     ) -> Result<Option<Matrix>>;
 
-    /// Bytes that wait for the backward pass, of a batch of so many tokens whose `outputs` go on.
-    fn saved_bytes(&self, tokens: u64, outputs: u64) -> u64;
+    /// Bytes that wait for the backward pass, of a batch of so many tokens whose `outputs` go on, with activations of `size`
+    /// bytes an element; the residual stream is f32 wherever it is.
+    fn saved_bytes(&self, size: u64, tokens: u64, outputs: u64) -> u64;
 
     /// The projections, in the order of the forward pass.
     fn projections(&self) -> impl Iterator<Item = &Adaptable>;
@@ -127,8 +128,8 @@ impl Layer {
     }
 
     /// Bytes that wait for the backward pass.
-    pub(super) fn saved_bytes(&self, tokens: u64, outputs: u64) -> u64 {
-        self.attention.saved_bytes(tokens, outputs) + self.mlp.saved_bytes(tokens, outputs)
+    pub(super) fn saved_bytes(&self, size: u64, tokens: u64, outputs: u64) -> u64 {
+        self.attention.saved_bytes(size, tokens, outputs) + self.mlp.saved_bytes(size, tokens, outputs)
     }
 
     /// Every matrix.

@@ -3,10 +3,10 @@
 //   g = clip · gradient,  m = β₁·m + (1−β₁)·g,  v = β₂·v + (1−β₂)·g²
 //   p = p · (1 − rate·decay) − rate/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε)
 //
-// `adamw_f32` does it for all tensors of an adapter in one launch: thousands of small ones, whose launches would take
-// longer than their work. Tables in the memory of the card say where they lie. The norm of all gradients stays on the card
-// too, so no step waits for the host: clip = min(1, max_norm / (norm + 1e-6)), as `clip_grad_norm_` has it. Where the norm
-// or the loss is not a finite number, nothing changes and *skipped becomes 1.
+// `adamw_f32` does it for all tensors of an adapter in one launch: hundreds of small ones, whose launches would take
+// longer than their work. Tables in the memory of the card say where they lie. The norm of all gradients stays on the
+// card too, so no step waits for the host: clip = min(1, max_norm / (norm + 1e-6)), as `clip_grad_norm_` has it. Where
+// the norm or the loss is not a finite number, nothing changes and *skipped becomes 1.
 //
 // gradient_squares_f32 and gradient_norm_f32 sum in a fixed order, so the norm has the same bits each time.
 #include "device.cuh"
@@ -61,8 +61,8 @@ extern "C" __global__ void adamw_step_f32(float *parameter, const float *gradien
 EXPORT(adamw_step_f32)
 
 // Tensor blockIdx.y of the tables, in place; `ratios` are of its learning rate to that of the step (LoRA+). `norm` and
-// `loss` are one number each; `loss` may be null, and `norm` where max_norm is 0. correction1 is 1 − β₁ᵗ, root_correction
-// √(1 − β₂ᵗ). Grid: y = tensors, any number of blocks in x.
+// `loss` are one number each; `loss` may be null, and `norm` where max_norm is 0. correction1 is 1 − β₁ᵗ,
+// root_correction √(1 − β₂ᵗ). Grid: y = tensors, any number of blocks in x.
 extern "C" __global__ void adamw_f32(const uint64_t *parameters, const uint64_t *gradients, const uint64_t *firsts,
                                      const uint64_t *seconds, const uint64_t *lengths, const float *ratios,
                                      float learning_rate, float weight_decay, float beta1, float beta2, float new1,
@@ -74,14 +74,15 @@ extern "C" __global__ void adamw_f32(const uint64_t *parameters, const uint64_t 
     }
     const uint32_t tensor = blockIdx.y;
     const float rate = learning_rate * ratios[tensor];
+    const float keep = 1.0f - rate * weight_decay, step_size = rate / correction1;
     const float clip = max_norm > 0.0f ? fminf(1.0f, max_norm / (*norm + 1e-6f)) : 1.0f;
     adamw::update(adamw::at<float>(parameters, tensor), adamw::at<const float>(gradients, tensor),
                   adamw::at<float>(firsts, tensor), adamw::at<float>(seconds, tensor), lengths[tensor],
-                  {1.0f - rate * weight_decay, beta1, beta2, new1, new2, rate / correction1, root_correction, eps, clip});
+                  {keep, beta1, beta2, new1, new2, step_size, root_correction, eps, clip});
 }
 EXPORT(adamw_f32)
 
-// partials[tensor][block] = Σ g² of the block's share. Grid: x = blocks a tensor, the same for the same sizes; y = tensors.
+// partials[tensor][block] = Σ g² of the block's share. Grid: y = tensors, x = blocks for each, the same at every step.
 extern "C" __global__ void gradient_squares_f32(const uint64_t *gradients, const uint64_t *lengths, float *partials) {
     const float *g = adamw::at<const float>(gradients, blockIdx.y);
     float sum = 0.0f;

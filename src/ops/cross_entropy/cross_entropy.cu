@@ -1,11 +1,11 @@
 // Cross-entropy of a chunk of logits [rows, vocab], capped to c · tanh(logit / c) where c is not 0:
 //
 //   losses[row] = ln Σ exp(l − max) − (l[target] − max)
-//   logits      = factor · (softmax(l) − onehot(target)), times the cap's slope 1 − (l/c)²; in place, if `gradient` is not 0
+//   logits      = factor · (softmax(l) − onehot(target)), times the cap's slope 1 − (l/c)²: in place, if `gradient` ≠ 0
 //
-// One block a row (grid: x = rows). Maximum and sum come from one sweep: each thread keeps the largest value that it has
-// seen and the sum relative to it (Milakov & Gimelshein 2018), and the block joins them in a fixed order. A second sweep
-// writes the gradient; a chunk that the L2 cache holds is read from memory once. The bound is memory bandwidth.
+// One block a row (grid: x = rows). Maximum and sum come from one sweep: each thread keeps the largest value that it
+// has seen and the sum relative to it (Milakov & Gimelshein 2018), and the block joins them in a fixed order. A second
+// sweep writes the gradient; a chunk that the L2 cache holds is read from memory once. The bound is memory bandwidth.
 #include "device.cuh"
 #include "packs.cuh"
 

@@ -4,7 +4,8 @@
 //   scale_rows_T       x[i] *= weights[i]
 //   row_products_T_U   products[i] = a[i] · b[i], f32
 //
-// Grid: x = rows, y = 1 or more blocks, each for a share of the columns (row_products: 1). The bound is memory bandwidth.
+// Grid: x = rows, y = 1 or more blocks, each for a share of the columns (row_products: 1). The bound is memory
+// bandwidth.
 #include "device.cuh"
 #include "packs.cuh"
 

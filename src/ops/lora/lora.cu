@@ -1,6 +1,7 @@
-// Low-rank deltas (Hu et al. 2021): the dropout of their input, and both of their products for a few rows, as in decoding.
+// Low-rank deltas (Hu et al. 2021): the dropout of their input, and both of their products for a few rows, as in
+// decoding.
 //
-//   dropout_T     y = x · mask / (1 − p); the mask is a hash of a seed and the element's index, the one of dropout.rs bit for bit
+//   dropout_T     y = x · mask / (1 − p); the mask is a hash of a seed and an element's index, bit by bit dropout.rs's
 //   lora_down_T   low[entry] = drop(x[row]) Aᵀ          A [rank, inputs], f32
 //   lora_up_T     y[row] += Σ scaling · low[entry] Bᵀ   B [outputs, rank], f32
 //
@@ -88,7 +89,8 @@ __device__ __forceinline__ float product(const float *b, const float *low, uint3
 template <class T>
 __device__ __forceinline__ void up(T *y, const float *low, const Entry *entries, const uint32_t *firsts,
                                    uint32_t outputs, uint32_t stride) {
-    const uint32_t output = blockIdx.x * blockDim.x + threadIdx.x, first = firsts[blockIdx.y], end = firsts[blockIdx.y + 1];
+    const uint32_t output = blockIdx.x * blockDim.x + threadIdx.x;
+    const uint32_t first = firsts[blockIdx.y], end = firsts[blockIdx.y + 1];
     if (output >= outputs || first == end) return;
     T *to = y + entries[first].row * outputs + output;
     float sum = to_float(*to);
@@ -101,9 +103,9 @@ __device__ __forceinline__ void up(T *y, const float *low, const Entry *entries,
 
 } // namespace lora
 
-// Grids: dropout any number of blocks. lora_down x = the largest rank, y = entries. lora_up x = blocks over the outputs,
-// y = rows: the entries of row y of the launch are firsts[y] to firsts[y + 1] − 1. `stride` is the length of a row of low.
-// No dropout: scale = 1.
+// Grids: dropout any number of blocks. lora_down x = the largest rank, y = entries. lora_up x = blocks that cover the
+// outputs, y = rows: the entries of row y of the launch are firsts[y] to firsts[y + 1] − 1. `stride` is the length of a
+// row of low. No dropout: scale = 1.
 #define TAILORA_LORA(T)                                                                                               \
     extern "C" __global__ void dropout_##T(const T *x, T *y, uint64_t n, uint64_t seed, uint32_t threshold,           \
                                            float scale) {                                                             \

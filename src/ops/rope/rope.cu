@@ -3,8 +3,8 @@
 //
 //   (x₁, x₂) → (x₁·cos − x₂·sin, x₂·cos + x₁·sin)
 //
-// A pair is feature i and i + half (rope_halves_T), or 2i and 2i + 1 (rope_neighbours_T). Backward is the rotation by the
-// negative angle: sign = −1. Grid: x = tokens, y = 1 or more. The bound is memory bandwidth.
+// A pair is feature i and i + half (rope_halves_T), or 2i and 2i + 1 (rope_neighbours_T). Backward is the rotation by
+// the negative angle: sign = −1. Grid: x = tokens, y = 1 or more. The bound is memory bandwidth.
 #include "device.cuh"
 #include "packs.cuh"
 
@@ -104,8 +104,8 @@ __device__ __forceinline__ void neighbours(T *x, const float *cos, const float *
 } // namespace rope
 
 #define TAILORA_ROPE(T)                                                                                               \
-    extern "C" __global__ void rope_halves_##T(T *x, const float *cos, const float *sin, uint32_t heads, uint32_t dim,\
-                                               uint32_t half, float sign) {                                           \
+    extern "C" __global__ void rope_halves_##T(T *x, const float *cos, const float *sin, uint32_t heads,              \
+                                               uint32_t dim, uint32_t half, float sign) {                             \
         rope::halves(x, cos, sin, {heads, dim, half, sign});                                                          \
     }                                                                                                                 \
     EXPORT(rope_halves_##T)                                                                                           \

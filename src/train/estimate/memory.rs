@@ -19,8 +19,8 @@ pub(crate) struct MemoryEstimate {
     adapter: u64,
     plain: Pass,
     checkpointed: Pass,
-    /// Whether all of it lies in the machine's own memory, not a GPU's.
-    on_host: bool,
+    /// Bytes that are free where the model is, if that can be told.
+    free: Option<u64>,
 }
 
 /// What follows from an estimate and the options.
@@ -67,7 +67,7 @@ impl MemoryEstimate {
             adapter: 4 * copies * adapter.num_parameters() as u64,
             plain: pass(false),
             checkpointed: pass(true),
-            on_host: decoder.device().is_host(),
+            free: decoder.device().free_memory(),
         })
     }
 
@@ -89,10 +89,7 @@ impl MemoryEstimate {
             // The weights are in memory already.
             GradientCheckpointing::Auto(_) => match limit {
                 Some(limit) => self.peak(false) > limit,
-                None => {
-                    let free = if self.on_host { memory::available() } else { None };
-                    free.is_some_and(|free| self.peak(false) - self.weights > free)
-                }
+                None => self.free.is_some_and(|free| self.peak(false) - self.weights > free),
             },
         };
         let fits = limit.is_none_or(|limit| self.peak(checkpointing) <= limit);

@@ -58,7 +58,7 @@ pub fn estimate(
     };
     let mut parts = memory.json(decision.checkpointing);
     parts["max_memory"] = json!(decision.limit);
-    parts["available_bytes"] = json!(memory::available());
+    parts["available_bytes"] = json!(model.decoder().device().free_memory());
     parts["fits"] = json!(decision.fits);
     Ok(json!({
         "rows": examples.as_ref().map(|examples| examples.rows.len()),

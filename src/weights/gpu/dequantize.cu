@@ -46,7 +46,8 @@ __device__ __forceinline__ void gather_rows(const S *table, const uint32_t *ids,
     out += uint64_t(blockIdx.x) * width;
     for (uint32_t i = first_octet(); i < (width + 7) / 8; i += octet_step()) {
         float values[8];
-        octets::read<octets::Use::Once>(from, i, width, values);
+        if (width % 8 == 0) octets::read<true, octets::Use::Once>(from, i, width, values);
+        else octets::read<false, octets::Use::Once>(from, i, width, values);
         octets::write(out, i, width, values);
     }
 }

@@ -11,30 +11,40 @@ namespace matvec_dense {
 constexpr uint32_t WARPS = 4;
 constexpr int OUTPUTS = 4;
 
-template <int M, class W, class T>
-__device__ __forceinline__ void product(const W *w, const T *x, T *y, uint32_t rows, uint32_t outputs, uint32_t width) {
+// What a thread adds up. `WHOLE`: the width is a multiple of 8; asked once, so that no branch parts the loads.
+template <bool WHOLE, int M, class W, class T>
+__device__ __forceinline__ void add(float (&values)[M * OUTPUTS], const W *w, const T *x, uint32_t rows, uint32_t outputs,
+                                    uint32_t width) {
     uint32_t first = blockIdx.x * OUTPUTS;
-    float values[M * OUTPUTS] = {};
     for (uint32_t octet = threadIdx.x; octet < (width + 7) / 8; octet += blockDim.x) {
         float weights[OUTPUTS][8];
 #pragma unroll
-        for (int o = 0; o < OUTPUTS; o++)
-            octets::read<octets::Use::Once>(w + uint64_t(min(first + o, outputs - 1)) * width, octet, width, weights[o]);
+        for (int o = 0; o < OUTPUTS; o++) {
+            const W *row = w + uint64_t(min(first + o, outputs - 1)) * width;
+            octets::read<WHOLE, octets::Use::Once>(row, octet, width, weights[o]);
+        }
 #pragma unroll
         for (int m = 0; m < M; m++) {
             // Rows that are not there repeat the last one; their sums are not written.
+            const T *row = x + uint64_t(min(uint32_t(m), rows - 1)) * width;
             float operand[8];
-            octets::read<octets::Use::Often>(x + uint64_t(min(uint32_t(m), rows - 1)) * width, octet, width, operand);
+            octets::read<WHOLE, octets::Use::Often>(row, octet, width, operand);
 #pragma unroll
-            for (int o = 0; o < OUTPUTS; o++) {
-#pragma unroll
-                for (int k = 0; k < 8; k++)
-                    values[m * OUTPUTS + o] = fmaf(weights[o][k], operand[k], values[m * OUTPUTS + o]);
+            for (int i = 0; i < OUTPUTS * 8; i++) {
+                float &sum = values[m * OUTPUTS + i / 8];
+                sum = fmaf(weights[i / 8][i % 8], operand[i % 8], sum);
             }
         }
     }
+}
+
+template <int M, class W, class T>
+__device__ __forceinline__ void product(const W *w, const T *x, T *y, uint32_t rows, uint32_t outputs, uint32_t width) {
+    float values[M * OUTPUTS] = {};
+    if (width % 8 == 0) add<true, M>(values, w, x, rows, outputs, width);
+    else add<false, M>(values, w, x, rows, outputs, width);
     float sum = sums::of_block<WARPS>(values);
-    uint32_t row = threadIdx.x / OUTPUTS, output = first + threadIdx.x % OUTPUTS;
+    uint32_t row = threadIdx.x / OUTPUTS, output = blockIdx.x * OUTPUTS + threadIdx.x % OUTPUTS;
     if (row < M && row < rows && output < outputs) y[uint64_t(row) * outputs + output] = from_float<T>(sum);
 }
 } // namespace matvec_dense

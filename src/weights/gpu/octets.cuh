@@ -39,10 +39,10 @@ __device__ __forceinline__ void read8(const bf16 *from, float (&values)[8]) {
     for (int i = 0; i < 4; i++) values[2 * i] = low_bf16(words[i]), values[2 * i + 1] = high_bf16(words[i]);
 }
 
-// Octet `i` of a row of `columns`; zeros behind its end.
-template <Use USE, class T>
+// Octet `i` of a row of `columns`; zeros behind its end. `WHOLE`: the width is a multiple of 8.
+template <bool WHOLE, Use USE, class T>
 __device__ __forceinline__ void read(const T *row, uint32_t i, uint32_t columns, float (&values)[8]) {
-    if (columns % 8 == 0) return read8<USE>(row + i * 8, values);
+    if constexpr (WHOLE) return read8<USE>(row + i * 8, values);
 #pragma unroll
     for (uint32_t k = 0; k < 8; k++) values[k] = i * 8 + k < columns ? to_float(row[i * 8 + k]) : 0.0f;
 }

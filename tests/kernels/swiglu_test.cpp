@@ -1,0 +1,65 @@
+// swiglu.cu: both activations, over the range where they bend and where they overflow, into new memory and in place.
+
+#include "check.h"
+
+#include "../../src/ops/swiglu/swiglu.cu"
+
+using check::doubles;
+using check::Grid;
+
+struct Value {
+    double value, slope;
+};
+
+Value silu(double x) {
+    const double sigmoid = 1.0 / (1.0 + std::exp(-x));
+    return {x * sigmoid, sigmoid * (1.0 + x * (1.0 - sigmoid))};
+}
+
+Value gelu(double x) {
+    const double root = std::sqrt(2.0 / M_PI), cubic = 0.044715;
+    const double tanh = std::tanh(root * (x + cubic * x * x * x));
+    const double slope = 0.5 * (1.0 + tanh) + 0.5 * x * (1.0 - tanh * tanh) * root * (1.0 + 3.0 * cubic * x * x);
+    return {0.5 * x * (1.0 + tanh), slope};
+}
+
+template <class T>
+void of_type(const char *activation, Value (*exact)(double), size_t n, size_t shift) {
+    const std::string forward = check::name<T>((std::string("swiglu_") + activation).c_str());
+    const std::string backward = check::name<T>((std::string("swiglu_backward_") + activation).c_str());
+    const std::string what = " of " + std::to_string(n) + " from " + std::to_string(shift);
+    auto gate = check::random<T>(n + shift, 1, 4.0f), up = check::random<T>(n + shift, 2);
+    auto dy = check::random<T>(n + shift, 3);
+    if (n > 4) gate[shift + 1] = from_float<T>(-200.0f), gate[shift + 2] = from_float<T>(200.0f), gate[shift + 3] = from_float<T>(0.0f);
+    const auto gates = doubles(gate), ups = doubles(up), dys = doubles(dy);
+    std::vector<double> gated, dgate, dup;
+    for (size_t i = 0; i < n + shift; i++) {
+        const Value at = i < shift ? Value{NAN, NAN} : exact(gates[i]);
+        gated.push_back(at.value * ups[i]);
+        dgate.push_back(dys[i] * ups[i] * at.slope);
+        dup.push_back(dys[i] * at.value);
+    }
+    const auto from = [&](std::vector<T> values) { return std::vector<T>(values.begin() + shift, values.end()); };
+    const auto wants = [&](std::vector<double> values) { return std::vector<double>(values.begin() + shift, values.end()); };
+    auto y = check::unwritten<T>(n + shift);
+    const T *g = gate.data() + shift, *u = up.data() + shift, *d = dy.data() + shift;
+    check::launch(forward, Grid{2, 1, 1}, 64, 0, g, u, y.data() + shift, uint64_t(n));
+    check::near(forward + what, from(y), wants(gated), check::tolerance<T>());
+    // gated takes the place of dy, dgate that of gate, dup that of up.
+    check::launch(backward, Grid{3, 1, 1}, 32, 0, g, u, d, dy.data() + shift, gate.data() + shift, up.data() + shift, uint64_t(n));
+    check::near(backward + " gated" + what, from(dy), wants(gated), check::tolerance<T>());
+    check::near(backward + " dgate" + what, from(gate), wants(dgate), check::tolerance<T>());
+    check::near(backward + " dup" + what, from(up), wants(dup), check::tolerance<T>());
+}
+
+int main() {
+    for (size_t n : {1, 7, 8, 513, 2000}) {
+        for (size_t shift : {0, 1}) {
+            of_type<float>("silu", silu, n, shift);
+            of_type<bf16>("silu", silu, n, shift);
+            of_type<float>("gelu", gelu, n, shift);
+            of_type<bf16>("gelu", gelu, n, shift);
+        }
+    }
+    return check::report("swiglu");
+}
