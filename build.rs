@@ -59,9 +59,6 @@ fn for_the_card() {
 /// `libkernels.a`: every kernel, compiled for the host beside the emulator that runs it.
 fn for_the_host() {
     let cpp = folder("src/gpu/emulator/emulator.cpp");
-    for file in ["emulator.cpp", "emulator.h"] {
-        println!("cargo:rerun-if-changed={}", folder("src/gpu/emulator").join(file).display());
-    }
     let object = out().join("kernels.o");
     let mut command = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "g++".into()));
     command.args(["-c", "-std=c++17", "-O2", "-fPIC", "-DTAILORA_EMULATOR", "-I"]);
@@ -79,30 +76,31 @@ fn for_the_host() {
 
 /// A file that includes all kernels: one module on the card.
 fn all_kernels(extension: &str) -> PathBuf {
-    let mut kernels = Vec::new();
-    for folder in ["src/ops", "src/tensor", "src/weights"].map(folder) {
-        find(&folder, &mut kernels);
+    let mut sources = Vec::new();
+    for folder in ["src/gpu", "src/ops", "src/tensor", "src/weights"].map(folder) {
+        find(&folder, &mut sources);
     }
-    kernels.sort();
-    println!("cargo:rerun-if-changed={}", folder("src/gpu").join("device.cuh").display());
+    sources.sort();
     let mut text = String::new();
-    for kernel in kernels {
-        println!("cargo:rerun-if-changed={}", kernel.display());
-        text.push_str(&format!("#include \"{}\"\n", kernel.display()));
+    for source in sources {
+        // Files alone, not their folders, in which every change of Rust would compile all kernels again.
+        println!("cargo:rerun-if-changed={}", source.display());
+        if source.extension().is_some_and(|extension| extension == "cu") {
+            text.push_str(&format!("#include \"{}\"\n", source.display()));
+        }
     }
     let all = out().join(format!("kernels.{extension}"));
     std::fs::write(&all, text).unwrap();
     all
 }
 
-/// The `.cu` files of a folder and those below it.
+/// The sources of kernels in a folder and those below it.
 fn find(folder: &Path, found: &mut Vec<PathBuf>) {
-    println!("cargo:rerun-if-changed={}", folder.display());
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             find(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "cu") {
+        } else if path.extension().is_some_and(|extension| ["cu", "cuh", "h", "cpp"].iter().any(|kind| *kind == extension)) {
             found.push(path);
         }
     }

@@ -16,7 +16,7 @@ import torch
 import transformers
 from peft import LoraConfig, get_peft_model
 
-ROWS, TOKENS = 4, 512
+ROWS = 4
 WARM_UP_STEPS, STEPS = 3, 10
 COMPLETION = 128
 MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -48,7 +48,7 @@ def load(path, device):
     return model
 
 
-def train(base, device, name, autocast):
+def train(base, device, tokens, name, autocast):
     """Times the steps with one form of adapter; the base as it was."""
     config = LoraConfig(r=8, lora_alpha=16, target_modules=MODULES, task_type="CAUSAL_LM")
     model = get_peft_model(base, config, autocast_adapter_dtype=autocast)
@@ -56,7 +56,7 @@ def train(base, device, name, autocast):
     model.train()
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=2e-4, weight_decay=0.0, fused=True)
-    size = (WARM_UP_STEPS + STEPS, ROWS, TOKENS)
+    size = (WARM_UP_STEPS + STEPS, ROWS, tokens)
     rows = torch.randint(model.config.vocab_size, size, device=device)
 
     def step(ids):
@@ -77,21 +77,21 @@ def train(base, device, name, autocast):
             loss = step(ids)
         wait(device)
         seconds = time.perf_counter() - began
-        figures = {"tokens_per_second": STEPS * ROWS * TOKENS / seconds, "step_ms": 1e3 * seconds / STEPS}
+        figures = {"tokens_per_second": STEPS * ROWS * tokens / seconds, "step_ms": 1e3 * seconds / STEPS}
         show(name=name, **figures, peak_gib=used_gib(device), loss=loss.item(), adapter=str(trained[0].dtype))
     finally:
         optimizer.zero_grad(set_to_none=True)
         model.unload()
 
 
-def train_all(base, device):
+def train_all(base, device, tokens):
     for name, autocast in (("train peft, adapter f32, autocast", True), ("train peft, adapter bf16", False)):
         try:
-            train(base, device, name, autocast)
+            train(base, device, tokens, name, autocast)
         except torch.OutOfMemoryError:
             base.gradient_checkpointing_enable()
             base.enable_input_require_grads()
-            train(base, device, f"{name}, checkpointing", autocast)
+            train(base, device, tokens, f"{name}, checkpointing", autocast)
         if device == "cuda":
             torch.cuda.empty_cache()
 
@@ -115,13 +115,13 @@ def decode(model, device):
     show(name="decode 1 transformers", tokens_per_second=speed, peak_gib=used_gib(device))
 
 
-def prefill(model, device):
+def prefill(model, device, tokens):
     """A prompt's pass alone, up to the last token's logits."""
     model.eval()
-    ids = torch.randint(model.config.vocab_size, (1, TOKENS), device=device)
+    ids = torch.randint(model.config.vocab_size, (1, tokens), device=device)
     with torch.inference_mode():
         seconds = timed(lambda: model(ids, logits_to_keep=1, use_cache=True), device)
-    show(name=f"prefill {TOKENS} transformers", tokens_per_second=TOKENS / seconds, peak_gib=used_gib(device))
+    show(name=f"prefill {tokens} transformers", tokens_per_second=tokens / seconds, peak_gib=used_gib(device))
 
 
 def timed(work, device, times=10):
@@ -136,9 +136,9 @@ def timed(work, device, times=10):
     return (time.perf_counter() - began) / times
 
 
-def gemm(config, device):
+def gemm(config, device, rows):
     """The products of a training step, forward and to the inputs' gradients, alone: each shape, and all together."""
-    hidden, ffn, rows = config.hidden_size, config.intermediate_size, ROWS * TOKENS
+    hidden, ffn = config.hidden_size, config.intermediate_size
     kv = hidden * config.num_key_value_heads // config.num_attention_heads
     layers = config.num_hidden_layers
     shapes = {
@@ -173,6 +173,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--only", choices=["train", "decode", "card"])
+    parser.add_argument("--tokens", type=int, default=512, help="of a row, and of a prompt")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     transformers.utils.logging.disable_progress_bar()
@@ -180,7 +181,7 @@ def main():
     torch.manual_seed(4)
     wanted = [args.only] if args.only else ["card", "train", "decode"]
     if "card" in wanted:
-        gemm(transformers.AutoConfig.from_pretrained(args.model), args.device)
+        gemm(transformers.AutoConfig.from_pretrained(args.model), args.device, ROWS * args.tokens)
         copy(args.device)
         if args.device == "cuda":
             torch.cuda.empty_cache()
@@ -188,9 +189,9 @@ def main():
         return
     model = load(args.model, args.device)
     if "train" in wanted:
-        train_all(model, args.device)
+        train_all(model, args.device, args.tokens)
     if "decode" in wanted:
-        prefill(model, args.device)
+        prefill(model, args.device, args.tokens)
         decode(model, args.device)
 
 

@@ -11,6 +11,7 @@
 mod array;
 mod gemm;
 mod launch;
+mod packs;
 
 #[cfg(feature = "cuda")]
 mod driver;
@@ -20,6 +21,7 @@ mod emulator;
 pub(crate) use array::{Array, Element};
 pub(crate) use gemm::Gemm;
 pub(crate) use launch::{Arg, Grid, blocks, name};
+pub(crate) use packs::{common_type, f32_only, over_columns, over_elements, threads_of_row};
 
 use crate::error::{Code, Error, Result};
 use gemm::Product;

@@ -41,7 +41,8 @@ void one(size_t n) {
     const double rate = 1e-2, decay = 0.1, clip = 0.7;
     for (int step = 1; step <= 3; step++) {
         const double correction1 = 1.0 - std::pow(BETA1, step), correction2 = 1.0 - std::pow(BETA2, step);
-        check::launch("adamw_step_f32", Grid{2, 1, 1}, 32, 0, tensor.p.data(), (const float *)tensor.g.data(), tensor.m.data(),
+        check::launch("adamw_step_f32", Grid{2, 1, 1}, 32, 0, tensor.p.data(), (const float *)tensor.g.data(),
+                      tensor.m.data(),
                       tensor.v.data(), uint64_t(n), float(1.0 - rate * decay), float(BETA1), float(BETA2),
                       float(1.0 - BETA1), float(1.0 - BETA2), float(rate / correction1), float(std::sqrt(correction2)),
                       float(EPS), float(clip));
@@ -75,7 +76,8 @@ struct Table {
         auto norm = check::unwritten<float>(1);
         check::launch("gradient_squares_f32", Grid{parts, count(), 1}, 64, 0, (const uint64_t *)g.data(),
                       (const uint64_t *)lengths.data(), partials.data());
-        check::launch("gradient_norm_f32", Grid{1, 1, 1}, 64, 0, (const float *)partials.data(), uint64_t(partials.size()),
+        check::launch("gradient_norm_f32", Grid{1, 1, 1}, 64, 0, (const float *)partials.data(),
+                      uint64_t(partials.size()),
                       norm.data());
         return norm[0];
     }
@@ -87,7 +89,8 @@ struct Table {
         const auto table = [](const std::vector<uint64_t> &values) { return values.data(); };
         check::launch("adamw_f32", Grid{2, count(), 1}, 64, 0, table(p), table(g), table(m), table(v), table(lengths),
                       (const float *)ratios.data(), float(rate), float(decay), float(BETA1), float(BETA2),
-                      float(1.0 - BETA1), float(1.0 - BETA2), float(correction1), float(std::sqrt(correction2)), float(EPS),
+                      float(1.0 - BETA1), float(1.0 - BETA2), float(correction1), float(std::sqrt(correction2)),
+                      float(EPS),
                       float(max_norm), norm, loss, &skipped);
         return skipped != 0;
     }
@@ -103,7 +106,8 @@ void all(double max_norm) {
         const float norm = table.norm(), loss = 2.0f;
         check::near("norm", std::vector<float>{norm}, {std::sqrt(squares)}, 1e-6);
         const double clip = max_norm > 0.0 ? std::min(1.0, max_norm / (std::sqrt(squares) + 1e-6)) : 1.0;
-        const bool skipped = table.step(step, rate, decay, max_norm, max_norm > 0.0 ? &norm : nullptr, step == 1 ? nullptr : &loss);
+        const bool skipped = table.step(step, rate, decay, max_norm, max_norm > 0.0 ? &norm : nullptr,
+                                        step == 1 ? nullptr : &loss);
         check::that(!skipped, "a step is done");
         for (unsigned i = 0; i < table.count(); i++)
             table.tensors[i].exact(step, rate * double(table.ratios[i]), decay, clip);

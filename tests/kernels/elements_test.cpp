@@ -55,7 +55,8 @@ void of_one(size_t n, size_t shift) {
 
     auto partials = check::unwritten<float>(3);
     std::vector<float> total = {0.5f};
-    check::launch(check::name<T>("sum_of_squares"), Grid{3, 1, 1}, 64, 0, x.data() + shift, partials.data(), uint64_t(n));
+    check::launch(check::name<T>("sum_of_squares"), Grid{3, 1, 1}, 64, 0, x.data() + shift, partials.data(),
+                  uint64_t(n));
     check::launch("add_sum_f32", Grid{1, 1, 1}, 64, 0, total.data(), (const float *)partials.data(), uint64_t(3));
     check::near("sum of squares" + what, total, {0.5 + squares}, 2e-6);
 
@@ -93,7 +94,8 @@ void of_rows(uint32_t rows, uint32_t cols) {
 }
 
 template <class T>
-void of_columns(uint32_t rows, uint64_t from_stride, uint64_t first, uint64_t to_stride, uint64_t place, uint32_t width) {
+void of_columns(uint32_t rows, uint64_t from_stride, uint64_t first, uint64_t to_stride, uint64_t place,
+                uint32_t width) {
     const auto from = check::random<T>(rows * from_stride, 1), before = check::random<T>(rows * to_stride, 2);
     std::vector<T> to = before, want = before;
     for (uint32_t r = 0; r < rows; r++)

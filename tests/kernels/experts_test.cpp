@@ -27,7 +27,8 @@ void of_two(uint32_t rows, uint32_t cols) {
                   (const uint32_t *)places.data(), weights.data(), cols);
     check::near(check::name<T, U>("add_weighted") + what, to, want, check::tolerance<T>());
     auto got = check::unwritten<float>(rows);
-    check::launch(check::name<T, U>("row_products"), Grid{rows, 1, 1}, 96, 0, same_type.data(), other.data(), got.data(), cols);
+    check::launch(check::name<T, U>("row_products"), Grid{rows, 1, 1}, 96, 0, same_type.data(), other.data(),
+                  got.data(), cols);
     check::near(check::name<T, U>("row_products") + what, got, products, 2e-6);
 }
 

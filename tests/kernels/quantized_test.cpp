@@ -119,7 +119,7 @@ template <class T>
 static Bytes quantized(const std::vector<T> &x, size_t rows, size_t width) {
     size_t blocks = rows * padded(width) / 32;
     Bytes out(blocks * 40, 0xa5);
-    check::launch(check::name<T>("quantize_q8"), {unsigned(blocks * 32 + 255) / 256, 1, 1}, 256, 0, x.data(), out.data(), uint32_t(rows),
+    check::launch(check::name<T>("quantize_q8"), {unsigned(width + 255) / 256, unsigned(rows), 1}, 256, 0, x.data(), out.data(), uint32_t(rows),
                   uint32_t(width));
     return out;
 }
@@ -156,10 +156,9 @@ static void multiplies(const Matrix &m, size_t rows, unsigned threads) {
     Bytes q = quantized(x, rows, m.width);
     auto taken = restored(q, rows, m.width);
     for (size_t i = 0; i < taken.size(); i++) check::that(std::fabs(taken[i] - to_float(x[i])) < 0.02, "quantized activation");
-    unsigned kernel = kernel_rows(rows), outputs = kernel <= 2 ? 2 : 4;
     auto y = check::unwritten<T>(rows * m.rows);
-    std::string name = "matvec" + std::to_string(kernel) + "_" + m.type.name;
-    check::launch(check::name<T>(name.c_str()), {unsigned(m.rows + outputs - 1) / outputs, 1, 1}, threads, 0, m.planes.data(), m.blocks,
+    std::string name = "matvec" + std::to_string(kernel_rows(rows)) + "_" + m.type.name;
+    check::launch(check::name<T>(name.c_str()), {unsigned(m.rows + 3) / 4, 1, 1}, threads, 0, m.planes.data(), m.blocks,
                   q.data(), y.data(), uint32_t(rows), uint32_t(m.rows), uint32_t(m.width));
     check::near(name, y, product(taken, m.values, rows, m.rows, m.width), check::tolerance<T>());
 }
@@ -191,7 +190,7 @@ static void keeps_what_is_not_a_number(const Type &type) {
         x[m.width / 2 + 1] = bad;
         Bytes q = quantized(x, 1, m.width);
         auto y = check::unwritten<float>(3);
-        check::launch("matvec1_" + type.name + "_f32", {2, 1, 1}, 32, 0, m.planes.data(), m.blocks, q.data(), y.data(), 1u, 3u,
+        check::launch("matvec1_" + type.name + "_f32", {1, 1, 1}, 32, 0, m.planes.data(), m.blocks, q.data(), y.data(), 1u, 3u,
                       uint32_t(m.width));
         for (float value : y) check::that(bad == 1e-42f ? value == 0.0f : !std::isfinite(value), type.name + " of a number that is none");
     }

@@ -79,7 +79,8 @@ void backward(Shape shape) {
         auto both = dy;
         check::launch(kernel, shape.grid(), shape.threads(), 0, x.data(), w.data(), (const D *)both.data(),
                       (X *)(void *)both.data(), shape.n, EPS, shape.pieces);
-        check::that(std::memcmp(both.data(), dx.data(), dx.size() * sizeof(X)) == 0, kernel + " in place" + shape.name());
+        check::that(std::memcmp(both.data(), dx.data(), dx.size() * sizeof(X)) == 0,
+                    kernel + " in place" + shape.name());
     }
 
     auto into = check::random<float>(shape.len(), 5);
@@ -92,7 +93,8 @@ void backward(Shape shape) {
 
 template <class X, class Y>
 void of_types() {
-    for (Shape shape : {Shape{1, 1}, {7, 6}, {5, 7}, {9, 64}, {6, 128}, {3, 129}, {2, 256}, {2, 257}, {3, 896}, {1, 3584}}) {
+    for (Shape shape : {Shape{1, 1}, {7, 6}, {5, 7}, {9, 64}, {6, 128}, {3, 129}, {2, 256}, {2, 257}, {3, 896},
+                        {1, 3584}}) {
         forward<X, Y>(shape);
         backward<X, Y>(shape);
     }

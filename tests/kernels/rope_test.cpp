@@ -30,7 +30,8 @@ void rotate(bool halves, uint32_t tokens, uint32_t heads, uint32_t dim, uint32_t
         }
     }
     const std::string kernel = check::name<T>(halves ? "rope_halves" : "rope_neighbours");
-    const std::string what = kernel + " of " + std::to_string(heads) + " x " + std::to_string(dim) + ", " + std::to_string(half);
+    const std::string what = kernel + " of " + std::to_string(heads) + " x " + std::to_string(dim) + ", " +
+        std::to_string(half);
     check::launch(kernel, Grid{tokens, 2, 1}, 32, 0, x.data(), cos.data(), sin.data(), heads, dim, half, sign);
     check::near(what, x, want, check::tolerance<T>());
     check::launch(kernel, Grid{tokens, 1, 1}, 64, 0, x.data(), cos.data(), sin.data(), heads, dim, half, -sign);

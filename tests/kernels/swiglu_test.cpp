@@ -30,7 +30,8 @@ void of_type(const char *activation, Value (*exact)(double), size_t n, size_t sh
     const std::string what = " of " + std::to_string(n) + " from " + std::to_string(shift);
     auto gate = check::random<T>(n + shift, 1, 4.0f), up = check::random<T>(n + shift, 2);
     auto dy = check::random<T>(n + shift, 3);
-    if (n > 4) gate[shift + 1] = from_float<T>(-200.0f), gate[shift + 2] = from_float<T>(200.0f), gate[shift + 3] = from_float<T>(0.0f);
+    const float special[] = {-200.0f, 200.0f, 0.0f};
+    for (size_t i = 0; i < 3 && n > 4; i++) gate[shift + i] = from_float<T>(special[i]);
     const auto gates = doubles(gate), ups = doubles(up), dys = doubles(dy);
     std::vector<double> gated, dgate, dup;
     for (size_t i = 0; i < n + shift; i++) {
@@ -39,17 +40,17 @@ void of_type(const char *activation, Value (*exact)(double), size_t n, size_t sh
         dgate.push_back(dys[i] * ups[i] * at.slope);
         dup.push_back(dys[i] * at.value);
     }
-    const auto from = [&](std::vector<T> values) { return std::vector<T>(values.begin() + shift, values.end()); };
-    const auto wants = [&](std::vector<double> values) { return std::vector<double>(values.begin() + shift, values.end()); };
+    const auto from = [&](auto values) { return decltype(values)(values.begin() + shift, values.end()); };
     auto y = check::unwritten<T>(n + shift);
     const T *g = gate.data() + shift, *u = up.data() + shift, *d = dy.data() + shift;
     check::launch(forward, Grid{2, 1, 1}, 64, 0, g, u, y.data() + shift, uint64_t(n));
-    check::near(forward + what, from(y), wants(gated), check::tolerance<T>());
+    check::near(forward + what, from(y), from(gated), check::tolerance<T>());
     // gated takes the place of dy, dgate that of gate, dup that of up.
-    check::launch(backward, Grid{3, 1, 1}, 32, 0, g, u, d, dy.data() + shift, gate.data() + shift, up.data() + shift, uint64_t(n));
-    check::near(backward + " gated" + what, from(dy), wants(gated), check::tolerance<T>());
-    check::near(backward + " dgate" + what, from(gate), wants(dgate), check::tolerance<T>());
-    check::near(backward + " dup" + what, from(up), wants(dup), check::tolerance<T>());
+    check::launch(backward, Grid{3, 1, 1}, 32, 0, g, u, d, dy.data() + shift, gate.data() + shift, up.data() + shift,
+                  uint64_t(n));
+    check::near(backward + " gated" + what, from(dy), from(gated), check::tolerance<T>());
+    check::near(backward + " dgate" + what, from(gate), from(dgate), check::tolerance<T>());
+    check::near(backward + " dup" + what, from(up), from(dup), check::tolerance<T>());
 }
 
 int main() {

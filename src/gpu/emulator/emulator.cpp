@@ -2,57 +2,18 @@
 
 #include "emulator.h"
 
-#include <cstdio>
-#include <cstdlib>
-#include <memory>
+#include "fiber.h"
+#include "matrices.h"
+
 #include <link.h>
 #include <pthread.h>
-#include <sys/mman.h>
 #include <vector>
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#endif
 
 __thread dim3 threadIdx, blockIdx, blockDim, gridDim;
 
-// Saves what a call keeps on the stack, leaves its address at `from`, and goes on from the stack `to`: glibc's
-// swapcontext would ask the kernel for its signal mask each time.
-extern "C" void tailora_emulator_switch(void **from, void *to) asm("tailora_emulator_switch");
-#if defined(__x86_64__)
-constexpr size_t SAVED_WORDS = 8, ENTRY_WORD = 6;
-asm(".text\n.globl tailora_emulator_switch\ntailora_emulator_switch:\n"
-    "push %rbp\npush %rbx\npush %r12\npush %r13\npush %r14\npush %r15\n"
-    "mov %rsp, (%rdi)\nmov %rsi, %rsp\n"
-    "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbx\npop %rbp\nret\n");
-#elif defined(__aarch64__)
-constexpr size_t SAVED_WORDS = 20, ENTRY_WORD = 11;
-asm(".text\n.globl tailora_emulator_switch\ntailora_emulator_switch:\n"
-    "sub sp, sp, #160\n"
-    "stp x19, x20, [sp]\nstp x21, x22, [sp, #16]\nstp x23, x24, [sp, #32]\nstp x25, x26, [sp, #48]\n"
-    "stp x27, x28, [sp, #64]\nstp x29, x30, [sp, #80]\n"
-    "stp d8, d9, [sp, #96]\nstp d10, d11, [sp, #112]\nstp d12, d13, [sp, #128]\nstp d14, d15, [sp, #144]\n"
-    "mov x9, sp\nstr x9, [x0]\nmov sp, x1\n"
-    "ldp x19, x20, [sp]\nldp x21, x22, [sp, #16]\nldp x23, x24, [sp, #32]\nldp x25, x26, [sp, #48]\n"
-    "ldp x27, x28, [sp, #64]\nldp x29, x30, [sp, #80]\n"
-    "ldp d8, d9, [sp, #96]\nldp d10, d11, [sp, #112]\nldp d12, d13, [sp, #128]\nldp d14, d15, [sp, #144]\n"
-    "add sp, sp, #160\nret\n");
-#else
-#error "the emulator of kernels knows x86-64 and aarch64"
-#endif
-
 namespace emulator {
 namespace {
-// Of one thread of a block; PAGE is a multiple of every machine's.
-constexpr size_t STACK = 256 << 10, PAGE = 64 << 10;
 constexpr unsigned MAX_THREADS = 1024, MAX_SHARED = 227 << 10, MAX_GRID_YZ = 65535;
-
-struct Stack {
-    void *pointer;
-    const void *bottom = nullptr;
-    size_t size = 0;
-    void *fake = nullptr;
-};
 
 enum class State { Fresh, Ready, AtWarp, AtBarrier, Done };
 
@@ -86,7 +47,7 @@ struct Machine {
     bool reverse = false;
 
     ~Machine() {
-        for (auto &stack : stacks) munmap((void *)((char *)stack->bottom - PAGE), STACK + PAGE);
+        for (auto &stack : stacks) free_stack(*stack);
     }
 };
 
@@ -108,17 +69,6 @@ Machine &machine() {
     return *own;
 }
 
-void switch_to(Stack &from, Stack &to, bool last = false) {
-#ifdef __SANITIZE_ADDRESS__
-    __sanitizer_start_switch_fiber(last ? nullptr : &from.fake, to.bottom, to.size);
-#endif
-    tailora_emulator_switch(&from.pointer, to.pointer);
-#ifdef __SANITIZE_ADDRESS__
-    __sanitizer_finish_switch_fiber(from.fake, nullptr, nullptr);
-#endif
-    (void)last;
-}
-
 // A fiber runs one thread of a block after the other, each when the scheduler gives it one.
 void fiber() {
     Machine &m = machine();
@@ -133,27 +83,13 @@ void fiber() {
     }
 }
 
-Stack *new_stack(Machine &m) {
-    // The page before it stays without rights, so that what overflows it stops there.
-    void *memory = mmap(nullptr, STACK + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED || mprotect((char *)memory + PAGE, STACK, PROT_READ | PROT_WRITE) != 0) {
-        std::perror("the stack of an emulated thread");
-        std::abort();
-    }
-    auto stack = std::make_unique<Stack>();
-    stack->bottom = (char *)memory + PAGE;
-    stack->size = STACK;
-    void **words = (void **)((char *)stack->bottom + STACK) - SAVED_WORDS;
-    words[ENTRY_WORD] = (void *)&fiber;
-    stack->pointer = words;
-    m.stacks.push_back(std::move(stack));
-    return m.stacks.back().get();
-}
-
 void resume(Machine &m, unsigned index) {
     Thread &thread = m.threads[index];
     if (thread.state == State::Fresh) {
-        if (m.idle.empty()) m.idle.push_back(new_stack(m));
+        if (m.idle.empty()) {
+            m.stacks.push_back(new_stack(fiber));
+            m.idle.push_back(m.stacks.back().get());
+        }
         thread.stack = m.idle.back();
         m.idle.pop_back();
     }
@@ -197,7 +133,7 @@ int diverged(Machine &m) {
     }
     std::fprintf(stderr, "\n");
     // What they hold is never taken back, so their stacks are of no more use.
-    for (auto &stack : m.stacks) munmap((void *)((char *)stack->bottom - PAGE), STACK + PAGE);
+    for (auto &stack : m.stacks) free_stack(*stack);
     m.stacks.clear();
     m.idle.clear();
     return 2;

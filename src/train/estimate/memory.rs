@@ -4,7 +4,6 @@ use super::workload::Workload;
 use crate::adapter::Adapter;
 use crate::error::{Code, Error, Result};
 use crate::language_model::LanguageModel;
-use crate::memory;
 use crate::train::options::{GradientCheckpointing, TrainOptions, shown};
 use serde_json::{Value, json};
 

@@ -8,7 +8,6 @@ use crate::dataset::{Dataset, Examples};
 use crate::error::{Code, Error, Result};
 use crate::evaluate::{MAX_TOKENS, pack, size};
 use crate::language_model::LanguageModel;
-use crate::memory;
 use crate::model::{BatchSize, PackedBatch};
 use crate::options::Options;
 use crate::train::batches::MicroBatches;

@@ -7,22 +7,23 @@
 // x̂: `rows` times the width rounded up to 32 in bytes, then as many 32nds of (scale, Σ x̂) in pairs of f32.
 // A block of threads makes the products of `M` rows with `OUTPUTS` outputs; its lanes go through the pieces of 16 bytes of
 // the weight's rows side by side. A piece is a sum of integers (dp4a) times its scales, in f32; f32 sums have one order.
-// Grids: matvec ceil(outputs / OUTPUTS) blocks of 32 to 128 threads, OUTPUTS = 2 for M ≤ 2, else 4; quantize_q8 a warp for
-// every 32 inputs.
+// Grids: matvec ceil(outputs / OUTPUTS) blocks of 32 to 128 threads; quantize_q8 a warp for every 32 inputs, blockIdx.y is
+// the row.
 #include "pieces.cuh"
 #include "sums.cuh"
 
 namespace matvec {
 constexpr uint32_t WARPS = 4;
+constexpr int OUTPUTS = 4;
 
 __device__ __forceinline__ uint32_t padded(uint32_t width) { return (width + 31) / 32 * 32; }
 
 template <class T>
 __device__ __forceinline__ void quantize(const T *x, uint8_t *out, uint32_t rows, uint32_t width) {
-    uint64_t warps = uint64_t(rows) * (padded(width) / 32), warp = (uint64_t(blockIdx.x) * blockDim.x + threadIdx.x) / WARP;
-    if (warp >= warps) return;
-    uint32_t lane = threadIdx.x % WARP, column = uint32_t(warp % (padded(width) / 32)) * 32 + lane;
-    float value = column < width ? to_float(x[warp / (padded(width) / 32) * width + column]) : 0.0f;
+    uint32_t lane = threadIdx.x % WARP, block = (blockIdx.x * blockDim.x + threadIdx.x) / WARP, row_blocks = padded(width) / 32;
+    if (block >= row_blocks) return;
+    uint32_t row = blockIdx.y, column = block * 32 + lane;
+    float value = column < width ? to_float(x[uint64_t(row) * width + column]) : 0.0f;
     // The bits of what is not negative are ordered as the numbers are; what is not a number is above infinity and stays.
     uint32_t largest = __float_as_uint(fabsf(value));
 #pragma unroll
@@ -34,11 +35,12 @@ __device__ __forceinline__ void quantize(const T *x, uint8_t *out, uint32_t rows
     int q = __float2int_rn(value * inverse), sum = q;
 #pragma unroll
     for (int distance = 16; distance > 0; distance /= 2) sum += __shfl_xor_sync(ALL_LANES, sum, distance);
-    out[warp * 32 + lane] = uint8_t(q);
-    if (lane == 0) reinterpret_cast<float2 *>(out + warps * 32)[warp] = {scale, float(sum)};
+    out[uint64_t(row) * padded(width) + column] = uint8_t(q);
+    auto *scales = reinterpret_cast<float2 *>(out + uint64_t(rows) * padded(width));
+    if (lane == 0) scales[uint64_t(row) * row_blocks + block] = {scale, float(sum)};
 }
 
-template <class Piece, int M, int OUTPUTS, class Y>
+template <class Piece, int M, class Y>
 __device__ __forceinline__ void product(const uint8_t *w, uint64_t count, const uint8_t *x, Y *y, uint32_t rows,
                                         uint32_t outputs, uint32_t width) {
     uint32_t row_blocks = (width + Piece::BLOCK - 1) / Piece::BLOCK, first = blockIdx.x * OUTPUTS;
@@ -79,18 +81,18 @@ QUANTIZE_Q8(f32, float)
 QUANTIZE_Q8(bf16, bf16)
 
 // `BLOCKS` of them on a multiprocessor: as few registers as keep enough loads under way, and no fewer.
-#define MATVEC(M, OUTPUTS, BLOCKS, name, Q, Y_name, Y)                                                              \
+#define MATVEC(M, BLOCKS, name, Q, Y_name, Y)                                                                       \
     extern "C" __global__ void __launch_bounds__(matvec::WARPS * WARP, BLOCKS)                                      \
         matvec##M##_##name##_##Y_name(const uint8_t *__restrict__ w, uint64_t count, const uint8_t *__restrict__ x, \
                                       Y *__restrict__ y, uint32_t rows, uint32_t outputs, uint32_t width) {         \
-        matvec::product<pieces::Q, M, OUTPUTS>(w, count, x, y, rows, outputs, width);                               \
+        matvec::product<pieces::Q, M>(w, count, x, y, rows, outputs, width);                                        \
     }                                                                                                               \
     EXPORT(matvec##M##_##name##_##Y_name)
-#define MATVECS_TO(name, Q, Y_name, Y)     \
-    MATVEC(1, 2, 8, name, Q, Y_name, Y)    \
-    MATVEC(2, 2, 8, name, Q, Y_name, Y)    \
-    MATVEC(4, 4, 4, name, Q, Y_name, Y)    \
-    MATVEC(8, 4, 3, name, Q, Y_name, Y)
+#define MATVECS_TO(name, Q, Y_name, Y)  \
+    MATVEC(1, 6, name, Q, Y_name, Y)    \
+    MATVEC(2, 5, name, Q, Y_name, Y)    \
+    MATVEC(4, 4, name, Q, Y_name, Y)    \
+    MATVEC(8, 3, name, Q, Y_name, Y)
 #define MATVECS(name, Q)              \
     MATVECS_TO(name, Q, f32, float)   \
     MATVECS_TO(name, Q, bf16, bf16)

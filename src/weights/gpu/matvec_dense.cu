@@ -2,8 +2,8 @@
 //
 //   matvecM_W_T(w [outputs, width] of W, x [rows, width] of T, y [rows, outputs] of T, rows, outputs, width)    1 ≤ rows ≤ M
 //
-// A block of threads makes the products of `M` rows with `OUTPUTS` outputs; its lanes go through the octets of the rows side
-// by side. Sums are of f32, in one order. Grid: ceil(outputs / OUTPUTS) blocks of 32 to 128 threads.
+// A block of threads makes the products of `M` rows with `OUTPUTS` outputs; its lanes go through the rows side by side, 16
+// bytes each. Sums are of f32, in one order. Grid: ceil(outputs / OUTPUTS) blocks of 32 to 128 threads.
 #include "octets.cuh"
 #include "sums.cuh"
 
@@ -11,28 +11,34 @@ namespace matvec_dense {
 constexpr uint32_t WARPS = 4;
 constexpr int OUTPUTS = 4;
 
-// What a thread adds up. `WHOLE`: the width is a multiple of 8; asked once, so that no branch parts the loads.
-template <bool WHOLE, int M, class W, class T>
+// `N` neighbours of a row, from `N` · `i` on.
+template <int N, octets::Use USE, class T>
+__device__ __forceinline__ void read(const T *row, uint32_t i, float (&values)[N]) {
+    if constexpr (N == 8) octets::read8<USE>(row + i * 8, values);
+    else values[0] = to_float(row[i]);
+}
+
+// What a thread adds up, `N` inputs at a time: 8, or 1 where rows are not aligned.
+template <int N, int M, class W, class T>
 __device__ __forceinline__ void add(float (&values)[M * OUTPUTS], const W *w, const T *x, uint32_t rows, uint32_t outputs,
                                     uint32_t width) {
     uint32_t first = blockIdx.x * OUTPUTS;
-    for (uint32_t octet = threadIdx.x; octet < (width + 7) / 8; octet += blockDim.x) {
-        float weights[OUTPUTS][8];
+    // Many rows give a step work enough; one or two need the loads of two steps under way.
+#pragma unroll(N == 8 && M <= 2 ? 2 : 1)
+    for (uint32_t i = threadIdx.x; i < width / N; i += blockDim.x) {
+        float weights[OUTPUTS][N];
 #pragma unroll
-        for (int o = 0; o < OUTPUTS; o++) {
-            const W *row = w + uint64_t(min(first + o, outputs - 1)) * width;
-            octets::read<WHOLE, octets::Use::Once>(row, octet, width, weights[o]);
-        }
+        for (int o = 0; o < OUTPUTS; o++)
+            read<N, octets::Use::Once>(w + uint64_t(min(first + o, outputs - 1)) * width, i, weights[o]);
 #pragma unroll
         for (int m = 0; m < M; m++) {
             // Rows that are not there repeat the last one; their sums are not written.
-            const T *row = x + uint64_t(min(uint32_t(m), rows - 1)) * width;
-            float operand[8];
-            octets::read<WHOLE, octets::Use::Often>(row, octet, width, operand);
+            float operand[N];
+            read<N, octets::Use::Often>(x + uint64_t(min(uint32_t(m), rows - 1)) * width, i, operand);
 #pragma unroll
-            for (int i = 0; i < OUTPUTS * 8; i++) {
-                float &sum = values[m * OUTPUTS + i / 8];
-                sum = fmaf(weights[i / 8][i % 8], operand[i % 8], sum);
+            for (int k = 0; k < OUTPUTS * N; k++) {
+                float &sum = values[m * OUTPUTS + k / N];
+                sum = fmaf(weights[k / N][k % N], operand[k % N], sum);
             }
         }
     }
@@ -41,8 +47,8 @@ __device__ __forceinline__ void add(float (&values)[M * OUTPUTS], const W *w, co
 template <int M, class W, class T>
 __device__ __forceinline__ void product(const W *w, const T *x, T *y, uint32_t rows, uint32_t outputs, uint32_t width) {
     float values[M * OUTPUTS] = {};
-    if (width % 8 == 0) add<true, M>(values, w, x, rows, outputs, width);
-    else add<false, M>(values, w, x, rows, outputs, width);
+    if (width % 8 == 0) add<8, M>(values, w, x, rows, outputs, width);
+    else add<1, M>(values, w, x, rows, outputs, width);
     float sum = sums::of_block<WARPS>(values);
     uint32_t row = threadIdx.x / OUTPUTS, output = blockIdx.x * OUTPUTS + threadIdx.x % OUTPUTS;
     if (row < M && row < rows && output < outputs) y[uint64_t(row) * outputs + output] = from_float<T>(sum);

@@ -42,9 +42,12 @@ __device__ __forceinline__ void read8(const bf16 *from, float (&values)[8]) {
 // Octet `i` of a row of `columns`; zeros behind its end. `WHOLE`: the width is a multiple of 8.
 template <bool WHOLE, Use USE, class T>
 __device__ __forceinline__ void read(const T *row, uint32_t i, uint32_t columns, float (&values)[8]) {
-    if constexpr (WHOLE) return read8<USE>(row + i * 8, values);
+    if constexpr (WHOLE) {
+        read8<USE>(row + i * 8, values);
+    } else {
 #pragma unroll
-    for (uint32_t k = 0; k < 8; k++) values[k] = i * 8 + k < columns ? to_float(row[i * 8 + k]) : 0.0f;
+        for (uint32_t k = 0; k < 8; k++) values[k] = i * 8 + k < columns ? to_float(row[i * 8 + k]) : 0.0f;
+    }
 }
 
 __device__ __forceinline__ void write8(bf16 *to, const float (&values)[8]) {

@@ -39,8 +39,10 @@ __device__ __forceinline__ float of_block(float (&values)[N]) {
     if (lane < N) partial[threadIdx.x / WARP][lane] = sum;
     __syncthreads();
     if (threadIdx.x >= N) return 0.0f;
-    sum = 0.0f;
-    for (uint32_t warp = 0; warp < blockDim.x / WARP; warp++) sum += partial[warp][threadIdx.x];
+    sum = partial[0][threadIdx.x];
+#pragma unroll
+    for (uint32_t warp = 1; warp < WARPS; warp++)
+        if (warp < blockDim.x / WARP) sum += partial[warp][threadIdx.x];
     return sum;
 }
 } // namespace sums

@@ -1,4 +1,5 @@
-// The tensor core's instructions, on the registers of the 32 lanes of a warp.
+// The tensor core's instructions, on the registers of the 32 lanes of a warp. A part of emulator.cpp.
+#pragma once
 
 #include "emulator.h"
 

@@ -1,0 +1,157 @@
+// Attention of a few queries over many keys (decode) on tensor cores: bf16, heads of a multiple of 16 up to 256.
+//
+// All query heads of a key head read the same keys, so 16 (query, head) rows are one operand and every key is read once.
+// The keys are split over blocks, so that one long sequence fills the card (Dao 2023, Flash-Decoding), and within a block
+// over warps, which go on by themselves, 16 keys at a time, and join their softmaxes at the end.
+// Grid: (splits, key_heads · chunks of 16 rows, tiles: one entry a span). Shared memory: (16 + WARPS · 4 · 16) · D bf16.
+// With one split the result goes to out, else each to partial [splits, tokens, query_heads · dim] and
+// lse [splits, tokens, query_heads], for attention_combine.
+
+#include "fragments.cuh"
+
+namespace attention {
+constexpr int ROWS = 16; // of queries and of keys
+
+template <int D, int WARPS>
+struct Few {
+    const Problem p;
+    const Span span;
+    const uint32_t key_head, first_row;
+    const bf16 *k, *v;
+    bf16 *q_tile, *strips;
+
+    __device__ __forceinline__ bf16 *k_strip(uint32_t n) const {
+        return strips + (threadIdx.x / WARP * 2 + n % 2) * 2 * ROWS * D;
+    }
+    __device__ __forceinline__ bf16 *v_strip(uint32_t n) const { return k_strip(n) + ROWS * D; }
+    __device__ __forceinline__ uint32_t query_of(uint32_t row) const { return (first_row + row) / p.group(); }
+    // Where a row's query begins.
+    __device__ __forceinline__ uint64_t offset_of(uint32_t row) const {
+        uint32_t head = key_head * p.group() + (first_row + row) % p.group();
+        return p.of_query(uint64_t(span.query) + query_of(row), head);
+    }
+
+    __device__ __forceinline__ void load_queries(const bf16 *q) const {
+        load_tile<D, ROWS, WARPS * WARP>(q_tile, threadIdx.x, p.dim, q, [&](uint32_t row) -> const bf16 * {
+            return query_of(row) < span.queries ? q + offset_of(row) : nullptr;
+        });
+    }
+    __device__ __forceinline__ void load_keys(uint32_t n, uint32_t strip) const {
+        auto load = [&](bf16 *tile, const bf16 *x) {
+            load_tile<D, ROWS, WARP>(tile, threadIdx.x % WARP, p.dim, x, [&](uint32_t row) -> const bf16 * {
+                uint32_t key = strip * ROWS + row;
+                return key < span.keys ? x + p.of_key(p.key_row(span, key), key_head) : nullptr;
+            });
+        };
+        load(k_strip(n), k);
+        load(v_strip(n), v);
+    }
+
+    __device__ __forceinline__ void mask(float (&s)[ROWS / 8][4], uint32_t strip) const {
+        uint32_t g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+#pragma unroll
+        for (int n = 0; n < ROWS / 8; n++) {
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                uint32_t key = strip * ROWS + 8 * n + 2 * t + i % 2, position = span.position(query_of(g + i / 2 * 8));
+                bool seen = key <= position && key >= p.first_key(position);
+                s[n][i] = seen ? fast_score(p, s[n][i]) : -INFINITY;
+            }
+        }
+    }
+
+    // The strips of keys from begin to end, every WARPS-th for a warp.
+    __device__ __forceinline__ void sum(Online<D> &online, const bf16 *q, uint32_t begin, uint32_t end) const {
+        uint32_t strip = begin + threadIdx.x / WARP, n = 0;
+        load_queries(q);
+        cp_async_commit();
+        if (strip < end) load_keys(0, strip);
+        cp_async_commit();
+        cp_async_wait<1>();
+        __syncthreads();
+        for (; strip < end; strip += WARPS, n++) {
+            if (strip + WARPS < end) load_keys(n + 1, strip + WARPS);
+            cp_async_commit();
+            cp_async_wait<1>();
+            __syncwarp();
+            float s[ROWS / 8][4];
+            clear(s);
+            multiply_rows<D, ROWS>(s, q_tile, 0, k_strip(n));
+            mask(s, strip);
+            online.weigh(s);
+            add_weighted<D, ROWS, D>(online.out, s, v_strip(n), 0);
+            __syncwarp();
+        }
+        cp_async_wait<0>();
+        __syncthreads();
+    }
+
+    // Into shared memory, which is read no more: sums [WARPS, 16, D], and of each row the maximum and the sum.
+    __device__ __forceinline__ void share(const Online<D> &online, float *sums, float *most, float *weights) const {
+        uint32_t warp = threadIdx.x / WARP, g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            uint32_t row = warp * ROWS + g + 8 * half;
+            float weight = quad_sum(online.sum[half]);
+            if (t == 0) most[row] = online.most[half], weights[row] = weight;
+#pragma unroll
+            for (int c = 0; c < D / 8; c++) {
+                float2 pair = make_float2(online.out[c][2 * half], online.out[c][2 * half + 1]);
+                *reinterpret_cast<float2 *>(sums + row * D + 8 * c + 2 * t) = pair;
+            }
+        }
+        __syncthreads();
+    }
+
+    __device__ __forceinline__ void run(const bf16 *q, bf16 *out, float *partial, float *lse, uint64_t tokens) const {
+        Online<D> online;
+        uint32_t first = p.first_key(span.position(query_of(0))) / ROWS, end = (span.keys + ROWS - 1) / ROWS;
+        uint32_t share_of = (end - first + gridDim.x - 1) / gridDim.x, begin = first + blockIdx.x * share_of;
+        sum(online, q, begin, min(begin + share_of, end));
+        float *sums = reinterpret_cast<float *>(strips), *most = reinterpret_cast<float *>(q_tile);
+        float *weights = most + WARPS * ROWS;
+        share(online, sums, most, weights);
+        for (uint32_t i = threadIdx.x; i < ROWS * D; i += WARPS * WARP) {
+            uint32_t row = i / D, column = i % D;
+            if (column >= p.dim || query_of(row) >= span.queries) continue;
+            float largest = most[row], weight = 0.0f, value = 0.0f;
+#pragma unroll
+            for (int warp = 1; warp < WARPS; warp++) largest = fmaxf(largest, most[warp * ROWS + row]);
+            float base = largest == -INFINITY ? 0.0f : largest;
+#pragma unroll
+            for (int warp = 0; warp < WARPS; warp++) {
+                float factor = fast_exp2(most[warp * ROWS + row] - base);
+                weight += factor * weights[warp * ROWS + row];
+                value += factor * sums[(warp * ROWS + row) * D + column];
+            }
+            value = weight > 0.0f ? value / weight : 0.0f; // 0: none of its keys are in this split
+            uint64_t at = offset_of(row), part = blockIdx.x * tokens * p.query_heads + at / p.dim;
+            if (gridDim.x == 1) out[at + column] = from_float<bf16>(value);
+            else partial[part * p.dim + column] = value;
+            if (column == 0 && gridDim.x > 1) lse[part] = LN2 * (largest + log2f(weight));
+        }
+    }
+};
+
+template <int D, int WARPS>
+__device__ __forceinline__ void few(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, float *partial, float *lse,
+                                    uint64_t tokens, const Problem &p) {
+    DYNAMIC_SHARED(bf16, tiles);
+    Span span = p.span(blockIdx.z);
+    uint32_t first_row = blockIdx.y / p.key_heads * ROWS;
+    if (first_row >= span.queries * p.group()) return;
+    Few<D, WARPS>{p, span, blockIdx.y % p.key_heads, first_row, k, v, tiles, tiles + ROWS * D}.run(q, out, partial, lse, tokens);
+}
+} // namespace attention
+
+#define ATTENTION_FEW(D, WARPS) \
+    extern "C" __global__ void __launch_bounds__(WARPS * 32) attention_few_##D##_bf16( \
+        const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, float *partial, float *lse, uint64_t tokens, \
+        ATTENTION_PARAMETERS) { \
+        attention::few<D, WARPS>(q, k, v, out, partial, lse, tokens, ATTENTION_PROBLEM); \
+    } \
+    EXPORT(attention_few_##D##_bf16)
+
+ATTENTION_FEW(64, 4)
+ATTENTION_FEW(128, 4)
+ATTENTION_FEW(256, 2)

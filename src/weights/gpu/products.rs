@@ -1,0 +1,207 @@
+//! Products with weights on a card. Few rows read the weight as it lies, once for every few of them; for many, rows or columns
+//! of a quantized weight are dequantized to bf16, and cuBLAS multiplies. Results have the type of the activations.
+
+use super::layout::Blocks;
+use super::size;
+use crate::error::Result;
+use crate::gpu::{self, Array, Element, Gemm, Grid};
+use std::ops::Range;
+
+/// Rows of activations that a kernel multiplies with a weight while reading it once.
+const FEW: usize = 8;
+/// Rows up to which reading a quantized weight for every `FEW` takes less time than dequantizing it: that moves eight times
+/// the bytes, in four bits.
+const FEW_BLOCKS: usize = 4 * FEW;
+/// Threads of a block that multiplies, and the outputs it has.
+const THREADS: usize = 128;
+const OUTPUTS: usize = 4;
+/// Bytes of a weight that are dequantized at the same time, where that leaves `NARROW` columns.
+const WORKSPACE: usize = 64 << 20;
+/// Rows and columns that a part of a weight has a multiple of, so that products of parts have no ragged edge inside.
+const PART: usize = 128;
+/// Columns of a part below which a product would read its other operand too often.
+const NARROW: usize = 512;
+
+/// `x Wᵀ` of quantized weights.
+pub(super) fn of_blocks(w: &Blocks, shape: (usize, usize), x: &Array, rows: usize) -> Result<Array> {
+    let (outputs, inputs) = shape;
+    let mut y = Array::new(x.gpu(), x.element(), rows * outputs)?;
+    if rows <= FEW_BLOCKS {
+        for first in (0..rows).step_by(FEW) {
+            of_few(w, shape, x, &mut y, first..rows.min(first + FEW))?;
+        }
+        return Ok(y);
+    }
+    let x = in_type(x, Element::Bf16)?;
+    for part in parts(outputs, inputs, PART) {
+        let weight = dequantized(w, inputs, part.clone(), 0..inputs)?;
+        multiply(&mut y, part.start, outputs, &x, (&weight, part.len(), inputs), true, rows)?;
+    }
+    Ok(y)
+}
+
+/// `dy W` of quantized weights: column by column of the result, so that no sum is rounded in parts.
+pub(super) fn of_transposed_blocks(w: &Blocks, shape: (usize, usize), dy: &Array, rows: usize) -> Result<Array> {
+    let (outputs, inputs) = shape;
+    let mut dx = Array::new(dy.gpu(), dy.element(), rows * inputs)?;
+    if rows == 0 {
+        return Ok(dx);
+    }
+    let dy = in_type(dy, Element::Bf16)?;
+    for part in parts(inputs, outputs, NARROW) {
+        let weight = dequantized(w, inputs, 0..outputs, part.clone())?;
+        multiply(&mut dx, part.start, inputs, &dy, (&weight, outputs, part.len()), false, rows)?;
+    }
+    Ok(dx)
+}
+
+/// `x Wᵀ` of a dense weight.
+pub(super) fn of_dense(w: &Array, (outputs, inputs): (usize, usize), x: &Array, rows: usize) -> Result<Array> {
+    if rows > FEW {
+        return cublas(w, (outputs, inputs), x, outputs, true, rows);
+    }
+    let mut y = Array::new(x.gpu(), x.element(), rows * outputs)?;
+    let kernel = gpu::name(&format!("matvec{}", rows.next_power_of_two()), &[w.element(), x.element()]);
+    let grid = Grid::of(gpu::blocks(outputs, OUTPUTS), threads(inputs.div_ceil(8)));
+    let to = y.at_mut(0);
+    if rows > 0 {
+        x.gpu().launch(&kernel, grid, &[w.at(0), x.at(0), to, size(rows), size(outputs), size(inputs)])?;
+    }
+    Ok(y)
+}
+
+/// `dy W` of a dense weight.
+pub(super) fn of_transposed_dense(
+    w: &Array,
+    (outputs, inputs): (usize, usize),
+    dy: &Array,
+    rows: usize,
+) -> Result<Array> {
+    cublas(w, (outputs, inputs), dy, inputs, false, rows)
+}
+
+/// Bytes of the largest part of a weight that is dequantized at a time.
+pub(super) fn workspace_bytes((outputs, inputs): (usize, usize)) -> u64 {
+    let largest = |count, width, least| parts(count, width, least).map(|part| part.len() * width).max().unwrap_or(0);
+    (largest(outputs, inputs, PART).max(largest(inputs, outputs, NARROW)) * Element::Bf16.size()) as u64
+}
+
+/// The grid of kernels that write so many rows, eight columns a thread.
+pub(super) fn rows_of_octets(rows: usize, columns: usize) -> Grid {
+    let blocks = [gpu::blocks(rows, 1), gpu::blocks(columns, 8 * THREADS), 1];
+    Grid { blocks, threads: THREADS as u32, shared: 0 }
+}
+
+/// Up to `FEW` rows with quantized weights, by integers: activations in 8 bits.
+fn of_few(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Array, rows: Range<usize>) -> Result<()> {
+    let (gpu, count) = (x.gpu(), rows.len());
+    // A byte each, and eight for every 32.
+    let mut operand = Array::new(gpu, Element::U8, count * inputs.div_ceil(32) * 40)?;
+    let to = operand.at_mut(0);
+    let grid = Grid { blocks: [gpu::blocks(inputs, 256), gpu::blocks(count, 1), 1], threads: 256, shared: 0 };
+    let args = [x.at(rows.start * inputs), to, size(count), size(inputs)];
+    gpu.launch(&gpu::name("quantize_q8", &[x.element()]), grid, &args)?;
+
+    let kernel = gpu::name(&format!("matvec{}_{}", count.next_power_of_two(), w.format.name), &[y.element()]);
+    let grid = Grid::of(gpu::blocks(outputs, OUTPUTS), threads(inputs.div_ceil(w.format.piece)));
+    let to = y.at_mut(rows.start * outputs);
+    let sizes = [size(count), size(outputs), size(inputs)];
+    let [rows, outputs, inputs] = sizes;
+    gpu.launch(&kernel, grid, &[w.array.at(0), w.count.into(), operand.at(0), to, rows, outputs, inputs])
+}
+
+/// Threads of a block whose lanes go through so many pieces of a row.
+fn threads(pieces: usize) -> u32 {
+    pieces.next_multiple_of(32).clamp(32, THREADS) as u32
+}
+
+/// A rectangle of a quantized weight of `inputs` columns, in bf16.
+fn dequantized(w: &Blocks, inputs: usize, rows: Range<usize>, columns: Range<usize>) -> Result<Array> {
+    let gpu = w.array.gpu();
+    let mut out = Array::new(gpu, Element::Bf16, rows.len() * columns.len())?;
+    let to = out.at_mut(0);
+    let place = [size(rows.start), size(inputs), size(columns.start), size(columns.len())];
+    let [first_row, width, first_column, count] = place;
+    let args = [w.array.at(0), w.count.into(), to, first_row, width, first_column, count];
+    let kernel = format!("dequantize_{}_bf16", w.format.name);
+    gpu.launch(&kernel, rows_of_octets(rows.len(), columns.len()), &args)?;
+    Ok(out)
+}
+
+/// Parts of `count` rows or columns of `width` elements, of equal size: within the workspace, but not below `least`.
+fn parts(count: usize, width: usize, least: usize) -> impl Iterator<Item = Range<usize>> {
+    let fitting = (WORKSPACE / (width * Element::Bf16.size()).max(1)).max(least);
+    let part = count.div_ceil(count.div_ceil(fitting).max(1)).next_multiple_of(PART);
+    (0..count).step_by(part.max(1)).map(move |first| first..count.min(first + part))
+}
+
+/// A product with a dense weight by cuBLAS: what does not go together is made bf16, or f32 where the weight is.
+fn cublas(
+    w: &Array,
+    (outputs, inputs): (usize, usize),
+    x: &Array,
+    columns: usize,
+    transpose: bool,
+    rows: usize,
+) -> Result<Array> {
+    let operand = in_type(x, w.element())?;
+    // f32 operands give f32.
+    let element = if w.element() == Element::F32 { Element::F32 } else { x.element() };
+    let mut y = Array::new(x.gpu(), element, rows * columns)?;
+    multiply(&mut y, 0, columns, &operand, (w, outputs, inputs), transpose, rows)?;
+    if element == x.element() { Ok(y) } else { y.cast(x.element()) }
+}
+
+/// Columns from `first` on of `y`, which has `stride`: `x Wᵀ`, or `x W` where it is not transposed.
+fn multiply(
+    y: &mut Array,
+    first: usize,
+    stride: usize,
+    x: &Operand<'_>,
+    (w, w_rows, w_columns): (&Array, usize, usize),
+    transpose: bool,
+    rows: usize,
+) -> Result<()> {
+    let (n, k) = if transpose { (w_rows, w_columns) } else { (w_columns, w_rows) };
+    if rows == 0 || n == 0 {
+        return Ok(());
+    }
+    let gpu = y.gpu().clone();
+    gpu.gemm(Gemm {
+        m: rows,
+        n,
+        k,
+        transpose_a: false,
+        transpose_b: transpose,
+        alpha: 1.0,
+        beta: 0.0,
+        a: (x.array(), 0),
+        lda: k,
+        b: (w, 0),
+        ldb: w_columns,
+        c: (y, first),
+        ldc: stride,
+    })
+}
+
+/// Activations in the type that a product takes.
+enum Operand<'a> {
+    AsIs(&'a Array),
+    Cast(Array),
+}
+
+impl Operand<'_> {
+    fn array(&self) -> &Array {
+        match self {
+            Operand::AsIs(array) => array,
+            Operand::Cast(array) => array,
+        }
+    }
+}
+
+fn in_type(x: &Array, element: Element) -> Result<Operand<'_>> {
+    match x.element() == element {
+        true => Ok(Operand::AsIs(x)),
+        false => Ok(Operand::Cast(x.cast(element)?)),
+    }
+}
