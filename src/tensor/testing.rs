@@ -27,9 +27,14 @@ pub(crate) fn flat(matrix: &Matrix) -> Vec<f32> {
 
 /// Largest difference over largest magnitude of `expected`.
 pub(crate) fn relative_error(actual: &Matrix, expected: &Matrix) -> f64 {
+    error_beside(1e-12, actual, expected)
+}
+
+/// The same, where what is smaller than `least` counts as that: sums that cancel to nothing.
+pub(crate) fn error_beside(least: f64, actual: &Matrix, expected: &Matrix) -> f64 {
     assert_eq!(actual.shape(), expected.shape());
     let (a, e) = (flat(actual), flat(expected));
-    let scale = e.iter().fold(1e-12f64, |m, v| m.max(f64::from(v.abs())));
+    let scale = e.iter().fold(least, |m, v| m.max(f64::from(v.abs())));
     let worst = a
         .iter()
         .zip(&e)

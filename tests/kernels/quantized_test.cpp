@@ -158,7 +158,7 @@ static void multiplies(const Matrix &m, size_t rows, unsigned threads) {
     for (size_t i = 0; i < taken.size(); i++) check::that(std::fabs(taken[i] - to_float(x[i])) < 0.02, "quantized activation");
     auto y = check::unwritten<T>(rows * m.rows);
     std::string name = "matvec" + std::to_string(kernel_rows(rows)) + "_" + m.type.name;
-    check::launch(check::name<T>(name.c_str()), {unsigned(m.rows + 3) / 4, 1, 1}, threads, 0, m.planes.data(), m.blocks,
+    check::launch(check::name<T>(name.c_str()), {unsigned((m.rows + 3) / 4 * ((rows + 7) / 8)), 1, 1}, threads, 0, m.planes.data(), m.blocks,
                   q.data(), y.data(), uint32_t(rows), uint32_t(m.rows), uint32_t(m.width));
     check::near(name, y, product(taken, m.values, rows, m.rows, m.width), check::tolerance<T>());
 }
@@ -204,7 +204,8 @@ int main() {
             for (size_t rows = 1; rows <= 8; rows++)
                 for (unsigned threads : {32u, 96u, 128u}) multiplies<float>(m, rows, threads), multiplies<bf16>(m, rows, threads);
         }
-        Matrix one(type, 1, type.weights, 3);
+        Matrix one(type, 1, type.weights, 3), wide(type, 9, 2 * type.weights, 4);
+        multiplies<float>(wide, 9, 64), multiplies<bf16>(wide, 31, 32), multiplies<float>(wide, 32, 96);
         multiplies<float>(one, 3, 128), multiplies<float>(one, 1, 32), dequantizes<float>(one);
         keeps_what_is_not_a_number(type);
     }

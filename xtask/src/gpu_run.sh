@@ -1,11 +1,14 @@
 #!/bin/bash
 # Shows on a machine with an NVIDIA GPU what works there and how fast. Results go to $OUT (./out) as they come. Each step has
 # a time limit of its own, and none begins once all have taken $TAILORA_SECONDS (500). `run.sh NAME..` runs only the steps
-# named. The models for the benches, 20 GB, are made in $TAILORA_MODELS (/dev/shm if it has room) and stay there.
+# named. The models for the benches, 20 GB, are made in $TAILORA_MODELS (/dev/shm if it has room) and stay there;
+# $TAILORA_SHAPE (7b) and $TAILORA_DEVICE (cuda:0) make a trial elsewhere.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 out=${OUT:-$here/out}
 total=${TAILORA_SECONDS:-500}
+shape=${TAILORA_SHAPE:-7b}
+device=${TAILORA_DEVICE:-cuda:0}
 only=" $* "
 failed=0
 mkdir -p "$out"
@@ -52,7 +55,7 @@ if [ -z "${TAILORA_MODELS:-}" ]; then
 fi
 models=$TAILORA_MODELS
 peer=$out/peer.jsonl
-ours=(--models "$models" --results "$out/ours.jsonl" --peer "$peer")
+ours=(--models "$models" --device "$device" --results "$out/ours.jsonl" --peer "$peer")
 
 # Keeps the beginning and the end of a log that a step has flooded.
 shorten() {
@@ -74,7 +77,7 @@ step() { # NAME LOG SECONDS COMMAND..
     timeout --kill-after=5 "$limit" "$@" >>"$log" 2>&1
     code=$?
     [ "$code" = 0 ] || failed=1
-    tail -c "+$((from + 1))" "$log" | grep -aE 'panicked|^test result|FAILED|^error|Error|^bench|tokens_per_second|tflops| loaded in |SKIPPED' | cut -c -300 | tail -12
+    tail -c "+$((from + 1))" "$log" | grep -aE 'panicked|^test result|FAILED|^error|Error|^bench|tokens_per_second|tflops| loaded in |SKIPPED' | grep -av '^{"cases' | cut -c -300 | tail -12
     shorten "$log"
     printf '%-20s exit %3d  %4d s  (%d s in all)\n' "$name" "$code" $((SECONDS - began)) "$SECONDS" | tee -a "$summary"
 }
@@ -89,25 +92,26 @@ device_info() {
     df -h /dev/shm "$PWD"
     "$1" -c 'import importlib.metadata as m; print(*(f"{p} {m.version(p)}" for p in ("torch", "transformers", "peft", "accelerate")))'
 }
-on_gpu() { TAILORA_TEST_DEVICE=cuda:0 "$@"; }
-peer_alone() { "$python" benches/gpu/peer.py "$models/bf16" >>"$peer"; }
+on_gpu() { TAILORA_TEST_DEVICE=$device "$@"; }
+peer_alone() { set -o pipefail; "$python" benches/gpu/peer.py "$models/bf16" | tee -a "$peer"; }
 export -f device_info on_gpu peer_alone
-export python models peer TAILORA_MODELS
+export python device models peer TAILORA_MODELS
 gpu=(bash -c 'on_gpu "$@"' -)
-# What is about host memory, the CPU's quantized weights, or Python with fixtures of its own.
+# What has a step of its own, or is about host memory or Python with fixtures of its own.
 skip=(--skip quantized --skip gguf --skip memory --skip checkpoint_fuzzing --skip constraint --skip damage)
 
 step device device 20 bash -c 'device_info "$python"'
 step operators tests 45 "${gpu[@]}" "$tests" --nocapture --test-threads 1 ops::tests
-step operators-pytorch tests 45 "${gpu[@]}" "$tests" ops:: tensor:: weights:: gpu:: --skip ops::tests "${skip[@]}"
+step operators-pytorch tests 45 "${gpu[@]}" "$tests" ops:: tensor:: gpu:: --skip ops::tests "${skip[@]}"
 step decoder tests 60 "${gpu[@]}" "$tests" model:: "${skip[@]}"
 step training tests 75 "${gpu[@]}" "$tests" --nocapture --test-threads 1 train::run::curve_tests train::run::device_tests
-step models bench 60 "$python" benches/gpu/make_models.py "$models"
+step models bench 60 "$python" benches/gpu/make_models.py "$models" --shape "$shape"
 step ours-bf16 bench 75 "$bench" "${ours[@]}" --case 'train bf16'
 step peer bench 110 bash -c peer_alone
 step ours-q4_k_m bench 60 "$bench" "${ours[@]}" --case 'train q4_k_m'
 step texts bench 90 "$bench" "${ours[@]}" --case prefill --case decode
 step adapters-and-text tests 60 "${gpu[@]}" "$tests" --test-threads 4 adapter:: generate::tests train::run::tests "${skip[@]}"
+step quantized tests 60 "${gpu[@]}" "$tests" weights:: model::quantized_tests model::gguf::tests --skip memory --skip damage
 step sanitizer sanitizer 120 "${gpu[@]}" compute-sanitizer --error-exitcode 9 "$tests" --test-threads 1 ops::tests
 
 echo

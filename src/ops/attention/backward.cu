@@ -11,13 +11,6 @@
 namespace attention {
 constexpr int STRIP = 32; // rows that come in at a time
 
-// Gives each product its weight in `s` and the gradient of the product in `d`, which held dp.
-__device__ __forceinline__ void slope_of(const Problem &p, float &s, float &d, bool seen, float lse, float delta) {
-    float score = fast_score(p, s);
-    s = seen ? fast_exp2(score - lse) : 0.0f;
-    d = s * (d - delta) * p.slope(score);
-}
-
 // Grid: (query_heads, tiles of queries). Shared memory: (2 · 64 + STAGES · 2 · 32) · D bf16.
 template <int D, int STAGES>
 struct BackwardQ {
@@ -32,38 +25,26 @@ struct BackwardQ {
     __device__ __forceinline__ bf16 *v_strip(uint32_t n) const { return k_strip(n) + STRIP * D; }
 
     __device__ __forceinline__ void load_queries(bf16 *tile, const bf16 *x) const {
-        load_tile<D, TILE, THREADS>(tile, threadIdx.x, p.dim, x, [&](uint32_t row) -> const bf16 * {
-            return start + row < span.queries ? x + p.of_query(uint64_t(span.query) + start + row, head) : nullptr;
+        load_tile<D, TILE, THREADS>(tile, threadIdx.x, p.dim, [&](uint32_t row) -> Row {
+            uint32_t query = min(start + row, span.queries - 1);
+            return {x + p.of_query(uint64_t(span.query) + query, head), start + row < span.queries};
         });
     }
     __device__ __forceinline__ void load_keys(uint32_t n, uint32_t first) const {
         auto load = [&](bf16 *strip, const bf16 *x) {
-            load_tile<D, STRIP, THREADS>(strip, threadIdx.x, p.dim, x, [&](uint32_t row) -> const bf16 * {
-                bool exists = first + row < span.keys;
-                return exists ? x + p.of_key(p.key_row(span, first + row), head / p.group()) : nullptr;
+            load_tile<D, STRIP, THREADS>(strip, threadIdx.x, p.dim, [&](uint32_t row) -> Row {
+                uint32_t key = min(first + row, span.keys - 1);
+                return {x + p.of_key(p.key_row(span, key), head / p.group()), first + row < span.keys};
             });
         };
         load(k_strip(n), k);
         load(v_strip(n), v);
     }
 
-    __device__ __forceinline__ void slopes(float (&s)[STRIP / 8][4], float (&d)[STRIP / 8][4], uint32_t first,
-                                           const uint32_t (&positions)[2], const float (&lse)[2], const float (&delta)[2]) const {
-        uint32_t t = threadIdx.x % 4;
-#pragma unroll
-        for (int n = 0; n < STRIP / 8; n++) {
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                uint32_t key = first + 8 * n + 2 * t + i % 2, position = positions[i / 2];
-                bool seen = key <= position && key >= p.first_key(position);
-                slope_of(p, s[n][i], d[n][i], seen, lse[i / 2], delta[i / 2]);
-            }
-        }
-    }
-
     __device__ __forceinline__ void run(const bf16 *q, const bf16 *dout, const float *lse, const float *delta, bf16 *dq) const {
         uint32_t warp = threadIdx.x / WARP, row = start + 16 * warp + threadIdx.x % WARP / 4;
         const uint32_t positions[2] = {span.position(row), span.position(row + 8)};
+        const uint32_t begins[2] = {p.first_key(positions[0]), p.first_key(positions[1])};
         float lses[2], deltas[2];
 #pragma unroll
         for (int half = 0; half < 2; half++) {
@@ -91,7 +72,10 @@ struct BackwardQ {
             clear(s), clear(d);
             multiply_rows<D, STRIP>(s, q_tile, 16 * warp, k_strip(n));
             multiply_rows<D, STRIP>(d, dout_tile, 16 * warp, v_strip(n));
-            slopes(s, d, first + n * STRIP, positions, lses, deltas);
+            to_slopes(p, s, d, [&](int column, int i) -> Known {
+                uint32_t key = first + n * STRIP + 8 * column + 2 * (threadIdx.x % 4) + i % 2;
+                return {key <= positions[i / 2] && key >= begins[i / 2], lses[i / 2], deltas[i / 2]};
+            });
             add_weighted<D, STRIP, D>(sums, d, k_strip(n), 0);
             __syncthreads();
         }
@@ -134,17 +118,17 @@ struct BackwardKv {
     }
 
     __device__ __forceinline__ void load_keys(bf16 *tile, const bf16 *x) const {
-        load_tile<D, TILE, TEAM * TEAMS>(tile, threadIdx.x, p.dim, x, [&](uint32_t row) -> const bf16 * {
-            bool exists = start + row < span.keys;
-            return exists ? x + p.of_key(p.key_row(span, start + row), key_head) : nullptr;
+        load_tile<D, TILE, TEAM * TEAMS>(tile, threadIdx.x, p.dim, [&](uint32_t row) -> Row {
+            uint32_t key = min(start + row, span.keys - 1);
+            return {x + p.of_key(p.key_row(span, key), key_head), start + row < span.keys};
         });
     }
     __device__ __forceinline__ void load_strip(uint32_t n) const {
         uint32_t thread = threadIdx.x % TEAM, head = head_of(n), first = query_of(n);
         auto load = [&](bf16 *strip, const bf16 *x) {
-            load_tile<D, STRIP, TEAM>(strip, thread, p.dim, x, [&](uint32_t row) -> const bf16 * {
-                bool exists = first + row < span.queries;
-                return exists ? x + p.of_query(uint64_t(span.query) + first + row, head) : nullptr;
+            load_tile<D, STRIP, TEAM>(strip, thread, p.dim, [&](uint32_t row) -> Row {
+                uint32_t query = min(first + row, span.queries - 1);
+                return {x + p.of_query(uint64_t(span.query) + query, head), first + row < span.queries};
             });
         };
         load(q_strip(n), q);
@@ -156,18 +140,10 @@ struct BackwardKv {
         lse_strip(n)[STRIP + thread] = exists ? delta[number] : 0.0f;
     }
 
-    __device__ __forceinline__ void slopes(float (&s)[STRIP / 8][4], float (&d)[STRIP / 8][4], uint32_t n, uint32_t row) const {
-        uint32_t t = threadIdx.x % 4;
-        const float *lses = lse_strip(n), *deltas = lses + STRIP;
-#pragma unroll
-        for (int c = 0; c < STRIP / 8; c++) {
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                uint32_t column = 8 * c + 2 * t + i % 2, key = row + i / 2 * 8, position = span.position(query_of(n) + column);
-                bool seen = key <= position && key >= p.first_key(position);
-                slope_of(p, s[c][i], d[c][i], seen, lses[column], deltas[column]);
-            }
-        }
+    __device__ __forceinline__ Known known(uint32_t n, uint32_t column, uint32_t key) const {
+        uint32_t position = span.position(query_of(n) + column);
+        const float *numbers = lse_strip(n) + column;
+        return {key <= position && key >= p.first_key(position), numbers[0], numbers[STRIP]};
     }
 
     // Through the memory of the strips, which are read no more.
@@ -209,7 +185,10 @@ struct BackwardKv {
                 clear(s), clear(d);
                 multiply_rows<D, STRIP>(s, k_tile, 16 * warp, q_strip(n));
                 multiply_rows<D, STRIP>(d, v_tile, 16 * warp, dout_strip(n));
-                slopes(s, d, n, start + 16 * warp + threadIdx.x % WARP / 4);
+                to_slopes(p, s, d, [&](int c, int i) {
+                    uint32_t column = 8 * c + 2 * (threadIdx.x % 4) + i % 2;
+                    return known(n, column, start + 16 * warp + threadIdx.x % WARP / 4 + i / 2 * 8);
+                });
                 add_weighted<D, STRIP, COLUMNS>(dv_sums, s, dout_strip(n), chunk);
                 add_weighted<D, STRIP, COLUMNS>(dk_sums, d, q_strip(n), chunk);
             }

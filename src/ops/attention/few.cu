@@ -32,37 +32,36 @@ struct Few {
     }
 
     __device__ __forceinline__ void load_queries(const bf16 *q) const {
-        load_tile<D, ROWS, WARPS * WARP>(q_tile, threadIdx.x, p.dim, q, [&](uint32_t row) -> const bf16 * {
-            return query_of(row) < span.queries ? q + offset_of(row) : nullptr;
+        load_tile<D, ROWS, WARPS * WARP>(q_tile, threadIdx.x, p.dim, [&](uint32_t row) -> Row {
+            bool exists = query_of(row) < span.queries;
+            return {q + offset_of(exists ? row : 0), exists};
         });
     }
     __device__ __forceinline__ void load_keys(uint32_t n, uint32_t strip) const {
         auto load = [&](bf16 *tile, const bf16 *x) {
-            load_tile<D, ROWS, WARP>(tile, threadIdx.x % WARP, p.dim, x, [&](uint32_t row) -> const bf16 * {
+            load_tile<D, ROWS, WARP>(tile, threadIdx.x % WARP, p.dim, [&](uint32_t row) -> Row {
                 uint32_t key = strip * ROWS + row;
-                return key < span.keys ? x + p.of_key(p.key_row(span, key), key_head) : nullptr;
+                return {x + p.of_key(p.key_row(span, min(key, span.keys - 1)), key_head), key < span.keys};
             });
         };
         load(k_strip(n), k);
         load(v_strip(n), v);
     }
 
-    __device__ __forceinline__ void mask(float (&s)[ROWS / 8][4], uint32_t strip) const {
-        uint32_t g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+    __device__ __forceinline__ void hide(float (&s)[ROWS / 8][4], uint32_t strip, const uint32_t (&positions)[2]) const {
+        uint32_t t = threadIdx.x % 4;
 #pragma unroll
-        for (int n = 0; n < ROWS / 8; n++) {
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                uint32_t key = strip * ROWS + 8 * n + 2 * t + i % 2, position = span.position(query_of(g + i / 2 * 8));
-                bool seen = key <= position && key >= p.first_key(position);
-                s[n][i] = seen ? fast_score(p, s[n][i]) : -INFINITY;
-            }
+        for (int i = 0; i < ROWS / 2; i++) {
+            uint32_t key = strip * ROWS + 8 * (i / 4) + 2 * t + i % 2, position = positions[i % 4 / 2];
+            bool seen = key <= position && key >= p.first_key(position);
+            s[i / 4][i % 4] = seen ? s[i / 4][i % 4] : -INFINITY;
         }
     }
 
     // The strips of keys from begin to end, every WARPS-th for a warp.
     __device__ __forceinline__ void sum(Online<D> &online, const bf16 *q, uint32_t begin, uint32_t end) const {
-        uint32_t strip = begin + threadIdx.x / WARP, n = 0;
+        uint32_t strip = begin + threadIdx.x / WARP, n = 0, g = threadIdx.x % WARP / 4;
+        const uint32_t positions[2] = {span.position(query_of(g)), span.position(query_of(g + 8))};
         load_queries(q);
         cp_async_commit();
         if (strip < end) load_keys(0, strip);
@@ -77,7 +76,8 @@ struct Few {
             float s[ROWS / 8][4];
             clear(s);
             multiply_rows<D, ROWS>(s, q_tile, 0, k_strip(n));
-            mask(s, strip);
+            to_scores(p, s);
+            hide(s, strip, positions);
             online.weigh(s);
             add_weighted<D, ROWS, D>(online.out, s, v_strip(n), 0);
             __syncwarp();

@@ -8,19 +8,15 @@
 #include "fragments.cuh"
 
 namespace attention {
-// A query's row of scores: the products by `score`, -inf where the key is not seen.
+// -inf for the keys that a row's query, at its position, does not see.
 template <int N>
-__device__ __forceinline__ void mask_scores(const Problem &p, float (&s)[N][4], uint32_t first_key, bool masked,
-                                            const uint32_t (&positions)[2]) {
-    uint32_t t = threadIdx.x % 4;
+__device__ __forceinline__ void hide(const Problem &p, float (&s)[N][4], uint32_t first_key, const uint32_t (&positions)[2]) {
+    uint32_t t = threadIdx.x % 4, begins[2] = {p.first_key(positions[0]), p.first_key(positions[1])};
 #pragma unroll
-    for (int n = 0; n < N; n++) {
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            uint32_t key = first_key + 8 * n + 2 * t + i % 2, position = positions[i / 2];
-            bool seen = !masked || (key <= position && key >= p.first_key(position));
-            s[n][i] = seen ? fast_score(p, s[n][i]) : -INFINITY;
-        }
+    for (int i = 0; i < 4 * N; i++) {
+        uint32_t key = first_key + 8 * (i / 4) + 2 * t + i % 2, half = i % 4 / 2;
+        bool seen = key <= positions[half] && key >= begins[half];
+        s[i / 4][i % 4] = seen ? s[i / 4][i % 4] : -INFINITY;
     }
 }
 
@@ -34,14 +30,15 @@ struct Forward {
     bf16 *q_tile, *k_tile, *v_tile;
 
     __device__ __forceinline__ void load_queries() const {
-        load_tile<D, TILE, THREADS>(q_tile, threadIdx.x, p.dim, q, [&](uint32_t row) -> const bf16 * {
-            return start + row < span.queries ? q + p.of_query(uint64_t(span.query) + start + row, head) : nullptr;
+        load_tile<D, TILE, THREADS>(q_tile, threadIdx.x, p.dim, [&](uint32_t row) -> Row {
+            uint32_t query = min(start + row, span.queries - 1);
+            return {q + p.of_query(uint64_t(span.query) + query, head), start + row < span.queries};
         });
     }
     __device__ __forceinline__ void load_keys(bf16 *tile, const bf16 *x, uint32_t first) const {
-        load_tile<D, TILE, THREADS>(tile, threadIdx.x, p.dim, x, [&](uint32_t row) -> const bf16 * {
-            bool exists = first + row < span.keys;
-            return exists ? x + p.of_key(p.key_row(span, first + row), head / p.group()) : nullptr;
+        load_tile<D, TILE, THREADS>(tile, threadIdx.x, p.dim, [&](uint32_t row) -> Row {
+            uint32_t key = min(first + row, span.keys - 1);
+            return {x + p.of_key(p.key_row(span, key), head / p.group()), first + row < span.keys};
         });
     }
 
@@ -66,7 +63,8 @@ struct Forward {
             __syncthreads();
             if (key + TILE <= highest) load_keys(k_tile, k, key + TILE);
             cp_async_commit();
-            mask_scores(p, s, key, key + TILE - 1 > lowest || key < all_see_from, positions);
+            to_scores(p, s);
+            if (key + TILE - 1 > lowest || key < all_see_from) hide(p, s, key, positions);
             online.weigh(s);
             cp_async_wait<1>();
             __syncthreads();

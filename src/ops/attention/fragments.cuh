@@ -18,9 +18,9 @@ __device__ __forceinline__ float fast_exp2(float x) {
 }
 #endif
 
-// As Problem::score, with two operations of the special unit for the tanh; exact enough beside operands of bf16.
-__device__ __forceinline__ float fast_score(const Problem &p, float product) {
-    if (p.softcap == 0.0f) return product * (p.scale * LOG2E);
+// As Problem::score where there is a cap, with two operations of the special unit for the tanh; exact enough beside
+// operands of bf16.
+__device__ __forceinline__ float capped_score(const Problem &p, float product) {
     float power = fast_exp2(product * (2.0f * LOG2E * p.scale / p.softcap));
     return p.softcap * LOG2E * (1.0f - __fdividef(2.0f, power + 1.0f));
 }
@@ -30,18 +30,23 @@ __device__ __forceinline__ bf16 *chunk_of(bf16 *tile, int row, int chunk) {
     return tile + row * D + (chunk ^ (row & 7)) * 8;
 }
 
-// Begins to copy ROWS rows of `dim` elements, zeros beyond; `row_at(r)` is where row r begins, null for a row of zeros.
-// `any` is an address that may be read: a card is given one even where it reads nothing.
+// Where a row of a tile begins; one that may be read where there is none, so that nothing branches.
+struct Row {
+    const bf16 *at;
+    bool exists;
+};
+
+// Begins to copy ROWS rows of `dim` elements, zeros beyond; `row_at(r)` is Row r.
 template <int D, int ROWS, int THREADS, class RowAt>
-__device__ __forceinline__ void load_tile(bf16 *tile, uint32_t thread, uint32_t dim, const bf16 *any, RowAt row_at) {
+__device__ __forceinline__ void load_tile(bf16 *tile, uint32_t thread, uint32_t dim, RowAt row_at) {
     constexpr int CHUNKS = D / 8;
     static_assert(ROWS * CHUNKS % THREADS == 0, "every thread copies as many");
-#pragma unroll
-    for (int i = 0; i < ROWS * CHUNKS / THREADS; i++) {
+#pragma unroll 8
+    for (int i = 0; i < ROWS * CHUNKS / THREADS; i++) { // more addresses at once would not fit into registers
         uint32_t index = i * THREADS + thread, row = index / CHUNKS, chunk = index % CHUNKS;
-        const bf16 *from = row_at(row);
-        bool valid = from != nullptr && chunk * 8 < dim;
-        cp_async16(chunk_of<D>(tile, row, chunk), valid ? from + chunk * 8 : any, valid);
+        Row from = row_at(row);
+        bool inside = chunk * 8 < dim;
+        cp_async16(chunk_of<D>(tile, row, chunk), from.at + (inside ? chunk * 8 : 0), from.exists && inside);
     }
 }
 
@@ -89,6 +94,47 @@ __device__ __forceinline__ void add_weighted(float (&sums)[COLUMNS / 8][4], cons
     }
 }
 
+// Products become scores. Whether there is a cap is asked once, not for each.
+template <int N>
+__device__ __forceinline__ void to_scores(const Problem &p, float (&s)[N][4]) {
+    if (p.softcap == 0.0f) {
+        float scale = p.scale * LOG2E;
+#pragma unroll
+        for (int i = 0; i < 4 * N; i++) s[i / 4][i % 4] *= scale;
+    } else {
+#pragma unroll
+        for (int i = 0; i < 4 * N; i++) s[i / 4][i % 4] = capped_score(p, s[i / 4][i % 4]);
+    }
+}
+
+// What backward knows of one weight: whether its key is seen, lse in units of ln 2, and delta.
+struct Known {
+    bool seen;
+    float lse, delta;
+};
+
+// In `s`, products become weights; in `d`, gradients of weights become those of products. `known(n, i)` says the rest.
+template <int N, class Of>
+__device__ __forceinline__ void to_slopes(const Problem &p, float (&s)[N][4], float (&d)[N][4], Of known) {
+    to_scores(p, s);
+    if (p.softcap == 0.0f) {
+#pragma unroll
+        for (int i = 0; i < 4 * N; i++) d[i / 4][i % 4] = (d[i / 4][i % 4] - known(i / 4, i % 4).delta) * p.scale;
+    } else {
+#pragma unroll
+        for (int i = 0; i < 4 * N; i++) {
+            d[i / 4][i % 4] = (d[i / 4][i % 4] - known(i / 4, i % 4).delta) * p.slope(s[i / 4][i % 4]);
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < 4 * N; i++) {
+        Known of = known(i / 4, i % 4);
+        float weight = fast_exp2(s[i / 4][i % 4] - of.lse);
+        s[i / 4][i % 4] = of.seen ? weight : 0.0f;
+        d[i / 4][i % 4] *= s[i / 4][i % 4];
+    }
+}
+
 // The four lanes that hold a row between them.
 __device__ __forceinline__ float quad_max(float x) {
     x = fmaxf(x, __shfl_xor_sync(ALL_LANES, x, 1));
@@ -99,7 +145,8 @@ __device__ __forceinline__ float quad_sum(float x) {
     return x + __shfl_xor_sync(ALL_LANES, x, 2);
 }
 
-// Rows g and g + 8 of a 16-row result, [COLUMNS] from `column` on, times a factor each: `row_at(r)` as for load_tile.
+// Rows g and g + 8 of a 16-row result, [COLUMNS] from `column` on, times a factor each. `row_at(r)` is where
+// row r begins, null for none.
 template <int COLUMNS, class RowAt>
 __device__ __forceinline__ void store_rows(const float (&sums)[COLUMNS / 8][4], const float (&factors)[2], uint32_t column,
                                            uint32_t dim, RowAt row_at) {

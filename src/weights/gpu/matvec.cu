@@ -2,12 +2,13 @@
 // is the time they take.
 //
 //   quantize_q8_T(x [rows, width], out, rows, width)      x̂ in 8 bits around zero; a scale for every 32, and their sum
-//   matvecM_Q_Y  (w, blocks of the matrix, x̂, y [rows, outputs], rows, outputs, width)      1 ≤ rows ≤ M
+//   matvecM_Q_Y  (w, blocks of the matrix, x̂, y [rows, outputs], rows, outputs, width)      1 ≤ rows ≤ M; any for M = 8
 //
 // x̂: `rows` times the width rounded up to 32 in bytes, then as many 32nds of (scale, Σ x̂) in pairs of f32.
 // A block of threads makes the products of `M` rows with `OUTPUTS` outputs; its lanes go through the pieces of 16 bytes of
 // the weight's rows side by side. A piece is a sum of integers (dp4a) times its scales, in f32; f32 sums have one order.
-// Grids: matvec ceil(outputs / OUTPUTS) blocks of 32 to 128 threads; quantize_q8 a warp for every 32 inputs, blockIdx.y is
+// More rows than 8 are blocks beside each other, so that one reads the weight from memory and the others from the cache.
+// Grids: matvec ceil(outputs / OUTPUTS) · ceil(rows / M) blocks of 32 to 128 threads; quantize_q8 a warp for every 32 inputs, blockIdx.y is
 // the row.
 #include "pieces.cuh"
 #include "sums.cuh"
@@ -43,7 +44,8 @@ __device__ __forceinline__ void quantize(const T *x, uint8_t *out, uint32_t rows
 template <class Piece, int M, class Y>
 __device__ __forceinline__ void product(const uint8_t *w, uint64_t count, const uint8_t *x, Y *y, uint32_t rows,
                                         uint32_t outputs, uint32_t width) {
-    uint32_t row_blocks = (width + Piece::BLOCK - 1) / Piece::BLOCK, first = blockIdx.x * OUTPUTS;
+    uint32_t row_blocks = (width + Piece::BLOCK - 1) / Piece::BLOCK, times = M == 8 ? (rows + M - 1) / M : 1;
+    uint32_t first = blockIdx.x / times * OUTPUTS, first_row = blockIdx.x % times * M;
     auto *scales = reinterpret_cast<const float2 *>(x + uint64_t(rows) * padded(width));
     float values[M * OUTPUTS] = {};
     for (uint32_t piece = threadIdx.x; piece < row_blocks * Piece::PIECES; piece += blockDim.x) {
@@ -58,16 +60,16 @@ __device__ __forceinline__ void product(const uint8_t *w, uint64_t count, const 
 #pragma unroll
         for (int m = 0; m < M; m++) {
             // Rows that are not there repeat the last one; their sums are not written.
-            uint32_t row = min(uint32_t(m), rows - 1);
+            uint32_t row = min(first_row + m, rows - 1);
             pieces::Operand<Piece::GROUPS> operand;
-            operand.load(x + row * padded(width), scales + row * (padded(width) / 32), inputs);
+            operand.load(x + uint64_t(row) * padded(width), scales + uint64_t(row) * (padded(width) / 32), inputs);
 #pragma unroll
-            for (int o = 0; o < OUTPUTS; o++) values[m * OUTPUTS + o] += weights[o].dot(operand);
+            for (int o = 0; o < OUTPUTS; o++) weights[o].add_to(values[m * OUTPUTS + o], operand);
         }
     }
     float sum = sums::of_block<WARPS>(values);
-    uint32_t row = threadIdx.x / OUTPUTS, output = first + threadIdx.x % OUTPUTS;
-    if (row < M && row < rows && output < outputs) y[uint64_t(row) * outputs + output] = from_float<Y>(sum);
+    uint32_t row = first_row + threadIdx.x / OUTPUTS, output = first + threadIdx.x % OUTPUTS;
+    if (threadIdx.x < M * OUTPUTS && row < rows && output < outputs) y[uint64_t(row) * outputs + output] = from_float<Y>(sum);
 }
 } // namespace matvec
 

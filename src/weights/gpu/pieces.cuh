@@ -1,7 +1,7 @@
 // A piece: what a lane multiplies at a time, the weights whose low bits lie in 16 bytes. In the K-quants these are twice
 // 16 weights, whose sub-blocks are 32 apart or 64; that is why a piece of activations comes in groups of 16.
 //
-// Sums over integers are exact: |Σ 16 q x̂| · s < 2^24, so even their conversion to f32 is.
+// Sums over integers are exact, and so is their conversion to f32: |Σ q x̂| < 2^24. Scales of a group, d · s, are exact, too.
 #pragma once
 #include "blocks.cuh"
 #include "octets.cuh"
@@ -47,7 +47,9 @@ struct Q8_0 : blocks::Q8_0 {
         load16(w + block * 32 + piece * 16, codes);
         d = blocks::half_at(w + count * 32, block);
     }
-    __device__ __forceinline__ float dot(const Operand<1> &x) const { return d * x.scale[0] * float(dot16(codes, x.q[0])); }
+    __device__ __forceinline__ void add_to(float &sum, const Operand<1> &x) const {
+        sum = fmaf(d, x.scale[0] * float(dot16(codes, x.q[0])), sum);
+    }
 };
 
 // Both halves of a block of 32 around `ZERO`, which is taken off the sums instead of the codes.
@@ -59,9 +61,9 @@ struct Halves : Format {
 
     static __device__ __forceinline__ void inputs(uint32_t, uint32_t (&inputs)[2]) { inputs[0] = 0, inputs[1] = 16; }
 
-    __device__ __forceinline__ float dot(const Operand<2> &x) const {
-        float sum = float(dot16(codes[0], x.q[0]) + dot16(codes[1], x.q[1])) - float(Format::ZERO) * x.sum[0];
-        return d * x.scale[0] * sum;
+    __device__ __forceinline__ void add_to(float &sum, const Operand<2> &x) const {
+        float dot = float(dot16(codes[0], x.q[0]) + dot16(codes[1], x.q[1])) - float(Format::ZERO) * x.sum[0];
+        sum = fmaf(d, x.scale[0] * dot, sum);
     }
 };
 
@@ -93,9 +95,7 @@ template <class Format>
 struct KPiece : Format {
     static constexpr int PIECES = 8, GROUPS = 2;
     uint32_t codes[2][4];
-    float d, dmin;
-    int scales[2];
-    float min;
+    float scales[2], min;
     bool second;
 
     static __device__ __forceinline__ void inputs(uint32_t piece, uint32_t (&inputs)[2]) {
@@ -108,15 +108,13 @@ struct KPiece : Format {
         second = piece % 2;
         int shift = piece / 2 % 2 * 16;
         uint32_t of_subs = both.scales(piece >= 4) >> shift;
-        scales[0] = int(of_subs & 255), scales[1] = int(of_subs >> 8 & 255);
-        min = float(both.mins(piece >= 4) >> (shift + int(second) * 8) & 255);
-        d = both.scale(), dmin = both.min_scale();
+        scales[0] = both.scale() * float(of_subs & 255), scales[1] = both.scale() * float(of_subs >> 8 & 255);
+        min = both.min_scale() * float(both.mins(piece >= 4) >> (shift + int(second) * 8) & 255);
     }
-    __device__ __forceinline__ float dot(const Operand<2> &x) const {
-        float sum = x.scale[0] * float(scales[0] * dot16(codes[0], x.q[0]));
-        sum += x.scale[1] * float(scales[1] * dot16(codes[1], x.q[1]));
-        float of_min = second ? x.scale[1] * x.sum[1] : x.scale[0] * x.sum[0];
-        return d * sum - dmin * min * of_min;
+    __device__ __forceinline__ void add_to(float &sum, const Operand<2> &x) const {
+        sum = fmaf(scales[0], x.scale[0] * float(dot16(codes[0], x.q[0])), sum);
+        sum = fmaf(scales[1], x.scale[1] * float(dot16(codes[1], x.q[1])), sum);
+        sum = fmaf(-min, second ? x.scale[1] * x.sum[1] : x.scale[0] * x.sum[0], sum);
     }
 };
 
@@ -151,8 +149,7 @@ struct Q5_K : KPiece<blocks::Q5_K> {
 struct Q6_K : blocks::Q6_K {
     static constexpr int PIECES = 8, GROUPS = 2;
     uint32_t codes[2][4];
-    float d;
-    int scales[2];
+    float scales[2];
 
     static __device__ __forceinline__ void inputs(uint32_t piece, uint32_t (&inputs)[2]) {
         inputs[0] = piece / 4 * 128 + piece % 4 * 16;
@@ -165,9 +162,10 @@ struct Q6_K : blocks::Q6_K {
         uint32_t low[4], high[4];
         load16(at + piece * 16, low);
         load16(at + 128 + half * 32 + part % 2 * 16, high);
+        float d = blocks::half_at(w + count * BYTES, block);
         const uint8_t *scale = at + 192 + half * 8 + part;
-        scales[0] = blocks::load<signed char>(scale), scales[1] = blocks::load<signed char>(scale + 4);
-        d = blocks::half_at(w + count * BYTES, block);
+#pragma unroll
+        for (int g = 0; g < 2; g++) scales[g] = d * float(blocks::load<signed char>(scale + g * 4));
         int shift = part / 2 * 2;
 #pragma unroll
         for (int i = 0; i < 4; i++) {
@@ -175,10 +173,9 @@ struct Q6_K : blocks::Q6_K {
             codes[1][i] = blocks::six_bits(low[i], 4, high[i], shift + 4);
         }
     }
-    __device__ __forceinline__ float dot(const Operand<2> &x) const {
-        float sum = x.scale[0] * float(scales[0] * dot16(codes[0], x.q[0]));
-        sum += x.scale[1] * float(scales[1] * dot16(codes[1], x.q[1]));
-        return d * sum;
+    __device__ __forceinline__ void add_to(float &sum, const Operand<2> &x) const {
+        sum = fmaf(scales[0], x.scale[0] * float(dot16(codes[0], x.q[0])), sum);
+        sum = fmaf(scales[1], x.scale[1] * float(dot16(codes[1], x.q[1])), sum);
     }
 };
 } // namespace pieces

@@ -1,5 +1,5 @@
-//! Products with weights on a card. Few rows read the weight as it lies, once for every few of them; for many, rows or columns
-//! of a quantized weight are dequantized to bf16, and cuBLAS multiplies. Results have the type of the activations.
+//! Products with weights on a card. Few rows are multiplied with the weight as it lies; for many, rows or columns of a
+//! quantized weight are dequantized to bf16, and cuBLAS multiplies. Results have the type of the activations.
 
 use super::layout::Blocks;
 use super::size;
@@ -7,10 +7,10 @@ use crate::error::Result;
 use crate::gpu::{self, Array, Element, Gemm, Grid};
 use std::ops::Range;
 
-/// Rows of activations that a kernel multiplies with a weight while reading it once.
+/// Rows of activations that a kernel multiplies with a weight at a time.
 const FEW: usize = 8;
-/// Rows up to which reading a quantized weight for every `FEW` takes less time than dequantizing it: that moves eight times
-/// the bytes, in four bits.
+/// Rows up to which doing so for every `FEW` takes less time than dequantizing a weight, which moves eight times the bytes of
+/// four bits.
 const FEW_BLOCKS: usize = 4 * FEW;
 /// Threads of a block that multiplies, and the outputs it has.
 const THREADS: usize = 128;
@@ -27,9 +27,7 @@ pub(super) fn of_blocks(w: &Blocks, shape: (usize, usize), x: &Array, rows: usiz
     let (outputs, inputs) = shape;
     let mut y = Array::new(x.gpu(), x.element(), rows * outputs)?;
     if rows <= FEW_BLOCKS {
-        for first in (0..rows).step_by(FEW) {
-            of_few(w, shape, x, &mut y, first..rows.min(first + FEW))?;
-        }
+        of_few(w, shape, x, &mut y, rows)?;
         return Ok(y);
     }
     let x = in_type(x, Element::Bf16)?;
@@ -86,28 +84,32 @@ pub(super) fn workspace_bytes((outputs, inputs): (usize, usize)) -> u64 {
     (largest(outputs, inputs, PART).max(largest(inputs, outputs, NARROW)) * Element::Bf16.size()) as u64
 }
 
-/// The grid of kernels that write so many rows, eight columns a thread.
+/// The grid of kernels that write so many rows, eight columns at a time, and twice so that a row's address is worth its price.
 pub(super) fn rows_of_octets(rows: usize, columns: usize) -> Grid {
-    let blocks = [gpu::blocks(rows, 1), gpu::blocks(columns, 8 * THREADS), 1];
+    let blocks = [gpu::blocks(rows, 1), gpu::blocks(columns, 2 * 8 * THREADS), 1];
     Grid { blocks, threads: THREADS as u32, shared: 0 }
 }
 
-/// Up to `FEW` rows with quantized weights, by integers: activations in 8 bits.
-fn of_few(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Array, rows: Range<usize>) -> Result<()> {
-    let (gpu, count) = (x.gpu(), rows.len());
+/// Few rows with quantized weights, by integers: activations in 8 bits.
+fn of_few(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Array, rows: usize) -> Result<()> {
+    if rows == 0 {
+        return Ok(());
+    }
+    let gpu = x.gpu();
     // A byte each, and eight for every 32.
-    let mut operand = Array::new(gpu, Element::U8, count * inputs.div_ceil(32) * 40)?;
+    let mut operand = Array::new(gpu, Element::U8, rows * inputs.div_ceil(32) * 40)?;
     let to = operand.at_mut(0);
-    let grid = Grid { blocks: [gpu::blocks(inputs, 256), gpu::blocks(count, 1), 1], threads: 256, shared: 0 };
-    let args = [x.at(rows.start * inputs), to, size(count), size(inputs)];
-    gpu.launch(&gpu::name("quantize_q8", &[x.element()]), grid, &args)?;
+    let grid = Grid { blocks: [gpu::blocks(inputs, 256), gpu::blocks(rows, 1), 1], threads: 256, shared: 0 };
+    gpu.launch(&gpu::name("quantize_q8", &[x.element()]), grid, &[x.at(0), to, size(rows), size(inputs)])?;
 
-    let kernel = gpu::name(&format!("matvec{}_{}", count.next_power_of_two(), w.format.name), &[y.element()]);
-    let grid = Grid::of(gpu::blocks(outputs, OUTPUTS), threads(inputs.div_ceil(w.format.piece)));
-    let to = y.at_mut(rows.start * outputs);
-    let sizes = [size(count), size(outputs), size(inputs)];
-    let [rows, outputs, inputs] = sizes;
-    gpu.launch(&kernel, grid, &[w.array.at(0), w.count.into(), operand.at(0), to, rows, outputs, inputs])
+    let at_once = rows.next_power_of_two().min(FEW);
+    let kernel = gpu::name(&format!("matvec{at_once}_{}", w.format.name), &[y.element()]);
+    let blocks = gpu::blocks(outputs, OUTPUTS) * gpu::blocks(rows, at_once);
+    let grid = Grid::of(blocks, threads(inputs.div_ceil(w.format.piece)));
+    let to = y.at_mut(0);
+    let sizes = [size(rows), size(outputs), size(inputs)];
+    let args = [w.array.at(0), w.count.into(), operand.at(0), to, sizes[0], sizes[1], sizes[2]];
+    gpu.launch(&kernel, grid, &args)
 }
 
 /// Threads of a block whose lanes go through so many pieces of a row.
@@ -121,8 +123,7 @@ fn dequantized(w: &Blocks, inputs: usize, rows: Range<usize>, columns: Range<usi
     let mut out = Array::new(gpu, Element::Bf16, rows.len() * columns.len())?;
     let to = out.at_mut(0);
     let place = [size(rows.start), size(inputs), size(columns.start), size(columns.len())];
-    let [first_row, width, first_column, count] = place;
-    let args = [w.array.at(0), w.count.into(), to, first_row, width, first_column, count];
+    let args = [w.array.at(0), w.count.into(), to, place[0], place[1], place[2], place[3]];
     let kernel = format!("dequantize_{}_bf16", w.format.name);
     gpu.launch(&kernel, rows_of_octets(rows.len(), columns.len()), &args)?;
     Ok(out)
