@@ -49,8 +49,8 @@ fn work(case: &Case, folder: &Path, steps: usize) -> Outcome<Value> {
     }
     let train = json!({
         "target_modules": "all-linear", "r": RANK, "lora_alpha": 2 * RANK, "batch_size": ROWS, "max_steps": steps,
-        "max_length": TOKENS, "gradient_checkpointing": false, "lr_scheduler_type": "constant", "warmup_ratio": 0, "validation_share": 0,
-        "memorisation_samples": 0,
+        "max_length": TOKENS, "gradient_checkpointing": false, "lr_scheduler_type": "constant", "warmup_ratio": 0,
+        "validation_share": 0, "memorisation_samples": 0,
     });
     let csv = write_rows(folder, steps * ROWS)?;
     Ok(json!({"name": name, "csv": csv, "train": train, "tokens": steps * ROWS * TOKENS}))

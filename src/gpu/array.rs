@@ -196,7 +196,7 @@ impl Array {
         Arg::address(self.address_of(index))
     }
 
-    pub(super) fn address_of(&self, index: usize) -> u64 {
+    pub(crate) fn address_of(&self, index: usize) -> u64 {
         assert!(index <= self.len, "element {index} of an array of {}", self.len);
         self.address + (index * self.element.size()) as u64
     }

@@ -45,7 +45,10 @@ pub(super) struct Blocks {
 impl Format {
     fn of(ggml: GgmlDType) -> Result<&'static Format> {
         FORMATS.iter().find(|format| format.ggml == ggml).ok_or_else(|| {
-            Error::new(Code::Internal, format!("no kernel of a GPU's reads {ggml:?}; such weights are kept in another type"))
+            Error::new(
+                Code::Internal,
+                format!("no kernel of a GPU's reads {ggml:?}; such weights are kept in another type"),
+            )
         })
     }
 }

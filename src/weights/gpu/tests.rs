@@ -52,7 +52,10 @@ fn blocks_have_the_values_and_the_products_of_the_cpus() {
         assert_eq!(flat(&weight.gather(&all).unwrap()), flat(&host.gather(&all).unwrap()), "{kind:?}");
         let dense = host.gather(&(0..outputs as u32).collect::<Vec<_>>()).unwrap();
         check_products(&weight, &dense, 2e-2);
-        assert!(GpuWeight::from_rows(device.gpu().unwrap(), kind.ggml, [outputs, inputs], &|i| row(i).map(|r| &r[1..])).is_err());
+        assert!(
+            GpuWeight::from_rows(device.gpu().unwrap(), kind.ggml, [outputs, inputs], &|i| row(i).map(|r| &r[1..]))
+                .is_err()
+        );
     }
 }
 
