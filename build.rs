@@ -61,7 +61,7 @@ fn for_the_host() {
     let cpp = folder("src/gpu/emulator/emulator.cpp");
     let object = out().join("kernels.o");
     let mut command = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "g++".into()));
-    command.args(["-c", "-std=c++17", "-O2", "-fPIC", "-DTAILORA_EMULATOR", "-I"]);
+    command.args(["-c", "-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing", "-Wno-unknown-pragmas", "-DTAILORA_EMULATOR", "-I"]);
     command.arg(folder("src/gpu")).arg("-I").arg(folder("src/gpu/emulator"));
     command.arg(format!("-DTAILORA_KERNELS=\"{}\"", all_kernels("inc").display()));
     command.arg(cpp).arg("-o").arg(&object);

@@ -25,6 +25,8 @@ mod weights;
 #[cfg(test)]
 mod batch_tests;
 #[cfg(test)]
+mod card_tests;
+#[cfg(test)]
 mod oracle_tests;
 #[cfg(test)]
 mod quantized_tests;

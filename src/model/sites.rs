@@ -2,7 +2,9 @@
 //! each.
 
 use crate::error::Result;
+use crate::ops::adamw;
 use crate::ops::lora::LoraGrad;
+use crate::tensor::Matrix;
 pub(crate) use crate::ops::lora::LoraWeights;
 use std::collections::BTreeMap;
 
@@ -179,11 +181,7 @@ impl LoraGradients {
 
     /// √Σ g² over all tensors.
     pub(crate) fn norm(&self) -> Result<f64> {
-        let mut sum = 0.0;
-        for grad in self.sites.values().flatten() {
-            sum += grad.a.sum_of_squares()?;
-            sum += grad.b.sum_of_squares()?;
-        }
-        Ok(sum.sqrt())
+        let all: Vec<&Matrix> = self.sites.values().flatten().flat_map(|gradient| [&gradient.a, &gradient.b]).collect();
+        adamw::norm(&all)
     }
 }

@@ -3,6 +3,7 @@
 use crate::adapter::Adapter;
 use crate::error::{Code, Error, Result};
 use crate::model::{LoraGradients, LoraStack, LoraWeights, Site};
+use crate::ops::adamw::adapter::{self, Tensor};
 use crate::ops::adamw::{self, Hyper, Moments};
 use crate::tensor::Matrix;
 use crate::train::options::TrainOptions;
@@ -14,7 +15,7 @@ const WEIGHT: &str = "weight";
 const FIRST: &str = "exp_avg";
 const SECOND: &str = "exp_avg_sq";
 
-/// AdamW over an adapter. Matrices are replaced, never changed, so a kept [`LoraStack`] stays as it was.
+/// AdamW over an adapter. What a kept [`LoraStack`] shares is replaced, never changed, so it stays as it was.
 pub(crate) struct Optimizer {
     hyper: Hyper,
     /// Learning rate of B over that of A (LoRA+).
@@ -108,6 +109,9 @@ impl Optimizer {
     /// One clipped step; `norm` is that of the gradients. As `clip_grad_norm_` and `torch.optim.AdamW` do it.
     pub(crate) fn step(&mut self, gradients: &LoraGradients, norm: f64, learning_rate: f64) -> Result<()> {
         self.steps += 1;
+        if self.parameters.first().is_some_and(|parameter| parameter.weights.a.on_gpu()) {
+            return self.step_on_card(gradients, learning_rate);
+        }
         let clip = if self.max_grad_norm > 0.0 { (self.max_grad_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
         for parameter in &mut self.parameters {
             let [gradient] = gradients.at(parameter.site) else {
@@ -123,4 +127,30 @@ impl Optimizer {
         }
         Ok(())
     }
+
+    /// The same of all tensors at once, in place.
+    fn step_on_card(&mut self, gradients: &LoraGradients, learning_rate: f64) -> Result<()> {
+        let mut tensors = Vec::new();
+        for Parameter { site, weights, a, b } in &mut self.parameters {
+            let [gradient] = gradients.at(*site) else {
+                return Err(Error::new(Code::Internal, format!("no gradient at {}", site.path())));
+            };
+            let LoraWeights { a: weight_a, b: weight_b, .. } = weights;
+            for (parameter, moments, gradient, ratio) in
+                [(weight_a, a, &gradient.a, 1.0), (weight_b, b, &gradient.b, self.ratio)]
+            {
+                let Moments { first, second } = moments;
+                tensors.push(Tensor { parameter: own(parameter)?, first, second, gradient, ratio });
+            }
+        }
+        adapter::step(self.hyper, learning_rate, self.steps, self.max_grad_norm, &mut tensors)
+    }
+}
+
+/// The matrix, of which others that have it keep a copy.
+fn own(shared: &mut Arc<Matrix>) -> Result<&mut Matrix> {
+    if Arc::get_mut(shared).is_none() {
+        *shared = Arc::new(shared.duplicate()?);
+    }
+    Arc::get_mut(shared).ok_or_else(|| Error::new(Code::Internal, "a new matrix has a second owner"))
 }

@@ -22,12 +22,13 @@ impl Around {
         self.before.as_ref().map(|norm| rms_norm::forward(input, norm, self.eps)).transpose()
     }
 
-    /// The gradient of the input, given that of its norm.
-    pub(super) fn input_gradient(&self, input: &Matrix, dnormed: Matrix) -> Result<Matrix> {
+    /// The gradient of the input, given that of its norm and that of the residual stream behind the block.
+    pub(super) fn input_gradient(&self, input: &Matrix, dnormed: &Matrix, mut dy: Matrix) -> Result<Matrix> {
         match &self.before {
-            None => Ok(dnormed),
-            Some(norm) => rms_norm::backward(input, norm, self.eps, &dnormed),
+            None => dy.add(dnormed)?,
+            Some(norm) => rms_norm::add_backward(input, norm, self.eps, dnormed, &mut dy)?,
         }
+        Ok(dy)
     }
 
     /// The residual stream with the block's output on it, and of the output what backward needs.

@@ -34,6 +34,8 @@ pub(in crate::model) struct Saved {
     qkv_projected: Vec<Projected>,
     /// None where its projection is not trained.
     attention: Option<Matrix>,
+    /// What attention's own backward pass need not make again.
+    sums: Option<Matrix>,
     output_projected: Projected,
     unnormed_output: Option<Matrix>,
 }
@@ -89,11 +91,14 @@ impl Block for Attention {
 
     fn save(&self, pass: &Pass<'_>, input: Matrix, pool: Option<&mut KvPool>) -> Result<Saved> {
         let Qkv { unnormed, q, k, v, projected } = self.qkv(pass, &input)?;
-        let (attention, kv) = match pool {
-            None => (attention::forward(self.heads, &pass.spans, &q, &k, &v)?, Some((k, v))),
+        let (attention, sums, kv) = match pool {
+            None => {
+                let (attention, sums) = attention::forward_saved(self.heads, &pass.spans, &q, &k, &v)?;
+                (attention, sums, Some((k, v)))
+            }
             Some(pool) => {
                 let (all_k, all_v) = pool.store(self.layer, &k, &v, &pass.placements)?;
-                (attention::forward(self.heads, &pass.spans, &q, all_k, all_v)?, None)
+                (attention::forward(self.heads, &pass.spans, &q, all_k, all_v)?, None, None)
             }
         };
         let attention = match pass.outputs_of(self.layer) {
@@ -108,6 +113,7 @@ impl Block for Attention {
             kv,
             qkv_projected: projected,
             attention,
+            sums,
             output_projected: Vec::new(),
             unnormed_output: None,
         })
@@ -134,21 +140,25 @@ impl Block for Attention {
         dy: Matrix,
         gradients: &mut LoraGradients,
     ) -> Result<Option<Matrix>> {
-        let Saved { input, unnormed, q, kv, qkv_projected, attention, output_projected, unnormed_output } = saved;
+        let Saved { input, unnormed, q, kv, qkv_projected, attention, sums, output_projected, unnormed_output } = saved;
         let (k, v) = kv.ok_or_else(|| Error::new(Code::Internal, "a backward pass whose keys a pool has"))?;
         let doutput = self.around.output_gradient(unnormed_output, &dy)?;
         let doutput = doutput.as_ref().unwrap_or(&dy);
         let output = self.output.backward(pass, doutput)?;
-        if let Some(attention) = attention {
-            output.weight_gradients(&attention, &output_projected, doutput, gradients)?;
+        if let Some(attention) = &attention {
+            output.weight_gradients(attention, &output_projected, doutput, gradients)?;
         }
+        let attention = attention.filter(|_| sums.is_some());
         let dattention = output.input_gradient(doutput)?;
         let (dattention, dy) = match pass.outputs_of(self.layer) {
             None => (dattention, dy),
             Some(rows) => (dattention.scatter(rows, input.rows())?, dy.scatter(rows, input.rows())?),
         };
-        let Gradients { dq, dk, dv } = attention::backward(self.heads, &pass.spans, &q, &k, &v, &dattention)?;
-        drop((dattention, q, k, v));
+        // Of some rows alone it is not what attention's backward pass asks for.
+        let whole = attention.as_ref().filter(|_| pass.outputs_of(self.layer).is_none()).zip(sums.as_ref());
+        let Gradients { dq, dk, dv } =
+            attention::backward_saved(self.heads, &pass.spans, [&q, &k, &v], whole, &dattention)?;
+        drop((dattention, q, k, v, attention));
         let (mut dq, mut dk) = match pass.rotation(self.rope) {
             None => (dq, dk),
             Some(rotation) => (rotation.backward(dq)?, rotation.backward(dk)?),
@@ -161,9 +171,7 @@ impl Block for Attention {
         let x = normed.as_ref().unwrap_or(&input);
         let dnormed = self.qkv.backward(pass, x, &qkv_projected, vec![dq, dk, dv], trains_below, gradients)?;
         let Some(dnormed) = dnormed else { return Ok(None) };
-        let mut dx = self.around.input_gradient(&input, dnormed)?;
-        dx.add(&dy)?;
-        Ok(Some(dx))
+        self.around.input_gradient(&input, &dnormed, dy).map(Some)
     }
 
     fn saved_bytes(&self, size: u64, tokens: u64, outputs: u64) -> u64 {

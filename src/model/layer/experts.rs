@@ -102,9 +102,7 @@ impl Block for Experts {
         }
         let dlogits = routing.backward(&dweights, &dy.device())?;
         dnormed.add(&self.router.backward(&dlogits)?)?;
-        let mut dx = self.around.input_gradient(&residual, dnormed)?;
-        dx.add(&dy)?;
-        Ok(Some(dx))
+        self.around.input_gradient(&residual, &dnormed, dy).map(Some)
     }
 
     fn saved_bytes(&self, size: u64, _: u64, outputs: u64) -> u64 {

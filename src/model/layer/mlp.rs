@@ -125,9 +125,7 @@ impl Block for Mlp {
         let dnormed = self.gate_up.backward(pass, x, &projected, vec![dgate, dup], true, gradients)?;
         let dnormed = dnormed.ok_or_else(|| Error::new(Code::Internal, "an MLP without projections"))?;
         drop(normed);
-        let mut dx = self.around.input_gradient(&residual, dnormed)?;
-        dx.add(&dy)?;
-        Ok(Some(dx))
+        self.around.input_gradient(&residual, &dnormed, dy).map(Some)
     }
 
     fn saved_bytes(&self, size: u64, _: u64, outputs: u64) -> u64 {

@@ -1,5 +1,6 @@
 //! AdamW with decoupled weight decay (Loshchilov & Hutter 2019), as `torch.optim.AdamW` computes it, moments in f32.
 
+pub(crate) mod adapter;
 mod cpu;
 mod cuda;
 
@@ -33,6 +34,14 @@ impl Moments {
     pub(crate) fn zeros(parameter: &Matrix) -> Result<Self> {
         Ok(Moments { first: Matrix::zeros_like(parameter)?, second: Matrix::zeros_like(parameter)? })
     }
+}
+
+/// √Σ g² over all elements of all gradients.
+pub(crate) fn norm(gradients: &[&Matrix]) -> Result<f64> {
+    if gradients.iter().any(|gradient| gradient.on_gpu()) {
+        return adapter::norm(gradients);
+    }
+    Ok(gradients.iter().map(|gradient| gradient.sum_of_squares()).sum::<Result<f64>>()?.sqrt())
 }
 
 /// The parameter and moments after step `step` (counted from 1). The gradient is multiplied by `clip` first.

@@ -19,13 +19,6 @@ const MAX_SPLITS: usize = 32;
 /// The largest second or third side of a grid.
 const MAX_SIDE: usize = 65535;
 
-/// What backward needs besides the operands.
-pub(super) struct Saved {
-    pub(super) out: Matrix,
-    /// ln Σ exp(score), `[tokens, query heads]`.
-    pub(super) lse: Array,
-}
-
 /// One call: its operands, and how they are worked on.
 struct Call<'a> {
     gpu: &'a Gpu,
@@ -49,35 +42,32 @@ pub(super) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &
     Ok(Matrix::of_array(q.rows(), q.cols(), out))
 }
 
-/// Forward for training.
-pub(super) fn forward_saved(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &Matrix) -> Result<Saved> {
+/// The same, and ln Σ exp(score), `[tokens, query heads]`.
+pub(super) fn forward_saved(
+    heads: Heads,
+    spans: &[Span],
+    q: &Matrix,
+    k: &Matrix,
+    v: &Matrix,
+) -> Result<(Matrix, Matrix)> {
     let call = Call::new(heads, spans, q, k, v)?;
     let (mut out, mut lse) = (call.like_queries()?, call.numbers(1)?);
     call.many(call.layout.queries.all, &mut out, &mut lse)?;
-    Ok(Saved { out: Matrix::of_array(q.rows(), q.cols(), out), lse })
+    Ok((Matrix::of_array(q.rows(), q.cols(), out), Matrix::of_array(q.rows(), heads.queries, lse)))
 }
 
+/// The gradients, given what [`forward_saved`] gave, which is made again otherwise.
 pub(super) fn backward(
     heads: Heads,
     spans: &[Span],
-    q: &Matrix,
-    k: &Matrix,
-    v: &Matrix,
+    [q, k, v]: [&Matrix; 3],
+    saved: Option<(&Matrix, &Matrix)>,
     dout: &Matrix,
 ) -> Result<Gradients> {
-    backward_saved(heads, spans, q, k, v, &forward_saved(heads, spans, q, k, v)?, dout)
-}
-
-/// Backward of what [`forward_saved`] gave.
-pub(super) fn backward_saved(
-    heads: Heads,
-    spans: &[Span],
-    q: &Matrix,
-    k: &Matrix,
-    v: &Matrix,
-    saved: &Saved,
-    dout: &Matrix,
-) -> Result<Gradients> {
+    let Some((out, lse)) = saved else {
+        let (out, lse) = forward_saved(heads, spans, q, k, v)?;
+        return backward(heads, spans, [q, k, v], Some((&out, &lse)), dout);
+    };
     if spans.iter().any(|span| span.keys.len() != 1) {
         return Err(Error::new(Code::Internal, "the backward pass of attention over keys in several runs"));
     }
@@ -89,14 +79,14 @@ pub(super) fn backward_saved(
         &name("attention_delta", &[call.element]),
         Grid { blocks: [blocks(pairs, 4), 1, 1], threads: 128, shared: 0 },
         &[
-            call.checked(saved.out.array()?)?.at(0),
+            call.checked(out.array()?)?.at(0),
             dout.at(0),
             delta.at_mut(0),
             Arg::from(pairs as u64),
             Arg::from(heads.dim as u32),
         ],
     )?;
-    let inputs = [dout.at(0), saved.lse.at(0), delta.at(0)];
+    let inputs = [dout.at(0), lse.array()?.at(0), delta.at(0)];
     let mut dq = call.like_queries()?;
     let (mut dk, mut dv) = (call.like(call.operands[1])?, call.like(call.operands[2])?);
     let (q_grid, kv_grid) = call.backward_grids();

@@ -29,6 +29,21 @@ pub(crate) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &
     }
 }
 
+/// The same for training: also what a backward pass would make again otherwise, ln Σ exp(score) of each query and head,
+/// `[tokens, queries]`, where a kernel has it.
+pub(crate) fn forward_saved(
+    heads: Heads,
+    spans: &[Span],
+    q: &Matrix,
+    k: &Matrix,
+    v: &Matrix,
+) -> Result<(Matrix, Option<Matrix>)> {
+    match q.on_gpu() {
+        true => cuda::forward_saved(heads, spans, q, k, v).map(|(out, sums)| (out, Some(sums))),
+        false => Ok((forward(heads, spans, q, k, v)?, None)),
+    }
+}
+
 /// The gradients of the operands, of their shapes.
 pub(crate) struct Gradients {
     pub(crate) dq: Matrix,
@@ -37,6 +52,7 @@ pub(crate) struct Gradients {
 }
 
 /// The gradients of `q`, `k` and `v`. The spans cover every row of all three.
+#[cfg(test)]
 pub(crate) fn backward(
     heads: Heads,
     spans: &[Span],
@@ -45,11 +61,22 @@ pub(crate) fn backward(
     v: &Matrix,
     dout: &Matrix,
 ) -> Result<Gradients> {
+    backward_saved(heads, spans, [q, k, v], None, dout)
+}
+
+/// The same, given what [`forward_saved`] gave, if that is still there.
+pub(crate) fn backward_saved(
+    heads: Heads,
+    spans: &[Span],
+    [q, k, v]: [&Matrix; 3],
+    saved: Option<(&Matrix, &Matrix)>,
+    dout: &Matrix,
+) -> Result<Gradients> {
     if q.on_host() {
         return cpu::backward(heads, spans, q, k, v, dout);
     }
     if q.on_gpu() {
-        return cuda::backward(heads, spans, q, k, v, dout);
+        return cuda::backward(heads, spans, [q, k, v], saved, dout);
     }
     let [dq, dk, dv] =
         reference::attention_backward(heads, spans, &q.tensor()?, &k.tensor()?, &v.tensor()?, &dout.tensor()?)?;

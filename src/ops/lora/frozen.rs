@@ -1,27 +1,28 @@
-//! Deltas that no one trains: packed as frozen weights are, so that a row has the same bits whatever stands beside it.
+//! Deltas that no one trains, made ready for products. On the CPU they are packed as frozen weights are, so that a row has the
+//! same bits whatever stands beside it; on a card, tables for the kernels of few rows are made once.
 
 use super::LoraWeights;
+use super::cuda::{FEW, Tables};
 use crate::error::Result;
-use crate::tensor::Matrix;
+use crate::tensor::{Form, Matrix};
 use crate::weights::{Dense, FrozenMatrix};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The packed factors of a delta.
+/// The factors of a delta.
 #[derive(Debug)]
-pub(crate) struct Frozen {
-    a: Dense,
-    b: Dense,
+pub(crate) enum Frozen {
+    Packed { a: Dense, b: Dense },
+    OnCard { a: Arc<Matrix>, b: Arc<Matrix>, tables: Tables },
 }
 
 impl LoraWeights {
-    /// The same delta, packed where products gain from it; it has no gradient.
+    /// The same delta, made ready; it has no gradient.
     pub(crate) fn frozen(&self) -> Result<Self> {
-        if self.a.on_gpu() {
-            return Ok(self.clone());
-        }
-        let packed = |matrix: &Matrix| Dense::f32(matrix);
-        let frozen = Frozen { a: packed(&self.a)?, b: packed(&self.b)? };
+        let frozen = match self.a.on_gpu() {
+            false => Frozen::Packed { a: Dense::f32(&self.a)?, b: Dense::f32(&self.b)? },
+            true => Frozen::OnCard { a: self.a.clone(), b: self.b.clone(), tables: Tables::new(self)? },
+        };
         Ok(LoraWeights { frozen: Some(Arc::new(frozen)), ..self.clone() })
     }
 }
@@ -29,14 +30,20 @@ impl LoraWeights {
 impl Frozen {
     /// `x Aᵀ` of some rows.
     pub(super) fn project(&self, x: &Matrix, rows: Range<usize>) -> Result<Matrix> {
-        if rows == (0..x.rows()) {
-            return self.a.product(x);
+        match self {
+            Frozen::Packed { a, .. } if rows == (0..x.rows()) => a.product(x),
+            Frozen::Packed { a, .. } => a.product(&x.part(rows)?),
+            Frozen::OnCard { tables, .. } if rows.len() <= FEW => tables.down(x, rows),
+            Frozen::OnCard { a, .. } => Matrix::product_of_rows(Form::NT, x, rows, a),
         }
-        self.a.product(&x.part(rows)?)
     }
 
     /// Adds `scaling · low Bᵀ` to some rows of `y`.
     pub(super) fn add(&self, y: &mut Matrix, rows: Range<usize>, low: &Matrix, scaling: f64) -> Result<()> {
-        y.add_to_rows(rows, &self.b.product(low)?, scaling as f32)
+        match self {
+            Frozen::Packed { b, .. } => y.add_to_rows(rows, &b.product(low)?, scaling as f32),
+            Frozen::OnCard { tables, .. } if rows.len() <= FEW => tables.up(y, rows, low),
+            Frozen::OnCard { b, .. } => y.add_product_to_rows(rows, Form::NT, low, b, scaling),
+        }
     }
 }

@@ -18,24 +18,6 @@ pub(super) fn forward(x: &Matrix, weight: &Matrix, eps: f64, element: Element) -
     Ok(Matrix::of_array(x.rows(), x.cols(), y))
 }
 
-/// Adds a branch to the residual stream, which is f32, and gives what that is normalised, of the type given.
-pub(super) fn forward_add(
-    residual: &mut Matrix,
-    branch: &Matrix,
-    weight: &Matrix,
-    eps: f64,
-    element: Element,
-) -> Result<Matrix> {
-    let (from, weight) = (branch.array()?, f32_only(weight.array()?)?);
-    f32_only(residual.array()?)?;
-    let mut y = Array::new(from.gpu(), element, branch.len())?;
-    let elements = [from.element(), element];
-    let [n, eps, pieces] = sizes(branch, weight, eps);
-    let args = [residual.array_mut()?.at_mut(0), from.at(0), weight.at(0), y.at_mut(0), n, eps, pieces];
-    from.gpu().launch(&name("rms_norm_add", &elements), grid(branch, weight, &elements), &args)?;
-    Ok(Matrix::of_array(branch.rows(), branch.cols(), y))
-}
-
 /// `dx` of the type of `x`.
 pub(super) fn backward(x: &Matrix, weight: &Matrix, eps: f64, dy: &Matrix) -> Result<Matrix> {
     let from = x.array()?;
@@ -45,7 +27,7 @@ pub(super) fn backward(x: &Matrix, weight: &Matrix, eps: f64, dy: &Matrix) -> Re
 }
 
 /// Adds it to the gradient of the residual stream, which is f32.
-pub(super) fn backward_add(x: &Matrix, weight: &Matrix, eps: f64, dy: &Matrix, dx: &mut Matrix) -> Result<()> {
+pub(super) fn add_backward(x: &Matrix, weight: &Matrix, eps: f64, dy: &Matrix, dx: &mut Matrix) -> Result<()> {
     f32_only(dx.array()?)?;
     launch_backward("rms_norm_backward_add", x, weight, eps, dy, dx)
 }

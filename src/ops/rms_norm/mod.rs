@@ -31,3 +31,11 @@ pub(crate) fn backward(x: &Matrix, weight: &Matrix, eps: f64, dy: &Matrix) -> Re
         false => Matrix::of_tensor(&reference::rms_norm_backward(&x.tensor()?, &weight.tensor()?, eps, &dy.tensor()?)?),
     }
 }
+
+/// Adds the gradient of `x` to `dx`.
+pub(crate) fn add_backward(x: &Matrix, weight: &Matrix, eps: f64, dy: &Matrix, dx: &mut Matrix) -> Result<()> {
+    match x.on_gpu() {
+        true => cuda::add_backward(x, weight, eps, dy, dx),
+        false => dx.add(&backward(x, weight, eps, dy)?),
+    }
+}
