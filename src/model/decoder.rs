@@ -101,7 +101,7 @@ impl Decoder {
             },
             ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)?),
         };
-        let dtype = DenseType::on(&device, plan.dtype, weights.is_bf16())?;
+        let dtype = DenseType::on(&device, plan.dtype, weights.is_bf16());
         let device = device.with_activations(dtype.activations());
         let plan =
             Plan { quantize: plan.quantize.map(Quantize::weight_type), exact: plan.exact, dtype, device: &device };

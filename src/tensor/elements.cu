@@ -2,6 +2,7 @@
 // matrix. T, U: f32 or bf16, computed in f32.
 //
 //   cast       to = from                         add         to += from           add_scaled  to += scale · from
+//   join       to = residual + x
 //   scale      x *= factor                       fill        x = value            add_row     x[r] += row
 //   copy_columns     to[r, c] = from[r, c], both with a stride of their own
 //   scatter_add_rows to[rows[i]] += from[i]
@@ -33,6 +34,18 @@ __device__ __forceinline__ void add_scaled(T *to, const U *from, float scale, ui
         load(sum, to + i);
         load(x, from + i);
         for (unsigned j = 0; j < N; j++) sum[j] += scale * x[j];
+        store(to + i, sum);
+    });
+}
+
+// An activation joins the residual stream, whose type the result has.
+__device__ __forceinline__ void join(const float *residual, const bf16 *x, float *to, uint64_t n) {
+    packs::over_grid<WIDTH<float, bf16>>(n, packs::aligned(residual, x, to), [=](auto count, uint64_t i) {
+        constexpr unsigned N = decltype(count)::value;
+        float sum[N], values[N];
+        load(sum, residual + i);
+        load(values, x + i);
+        for (unsigned j = 0; j < N; j++) sum[j] += values[j];
         store(to + i, sum);
     });
 }
@@ -156,6 +169,11 @@ TAILORA_OF_TWO(f32, bf16)
 TAILORA_OF_TWO(bf16, f32)
 TAILORA_OF_TWO(bf16, bf16)
 #undef TAILORA_OF_TWO
+
+extern "C" __global__ void join_f32_bf16(const float *residual, const bf16 *x, float *to, uint64_t n) {
+    elements::join(residual, x, to, n);
+}
+EXPORT(join_f32_bf16)
 
 // Grids: scale, fill, sum_of_squares and not_finite any number of blocks; add_row and copy_columns x = rows;
 // scatter_add_rows x = count, y = 1 or more, each for a share of the columns.

@@ -6,8 +6,16 @@ use crate::gpu::{Arg, Array, Element, Grid, common_type, f32_only, name, over_co
 /// Blocks of a reduction, each of which leaves a number for the host to add.
 const MOST_PARTIALS: u32 = 1024;
 
-/// `to += from`
+/// `to += from`; bf16 that f32 is added to becomes f32, as an activation that joins the residual stream does.
 pub(super) fn add(to: &mut Array, from: &Array) -> Result<()> {
+    if (to.element(), from.element()) == (Element::Bf16, Element::F32) {
+        let mut sum = Array::new(to.gpu(), Element::F32, to.len())?;
+        let args = [from.at(0), to.at(0), sum.at_mut(0), length(from)];
+        let elements = [Element::F32, Element::Bf16];
+        to.gpu().launch(&name("join", &elements), over_elements(from.len(), &elements), &args)?;
+        *to = sum;
+        return Ok(());
+    }
     let elements = [to.element(), from.element()];
     let args = [to.at_mut(0), from.at(0), length(from)];
     to.gpu().launch(&name("add", &elements), over_elements(from.len(), &elements), &args)

@@ -13,6 +13,7 @@ mod fixtures;
 mod fuzz;
 mod gpu_pack;
 mod header;
+mod kernels;
 mod library;
 mod lint;
 mod llama;
@@ -28,7 +29,7 @@ const HELP: &str = "\
 cargo xtask TASK
 
   demo             build the library, run the C sample on the bundled model and CSV, print the report
-  test [PART..]    run every test, or only the parts named: rust c dotnet
+  test [PART..]    run every test, or only the parts named: rust gpu c dotnet
   lint             cargo fmt --check, clippy with warnings as errors, header --check and docs --check
   fmt              cargo fmt
   header [--check] write include/tailora.h from src/capi, or check the committed one

@@ -2,17 +2,21 @@
 
 use crate::count::{Counter, Tally};
 use crate::shell::{Outcome, announce, cannot_start, cargo, command, find, line, root, run as run_command, target};
-use crate::{library, python};
+use crate::{kernels, library, python};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// The C tests force a panic inside every entry point. One set of features for all parts: one build.
-const FEATURES: &str = "panic-injection";
+/// The C tests force a panic inside every entry point; the GPU's kernels run in host memory where there is a compiler for
+/// them. One set of features for all parts: one build.
+fn features() -> &'static str {
+    if kernels::compiler().is_some() { "panic-injection,cuda-emulator" } else { "panic-injection" }
+}
 
 const PARTS: &[Part] = &[
     Part { name: "rust", title: "Rust", run: rust },
+    Part { name: "gpu", title: "GPU", run: gpu },
     Part { name: "c", title: "C and C++", run: c },
     Part { name: "dotnet", title: "C#", run: dotnet },
 ];
@@ -25,7 +29,7 @@ struct Part {
 
 pub fn run(only: &[String]) -> Outcome {
     if let Some(unknown) = only.iter().find(|name| PARTS.iter().all(|part| part.name != name.as_str())) {
-        return Err(format!("there is no part `{unknown}`; there are: rust, c, dotnet"));
+        return Err(format!("there is no part `{unknown}`; there are: rust, gpu, c, dotnet"));
     }
     let chosen = PARTS.iter().filter(|part| only.is_empty() || only.iter().any(|name| name == part.name));
     let mut total = Tally::default();
@@ -59,6 +63,18 @@ fn rust() -> Outcome<Tally> {
     Ok(tally)
 }
 
+/// The kernels by themselves, and then as the operators and the decoder call them: the same tests as on a card.
+fn gpu() -> Outcome<Tally> {
+    let mut tally = kernels::test()?;
+    if kernels::compiler().is_some() {
+        let mut tests = cargo_test();
+        tests.args(["--lib", "--", "--show-output"]);
+        tests.args(["gpu::", "ops::", "tensor::", "weights::", "model::tests", "model::batch_tests", "model::card_tests"]);
+        tally.add(count(tests.env("TAILORA_TEST_DEVICE", "emulator"))?);
+    }
+    Ok(tally)
+}
+
 /// The C and C++ tests are driven by Rust tests, which compile them against the header and run them.
 fn c() -> Outcome<Tally> {
     let mut tests = cargo_test();
@@ -74,7 +90,7 @@ fn drives_c(test: &str) -> bool {
 
 fn cargo_test() -> Command {
     let mut command = cargo();
-    command.args(["test", "--no-fail-fast", "--package", "tailora", "--features", FEATURES]);
+    command.args(["test", "--no-fail-fast", "--package", "tailora", "--features", features()]);
     if let Some(python) = python::existing() {
         command.env(python::VARIABLE, python);
     }

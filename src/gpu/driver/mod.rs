@@ -2,6 +2,8 @@
 
 mod blas;
 mod libraries;
+mod profile;
+mod small;
 
 use super::gemm::Product;
 use super::launch::Grid;
@@ -11,6 +13,8 @@ use blas::Blas;
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys;
 use std::collections::HashMap;
+use profile::Profile;
+use small::Small;
 use std::ffi::{CString, c_void};
 use std::sync::{Mutex, PoisonError};
 
@@ -30,6 +34,8 @@ pub(super) struct Driver {
     blas: Blas,
     /// Where memory comes from.
     pool: sys::CUmemoryPool,
+    small: Small,
+    profile: Option<Profile>,
 }
 
 #[derive(Clone, Copy)]
@@ -65,7 +71,7 @@ impl Driver {
             })?;
             let blas = Blas::new(stream).map_err(refuse)?;
             let functions = Mutex::default();
-            Ok(Driver { name: format!("cuda:{index}"), context, stream, module, functions, blas, pool })
+            Ok(Driver { name: format!("cuda:{index}"), context, stream, module, functions, blas, pool, small: Small::default(), profile: Profile::wanted() })
         }
     }
 
@@ -73,6 +79,21 @@ impl Driver {
     fn enter(&self) -> Result<()> {
         // SAFETY: the context lives as long as the process.
         unsafe { result::ctx::set_current(self.context) }.map_err(|err| failed("be reached", describe(err)))
+    }
+
+    /// Does a piece of work, and waits for it where that is to be known.
+    fn timed(&self, name: impl FnOnce() -> String, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let Some(profile) = &self.profile else { return work() };
+        let wait = || {
+            // SAFETY: the stream of this context.
+            unsafe { result::stream::synchronize(self.stream) }.map_err(|err| failed("do what it was asked", describe(err)))
+        };
+        wait()?;
+        let began = std::time::Instant::now();
+        work()?;
+        wait()?;
+        profile.count(name(), began);
+        Ok(())
     }
 
     /// Bytes that the pool holds and nobody has.
@@ -117,7 +138,11 @@ impl Backend for Driver {
     }
 
     fn take(&self, bytes: usize) -> Result<u64> {
+        if let Some(address) = self.small.take(bytes) {
+            return Ok(address);
+        }
         self.enter()?;
+        let bytes = Small::size(bytes).unwrap_or(bytes);
         // SAFETY: a stream of this context.
         unsafe { result::malloc_async(self.stream, bytes) }.map_err(|err| match err.0 {
             sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => {
@@ -130,7 +155,10 @@ impl Backend for Driver {
         })
     }
 
-    fn give_back(&self, address: u64, _: usize) {
+    fn give_back(&self, address: u64, bytes: usize) {
+        if self.small.give_back(address, bytes) {
+            return;
+        }
         // SAFETY: taken from this stream, behind whose work it becomes free. A card that fails has nothing to give back.
         let _ = self.enter().map(|()| unsafe { result::free_async(address, self.stream) });
     }
@@ -167,17 +195,19 @@ impl Backend for Driver {
         self.enter()?;
         let function = self.function(kernel, grid.shared)?;
         let [x, y, z] = grid.blocks;
-        // SAFETY: the caller's.
-        unsafe {
-            result::launch_kernel(function, (x, y, z), (grid.threads, 1, 1), grid.shared, self.stream, args)
-        }
-        .map_err(|err| failed("run a kernel", format!("{kernel} in {grid:?}: {}", describe(err))))
+        let launch = || {
+            // SAFETY: the caller's.
+            unsafe { result::launch_kernel(function, (x, y, z), (grid.threads, 1, 1), grid.shared, self.stream, args) }
+                .map_err(|err| failed("run a kernel", format!("{kernel} in {grid:?}: {}", describe(err))))
+        };
+        self.timed(|| kernel.to_owned(), launch)
     }
 
     unsafe fn gemm(&self, product: &Product) -> Result<()> {
         self.enter()?;
+        let Product { m, n, k, operands, .. } = product;
         // SAFETY: the caller's.
-        unsafe { self.blas.gemm(product) }
+        self.timed(|| format!("{} {m} × {k} × {n}", operands.name()), || unsafe { self.blas.gemm(product) })
     }
 }
 

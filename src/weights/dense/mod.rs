@@ -11,7 +11,6 @@ use super::{FrozenMatrix, Purpose};
 use super::gpu::GpuWeight;
 use crate::error::{Code, Error, Result};
 use crate::gpu::Element;
-use crate::options::invalid;
 use crate::tensor::{Device, Form, Matrix};
 use candle_core::{DType, Tensor};
 use dequantized::Rows;
@@ -28,8 +27,6 @@ pub enum Dtype {
     Auto,
     /// 32 bits.
     F32,
-    /// 16 bits, with 5 of exponent.
-    F16,
     /// 16 bits, with the exponent of f32.
     Bf16,
 }
@@ -40,18 +37,13 @@ pub(crate) struct DenseType(DType);
 
 impl DenseType {
     /// What the `dtype` option means on a device, for a model whose files have bf16 or not.
-    pub(crate) fn on(device: &Device, option: Dtype, stored_in_bf16: bool) -> Result<Self> {
+    pub(crate) fn on(device: &Device, option: Dtype, stored_in_bf16: bool) -> Self {
         let dtype = match option {
             Dtype::Auto if device.name() == "cpu" && !stored_in_bf16 => DType::F32,
             Dtype::Auto | Dtype::Bf16 => DType::BF16,
             Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
         };
-        if device.candle().is_none() && dtype == DType::F16 {
-            let found = format!("`{}`", dtype.as_str());
-            return Err(invalid("dtype", found, "auto, f32 or bf16 (weights of any type load)"));
-        }
-        Ok(DenseType(dtype))
+        DenseType(dtype)
     }
 
     /// The type of activations beside weights of this type, where they are not always f32.
@@ -59,7 +51,7 @@ impl DenseType {
         if self.0 == DType::F32 { Element::F32 } else { Element::Bf16 }
     }
 
-    /// `f32`, `f16` or `bf16`.
+    /// `f32` or `bf16`.
     pub(crate) fn name(self) -> &'static str {
         self.0.as_str()
     }
@@ -76,7 +68,7 @@ pub(crate) struct Dense {
 enum Storage {
     F32(Panels<F32Pair>),
     Bf16(Panels<Bf16Pair>),
-    /// Of candle's. f16 and bf16 meet operands of their own type; activations stay f32.
+    /// Of candle's; bf16 meets operands of its own type, activations stay f32.
     Tensor(Tensor),
     /// On a card.
     Gpu(GpuWeight),

@@ -6,7 +6,7 @@ public sealed record ModelOptions
     /// <summary>Where it computes: <c>auto</c> (the default: a GPU if this build and machine have one), <c>cpu</c>, or <c>cuda:N</c>.</summary>
     public string? Device { get; init; }
 
-    /// <summary>Type the weights are kept in: <c>auto</c> (the default: f32 on the CPU, bf16 on a GPU), <c>f32</c>, <c>f16</c> or <c>bf16</c>.</summary>
+    /// <summary>Type the weights are kept in: <c>auto</c> (the default: bf16 on a GPU and where the files have it, else f32), <c>f32</c> or <c>bf16</c>.</summary>
     public string? Dtype { get; init; }
 
     /// <summary>Quantization of the weights while they load, as GGML has it: <c>q8_0</c> (8 bits), <c>q6_k</c> (6), <c>q4_k</c> (4), or null. CPU only.</summary>
