@@ -8,12 +8,12 @@ use crate::gpu::{Array, Element, Gemm};
 /// An operand: its first element and its shape.
 pub(super) type Operand<'a> = (&'a Array, usize, (usize, usize));
 
-/// The product.
-pub(super) fn product(form: Form, a: Operand<'_>, b: Operand<'_>) -> Result<Array> {
+/// `scale ·` the product.
+pub(super) fn product(form: Form, a: Operand<'_>, b: Operand<'_>, scale: f32) -> Result<Array> {
     let (m, n, _) = sizes(form, a.2, b.2);
     let element = if form == Form::TN { Element::F32 } else { a.0.element() };
     let mut c = Array::new(a.0.gpu(), element, m * n)?;
-    multiply(&mut c, 0, form, a, b, 1.0, 0.0)?;
+    multiply(&mut c, 0, form, a, b, scale, 0.0)?;
     Ok(c)
 }
 

@@ -57,12 +57,24 @@ impl Matrix {
         Matrix::product_of_rows(form, a, 0..a.rows, b)
     }
 
+    /// `scale ·` the product.
+    pub(crate) fn scaled_product(form: Form, a: &Matrix, b: &Matrix, scale: f64) -> Result<Matrix> {
+        if let Data::Gpu(array) = &a.data {
+            let (rows, cols) = form.shape(a.shape(), b.shape())?;
+            let (a, b) = ((array, 0, a.shape()), (b.array()?, 0, b.shape()));
+            return Ok(Matrix::of_array(rows, cols, gpu_products::product(form, a, b, scale as f32)?));
+        }
+        let mut product = Matrix::product(form, a, b)?;
+        product.scale(scale)?;
+        Ok(product)
+    }
+
     /// The product of some rows of `a` with `b`.
     pub(crate) fn product_of_rows(form: Form, a: &Matrix, rows: Range<usize>, b: &Matrix) -> Result<Matrix> {
         let shape = (rows.len(), a.cols);
         let (out_rows, out_cols) = form.shape(shape, b.shape())?;
         if let Data::Gpu(array) = &a.data {
-            let product = gpu_products::product(form, (array, rows.start * a.cols, shape), (b.array()?, 0, b.shape()))?;
+            let product = gpu_products::product(form, (array, rows.start * a.cols, shape), (b.array()?, 0, b.shape()), 1.0)?;
             return Ok(Matrix::of_array(out_rows, out_cols, product));
         }
         let Some(values) = a.as_slice() else {

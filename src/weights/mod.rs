@@ -48,6 +48,16 @@ pub(crate) trait FrozenMatrix: Send + Sync + std::fmt::Debug {
     /// `dy [rows, out]` → `dy W [rows, in]`
     fn transposed_product(&self, dy: &Matrix) -> Result<Matrix>;
 
+    /// Adds `x Wᵀ` to `y`.
+    fn add_product(&self, x: &Matrix, y: &mut Matrix) -> Result<()> {
+        y.add(&self.product(x)?)
+    }
+
+    /// Adds `dy W` to `dx`.
+    fn add_transposed_product(&self, dy: &Matrix, dx: &mut Matrix) -> Result<()> {
+        dx.add(&self.transposed_product(dy)?)
+    }
+
     /// Rows by index, dequantized: the lookup of an embedding. The caller checks the ids.
     fn gather(&self, ids: &[u32]) -> Result<Matrix>;
 

@@ -153,6 +153,20 @@ impl FrozenMatrix for Dense {
         Ok(Matrix::host(count, inputs, dequantized::transposed_product(rows, dy, count)?))
     }
 
+    fn add_product(&self, x: &Matrix, y: &mut Matrix) -> Result<()> {
+        match &self.storage {
+            Storage::Gpu(weight) => weight.add_product(x, y),
+            _ => y.add(&self.product(x)?),
+        }
+    }
+
+    fn add_transposed_product(&self, dy: &Matrix, dx: &mut Matrix) -> Result<()> {
+        match &self.storage {
+            Storage::Gpu(weight) => weight.add_transposed_product(dy, dx),
+            _ => dx.add(&self.transposed_product(dy)?),
+        }
+    }
+
     fn gather(&self, ids: &[u32]) -> Result<Matrix> {
         match &self.storage {
             Storage::F32(panels) => dequantized::gather(panels, ids),

@@ -12,6 +12,7 @@ use crate::gpu::{self, Arg, Array, Element, Gpu};
 use crate::tensor::Matrix;
 use half::bf16;
 use layout::Blocks;
+use rayon::prelude::*;
 
 /// A weight, `[out_features, in_features]`.
 #[derive(Debug)]
@@ -40,18 +41,12 @@ impl GpuWeight {
         let array = match element {
             Element::Bf16 => {
                 let mut bits = crate::memory::reserved(values.len())?;
-                bits.extend(values.iter().map(|value| bf16::from_f32(*value).to_bits()));
+                values.par_iter().map(|value| bf16::from_f32(*value).to_bits()).collect_into_vec(&mut bits);
                 Array::upload_bf16(gpu, &bits)?
             }
             _ => Array::upload_f32(gpu, values)?,
         };
         Ok(GpuWeight { shape: shape.into(), storage: Storage::Dense(array) })
-    }
-
-    /// The bits of bf16 values, as files have them.
-    pub(super) fn dense_bf16(gpu: &Gpu, shape: [usize; 2], bits: &[u16]) -> Result<Self> {
-        check_count(shape, bits.len())?;
-        Ok(GpuWeight { shape: shape.into(), storage: Storage::Dense(Array::upload_bf16(gpu, bits)?) })
     }
 
     /// The elements and rows of an operand that must be `width` wide.
@@ -60,6 +55,16 @@ impl GpuWeight {
             return Ok((x.array()?, x.rows()));
         }
         Err(Error::new(Code::Internal, format!("product of {:?} and a weight {width} wide", x.shape())))
+    }
+}
+
+impl GpuWeight {
+    /// Whether a product is added to what it goes on top of as it is made: one of many rows, all of one type.
+    fn adds(&self, x: &Matrix, to: &Matrix, width: usize) -> Result<bool> {
+        let same = x.array()?.element() == to.array()?.element();
+        let exact = matches!(&self.storage, Storage::Dense(array) if array.element() == Element::F32);
+        let fits = to.shape() == (x.rows(), width);
+        Ok(same && fits && x.rows() > products::FEW_BLOCKS && (!exact || x.array()?.element() == Element::F32))
     }
 }
 
@@ -100,6 +105,30 @@ impl FrozenMatrix for GpuWeight {
             Storage::Dense(array) => products::of_transposed_dense(array, self.shape, dy, rows)?,
         };
         Ok(Matrix::of_array(rows, inputs, dx))
+    }
+
+    fn add_product(&self, x: &Matrix, y: &mut Matrix) -> Result<()> {
+        let (outputs, inputs) = self.shape;
+        if !self.adds(x, y, outputs)? {
+            return y.add(&self.product(x)?);
+        }
+        let (x, rows) = Self::operand(x, inputs)?;
+        match &self.storage {
+            Storage::Blocks(blocks) => products::add_blocks(blocks, self.shape, x, rows, y.array_mut()?, 1.0),
+            Storage::Dense(array) => products::add_dense(array, self.shape, x, rows, y.array_mut()?),
+        }
+    }
+
+    fn add_transposed_product(&self, dy: &Matrix, dx: &mut Matrix) -> Result<()> {
+        let (outputs, inputs) = self.shape;
+        if !self.adds(dy, dx, inputs)? {
+            return dx.add(&self.transposed_product(dy)?);
+        }
+        let (dy, rows) = Self::operand(dy, outputs)?;
+        match &self.storage {
+            Storage::Blocks(blocks) => products::add_transposed_blocks(blocks, self.shape, dy, rows, dx.array_mut()?, 1.0),
+            Storage::Dense(array) => products::add_transposed_dense(array, self.shape, dy, rows, dx.array_mut()?),
+        }
     }
 
     /// In f32, as the residual stream has it.
