@@ -74,9 +74,7 @@ fn gradients_in_bf16_are_near_those_of_peft() {
             let all = sites.iter().flat_map(|site| gradients.at(*site)).flat_map(|both| [&both.a, &both.b]);
             (loss, all.flat_map(flat).collect::<Vec<f32>>())
         };
-        let row = |values: Vec<f32>| {
-            Matrix::new(1, values.len(), values, &crate::tensor::Device::host()).unwrap()
-        };
+        let row = |values: Vec<f32>| Matrix::new(1, values.len(), values, &crate::tensor::Device::host()).unwrap();
         let (expected_loss, expected) = of(DeviceChoice::Cpu, Dtype::F32, false);
         let expected = row(expected);
         for checkpoint in [false, true] {

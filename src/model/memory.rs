@@ -104,7 +104,8 @@ impl Decoder {
             backward: layer.saved_bytes(size, tokens, tokens)
                 + layer.mlp.rounded_bytes(tokens)
                 + size * tokens * layer.mlp.width(),
-            loss: 4 * trained * 2 * hidden + logits_bytes(batch.trained, self.config.vocab_size, self.device.gpu().is_some()),
+            loss: 4 * trained * 2 * hidden
+                + logits_bytes(batch.trained, self.config.vocab_size, self.device.gpu().is_some()),
         }
     }
 

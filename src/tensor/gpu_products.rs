@@ -1,7 +1,7 @@
 //! Products of matrices on a card. Operands of two types meet in bf16; the result has the type of the first operand, but for
 //! the gradient of a weight, which is f32.
 
-use super::product::Form;
+use super::form::Form;
 use crate::error::Result;
 use crate::gpu::{Array, Element, Gemm};
 
@@ -29,7 +29,15 @@ pub(super) fn add_product(
     multiply(to, first, form, a, b, scale, 1.0)
 }
 
-fn multiply(c: &mut Array, first: usize, form: Form, a: Operand<'_>, b: Operand<'_>, alpha: f32, beta: f32) -> Result<()> {
+fn multiply(
+    c: &mut Array,
+    first: usize,
+    form: Form,
+    a: Operand<'_>,
+    b: Operand<'_>,
+    alpha: f32,
+    beta: f32,
+) -> Result<()> {
     let (m, n, k) = sizes(form, a.2, b.2);
     if m == 0 || n == 0 {
         return Ok(());

@@ -5,8 +5,7 @@ mod products;
 #[cfg(all(test, feature = "cuda-emulator"))]
 mod tests;
 
-use super::ggml::GgmlDType;
-use super::{FrozenMatrix, Purpose, RowBytes};
+use super::{FrozenMatrix, Purpose, RowBytes, WeightType};
 use crate::error::{Code, Error, Result};
 use crate::gpu::{self, Arg, Array, Element, Gpu};
 use crate::tensor::Matrix;
@@ -30,8 +29,8 @@ enum Storage {
 
 impl GpuWeight {
     /// The same blocks as those stored.
-    pub(super) fn from_rows(gpu: &Gpu, ggml: GgmlDType, shape: [usize; 2], row: &RowBytes<'_>) -> Result<Self> {
-        let blocks = Blocks::upload(gpu, ggml, shape, row)?;
+    pub(super) fn from_rows(gpu: &Gpu, kind: &WeightType, shape: [usize; 2], row: &RowBytes<'_>) -> Result<Self> {
+        let blocks = Blocks::upload(gpu, kind, shape, row)?;
         Ok(GpuWeight { shape: shape.into(), storage: Storage::Blocks(blocks) })
     }
 
@@ -75,7 +74,7 @@ impl FrozenMatrix for GpuWeight {
 
     fn type_name(&self) -> &'static str {
         match &self.storage {
-            Storage::Blocks(blocks) => blocks.format.name,
+            Storage::Blocks(blocks) => blocks.name,
             Storage::Dense(array) => array.element().name(),
         }
     }
@@ -126,7 +125,9 @@ impl FrozenMatrix for GpuWeight {
         }
         let (dy, rows) = Self::operand(dy, outputs)?;
         match &self.storage {
-            Storage::Blocks(blocks) => products::add_transposed_blocks(blocks, self.shape, dy, rows, dx.array_mut()?, 1.0),
+            Storage::Blocks(blocks) => {
+                products::add_transposed_blocks(blocks, self.shape, dy, rows, dx.array_mut()?, 1.0)
+            }
             Storage::Dense(array) => products::add_transposed_dense(array, self.shape, dy, rows, dx.array_mut()?),
         }
     }
@@ -144,7 +145,7 @@ impl FrozenMatrix for GpuWeight {
         let to = out.at_mut(0);
         let (kernel, mut args) = match &self.storage {
             Storage::Blocks(blocks) => {
-                let kernel = format!("gather_{}_f32", blocks.format.name);
+                let kernel = format!("gather_{}_f32", blocks.name);
                 (kernel, vec![array.at(0), blocks.count.into()])
             }
             Storage::Dense(_) => (gpu::name("gather_rows", &[array.element(), Element::F32]), vec![array.at(0)]),

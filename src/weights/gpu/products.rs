@@ -150,9 +150,9 @@ fn of_few(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Arra
     gpu.launch(&gpu::name("quantize_q8", &[x.element()]), grid, &[x.at(0), to, size(rows), size(inputs)])?;
 
     let at_once = rows.next_power_of_two().min(FEW);
-    let kernel = gpu::name(&format!("matvec{at_once}_{}", w.format.name), &[y.element()]);
+    let kernel = gpu::name(&format!("matvec{at_once}_{}", w.name), &[y.element()]);
     let blocks = gpu::blocks(outputs, OUTPUTS) * gpu::blocks(rows, at_once);
-    let grid = Grid::of(blocks, threads(inputs.div_ceil(w.format.piece)));
+    let grid = Grid::of(blocks, threads(inputs.div_ceil(w.on_card.piece)));
     let to = y.at_mut(0);
     let sizes = [size(rows), size(outputs), size(inputs)];
     let args = [w.array.at(0), w.count.into(), operand.at(0), to, sizes[0], sizes[1], sizes[2]];
@@ -171,7 +171,7 @@ fn dequantized(w: &Blocks, inputs: usize, rows: Range<usize>, columns: Range<usi
     let to = out.at_mut(0);
     let place = [size(rows.start), size(inputs), size(columns.start), size(columns.len())];
     let args = [w.array.at(0), w.count.into(), to, place[0], place[1], place[2], place[3]];
-    let kernel = format!("dequantize_{}_bf16", w.format.name);
+    let kernel = format!("dequantize_{}_bf16", w.name);
     gpu.launch(&kernel, rows_of_octets(rows.len(), columns.len()), &args)?;
     Ok(out)
 }
