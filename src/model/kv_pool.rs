@@ -209,7 +209,8 @@ impl KvPool {
     ) -> Result<(&Matrix, &Matrix)> {
         let pool = &mut self.layers[layer];
         let placed: usize = placements.iter().map(|(rows, _)| rows.len()).sum();
-        if placements.len() > 1 && placed == k.rows() && k.on_gpu() {
+        // On a card always: where a row goes is to be no argument, or no pass would be as the one before.
+        if placed > 0 && placed == k.rows() && k.on_gpu() {
             let mut places = vec![0; placed];
             for (rows, at) in placements {
                 rows.clone().zip(*at..).for_each(|(row, place)| places[row] = place as u32);
