@@ -53,7 +53,10 @@ fn for_the_card() {
         command.args(["-gencode", architecture]);
     }
     command.arg(all_kernels("cu")).arg("-o").arg(out().join("kernels.fatbin"));
-    run(command, "the feature `cuda` needs nvcc of CUDA 13, on the PATH or in NVCC; `cargo xtask cuda-build` brings it");
+    run(
+        command,
+        "the feature `cuda` needs nvcc of CUDA 13, on the PATH or in NVCC; `cargo xtask cuda-build` brings it",
+    );
 }
 
 /// `libkernels.a`: every kernel, compiled for the host beside the emulator that runs it.
@@ -61,7 +64,16 @@ fn for_the_host() {
     let cpp = folder("src/gpu/emulator/emulator.cpp");
     let object = out().join("kernels.o");
     let mut command = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "g++".into()));
-    command.args(["-c", "-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing", "-Wno-unknown-pragmas", "-DTAILORA_EMULATOR", "-I"]);
+    command.args([
+        "-c",
+        "-std=c++17",
+        "-O2",
+        "-fPIC",
+        "-fno-strict-aliasing",
+        "-Wno-unknown-pragmas",
+        "-DTAILORA_EMULATOR",
+        "-I",
+    ]);
     command.arg(folder("src/gpu")).arg("-I").arg(folder("src/gpu/emulator"));
     command.arg(format!("-DTAILORA_KERNELS=\"{}\"", all_kernels("inc").display()));
     command.arg(cpp).arg("-o").arg(&object);
@@ -100,7 +112,10 @@ fn find(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             find(&path, found);
-        } else if path.extension().is_some_and(|extension| ["cu", "cuh", "h", "cpp"].iter().any(|kind| *kind == extension)) {
+        } else if path
+            .extension()
+            .is_some_and(|extension| ["cu", "cuh", "h", "cpp"].iter().any(|kind| *kind == extension))
+        {
             found.push(path);
         }
     }

@@ -1,41 +1,12 @@
 //! Memory of a card, of one owner.
 
 use super::arena::Lease;
+use super::element::Element;
 use super::launch::{Arg, Grid, blocks, name};
 use super::recording::Work;
 use super::{Gpu, failed};
 use crate::error::{Code, Error, Result};
 use std::ops::Range;
-
-/// The type of an array's elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Element {
-    F32,
-    Bf16,
-    U32,
-    U8,
-}
-
-impl Element {
-    /// As kernels' names have it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Element::F32 => "f32",
-            Element::Bf16 => "bf16",
-            Element::U32 => "u32",
-            Element::U8 => "u8",
-        }
-    }
-
-    /// Bytes.
-    pub(crate) fn size(self) -> usize {
-        match self {
-            Element::F32 | Element::U32 => 4,
-            Element::Bf16 => 2,
-            Element::U8 => 1,
-        }
-    }
-}
 
 /// Elements in the memory of a card.
 pub(crate) struct Array {
@@ -50,9 +21,9 @@ pub(crate) struct Array {
 impl Array {
     /// With anything in it.
     pub(crate) fn new(gpu: &Gpu, element: Element, len: usize) -> Result<Self> {
-        let bytes = len.checked_mul(element.size()).ok_or_else(|| {
-            Error::new(Code::OutOfMemory, format!("{len} elements are more than a GPU can address"))
-        })?;
+        let bytes = len
+            .checked_mul(element.size())
+            .ok_or_else(|| Error::new(Code::OutOfMemory, format!("{len} elements are more than a GPU can address")))?;
         let (address, lease) = gpu.take(bytes.max(1))?;
         Ok(Array { gpu: gpu.clone(), element, len, address, lease })
     }
@@ -206,7 +177,6 @@ impl Array {
         assert!(index <= self.len, "element {index} of an array of {}", self.len);
         self.address + (index * self.element.size()) as u64
     }
-
 }
 
 /// Elements that a block of the kernels `cast_*` converts.

@@ -1,6 +1,6 @@
 //! How kernels are called.
 
-use super::Element;
+use super::element::Element;
 
 /// The blocks of a launch, the threads of each, and the bytes of shared memory that a block takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

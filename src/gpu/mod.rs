@@ -10,6 +10,7 @@
 
 mod arena;
 mod array;
+mod element;
 mod gemm;
 mod launch;
 mod packs;
@@ -22,7 +23,8 @@ mod driver;
 #[cfg(feature = "cuda-emulator")]
 mod emulator;
 
-pub(crate) use array::{Array, Element};
+pub(crate) use array::Array;
+pub(crate) use element::Element;
 pub(crate) use gemm::Gemm;
 pub(crate) use launch::{Arg, Grid, blocks, name};
 pub(crate) use packs::{common_type, f32_only, over_columns, over_elements, threads_of_row};
@@ -38,7 +40,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(crate) struct Gpu {
     backend: Arc<dyn Backend>,
-    activations: Element,
+    activation_type: Element,
 }
 
 /// What a card does. Addresses are of its memory.
@@ -109,17 +111,17 @@ impl Gpu {
 
     #[cfg(any(feature = "cuda", feature = "cuda-emulator"))]
     fn of(backend: impl Backend + 'static) -> Self {
-        Gpu { backend: Arc::new(backend), activations: Element::F32 }
+        Gpu { backend: Arc::new(backend), activation_type: Element::F32 }
     }
 
     /// The same card with activations of another type: matrices made with this handle are of it.
-    pub(crate) fn with_activations(&self, activations: Element) -> Self {
-        Gpu { activations, ..self.clone() }
+    pub(crate) fn with_activation_type(&self, activation_type: Element) -> Self {
+        Gpu { activation_type, ..self.clone() }
     }
 
     /// The type of activations.
-    pub(crate) fn activations(&self) -> Element {
-        self.activations
+    pub(crate) fn activation_type(&self) -> Element {
+        self.activation_type
     }
 
     /// Its name as the device option has it.

@@ -104,7 +104,7 @@ impl Decoder {
             ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)?),
         };
         let dtype = DenseType::on(&device, plan.dtype, weights.is_bf16());
-        let device = device.with_activations(dtype.activations());
+        let device = device.with_activation_type(dtype.activation_type());
         let plan =
             Plan { quantize: plan.quantize.map(Quantize::weight_type), exact: plan.exact, dtype, device: &device };
         let mut loader = Loader::new(&config, &*weights, plan, &threads, monitor);

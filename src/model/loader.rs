@@ -112,7 +112,7 @@ impl<'a, 'm> Loader<'a, 'm> {
 
     /// That of the final hidden states, which stay f32 wherever they are: the logits come from them.
     pub(super) fn final_norm(&mut self) -> Result<Matrix> {
-        let device = self.plan.device.with_activations(Element::F32);
+        let device = self.plan.device.with_activation_type(Element::F32);
         self.norm_on("model.norm.weight", self.config.hidden_size, &device)
     }
 

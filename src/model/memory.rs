@@ -90,7 +90,7 @@ impl Decoder {
         let backward = if others > 0 { of_last.max(of_other) } else { of_last };
         // Of the trained tokens: the last layer's output, normed, and the gradient.
         let loss = 4 * trained * 3 * hidden;
-        let logits = logits_bytes(batch.trained, self.config.vocab_size);
+        let logits = logits_bytes(batch.trained, self.config.vocab_size, self.device.gpu().is_some());
         PassMemory { saved, backward, loss: loss + logits + self.head.linear.operand_bytes(logits / 4) }
     }
 
@@ -104,7 +104,8 @@ impl Decoder {
             backward: layer.saved_bytes(size, tokens, tokens)
                 + layer.mlp.rounded_bytes(tokens)
                 + size * tokens * layer.mlp.width(),
-            loss: 4 * trained * 2 * hidden + logits_bytes(batch.trained, self.config.vocab_size),
+            loss: 4 * trained * 2 * hidden
+                + logits_bytes(batch.trained, self.config.vocab_size, self.device.gpu().is_some()),
         }
     }
 
@@ -118,7 +119,7 @@ impl Decoder {
         }
         let (hidden, mlp) = (self.config.hidden_size as u64, self.config.intermediate_size as u64);
         let scores = self.num_threads() as u64 * 2 * score_bytes(keys);
-        let logits = 2 * logits_bytes(trained, self.config.vocab_size);
+        let logits = 2 * logits_bytes(trained, self.config.vocab_size, self.device.gpu().is_some());
         4 * tokens as u64 * (hidden + 2 * mlp) + scores + logits + self.workspace_bytes()
     }
 

@@ -4,8 +4,8 @@
 use crate::error::Result;
 use crate::ops::adamw;
 use crate::ops::lora::LoraGrad;
-use crate::tensor::Matrix;
 pub(crate) use crate::ops::lora::LoraWeights;
+use crate::tensor::Matrix;
 use std::collections::BTreeMap;
 
 /// The linear layers inside a decoder layer, by their Hugging Face paths below `model.layers.N`. Several projections of one

@@ -61,9 +61,9 @@ impl Device {
     }
 
     /// The same, with activations of a type: on a card they have that of a model's weights, elsewhere they are f32.
-    pub(crate) fn with_activations(&self, element: Element) -> Self {
+    pub(crate) fn with_activation_type(&self, element: Element) -> Self {
         match &self.0 {
-            Place::Gpu(gpu) => Device(Place::Gpu(gpu.with_activations(element))),
+            Place::Gpu(gpu) => Device(Place::Gpu(gpu.with_activation_type(element))),
             Place::Host | Place::Reference(_) => self.clone(),
         }
     }
@@ -83,7 +83,7 @@ impl Device {
 
     /// Bytes of an element of an activation.
     pub(crate) fn activation_bytes(&self) -> u64 {
-        self.gpu().map_or(4, |gpu| gpu.activations().size() as u64)
+        self.gpu().map_or(4, |gpu| gpu.activation_type().size() as u64)
     }
 
     /// Whether matrices of both can meet.

@@ -1,19 +1,19 @@
 //! Products of matrices on a card. Operands of two types meet in bf16; the result has the type of the first operand, but for
 //! the gradient of a weight, which is f32.
 
-use super::product::Form;
+use super::form::Form;
 use crate::error::Result;
 use crate::gpu::{Array, Element, Gemm};
 
 /// An operand: its first element and its shape.
 pub(super) type Operand<'a> = (&'a Array, usize, (usize, usize));
 
-/// The product.
-pub(super) fn product(form: Form, a: Operand<'_>, b: Operand<'_>) -> Result<Array> {
+/// `scale ·` the product.
+pub(super) fn product(form: Form, a: Operand<'_>, b: Operand<'_>, scale: f32) -> Result<Array> {
     let (m, n, _) = sizes(form, a.2, b.2);
     let element = if form == Form::TN { Element::F32 } else { a.0.element() };
     let mut c = Array::new(a.0.gpu(), element, m * n)?;
-    multiply(&mut c, 0, form, a, b, 1.0, 0.0)?;
+    multiply(&mut c, 0, form, a, b, scale, 0.0)?;
     Ok(c)
 }
 
@@ -29,7 +29,15 @@ pub(super) fn add_product(
     multiply(to, first, form, a, b, scale, 1.0)
 }
 
-fn multiply(c: &mut Array, first: usize, form: Form, a: Operand<'_>, b: Operand<'_>, alpha: f32, beta: f32) -> Result<()> {
+fn multiply(
+    c: &mut Array,
+    first: usize,
+    form: Form,
+    a: Operand<'_>,
+    b: Operand<'_>,
+    alpha: f32,
+    beta: f32,
+) -> Result<()> {
     let (m, n, k) = sizes(form, a.2, b.2);
     if m == 0 || n == 0 {
         return Ok(());

@@ -75,7 +75,7 @@ impl Matrix {
     /// Zeros of the type that activations have on `device`.
     pub(crate) fn zero_activations(rows: usize, cols: usize, device: &Device) -> Result<Self> {
         match device.gpu() {
-            Some(gpu) => Self::zeros_on(gpu, gpu.activations(), rows, cols),
+            Some(gpu) => Self::zeros_on(gpu, gpu.activation_type(), rows, cols),
             None => Self::zeros(rows, cols, device),
         }
     }
@@ -169,8 +169,8 @@ impl Matrix {
     /// A copy of the type that activations have where it is; `None` if it is of that type.
     pub(crate) fn to_activation(&self) -> Result<Option<Matrix>> {
         match &self.data {
-            Data::Gpu(array) if array.element() != array.gpu().activations() => {
-                Ok(Some(Matrix::of_array(self.rows, self.cols, array.cast(array.gpu().activations())?)))
+            Data::Gpu(array) if array.element() != array.gpu().activation_type() => {
+                Ok(Some(Matrix::of_array(self.rows, self.cols, array.cast(array.gpu().activation_type())?)))
             }
             _ => Ok(None),
         }
@@ -191,7 +191,9 @@ impl Matrix {
         match &self.data {
             Data::Host(data) => Ok(Tensor::from_slice(data, (self.rows, self.cols), &candle_core::Device::Cpu)?),
             Data::Tensor(tensor) => Ok(tensor.clone()),
-            Data::Gpu(array) => Ok(Tensor::from_vec(array.download_f32()?, (self.rows, self.cols), &candle_core::Device::Cpu)?),
+            Data::Gpu(array) => {
+                Ok(Tensor::from_vec(array.download_f32()?, (self.rows, self.cols), &candle_core::Device::Cpu)?)
+            }
         }
     }
 

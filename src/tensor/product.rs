@@ -1,55 +1,12 @@
 //! Products of activations in the forms that forward and backward passes need.
 
 use super::buffers;
-use super::gemm::{Mat, all_threads, gemm};
+use super::form::Form;
+use super::gemm::{all_threads, gemm};
 use super::gpu_products;
 use super::matrix::{Data, Matrix};
 use crate::error::{Code, Error, Result};
-use candle_core::Tensor;
 use std::ops::Range;
-
-/// Which operand of a product is taken transposed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// `a · b`
-    NN,
-    /// `a · bᵀ`: activations times a weight stored `[out, in]`.
-    NT,
-    /// `aᵀ · b`: the gradient of a weight.
-    TN,
-}
-
-impl Form {
-    fn shape(self, a: (usize, usize), b: (usize, usize)) -> Result<(usize, usize)> {
-        let (rows, inner_a, inner_b, cols) = match self {
-            Form::NN => (a.0, a.1, b.0, b.1),
-            Form::NT => (a.0, a.1, b.1, b.0),
-            Form::TN => (a.1, a.0, b.0, b.1),
-        };
-        if inner_a != inner_b {
-            return Err(Error::new(Code::Internal, format!("product {self:?} of {a:?} and {b:?}: shapes do not fit")));
-        }
-        Ok((rows, cols))
-    }
-
-    fn operands<'a>(self, a: &'a [f32], ad: (usize, usize), b: &'a [f32], bd: (usize, usize)) -> (Mat<'a>, Mat<'a>) {
-        let (a, b) = (Mat::new(a, ad.0, ad.1), Mat::new(b, bd.0, bd.1));
-        match self {
-            Form::NN => (a, b),
-            Form::NT => (a, b.t()),
-            Form::TN => (a.t(), b),
-        }
-    }
-
-    /// The product by candle.
-    pub(crate) fn composed(self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-        Ok(match self {
-            Form::NN => a.matmul(b)?,
-            Form::NT => a.matmul(&b.t()?)?,
-            Form::TN => a.t()?.matmul(b)?,
-        })
-    }
-}
 
 impl Matrix {
     /// The product of two matrices.
@@ -57,12 +14,25 @@ impl Matrix {
         Matrix::product_of_rows(form, a, 0..a.rows, b)
     }
 
+    /// `scale ·` the product.
+    pub(crate) fn scaled_product(form: Form, a: &Matrix, b: &Matrix, scale: f64) -> Result<Matrix> {
+        if let Data::Gpu(array) = &a.data {
+            let (rows, cols) = form.shape(a.shape(), b.shape())?;
+            let (a, b) = ((array, 0, a.shape()), (b.array()?, 0, b.shape()));
+            return Ok(Matrix::of_array(rows, cols, gpu_products::product(form, a, b, scale as f32)?));
+        }
+        let mut product = Matrix::product(form, a, b)?;
+        product.scale(scale)?;
+        Ok(product)
+    }
+
     /// The product of some rows of `a` with `b`.
     pub(crate) fn product_of_rows(form: Form, a: &Matrix, rows: Range<usize>, b: &Matrix) -> Result<Matrix> {
         let shape = (rows.len(), a.cols);
         let (out_rows, out_cols) = form.shape(shape, b.shape())?;
         if let Data::Gpu(array) = &a.data {
-            let product = gpu_products::product(form, (array, rows.start * a.cols, shape), (b.array()?, 0, b.shape()))?;
+            let product =
+                gpu_products::product(form, (array, rows.start * a.cols, shape), (b.array()?, 0, b.shape()), 1.0)?;
             return Ok(Matrix::of_array(out_rows, out_cols, product));
         }
         let Some(values) = a.as_slice() else {

@@ -70,6 +70,15 @@ impl Optimizer {
         stack
     }
 
+    /// The same for a training step.
+    pub(crate) fn stack_for_step(&self) -> Result<LoraStack> {
+        let mut stack = LoraStack::none();
+        for parameter in &self.parameters {
+            stack.push(parameter.site, parameter.weights.for_step()?);
+        }
+        Ok(stack)
+    }
+
     /// Steps done.
     pub(crate) fn steps(&self) -> u64 {
         self.steps

@@ -69,6 +69,20 @@ impl Linear {
         Ok(y)
     }
 
+    /// Adds the output to `y`, which has its shape.
+    pub(crate) fn add_forward(&self, x: &Matrix, y: &mut Matrix) -> Result<()> {
+        self.weight.add_product(x, y)?;
+        match &self.bias {
+            None => Ok(()),
+            Some(bias) => y.add_row(bias),
+        }
+    }
+
+    /// Adds the gradient of the input to `dx`.
+    pub(crate) fn add_backward(&self, dy: &Matrix, dx: &mut Matrix) -> Result<()> {
+        self.weight.add_transposed_product(dy, dx)
+    }
+
     /// `dy [rows, out]` → `dx [rows, in]`
     pub(crate) fn backward(&self, dy: &Matrix) -> Result<Matrix> {
         self.weight.transposed_product(dy)

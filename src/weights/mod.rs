@@ -21,6 +21,7 @@ use crate::error::Result;
 use crate::tensor::{Device, Matrix};
 use ggml::GgmlDType;
 use gpu::GpuWeight;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What memory is counted for.
@@ -47,6 +48,16 @@ pub(crate) trait FrozenMatrix: Send + Sync + std::fmt::Debug {
 
     /// `dy [rows, out]` → `dy W [rows, in]`
     fn transposed_product(&self, dy: &Matrix) -> Result<Matrix>;
+
+    /// Adds `x Wᵀ` to `y`.
+    fn add_product(&self, x: &Matrix, y: &mut Matrix) -> Result<()> {
+        y.add(&self.product(x)?)
+    }
+
+    /// Adds `dy W` to `dx`.
+    fn add_transposed_product(&self, dy: &Matrix, dx: &mut Matrix) -> Result<()> {
+        dx.add(&self.transposed_product(dy)?)
+    }
 
     /// Rows by index, dequantized: the lookup of an embedding. The caller checks the ids.
     fn gather(&self, ids: &[u32]) -> Result<Matrix>;
@@ -81,10 +92,21 @@ pub(crate) struct WeightType {
     pub(crate) fallback: Option<&'static str>,
     /// What the output head takes in its place when a model is quantized, as llama.cpp's mixtures have it.
     pub(crate) head: &'static str,
+    /// How its blocks lie on a card.
+    pub(crate) on_card: OnCard,
     /// Quantizes `values`, row by row. With `exact`, all products are those of the dequantized weight.
     pub(crate) quantize: fn(shape: [usize; 2], values: &[f32], exact: bool) -> Made,
     /// Takes rows as GGML stores them.
     pub(crate) from_rows: fn(shape: [usize; 2], row: &RowBytes<'_>, exact: bool) -> Made,
+}
+
+/// How the blocks of a type lie on a card, as its kernels read them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OnCard {
+    /// The bytes of a block that each plane has: a part that would not be aligned in a block has one of its own.
+    pub(crate) planes: &'static [Range<usize>],
+    /// Weights that a lane of a product multiplies at a time.
+    pub(crate) piece: usize,
 }
 
 /// A weight, or why there is none.
@@ -125,13 +147,13 @@ impl WeightType {
         let Some(gpu) = device.gpu() else { return (self.quantize)(shape, values, exact) };
         let (rows, row_bytes) = ggml::quantize(self.ggml, shape, values)?;
         let row = |index: usize| Ok(&rows[index * row_bytes..(index + 1) * row_bytes]);
-        Ok(Arc::new(GpuWeight::from_rows(gpu, self.ggml, shape, &row)?))
+        Ok(Arc::new(GpuWeight::from_rows(gpu, self, shape, &row)?))
     }
 
     /// A weight in the memory of a device, of rows as GGML stores them.
     pub(crate) fn stored(&self, device: &Device, shape: [usize; 2], row: &RowBytes<'_>, exact: bool) -> Made {
         match device.gpu() {
-            Some(gpu) => Ok(Arc::new(GpuWeight::from_rows(gpu, self.ggml, shape, row)?)),
+            Some(gpu) => Ok(Arc::new(GpuWeight::from_rows(gpu, self, shape, row)?)),
             None => (self.from_rows)(shape, row, exact),
         }
     }

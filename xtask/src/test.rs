@@ -69,7 +69,15 @@ fn gpu() -> Outcome<Tally> {
     if kernels::compiler().is_some() {
         let mut tests = cargo_test();
         tests.args(["--lib", "--", "--show-output"]);
-        tests.args(["gpu::", "ops::", "tensor::", "weights::", "model::tests", "model::batch_tests", "model::card_tests"]);
+        tests.args([
+            "gpu::",
+            "ops::",
+            "tensor::",
+            "weights::",
+            "model::tests",
+            "model::batch_tests",
+            "model::card_tests",
+        ]);
         tally.add(count(tests.env("TAILORA_TEST_DEVICE", "emulator"))?);
     }
     Ok(tally)

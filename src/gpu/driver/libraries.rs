@@ -45,8 +45,12 @@ fn load_from(folder: &Path, name: &str) {
         let rest = file.strip_prefix(&stem);
         rest.is_some_and(|rest| rest.starts_with(suffix) || (rest.starts_with("64_") && rest.ends_with(suffix)))
     };
-    let mut found: Vec<PathBuf> =
-        std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).filter(named).collect();
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(named)
+        .collect();
     // The newest first.
     found.sort();
     for path in found.iter().rev() {

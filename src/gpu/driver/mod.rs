@@ -14,10 +14,10 @@ use crate::error::{Code, Error, Result};
 use blas::Blas;
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys;
-use std::collections::HashMap;
 use graph::Capture;
 use profile::Profile;
 use small::Small;
+use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 use std::sync::{Mutex, PoisonError};
 
@@ -76,7 +76,18 @@ impl Driver {
             })?;
             let blas = Blas::new(stream).map_err(refuse)?;
             let functions = Mutex::default();
-            Ok(Driver { name: format!("cuda:{index}"), context, stream, module, functions, blas, pool, small: Small::default(), profile: Profile::wanted(), capture: Mutex::default() })
+            Ok(Driver {
+                name: format!("cuda:{index}"),
+                context,
+                stream,
+                module,
+                functions,
+                blas,
+                pool,
+                small: Small::default(),
+                profile: Profile::wanted(),
+                capture: Mutex::default(),
+            })
         }
     }
 
@@ -91,7 +102,8 @@ impl Driver {
         let Some(profile) = &self.profile else { return work() };
         let wait = || {
             // SAFETY: the stream of this context.
-            unsafe { result::stream::synchronize(self.stream) }.map_err(|err| failed("do what it was asked", describe(err)))
+            unsafe { result::stream::synchronize(self.stream) }
+                .map_err(|err| failed("do what it was asked", describe(err)))
         };
         wait()?;
         let began = std::time::Instant::now();

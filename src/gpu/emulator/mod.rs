@@ -84,13 +84,7 @@ impl Backend for Emulator {
         let name = CString::new(kernel).map_err(|_| failed("run a kernel", "its name has a zero byte"))?;
         // SAFETY: the caller's.
         let code = unsafe {
-            tailora_emulator_launch(
-                name.as_ptr(),
-                grid.blocks.as_ptr(),
-                grid.threads,
-                grid.shared,
-                args.as_mut_ptr(),
-            )
+            tailora_emulator_launch(name.as_ptr(), grid.blocks.as_ptr(), grid.threads, grid.shared, args.as_mut_ptr())
         };
         let why = match code {
             0 => return Ok(()),

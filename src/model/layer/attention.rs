@@ -179,8 +179,8 @@ impl Block for Attention {
         let (queries, keys) = ((queries * dim) as u64, (keys * dim) as u64);
         let hidden = self.output.linear.shape().0 as u64;
         let unnormed = if self.qk_norms.is_some() { queries + keys } else { 0 };
-        let activations = tokens * (queries + 2 * keys + unnormed) + outputs * queries;
-        4 * tokens * hidden + size * activations + self.around.saved_bytes(size, outputs)
+        let elements = tokens * (queries + 2 * keys + unnormed) + outputs * queries;
+        4 * tokens * hidden + size * elements + self.around.saved_bytes(size, outputs)
     }
 
     fn projections(&self) -> impl Iterator<Item = &Adaptable> {

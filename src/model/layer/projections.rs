@@ -22,8 +22,12 @@ impl Adaptable {
         runs: impl Iterator<Item = (Range<usize>, &'a [LoraWeights])>,
         x: &Matrix,
     ) -> Result<(Matrix, Projected)> {
-        let mut y = self.linear.forward(x)?;
         let dropout = pass.dropout_at(self.site);
+        let mut runs = runs.peekable();
+        if let Some((_, deltas)) = runs.next_if(|(rows, _)| *rows == (0..x.rows())) {
+            return lora::forward(&self.linear, deltas, dropout, x);
+        }
+        let mut y = self.linear.forward(x)?;
         let mut projected = Vec::new();
         for (rows, deltas) in runs {
             projected = lora::add_deltas(&mut y, rows, deltas, dropout, x)?;
@@ -66,6 +70,11 @@ impl Backward<'_> {
     /// The gradient of the input.
     pub(super) fn input_gradient(&self, dy: &Matrix) -> Result<Matrix> {
         lora::input_gradient(&self.of.linear, self.deltas, self.dropout, &self.dprojected, dy)
+    }
+
+    /// Adds the gradient of the input to `dx`.
+    fn add_input_gradient(&self, dy: &Matrix, dx: &mut Matrix) -> Result<()> {
+        lora::add_input_gradient(&self.of.linear, self.deltas, self.dropout, &self.dprojected, dy, dx)
     }
 
     /// The gradients of the deltas, with the low-rank activations of the forward pass.
@@ -132,10 +141,9 @@ impl Projections {
             if !wants_input {
                 continue;
             }
-            let part = backward.input_gradient(&dy)?;
             match &mut dx {
-                None => dx = Some(part),
-                Some(dx) => dx.add(&part)?,
+                None => dx = Some(backward.input_gradient(&dy)?),
+                Some(dx) => backward.add_input_gradient(&dy, dx)?,
             }
         }
         Ok(dx)

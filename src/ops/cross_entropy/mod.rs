@@ -14,6 +14,10 @@ use crate::weights::Linear;
 ///
 /// A frozen head is read once per chunk and direction, so a chunk has the rows that make its products worth that.
 const CHUNK_BYTES: usize = 128 << 20;
+/// The same on a card, whose products of few rows are no faster than those of many.
+const CHUNK_BYTES_ON_CARD: usize = 400 << 20;
+/// Rows of the tiles in which a card multiplies.
+const ROWS_ON_CARD: usize = 128;
 /// A chunk is a whole number of what the products' kernels take at a time.
 const ROWS: usize = 6;
 
@@ -68,7 +72,8 @@ pub(crate) struct LossSum {
 ///
 /// `gradient_factor` scales the gradient (1 / tokens for a mean); `None` computes the loss alone.
 pub(crate) fn loss_sum(head: &Head, hidden: &Matrix, targets: &[u32], gradient_factor: Option<f64>) -> Result<LossSum> {
-    in_chunks(chunk_rows(targets.len(), head.linear.shape().0), head, hidden, targets, gradient_factor)
+    let chunk = chunk_rows(targets.len(), head.linear.shape().0, hidden.on_gpu());
+    in_chunks(chunk, head, hidden, targets, gradient_factor)
 }
 
 fn in_chunks(
@@ -112,15 +117,19 @@ impl Losses {
 }
 
 /// Bytes of the logits that are held at a time for `trained` tokens.
-pub(crate) fn logits_bytes(trained: usize, vocab: usize) -> u64 {
-    4 * (trained.min(chunk_rows(trained, vocab)) * vocab) as u64
+pub(crate) fn logits_bytes(trained: usize, vocab: usize, on_card: bool) -> u64 {
+    4 * (trained.min(chunk_rows(trained, vocab, on_card)) * vocab) as u64
 }
 
 /// Tokens whose logits exist at the same time: chunks are of one size, but for the last.
-fn chunk_rows(tokens: usize, vocab: usize) -> usize {
-    let most = (CHUNK_BYTES / (4 * vocab)).max(1);
+fn chunk_rows(tokens: usize, vocab: usize, on_card: bool) -> usize {
+    let (bytes, rows) = if on_card { (CHUNK_BYTES_ON_CARD, ROWS_ON_CARD) } else { (CHUNK_BYTES, ROWS) };
+    let most = match bytes / (4 * vocab) {
+        most if on_card && most > rows => most / rows * rows,
+        most => most.max(1),
+    };
     let even = tokens.div_ceil(tokens.div_ceil(most).max(1)).max(1);
-    even.next_multiple_of(ROWS).min(most)
+    even.next_multiple_of(rows).min(most)
 }
 
 /// Adds −Σ ln softmax(logits)\[target\] over the rows of `logits [tokens, vocab]`, soft-capped, to the losses, and gives their
@@ -174,12 +183,13 @@ mod tests {
     fn chunks_are_even_and_bounded() {
         let vocab = 151_936;
         for tokens in [0, 1, 5, 220, 221, 1020, 4096] {
-            let rows = chunk_rows(tokens, vocab);
+            let rows = chunk_rows(tokens, vocab, false);
             assert!(rows >= 1 && 4 * rows * vocab <= CHUNK_BYTES, "{tokens} tokens: {rows}");
             assert!(tokens == 0 || rows * tokens.div_ceil(rows) < tokens + rows);
-            assert_eq!(logits_bytes(tokens, vocab), (4 * rows.min(tokens) * vocab) as u64);
+            assert_eq!(logits_bytes(tokens, vocab, false), (4 * rows.min(tokens) * vocab) as u64);
         }
-        assert_eq!((chunk_rows(1020, vocab), chunk_rows(9, CHUNK_BYTES)), (204, 1));
+        assert_eq!((chunk_rows(1020, vocab, false), chunk_rows(9, CHUNK_BYTES, false)), (204, 1));
+        assert_eq!(chunk_rows(2048, vocab, true), 512);
     }
 
     #[test]

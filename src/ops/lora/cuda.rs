@@ -11,14 +11,8 @@ pub(super) fn dropout(x: &Matrix, scale: f32, threshold: u32, seed: u64) -> Resu
     let from = x.array()?;
     let elements = [from.element()];
     let mut y = Array::new(from.gpu(), elements[0], x.len())?;
-    let args = [
-        from.at(0),
-        y.at_mut(0),
-        Arg::from(x.len() as u64),
-        Arg::from(seed),
-        Arg::from(threshold),
-        Arg::from(scale),
-    ];
+    let args =
+        [from.at(0), y.at_mut(0), Arg::from(x.len() as u64), Arg::from(seed), Arg::from(threshold), Arg::from(scale)];
     from.gpu().launch(&name("dropout", &elements), over_elements(x.len(), &elements), &args)?;
     Ok(Matrix::of_array(x.rows(), x.cols(), y))
 }

@@ -22,12 +22,35 @@ pub(crate) struct LoraWeights {
     /// PEFT's `scaling` (alpha / r, or alpha / √r for rsLoRA) times the scale it was attached with.
     pub(crate) scaling: f64,
     frozen: Option<Arc<frozen::Frozen>>,
+    /// A and B in the type of activations, where that is another.
+    cast: Option<Arc<[Matrix; 2]>>,
 }
 
 impl LoraWeights {
     /// `a [r, in_features]`, `b [out_features, r]`
     pub(crate) fn new(a: Arc<Matrix>, b: Arc<Matrix>, scaling: f64) -> Self {
-        LoraWeights { a, b, scaling, frozen: None }
+        LoraWeights { a, b, scaling, frozen: None, cast: None }
+    }
+}
+
+impl LoraWeights {
+    /// The same delta for a training step, in which its matrices meet activations several times.
+    pub(crate) fn for_step(&self) -> Result<Self> {
+        let cast = match (self.a.to_activation()?, self.b.to_activation()?) {
+            (Some(a), Some(b)) => Some(Arc::new([a, b])),
+            _ => None,
+        };
+        Ok(LoraWeights { cast, ..self.clone() })
+    }
+
+    /// A as products with activations take it.
+    fn a_operand(&self) -> &Matrix {
+        self.cast.as_ref().map_or(&self.a, |cast| &cast[0])
+    }
+
+    /// B likewise.
+    fn b_operand(&self) -> &Matrix {
+        self.cast.as_ref().map_or(&self.b, |cast| &cast[1])
     }
 }
 
@@ -43,6 +66,33 @@ pub(crate) struct LoraGrad {
 /// `drop(x) Aᵀ [tokens, r]` of each delta: small, so the forward pass saves them for the backward pass.
 pub(crate) type Projected = Vec<Matrix>;
 
+/// The output of a layer whose rows all have the same deltas, and the low-rank activations.
+pub(crate) fn forward(
+    linear: &Linear,
+    deltas: &[LoraWeights],
+    dropout: Option<Dropout>,
+    x: &Matrix,
+) -> Result<(Matrix, Projected)> {
+    let rows = 0..x.rows();
+    if let [first, rest @ ..] = deltas
+        && x.on_gpu()
+        && x.rows() > cuda::FEW
+    {
+        // The layer's product is made on top of the deltas', which are then written once and not read and written again.
+        let projected = project(deltas, dropout, x, rows)?;
+        let up = |low, delta: &LoraWeights| Matrix::scaled_product(Form::NT, low, delta.b_operand(), delta.scaling);
+        let mut y = up(&projected[0], first)?;
+        for (low, delta) in projected[1..].iter().zip(rest) {
+            y.add_product(Form::NT, low, delta.b_operand(), delta.scaling)?;
+        }
+        linear.add_forward(x, &mut y)?;
+        return Ok((y, projected));
+    }
+    let mut y = linear.forward(x)?;
+    let projected = add_deltas(&mut y, rows, deltas, dropout, x)?;
+    Ok((y, projected))
+}
+
 /// Adds the deltas to some rows of `y [tokens, out]`, given the layer's input `x [tokens, in]`.
 pub(crate) fn add_deltas(
     y: &mut Matrix,
@@ -55,7 +105,7 @@ pub(crate) fn add_deltas(
     for (low, delta) in projected.iter().zip(deltas) {
         match &delta.frozen {
             Some(frozen) => frozen.add(y, rows.clone(), low, delta.scaling)?,
-            None => y.add_product_to_rows(rows.clone(), Form::NT, low, &delta.b, delta.scaling)?,
+            None => y.add_product_to_rows(rows.clone(), Form::NT, low, delta.b_operand(), delta.scaling)?,
         }
     }
     Ok(projected)
@@ -75,19 +125,14 @@ pub(crate) fn project(
     let x = dropped.as_ref().unwrap_or(x);
     let of_delta = |delta: &LoraWeights| match &delta.frozen {
         Some(frozen) => frozen.project(x, rows.clone()),
-        None => Matrix::product_of_rows(Form::NT, x, rows.clone(), &delta.a),
+        None => Matrix::product_of_rows(Form::NT, x, rows.clone(), delta.a_operand()),
     };
     deltas.iter().map(of_delta).collect()
 }
 
 /// The gradients of the low-rank activations, `s · dy B [tokens, r]`.
 pub(crate) fn project_gradients(deltas: &[LoraWeights], dy: &Matrix) -> Result<Projected> {
-    let gradient = |delta: &LoraWeights| {
-        let mut gradient = Matrix::product(Form::NN, dy, &delta.b)?;
-        gradient.scale(delta.scaling)?;
-        Ok(gradient)
-    };
-    deltas.iter().map(gradient).collect()
+    deltas.iter().map(|delta| Matrix::scaled_product(Form::NN, dy, delta.b_operand(), delta.scaling)).collect()
 }
 
 /// The gradient of `x`, given those of the output and of the low-rank activations.
@@ -99,15 +144,41 @@ pub(crate) fn input_gradient(
     dy: &Matrix,
 ) -> Result<Matrix> {
     let mut dx = linear.backward(dy)?;
+    add_delta_gradients(deltas, dropout, dprojected, &mut dx)?;
+    Ok(dx)
+}
+
+/// Adds it to `dx`: on a card, products are made on top of what is there.
+pub(crate) fn add_input_gradient(
+    linear: &Linear,
+    deltas: &[LoraWeights],
+    dropout: Option<Dropout>,
+    dprojected: &Projected,
+    dy: &Matrix,
+    dx: &mut Matrix,
+) -> Result<()> {
+    if !dx.on_gpu() {
+        return dx.add(&input_gradient(linear, deltas, dropout, dprojected, dy)?);
+    }
+    linear.add_backward(dy, dx)?;
+    add_delta_gradients(deltas, dropout, dprojected, dx)
+}
+
+fn add_delta_gradients(
+    deltas: &[LoraWeights],
+    dropout: Option<Dropout>,
+    dprojected: &Projected,
+    dx: &mut Matrix,
+) -> Result<()> {
     for (dlow, delta) in dprojected.iter().zip(deltas) {
         if dropout.is_none() {
-            dx.add_product(Form::NN, dlow, &delta.a, 1.0)?;
+            dx.add_product(Form::NN, dlow, delta.a_operand(), 1.0)?;
             continue;
         }
-        let from_delta = Matrix::product(Form::NN, dlow, &delta.a)?;
+        let from_delta = Matrix::product(Form::NN, dlow, delta.a_operand())?;
         dx.add(dropout::apply(dropout, &from_delta)?.as_ref().unwrap_or(&from_delta))?;
     }
-    Ok(dx)
+    Ok(())
 }
 
 /// The gradients of each delta's weights, from `x` and the low-rank activations as the forward pass had them.
@@ -125,8 +196,7 @@ pub(crate) fn weight_gradients(
     let dropped = dropout::apply(dropout, x)?;
     let x = dropped.as_ref().unwrap_or(x);
     let gradient = |((delta, low), dlow): ((&LoraWeights, &Matrix), &Matrix)| {
-        let mut b = Matrix::product(Form::TN, dy, low)?;
-        b.scale(delta.scaling)?;
+        let b = Matrix::scaled_product(Form::TN, dy, low, delta.scaling)?;
         Ok(LoraGrad { a: Matrix::product(Form::TN, dlow, x)?, b })
     };
     deltas.iter().zip(projected).zip(dprojected).map(gradient).collect()

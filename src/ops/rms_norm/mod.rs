@@ -11,7 +11,7 @@ use crate::tensor::Matrix;
 /// `x [rows, pieces · n]`, `weight [1, n]` → the shape of `x`; on a GPU of the type that activations have beside the weight.
 pub(crate) fn forward(x: &Matrix, weight: &Matrix, eps: f64) -> Result<Matrix> {
     if x.on_gpu() {
-        return cuda::forward(x, weight, eps, weight.array()?.gpu().activations());
+        return cuda::forward(x, weight, eps, weight.array()?.gpu().activation_type());
     }
     match x.on_host() {
         true => cpu::forward(x, weight, eps),

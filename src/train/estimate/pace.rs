@@ -39,7 +39,7 @@ pub(crate) fn pace(
     let _buffers = decoder.hold_buffers();
     let adapter = Adapter::new_for_training(&options.lora_config(), model.adapter_base()?, options.seed)?;
     let mut optimizer = Optimizer::new(options, &adapter)?;
-    let lora = optimizer.stack();
+    let lora = optimizer.stack_for_step()?;
     let work = decoder.multiply_adds(size).max(1.0);
     let mut gradients = None;
     let training = timed(monitor, || {

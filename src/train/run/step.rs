@@ -42,7 +42,7 @@ impl Run<'_> {
         trained: usize,
         monitor: &Monitor<'_>,
     ) -> Result<(f64, LoraGradients)> {
-        let lora = self.optimizer.stack();
+        let lora = self.optimizer.stack_for_step()?;
         let mut gradients = LoraGradients::default();
         let mut loss = 0.0;
         for (index, batch) in batches.iter().enumerate() {

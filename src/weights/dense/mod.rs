@@ -7,8 +7,8 @@ mod panels;
 mod tests;
 
 use super::dequantized;
-use super::{FrozenMatrix, Purpose};
 use super::gpu::GpuWeight;
+use super::{FrozenMatrix, Purpose};
 use crate::error::{Code, Error, Result};
 use crate::gpu::Element;
 use crate::tensor::{Device, Form, Matrix};
@@ -47,7 +47,7 @@ impl DenseType {
     }
 
     /// The type of activations beside weights of this type, where they are not always f32.
-    pub(crate) fn activations(self) -> Element {
+    pub(crate) fn activation_type(self) -> Element {
         if self.0 == DType::F32 { Element::F32 } else { Element::Bf16 }
     }
 
@@ -78,7 +78,7 @@ impl Dense {
     /// A weight from the values that a file has.
     pub(crate) fn new([rows, cols]: [usize; 2], values: Vec<f32>, kind: DenseType, device: &Device) -> Result<Self> {
         if let Some(gpu) = device.gpu() {
-            let storage = Storage::Gpu(GpuWeight::dense(gpu, [rows, cols], kind.activations(), &values)?);
+            let storage = Storage::Gpu(GpuWeight::dense(gpu, [rows, cols], kind.activation_type(), &values)?);
             return Ok(Dense { shape: (rows, cols), storage });
         }
         let storage = match (kind.0, device.candle()) {
@@ -151,6 +151,20 @@ impl FrozenMatrix for Dense {
         };
         let (dy, count) = dequantized::operand(dy, outputs)?;
         Ok(Matrix::host(count, inputs, dequantized::transposed_product(rows, dy, count)?))
+    }
+
+    fn add_product(&self, x: &Matrix, y: &mut Matrix) -> Result<()> {
+        match &self.storage {
+            Storage::Gpu(weight) => weight.add_product(x, y),
+            _ => y.add(&self.product(x)?),
+        }
+    }
+
+    fn add_transposed_product(&self, dy: &Matrix, dx: &mut Matrix) -> Result<()> {
+        match &self.storage {
+            Storage::Gpu(weight) => weight.add_transposed_product(dy, dx),
+            _ => dx.add(&self.transposed_product(dy)?),
+        }
     }
 
     fn gather(&self, ids: &[u32]) -> Result<Matrix> {

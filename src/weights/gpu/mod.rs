@@ -5,13 +5,13 @@ mod products;
 #[cfg(all(test, feature = "cuda-emulator"))]
 mod tests;
 
-use super::ggml::GgmlDType;
-use super::{FrozenMatrix, Purpose, RowBytes};
+use super::{FrozenMatrix, Purpose, RowBytes, WeightType};
 use crate::error::{Code, Error, Result};
 use crate::gpu::{self, Arg, Array, Element, Gpu};
 use crate::tensor::Matrix;
 use half::bf16;
 use layout::Blocks;
+use rayon::prelude::*;
 
 /// A weight, `[out_features, in_features]`.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ enum Storage {
 
 impl GpuWeight {
     /// The same blocks as those stored.
-    pub(super) fn from_rows(gpu: &Gpu, ggml: GgmlDType, shape: [usize; 2], row: &RowBytes<'_>) -> Result<Self> {
-        let blocks = Blocks::upload(gpu, ggml, shape, row)?;
+    pub(super) fn from_rows(gpu: &Gpu, kind: &WeightType, shape: [usize; 2], row: &RowBytes<'_>) -> Result<Self> {
+        let blocks = Blocks::upload(gpu, kind, shape, row)?;
         Ok(GpuWeight { shape: shape.into(), storage: Storage::Blocks(blocks) })
     }
 
@@ -40,18 +40,12 @@ impl GpuWeight {
         let array = match element {
             Element::Bf16 => {
                 let mut bits = crate::memory::reserved(values.len())?;
-                bits.extend(values.iter().map(|value| bf16::from_f32(*value).to_bits()));
+                values.par_iter().map(|value| bf16::from_f32(*value).to_bits()).collect_into_vec(&mut bits);
                 Array::upload_bf16(gpu, &bits)?
             }
             _ => Array::upload_f32(gpu, values)?,
         };
         Ok(GpuWeight { shape: shape.into(), storage: Storage::Dense(array) })
-    }
-
-    /// The bits of bf16 values, as files have them.
-    pub(super) fn dense_bf16(gpu: &Gpu, shape: [usize; 2], bits: &[u16]) -> Result<Self> {
-        check_count(shape, bits.len())?;
-        Ok(GpuWeight { shape: shape.into(), storage: Storage::Dense(Array::upload_bf16(gpu, bits)?) })
     }
 
     /// The elements and rows of an operand that must be `width` wide.
@@ -63,6 +57,16 @@ impl GpuWeight {
     }
 }
 
+impl GpuWeight {
+    /// Whether a product is added to what it goes on top of as it is made: one of many rows, all of one type.
+    fn adds(&self, x: &Matrix, to: &Matrix, width: usize) -> Result<bool> {
+        let same = x.array()?.element() == to.array()?.element();
+        let exact = matches!(&self.storage, Storage::Dense(array) if array.element() == Element::F32);
+        let fits = to.shape() == (x.rows(), width);
+        Ok(same && fits && x.rows() > products::FEW_BLOCKS && (!exact || x.array()?.element() == Element::F32))
+    }
+}
+
 impl FrozenMatrix for GpuWeight {
     fn shape(&self) -> (usize, usize) {
         self.shape
@@ -70,7 +74,7 @@ impl FrozenMatrix for GpuWeight {
 
     fn type_name(&self) -> &'static str {
         match &self.storage {
-            Storage::Blocks(blocks) => blocks.format.name,
+            Storage::Blocks(blocks) => blocks.name,
             Storage::Dense(array) => array.element().name(),
         }
     }
@@ -102,6 +106,32 @@ impl FrozenMatrix for GpuWeight {
         Ok(Matrix::of_array(rows, inputs, dx))
     }
 
+    fn add_product(&self, x: &Matrix, y: &mut Matrix) -> Result<()> {
+        let (outputs, inputs) = self.shape;
+        if !self.adds(x, y, outputs)? {
+            return y.add(&self.product(x)?);
+        }
+        let (x, rows) = Self::operand(x, inputs)?;
+        match &self.storage {
+            Storage::Blocks(blocks) => products::add_blocks(blocks, self.shape, x, rows, y.array_mut()?, 1.0),
+            Storage::Dense(array) => products::add_dense(array, self.shape, x, rows, y.array_mut()?),
+        }
+    }
+
+    fn add_transposed_product(&self, dy: &Matrix, dx: &mut Matrix) -> Result<()> {
+        let (outputs, inputs) = self.shape;
+        if !self.adds(dy, dx, inputs)? {
+            return dx.add(&self.transposed_product(dy)?);
+        }
+        let (dy, rows) = Self::operand(dy, outputs)?;
+        match &self.storage {
+            Storage::Blocks(blocks) => {
+                products::add_transposed_blocks(blocks, self.shape, dy, rows, dx.array_mut()?, 1.0)
+            }
+            Storage::Dense(array) => products::add_transposed_dense(array, self.shape, dy, rows, dx.array_mut()?),
+        }
+    }
+
     /// In f32, as the residual stream has it.
     fn gather(&self, ids: &[u32]) -> Result<Matrix> {
         let (outputs, inputs) = self.shape;
@@ -115,7 +145,7 @@ impl FrozenMatrix for GpuWeight {
         let to = out.at_mut(0);
         let (kernel, mut args) = match &self.storage {
             Storage::Blocks(blocks) => {
-                let kernel = format!("gather_{}_f32", blocks.format.name);
+                let kernel = format!("gather_{}_f32", blocks.name);
                 (kernel, vec![array.at(0), blocks.count.into()])
             }
             Storage::Dense(_) => (gpu::name("gather_rows", &[array.element(), Element::F32]), vec![array.at(0)]),

@@ -11,7 +11,7 @@ use std::ops::Range;
 const FEW: usize = 8;
 /// Rows up to which doing so for every `FEW` takes less time than dequantizing a weight, which moves eight times the bytes of
 /// four bits.
-const FEW_BLOCKS: usize = 4 * FEW;
+pub(super) const FEW_BLOCKS: usize = 4 * FEW;
 /// Threads of a block that multiplies, and the outputs it has.
 const THREADS: usize = 128;
 const OUTPUTS: usize = 4;
@@ -24,33 +24,56 @@ const NARROW: usize = 512;
 
 /// `x Wᵀ` of quantized weights.
 pub(super) fn of_blocks(w: &Blocks, shape: (usize, usize), x: &Array, rows: usize) -> Result<Array> {
-    let (outputs, inputs) = shape;
-    let mut y = Array::new(x.gpu(), x.element(), rows * outputs)?;
+    let mut y = Array::new(x.gpu(), x.element(), rows * shape.0)?;
     if rows <= FEW_BLOCKS {
         of_few(w, shape, x, &mut y, rows)?;
         return Ok(y);
     }
+    add_blocks(w, shape, x, rows, &mut y, 0.0)?;
+    Ok(y)
+}
+
+/// The same of many rows, on top of `beta · y`.
+pub(super) fn add_blocks(
+    w: &Blocks,
+    (outputs, inputs): (usize, usize),
+    x: &Array,
+    rows: usize,
+    y: &mut Array,
+    beta: f32,
+) -> Result<()> {
     let x = in_type(x, Element::Bf16)?;
     for part in parts(outputs, inputs, PART) {
         let weight = dequantized(w, inputs, part.clone(), 0..inputs)?;
-        multiply(&mut y, part.start, outputs, &x, (&weight, part.len(), inputs), true, rows)?;
+        multiply(y, (part.start, outputs, beta), &x, (&weight, part.len(), inputs), true, rows)?;
     }
-    Ok(y)
+    Ok(())
 }
 
 /// `dy W` of quantized weights: column by column of the result, so that no sum is rounded in parts.
 pub(super) fn of_transposed_blocks(w: &Blocks, shape: (usize, usize), dy: &Array, rows: usize) -> Result<Array> {
-    let (outputs, inputs) = shape;
-    let mut dx = Array::new(dy.gpu(), dy.element(), rows * inputs)?;
-    if rows == 0 {
-        return Ok(dx);
+    let mut dx = Array::new(dy.gpu(), dy.element(), rows * shape.1)?;
+    if rows > 0 {
+        add_transposed_blocks(w, shape, dy, rows, &mut dx, 0.0)?;
     }
+    Ok(dx)
+}
+
+/// The same on top of `beta · dx`.
+pub(super) fn add_transposed_blocks(
+    w: &Blocks,
+    (outputs, inputs): (usize, usize),
+    dy: &Array,
+    rows: usize,
+    dx: &mut Array,
+    beta: f32,
+) -> Result<()> {
     let dy = in_type(dy, Element::Bf16)?;
     for part in parts(inputs, outputs, NARROW) {
         let weight = dequantized(w, inputs, 0..outputs, part.clone())?;
-        multiply(&mut dx, part.start, inputs, &dy, (&weight, outputs, part.len()), false, rows)?;
+        multiply(dx, (part.start, inputs, beta), &dy, (&weight, outputs, part.len()), false, rows)?;
     }
-    Ok(dx)
+    Ok(())
 }
 
 /// `x Wᵀ` of a dense weight.
@@ -78,6 +101,30 @@ pub(super) fn of_transposed_dense(
     cublas(w, (outputs, inputs), dy, inputs, false, rows)
 }
 
+/// Adds `x Wᵀ` of many rows to `y`, of the type of `x`.
+pub(super) fn add_dense(
+    w: &Array,
+    (outputs, inputs): (usize, usize),
+    x: &Array,
+    rows: usize,
+    y: &mut Array,
+) -> Result<()> {
+    let operand = in_type(x, w.element())?;
+    multiply(y, (0, outputs, 1.0), &operand, (w, outputs, inputs), true, rows)
+}
+
+/// Adds `dy W` to `dx`, of the type of `dy`.
+pub(super) fn add_transposed_dense(
+    w: &Array,
+    (outputs, inputs): (usize, usize),
+    dy: &Array,
+    rows: usize,
+    dx: &mut Array,
+) -> Result<()> {
+    let operand = in_type(dy, w.element())?;
+    multiply(dx, (0, inputs, 1.0), &operand, (w, outputs, inputs), false, rows)
+}
+
 /// Bytes of the largest part of a weight that is dequantized at a time.
 pub(super) fn workspace_bytes((outputs, inputs): (usize, usize)) -> u64 {
     let largest = |count, width, least| parts(count, width, least).map(|part| part.len() * width).max().unwrap_or(0);
@@ -103,9 +150,9 @@ fn of_few(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Arra
     gpu.launch(&gpu::name("quantize_q8", &[x.element()]), grid, &[x.at(0), to, size(rows), size(inputs)])?;
 
     let at_once = rows.next_power_of_two().min(FEW);
-    let kernel = gpu::name(&format!("matvec{at_once}_{}", w.format.name), &[y.element()]);
+    let kernel = gpu::name(&format!("matvec{at_once}_{}", w.name), &[y.element()]);
     let blocks = gpu::blocks(outputs, OUTPUTS) * gpu::blocks(rows, at_once);
-    let grid = Grid::of(blocks, threads(inputs.div_ceil(w.format.piece)));
+    let grid = Grid::of(blocks, threads(inputs.div_ceil(w.on_card.piece)));
     let to = y.at_mut(0);
     let sizes = [size(rows), size(outputs), size(inputs)];
     let args = [w.array.at(0), w.count.into(), operand.at(0), to, sizes[0], sizes[1], sizes[2]];
@@ -124,7 +171,7 @@ fn dequantized(w: &Blocks, inputs: usize, rows: Range<usize>, columns: Range<usi
     let to = out.at_mut(0);
     let place = [size(rows.start), size(inputs), size(columns.start), size(columns.len())];
     let args = [w.array.at(0), w.count.into(), to, place[0], place[1], place[2], place[3]];
-    let kernel = format!("dequantize_{}_bf16", w.format.name);
+    let kernel = format!("dequantize_{}_bf16", w.name);
     gpu.launch(&kernel, rows_of_octets(rows.len(), columns.len()), &args)?;
     Ok(out)
 }
@@ -149,15 +196,15 @@ fn cublas(
     // f32 operands give f32.
     let element = if w.element() == Element::F32 { Element::F32 } else { x.element() };
     let mut y = Array::new(x.gpu(), element, rows * columns)?;
-    multiply(&mut y, 0, columns, &operand, (w, outputs, inputs), transpose, rows)?;
+    multiply(&mut y, (0, columns, 0.0), &operand, (w, outputs, inputs), transpose, rows)?;
     if element == x.element() { Ok(y) } else { y.cast(x.element()) }
 }
 
-/// Columns from `first` on of `y`, which has `stride`: `x Wᵀ`, or `x W` where it is not transposed.
+/// Columns from `first` on of `y`, which has `stride`, become `x Wᵀ`, or `x W` where it is not transposed, on top of
+/// `beta · y`.
 fn multiply(
     y: &mut Array,
-    first: usize,
-    stride: usize,
+    (first, stride, beta): (usize, usize, f32),
     x: &Operand<'_>,
     (w, w_rows, w_columns): (&Array, usize, usize),
     transpose: bool,
@@ -175,7 +222,7 @@ fn multiply(
         transpose_a: false,
         transpose_b: transpose,
         alpha: 1.0,
-        beta: 0.0,
+        beta,
         a: (x.array(), 0),
         lda: k,
         b: (w, 0),

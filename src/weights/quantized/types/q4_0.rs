@@ -4,8 +4,8 @@ use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, operands::Span, vnni};
-use crate::weights::WeightType;
 use crate::weights::ggml::GgmlDType;
+use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ4_0;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
@@ -17,6 +17,7 @@ pub(crate) static Q4_0: WeightType = weight_type::<Q4Tile>(
     "GGML's Q4_0: blocks of 32 weights in 4 bits with a scale; the output head in Q8_0.",
     "q8_0",
     GgmlDType::Q4_0,
+    OnCard { planes: &[2..18, 0..2], piece: 32 },
 );
 
 const BLOCK: usize = 32;

@@ -5,8 +5,8 @@ use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, operands::Span, vnni};
 use super::five_bits;
-use crate::weights::WeightType;
 use crate::weights::ggml::GgmlDType;
+use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ5_0;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
@@ -18,6 +18,7 @@ pub(crate) static Q5_0: WeightType = weight_type::<Q5Tile>(
     "GGML's Q5_0: blocks of 32 weights in 5 bits with a scale; the output head in Q8_0.",
     "q8_0",
     GgmlDType::Q5_0,
+    OnCard { planes: &[6..22, 2..6, 0..2], piece: 32 },
 );
 
 const BLOCK: usize = 32;

@@ -6,8 +6,8 @@ use super::super::tile::{GROUP, OUTPUTS, Tile};
 use super::super::{avx2, operands::Span, vnni};
 use super::five_bits;
 use super::k_scales::{BLOCK, KScales, SUB};
-use crate::weights::WeightType;
 use crate::weights::ggml::GgmlDType;
+use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ5K;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
@@ -19,6 +19,7 @@ pub(crate) static Q5_K: WeightType = weight_type::<Q5KTile>(
     "Q5_K; the output head in Q6_K, as llama.cpp's Q5_K_M has it.",
     "q6_k",
     GgmlDType::Q5K,
+    OnCard { planes: &[0..176], piece: 32 },
 );
 
 #[derive(Debug, Clone)]

@@ -4,15 +4,16 @@ use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, operands::Span, vnni};
-use crate::weights::WeightType;
 use crate::weights::ggml::GgmlDType;
+use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ6K;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
 /// Q6_K.
-pub(crate) static Q6_K: WeightType = weight_type::<Q6KTile>("q6_k", "Q6_K.", "q6_k", GgmlDType::Q6K);
+pub(crate) static Q6_K: WeightType =
+    weight_type::<Q6KTile>("q6_k", "Q6_K.", "q6_k", GgmlDType::Q6K, OnCard { planes: &[0..208, 208..210], piece: 32 });
 
 const BLOCK: usize = 256;
 /// Inputs that share a scale.

@@ -4,8 +4,8 @@ use super::super::matrix::weight_type;
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, operands::Span, vnni};
-use crate::weights::WeightType;
 use crate::weights::ggml::GgmlDType;
+use crate::weights::{OnCard, WeightType};
 use half::f16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
@@ -19,6 +19,7 @@ pub(crate) static Q8_0: WeightType = WeightType {
         "GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.",
         "q8_0",
         GgmlDType::Q8_0,
+        OnCard { planes: &[2..34, 0..2], piece: 16 },
     )
 };
 
