@@ -4,7 +4,7 @@ use super::batch::Batch;
 use super::config::{DecoderConfig, RopeScaling};
 use super::files::ModelFiles;
 use super::gguf::GgufWeights;
-use super::kv_pool::KvPool;
+use super::kv_pool::{KvPool, Placements};
 use super::layer::{Keep, Layer, Pass, Saved};
 use super::loader::{Loader, Plan, Stored};
 use super::passes::Passes;
@@ -238,7 +238,8 @@ impl Decoder {
         dropout: Option<Dropout>,
         keep: Keep,
     ) -> Result<Forward<'a>> {
-        let pass = Pass::new(batch, self.rotations(batch)?, self.sites(), stacks, dropout);
+        let placements = Placements::new(batch.placements(), batch.tokens().len(), &self.device)?;
+        let pass = Pass::new(batch, self.rotations(batch)?, placements, self.sites(), stacks, dropout);
         let mut residual = self.embed(batch.tokens())?;
         let mut saved = Vec::with_capacity(self.layers.len());
         for (index, layer) in self.layers.iter().enumerate() {
