@@ -17,9 +17,12 @@ pub(in crate::model) struct Around {
 }
 
 impl Around {
-    /// The norm of the input; `None` where the block takes it as it is.
+    /// The norm of the input, or the input as an activation; `None` where the block takes it as it is.
     pub(super) fn normed(&self, input: &Matrix) -> Result<Option<Matrix>> {
-        self.before.as_ref().map(|norm| rms_norm::forward(input, norm, self.eps)).transpose()
+        match &self.before {
+            Some(norm) => rms_norm::forward(input, norm, self.eps).map(Some),
+            None => input.to_activation(),
+        }
     }
 
     /// The gradient of the input, given that of its norm and that of the residual stream behind the block.

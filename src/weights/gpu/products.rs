@@ -1,5 +1,6 @@
-//! Products with weights on a card. Few rows are multiplied with the weight as it lies; for many, rows or columns of a
-//! quantized weight are dequantized to bf16, and cuBLAS multiplies. Results have the type of the activations.
+//! Products with weights on a card. Few rows are multiplied with the weight as it lies, more of them by tensor cores; for
+//! many, rows or columns of a quantized weight are dequantized to bf16, and cuBLAS multiplies. Results have the type of the
+//! activations.
 
 use super::layout::Blocks;
 use super::size;
@@ -9,9 +10,9 @@ use std::ops::Range;
 
 /// Rows of activations that a kernel multiplies with a weight at a time.
 const FEW: usize = 8;
-/// Rows up to which doing so for every `FEW` takes less time than dequantizing a weight, which moves eight times the bytes of
+/// Rows up to which tensor cores multiply a quantized weight as it lies; dequantizing one moves eight times the bytes of
 /// four bits.
-pub(super) const FEW_BLOCKS: usize = 4 * FEW;
+pub(super) const FEW_BLOCKS: usize = 64;
 /// Threads of a block that multiplies, and the outputs it has.
 const THREADS: usize = 128;
 const OUTPUTS: usize = 4;
@@ -26,7 +27,8 @@ const NARROW: usize = 512;
 pub(super) fn of_blocks(w: &Blocks, shape: (usize, usize), x: &Array, rows: usize) -> Result<Array> {
     let mut y = Array::new(x.gpu(), x.element(), rows * shape.0)?;
     if rows <= FEW_BLOCKS {
-        of_few(w, shape, x, &mut y, rows)?;
+        let multiply = if rows <= FEW { of_few } else { of_some };
+        multiply(w, shape, x, &mut y, rows)?;
         return Ok(y);
     }
     add_blocks(w, shape, x, rows, &mut y, 0.0)?;
@@ -157,6 +159,32 @@ fn of_few(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Arra
     let sizes = [size(rows), size(outputs), size(inputs)];
     let args = [w.array.at(0), w.count.into(), operand.at(0), to, sizes[0], sizes[1], sizes[2]];
     gpu.launch(&kernel, grid, &args)
+}
+
+/// Some rows with quantized weights, by tensor cores: activations in bf16, as lanes take them.
+fn of_some(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Array, rows: usize) -> Result<()> {
+    let gpu = x.gpu();
+    let (row_blocks, tiles) = (inputs.div_ceil(256), 2 * rows.div_ceil(16));
+    // Two bytes each of eight rows, and two parts of two bytes of the sum of every 32.
+    let mut operand = Array::new(gpu, Element::U8, row_blocks * tiles * (8 * 256 * 2 + 8 * 8 * 4))?;
+    let to = operand.at_mut(0);
+    let grid = Grid { blocks: [gpu::blocks(row_blocks, 1), gpu::blocks(tiles, 1), 1], threads: 256, shared: 0 };
+    // `fragments::Order`: types whose 16 bytes hold two halves, or whose scales are for 16 weights.
+    let halves = u32::from(matches!(w.name, "q4_0" | "q5_0" | "q6_k"));
+    let kernel = gpu::name("few_rows_operand", &[x.element()]);
+    gpu.launch(&kernel, grid, &[x.at(0), to, size(rows), size(inputs), halves.into()])?;
+
+    // Of fewer outputs, more warps share the inputs, so that the card has enough loads under way.
+    let (threads, across) = match outputs.div_ceil(32) {
+        2048.. => (256, 4),
+        384.. => (256, 2),
+        _ => (512, 1),
+    };
+    let grid = Grid::of(gpu::blocks(outputs, 32 * across) * gpu::blocks(rows, 32), threads);
+    let to = y.at_mut(0);
+    let args =
+        [w.array.at(0), w.count.into(), operand.at(0), to, size(rows), size(outputs), size(inputs), size(across)];
+    gpu.launch(&gpu::name(&format!("few_rows_{}", w.name), &[y.element()]), grid, &args)
 }
 
 /// Threads of a block whose lanes go through so many pieces of a row.
