@@ -1,7 +1,9 @@
 //! Memory of a card, of one owner.
 
+use super::arena::Lease;
 use super::element::Element;
 use super::launch::{Arg, Grid, blocks, name};
+use super::recording::Work;
 use super::{Gpu, failed};
 use crate::error::{Code, Error, Result};
 use std::ops::Range;
@@ -12,6 +14,8 @@ pub(crate) struct Array {
     element: Element,
     len: usize,
     address: u64,
+    /// Of a recording's memory.
+    lease: Option<Lease>,
 }
 
 impl Array {
@@ -20,14 +24,15 @@ impl Array {
         let bytes = len
             .checked_mul(element.size())
             .ok_or_else(|| Error::new(Code::OutOfMemory, format!("{len} elements are more than a GPU can address")))?;
-        Ok(Array { gpu: gpu.clone(), element, len, address: gpu.backend.take(bytes.max(1))? })
+        let (address, lease) = gpu.take(bytes.max(1))?;
+        Ok(Array { gpu: gpu.clone(), element, len, address, lease })
     }
 
     /// Zeros.
     pub(crate) fn zeros(gpu: &Gpu, element: Element, len: usize) -> Result<Self> {
         let array = Self::new(gpu, element, len)?;
         // SAFETY: the whole of what was just taken.
-        unsafe { gpu.backend.clear(array.address, array.bytes())? };
+        unsafe { gpu.work(Work::Clear { address: array.address, bytes: array.bytes() })? };
         Ok(array)
     }
 
@@ -53,11 +58,10 @@ impl Array {
 
     fn upload<T: Copy>(gpu: &Gpu, element: Element, values: &[T]) -> Result<Self> {
         assert_eq!(size_of::<T>(), element.size(), "values of another size than their elements");
-        let mut array = Self::new(gpu, element, values.len())?;
         // SAFETY: plain numbers without padding.
         let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values)) };
-        array.write_bytes(0, bytes)?;
-        Ok(array)
+        let (address, lease) = gpu.take_with(bytes)?;
+        Ok(Array { gpu: gpu.clone(), element, len: values.len(), address, lease })
     }
 
     /// Writes bytes of host memory from a byte on.
@@ -66,6 +70,7 @@ impl Array {
         if bytes.is_empty() {
             return Ok(());
         }
+        self.gpu.with_host()?;
         // SAFETY: checked to lie within.
         unsafe { self.gpu.backend.upload(bytes, self.address + first as u64) }
     }
@@ -91,6 +96,7 @@ impl Array {
         let mut values: Vec<T> = crate::memory::reserved(self.len)?;
         values.resize(self.len, T::default());
         if !values.is_empty() {
+            self.gpu.with_host()?;
             // SAFETY: plain numbers, of which any bits are some, and as many as there are.
             unsafe {
                 let bytes = std::slice::from_raw_parts_mut(values.as_mut_ptr().cast::<u8>(), size_of_val(&*values));
@@ -127,7 +133,7 @@ impl Array {
         let size = self.element.size();
         let (source, target) = (from.address + (range.start * size) as u64, self.address + (first * size) as u64);
         // SAFETY: both ranges were checked to lie within.
-        unsafe { self.gpu.backend.copy(source, target, range.len() * size) }
+        unsafe { self.gpu.work(Work::Copy { from: source, to: target, bytes: range.len() * size }) }
     }
 
     fn check(&self, first: usize, count: usize, all: usize) -> Result<()> {
@@ -178,7 +184,7 @@ const CAST_PER_BLOCK: usize = 256 * 8;
 
 impl Drop for Array {
     fn drop(&mut self) {
-        self.gpu.backend.give_back(self.address, self.bytes().max(1));
+        self.gpu.give_back(self.address, self.bytes().max(1), self.lease.as_ref());
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct Gemm<'a> {
 }
 
 /// The same, checked: addresses of operands that lie within their arrays.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Product {
     pub(super) m: usize,
     pub(super) n: usize,

@@ -3,7 +3,7 @@
 use super::element::Element;
 
 /// The blocks of a launch, the threads of each, and the bytes of shared memory that a block takes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grid {
     pub(crate) blocks: [u32; 3],
     pub(crate) threads: u32,

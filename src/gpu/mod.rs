@@ -8,11 +8,15 @@
 #![allow(unsafe_code)]
 #![cfg_attr(not(any(feature = "cuda", feature = "cuda-emulator")), allow(dead_code))]
 
+mod arena;
 mod array;
 mod element;
 mod gemm;
 mod launch;
 mod packs;
+mod recording;
+#[cfg(all(test, feature = "cuda-emulator"))]
+mod recording_tests;
 
 #[cfg(feature = "cuda")]
 mod driver;
@@ -24,9 +28,11 @@ pub(crate) use element::Element;
 pub(crate) use gemm::Gemm;
 pub(crate) use launch::{Arg, Grid, blocks, name};
 pub(crate) use packs::{common_type, f32_only, over_columns, over_elements, threads_of_row};
+pub(crate) use recording::{Recording, apart};
 
 use crate::error::{Code, Error, Result};
 use gemm::Product;
+use recording::{Graph, Work};
 use std::fmt;
 use std::sync::Arc;
 
@@ -71,6 +77,16 @@ trait Backend: Send + Sync {
 
     /// A product of matrices.
     unsafe fn gemm(&self, product: &Product) -> Result<()>;
+
+    /// Whether work is to be done as one piece where it is the same again.
+    fn repeats(&self) -> bool {
+        true
+    }
+
+    /// Work as one piece, for cards that have such a thing.
+    unsafe fn graph(&self, _: &[&Work]) -> Result<Option<Box<dyn Graph>>> {
+        Ok(None)
+    }
 }
 
 impl Gpu {
@@ -128,18 +144,17 @@ impl Gpu {
         if grid.blocks.contains(&0) || grid.threads == 0 {
             return Ok(());
         }
-        let mut values: Vec<u64> = args.iter().map(|arg| arg.bits()).collect();
-        let mut args: Vec<_> = values.iter_mut().map(|value| std::ptr::from_mut(value).cast()).collect();
+        let args = args.iter().map(|arg| arg.bits()).collect();
         // SAFETY: every address among the arguments is of an array that lives until this is in the stream, behind which
         // its memory is given back; the operators give kernels the sizes of what they made for them.
-        unsafe { self.backend.launch(kernel, grid, &mut args) }
+        unsafe { self.work(Work::Launch { kernel: kernel.to_owned(), grid, args }) }
     }
 
     /// A product of matrices.
     pub(crate) fn gemm(&self, gemm: Gemm<'_>) -> Result<()> {
         let product = gemm.checked()?;
         // SAFETY: the operands were checked to lie within their arrays.
-        unsafe { self.backend.gemm(&product) }
+        unsafe { self.work(Work::Gemm(product)) }
     }
 }
 

@@ -97,6 +97,11 @@ impl Batch {
         self.spans().iter().map(Span::num_keys).max().unwrap_or(0)
     }
 
+    /// Tokens of the sequence that has most of them here.
+    pub(super) fn most_rows(&self) -> usize {
+        self.sequences.iter().map(|sequence| sequence.rows.len()).max().unwrap_or(0)
+    }
+
     /// What attention reads.
     pub(super) fn spans(&self) -> Vec<Span> {
         let span = |sequence: &Sequence| Span {

@@ -3,7 +3,7 @@
 use super::batch::Batch;
 use super::test_support::*;
 use super::*;
-use crate::tensor::Matrix;
+use crate::tensor::{DeviceChoice, Matrix};
 use crate::tensor::testing::relative_error;
 
 #[test]
@@ -64,5 +64,50 @@ fn the_front_of_a_prompt_leaves_what_its_end_needs() {
         let found = read(&ids[4..], 2..3);
         let whole = decoder.extend(&ids, &mut decoder.new_cache(8).unwrap(), &none).unwrap();
         assert!(relative_error(&found, &whole.part(6..7).unwrap()) < 2e-5, "{device:?}");
+    }
+}
+
+#[test]
+fn on_a_card_further_tokens_are_repetitions_and_the_same() {
+    let fixture = fixtures().join("training/qwen2");
+    let cards = devices().into_iter().filter(|device| ![DeviceChoice::Cpu, DeviceChoice::Reference].contains(device));
+    for card in cards {
+        let decoders = [DeviceChoice::Cpu, card].map(|device| load_on(&fixtures().join("models/qwen2"), device));
+        let stacks = decoders.each_ref().map(|decoder| {
+            [stack(&fixture.join("adapter"), decoder, 2.0).frozen().unwrap(), LoraStack::none()]
+        });
+        let mut pools = decoders.each_ref().map(|decoder| decoder.new_pool(1).unwrap());
+        // Two sequences that are at the end of a block at different times.
+        let mut tables = [(); 2].map(|()| [(); 2].map(|()| BlockTable::default()));
+        let mut ids: [Vec<u32>; 2] = [(0..60).map(|i| i % 17).collect(), (0..3).collect()];
+        for step in 0..12 {
+            let mut next = Vec::new();
+            for device in 0..2 {
+                let (decoder, pool, tables) = (&decoders[device], &mut pools[device], &mut tables[device]);
+                let mut batch = Batch::default();
+                for (index, ids) in ids.iter().enumerate() {
+                    pool.reserve(&mut tables[index], ids.len()).unwrap();
+                    batch.push_tokens(ids, &tables[index], index, [ids.len() - 1]);
+                }
+                let stacks = stacks[device].each_ref();
+                let logits = decoder.logits(&decoder.hidden(&batch, pool, &stacks).unwrap()).unwrap();
+                tables.iter_mut().zip(&ids).for_each(|(table, ids)| table.advance(ids.len()));
+                next.push(Matrix::new(2, logits.cols(), logits.values().unwrap(), &crate::tensor::Device::host()).unwrap());
+            }
+            assert!(relative_error(&next[1], &next[0]) < 2e-5, "{card:?}: step {step}");
+            let likeliest = |logits: &Matrix, row: usize| {
+                let row = logits.part(row..row + 1).unwrap().values().unwrap();
+                (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap() as u32
+            };
+            for row in 0..2 {
+                let tokens = next.iter().map(|logits| likeliest(logits, row)).collect::<Vec<_>>();
+                assert_eq!(tokens[0], tokens[1], "{card:?}: step {step}");
+                ids[row] = vec![tokens[0]];
+            }
+            // The prompts, the first token, and three that repeat it; then the pool grows.
+            let replays = [0, 0, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8];
+            assert_eq!(decoders[1].recordings.replays(), replays[step], "{card:?}: step {step}");
+            assert_eq!(decoders[0].recordings.replays(), 0);
+        }
     }
 }

@@ -4,10 +4,11 @@ use super::batch::Batch;
 use super::config::{DecoderConfig, RopeScaling};
 use super::files::ModelFiles;
 use super::gguf::GgufWeights;
-use super::kv_pool::KvPool;
+use super::kv_pool::{KvPool, Placements};
 use super::layer::{Keep, Layer, Pass, Saved};
 use super::loader::{Loader, Plan, Stored};
 use super::passes::Passes;
+use super::recordings::Recordings;
 use super::renamed::Renamed;
 use super::sites::{LoraStack, Module, Sites};
 use super::source::WeightSource;
@@ -15,7 +16,7 @@ use super::weight_file::{self, WeightFile};
 use super::weights::Weights;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
-use crate::memory;
+use crate::{gpu, memory};
 use crate::ops::cross_entropy::Head;
 use crate::ops::lora::Dropout;
 use crate::ops::rms_norm;
@@ -48,6 +49,7 @@ pub(crate) struct Decoder {
     sha256: OnceCell<String>,
     pub(super) kv_pool: Arc<Mutex<KvPool>>,
     pub(super) passes: Passes,
+    pub(super) recordings: Recordings,
 }
 
 /// What a forward pass gives.
@@ -135,6 +137,7 @@ impl Decoder {
             sha256: OnceCell::new(),
             kv_pool,
             passes: Passes::default(),
+            recordings: Recordings::default(),
         })
     }
 
@@ -217,7 +220,13 @@ impl Decoder {
     /// every sequence has room for its tokens; on an error they are anything.
     pub(crate) fn hidden(&self, batch: &Batch, pool: &mut KvPool, stacks: &[&LoraStack]) -> Result<Matrix> {
         memory::probe(self.unfailing_bytes(batch.tokens().len(), batch.longest(), 0))?;
-        self.run(|| Ok(self.forward(batch, Some(pool), stacks, None, Keep::Nothing)?.hidden))
+        self.run(|| {
+            let mut hidden = || Ok(self.forward(batch, Some(&mut *pool), stacks, None, Keep::Nothing)?.hidden);
+            match self.device.gpu() {
+                Some(gpu) if Recordings::apply_to(batch) => self.recordings.repeated(gpu, batch, stacks, hidden),
+                _ => hidden(),
+            }
+        })
     }
 
     /// The one forward pass, for training, for prompts and for the next tokens of many sequences; on the model's threads.
@@ -229,7 +238,8 @@ impl Decoder {
         dropout: Option<Dropout>,
         keep: Keep,
     ) -> Result<Forward<'a>> {
-        let pass = Pass::new(batch, self.rotations(batch)?, self.sites(), stacks, dropout);
+        let placements = Placements::new(batch.placements(), batch.tokens().len(), &self.device)?;
+        let pass = Pass::new(batch, self.rotations(batch)?, placements, self.sites(), stacks, dropout);
         let mut residual = self.embed(batch.tokens())?;
         let mut saved = Vec::with_capacity(self.layers.len());
         for (index, layer) in self.layers.iter().enumerate() {
@@ -258,7 +268,7 @@ impl Decoder {
 
     /// Runs `work` on the model's threads; the caller waits.
     pub(super) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.threads.install(|| self.buffers.during(work))
+        self.threads.install(|| gpu::apart(|| self.buffers.during(work)))
     }
 
     /// Keeps the large buffers of passes for those to come until the guard is dropped: for a training run.

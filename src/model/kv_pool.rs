@@ -5,7 +5,7 @@
 //! block gets a copy.
 
 use crate::error::{Code, Error, Result};
-use crate::tensor::{Device, Matrix};
+use crate::tensor::{Device, Matrix, RowIndices};
 use std::ops::Range;
 
 /// Tokens of a block.
@@ -28,6 +28,14 @@ pub(crate) struct KvPool {
 struct LayerPool {
     k: Matrix,
     v: Matrix,
+}
+
+/// Where the keys and values of a batch go.
+#[derive(Debug, Default)]
+pub(super) struct Placements {
+    runs: Vec<(Range<usize>, usize)>,
+    /// The same row by row, on a card, for all layers: as an argument it would make each pass another.
+    rows: Option<RowIndices>,
 }
 
 /// The blocks of one sequence. It must be given back to its pool, or its blocks stay taken as long as the pool lives.
@@ -205,20 +213,15 @@ impl KvPool {
         layer: usize,
         k: &Matrix,
         v: &Matrix,
-        placements: &[(Range<usize>, usize)],
+        placements: &Placements,
     ) -> Result<(&Matrix, &Matrix)> {
         let pool = &mut self.layers[layer];
-        let placed: usize = placements.iter().map(|(rows, _)| rows.len()).sum();
-        if placements.len() > 1 && placed == k.rows() && k.on_gpu() {
-            let mut places = vec![0; placed];
-            for (rows, at) in placements {
-                rows.clone().zip(*at..).for_each(|(row, place)| places[row] = place as u32);
-            }
-            pool.k.put_rows(&places, k)?;
-            pool.v.put_rows(&places, v)?;
+        if let Some(rows) = &placements.rows {
+            pool.k.put_rows(rows, k)?;
+            pool.v.put_rows(rows, v)?;
             return Ok((&pool.k, &pool.v));
         }
-        for (rows, at) in placements {
+        for (rows, at) in &placements.runs {
             if rows.len() == k.rows() {
                 pool.k.set_rows(*at, k)?;
                 pool.v.set_rows(*at, v)?;
@@ -228,6 +231,24 @@ impl KvPool {
             }
         }
         Ok((&pool.k, &pool.v))
+    }
+}
+
+impl Placements {
+    /// `runs` of a batch of so many tokens: rows of it, and the row of the pool that the first of them takes.
+    pub(super) fn new(runs: Vec<(Range<usize>, usize)>, tokens: usize, device: &Device) -> Result<Self> {
+        let placed: usize = runs.iter().map(|(rows, _)| rows.len()).sum();
+        let rows = match device.gpu() {
+            Some(gpu) if placed == tokens && placed > 0 => {
+                let mut places = vec![0; placed];
+                for (rows, at) in &runs {
+                    rows.clone().zip(*at..).for_each(|(row, place)| places[row] = place as u32);
+                }
+                Some(RowIndices::new(gpu, &places)?)
+            }
+            _ => None,
+        };
+        Ok(Placements { runs, rows })
     }
 }
 
@@ -243,12 +264,13 @@ mod tests {
     fn write(pool: &mut KvPool, table: &mut BlockTable, value: f32) {
         pool.reserve(table, 1).unwrap();
         let row = table.rows(table.len() + 1).last().unwrap().end - 1;
-        pool.store(0, &rows(value), &rows(-value), &[(0..1, row)]).unwrap();
+        let placements = Placements::new(vec![(0..1, row)], 1, &Device::host()).unwrap();
+        pool.store(0, &rows(value), &rows(-value), &placements).unwrap();
         table.advance(1);
     }
 
     fn read(pool: &mut KvPool, table: &BlockTable) -> Vec<f32> {
-        let (k, _) = pool.store(0, &rows(0.0), &rows(0.0), &[]).unwrap();
+        let (k, _) = pool.store(0, &rows(0.0), &rows(0.0), &Placements::default()).unwrap();
         table.rows(table.len()).into_iter().flatten().map(|row| k.values().unwrap()[2 * row]).collect()
     }
 

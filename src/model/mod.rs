@@ -15,6 +15,7 @@ mod memory;
 mod passes;
 mod read;
 mod recognise;
+mod recordings;
 mod renamed;
 mod sites;
 mod source;

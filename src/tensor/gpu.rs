@@ -82,12 +82,11 @@ pub(super) fn scatter(x: &Array, cols: usize, rows: &[u32], total: usize) -> Res
 }
 
 /// Writes the rows of `from` over those of these indices.
-pub(super) fn put_rows(to: &mut Array, cols: usize, indices: &[u32], from: &Array) -> Result<()> {
+pub(super) fn put_rows(to: &mut Array, cols: usize, places: &Array, from: &Array) -> Result<()> {
     let cast = in_type_of(to, from)?;
     let from = cast.as_ref().unwrap_or(from);
-    let places = Array::upload_u32(to.gpu(), indices)?;
     let args = [to.at_mut(0), from.at(0), places.at(0), Arg::from(cols as u32)];
-    to.gpu().launch(&name("put_rows", &[to.element()]), Grid::of(indices.len() as u32, 128), &args)
+    to.gpu().launch(&name("put_rows", &[to.element()]), Grid::of(places.len() as u32, 128), &args)
 }
 
 /// Copies `width` columns of all rows of `from`; each matrix comes with its columns and the first of them that counts.

@@ -158,6 +158,14 @@ impl Matrix {
         }
     }
 
+    /// The array itself.
+    pub(crate) fn into_array(self) -> Result<Array> {
+        match self.data {
+            Data::Gpu(array) => Ok(array),
+            Data::Host(_) | Data::Tensor(_) => Err(apart((self.rows, self.cols))),
+        }
+    }
+
     /// A copy of the type that activations have where it is; `None` if it is of that type.
     pub(crate) fn to_activation(&self) -> Result<Option<Matrix>> {
         match &self.data {

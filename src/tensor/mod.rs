@@ -24,3 +24,4 @@ pub use device::DeviceChoice;
 pub(crate) use device::{Device, available_devices, cuda_problem};
 pub(crate) use form::Form;
 pub(crate) use matrix::Matrix;
+pub(crate) use rows::RowIndices;

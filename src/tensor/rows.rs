@@ -7,10 +7,25 @@ use super::gpu;
 use super::matrix::{Data, Matrix};
 use super::simd::vectorized;
 use crate::error::{Code, Error, Result};
-use crate::gpu::Array;
+use crate::gpu::{Array, Gpu};
 use candle_core::Tensor;
 use rayon::prelude::*;
 use std::ops::Range;
+
+/// Which rows of a matrix, on a card.
+#[derive(Debug)]
+pub(crate) struct RowIndices {
+    array: Array,
+    /// One more than the largest.
+    end: usize,
+}
+
+impl RowIndices {
+    pub(crate) fn new(gpu: &Gpu, indices: &[u32]) -> Result<Self> {
+        let end = indices.iter().max().map_or(0, |last| *last as usize + 1);
+        Ok(RowIndices { array: Array::upload_u32(gpu, indices)?, end })
+    }
+}
 
 impl Matrix {
     /// The rows of those indices.
@@ -77,19 +92,15 @@ impl Matrix {
         Ok(())
     }
 
-    /// Writes the rows of a matrix over those of these indices, on a card in one go.
-    pub(crate) fn put_rows(&mut self, indices: &[u32], rows: &Matrix) -> Result<()> {
-        if rows.shape() != (indices.len(), self.cols) || indices.iter().any(|index| *index as usize >= self.rows) {
-            let message = format!("{:?} put into {} rows of {:?}", rows.shape(), indices.len(), self.shape());
+    /// Writes the rows of a matrix over those of these indices; both are on a card.
+    pub(crate) fn put_rows(&mut self, indices: &RowIndices, rows: &Matrix) -> Result<()> {
+        if rows.shape() != (indices.array.len(), self.cols) || indices.end > self.rows {
+            let (count, end) = (indices.array.len(), indices.end);
+            let message = format!("{:?} put into {count} rows up to {end} of {:?}", rows.shape(), self.shape());
             return Err(Error::new(Code::Internal, message));
         }
-        match &mut self.data {
-            Data::Gpu(array) => gpu::put_rows(array, self.cols, indices, rows.array()?),
-            Data::Host(_) | Data::Tensor(_) => {
-                let each = indices.iter().enumerate();
-                each.into_iter().try_for_each(|(i, index)| self.set_rows(*index as usize, &rows.part(i..i + 1)?))
-            }
-        }
+        let cols = self.cols;
+        gpu::put_rows(self.array_mut()?, cols, &indices.array, rows.array()?)
     }
 
     /// Adds `scale · rows` to those from the first of `range` on.

@@ -32,6 +32,25 @@ impl Blas {
         Ok(Blas(Mutex::new(Handle(handle))))
     }
 
+    /// One that takes no memory of its own while it works.
+    ///
+    /// # Safety
+    /// As above, and the workspace outlives this, too.
+    pub(super) unsafe fn with_workspace(
+        stream: CUstream,
+        workspace: u64,
+        bytes: usize,
+    ) -> std::result::Result<Self, String> {
+        // SAFETY: the caller's.
+        let blas = unsafe { Self::new(stream)? };
+        let handle = blas.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the handle was just made; the workspace is the caller's.
+        let set = unsafe { sys::cublasSetWorkspace_v2(handle.0, workspace as *mut _, bytes).result() };
+        set.map_err(|err| format!("cuBLAS takes no workspace: {:?}", err.0))?;
+        drop(handle);
+        Ok(blas)
+    }
+
     /// # Safety
     /// The operands lie in memory of the handle's context.
     pub(super) unsafe fn gemm(&self, p: &Product) -> Result<()> {

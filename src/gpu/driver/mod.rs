@@ -1,17 +1,20 @@
 //! CUDA, through its driver and cuBLAS. Both are found when a card is first opened: the library needs neither to load.
 
 mod blas;
+mod graph;
 mod libraries;
 mod profile;
 mod small;
 
 use super::gemm::Product;
 use super::launch::Grid;
+use super::recording::{Graph, Work};
 use super::{Backend, failed};
 use crate::error::{Code, Error, Result};
 use blas::Blas;
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys;
+use graph::Capture;
 use profile::Profile;
 use small::Small;
 use std::collections::HashMap;
@@ -36,6 +39,8 @@ pub(super) struct Driver {
     pool: sys::CUmemoryPool,
     small: Small,
     profile: Option<Profile>,
+    /// Made for the first graph.
+    capture: Mutex<Option<Capture>>,
 }
 
 #[derive(Clone, Copy)]
@@ -81,6 +86,7 @@ impl Driver {
                 pool,
                 small: Small::default(),
                 profile: Profile::wanted(),
+                capture: Mutex::default(),
             })
         }
     }
@@ -219,6 +225,16 @@ impl Backend for Driver {
         let Product { m, n, k, operands, .. } = product;
         // SAFETY: the caller's.
         self.timed(|| format!("{} {m} × {k} × {n}", operands.name()), || unsafe { self.blas.gemm(product) })
+    }
+
+    /// A profile tells of single pieces.
+    fn repeats(&self) -> bool {
+        self.profile.is_none()
+    }
+
+    unsafe fn graph(&self, work: &[&Work]) -> Result<Option<Box<dyn Graph>>> {
+        // SAFETY: the caller's.
+        unsafe { self.captured(work) }.map(Some)
     }
 }
 

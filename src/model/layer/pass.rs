@@ -1,6 +1,7 @@
 //! What one pass over a batch shares among the layers.
 
 use super::super::batch::{Batch, Run};
+use super::super::kv_pool::Placements;
 use super::super::sites::{LoraStack, Site, Sites};
 use crate::ops::attention::Span;
 use crate::ops::lora::{Dropout, LoraWeights};
@@ -12,7 +13,7 @@ pub(crate) struct Pass<'a> {
     rotations: Vec<Rotation>,
     pub(super) spans: Vec<Span>,
     /// Where keys and values go in the pool.
-    pub(super) placements: Vec<(Range<usize>, usize)>,
+    pub(super) placements: Placements,
     sites: Sites,
     stacks: &'a [&'a LoraStack],
     dropout: Option<Dropout>,
@@ -31,6 +32,7 @@ impl<'a> Pass<'a> {
     pub(in crate::model) fn new(
         batch: &Batch,
         rotations: Vec<Rotation>,
+        placements: Placements,
         sites: Sites,
         stacks: &'a [&'a LoraStack],
         dropout: Option<Dropout>,
@@ -38,7 +40,7 @@ impl<'a> Pass<'a> {
         Pass {
             rotations,
             spans: batch.spans(),
-            placements: batch.placements(),
+            placements,
             sites,
             stacks,
             dropout,

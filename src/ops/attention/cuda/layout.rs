@@ -30,6 +30,8 @@ impl Tiles {
 /// The spans of a batch.
 pub(super) struct Layout {
     gpu: Gpu,
+    /// The repetition of a recording that it was made in, and is of use in.
+    run: Option<u64>,
     of: Vec<Span>,
     spans: Array,
     table: Array,
@@ -48,7 +50,7 @@ thread_local! {
 impl Layout {
     pub(super) fn of(gpu: &Gpu, spans: &[Span]) -> Result<Rc<Self>> {
         LAST.with_borrow_mut(|last| match last {
-            Some(last) if last.gpu.is_same(gpu) && last.of == spans => Ok(last.clone()),
+            Some(last) if last.gpu.is_same(gpu) && last.run == gpu.run() && last.of == spans => Ok(last.clone()),
             _ => Ok(last.insert(Rc::new(Self::new(gpu, spans)?)).clone()),
         })
     }
@@ -73,6 +75,7 @@ impl Layout {
             tiles(gpu, spans, |span| span.queries.len(), |span, end| span.num_keys() - span.queries.len() + end)?;
         Ok(Layout {
             gpu: gpu.clone(),
+            run: gpu.run(),
             of: spans.to_vec(),
             spans: Array::upload_u32(gpu, &numbers)?,
             table: Array::upload_u32(gpu, &table)?,
