@@ -3,7 +3,7 @@
 use super::arena::Lease;
 use super::element::Element;
 use super::launch::{Arg, Grid, blocks, name};
-use super::recording::Work;
+use super::work::Work;
 use super::{Gpu, failed};
 use crate::error::{Code, Error, Result};
 use std::ops::Range;

@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 #![cfg_attr(not(any(feature = "cuda", feature = "cuda-emulator")), allow(dead_code))]
 
+mod active;
 mod arena;
 mod array;
 mod element;
@@ -17,24 +18,26 @@ mod packs;
 mod recording;
 #[cfg(all(test, feature = "cuda-emulator"))]
 mod recording_tests;
+mod work;
 
 #[cfg(feature = "cuda")]
 mod driver;
 #[cfg(feature = "cuda-emulator")]
 mod emulator;
 
+pub(crate) use active::apart;
 pub(crate) use array::Array;
 pub(crate) use element::Element;
 pub(crate) use gemm::Gemm;
 pub(crate) use launch::{Arg, Grid, blocks, name};
 pub(crate) use packs::{common_type, f32_only, over_columns, over_elements, threads_of_row};
-pub(crate) use recording::{Recording, apart};
+pub(crate) use recording::Recording;
 
 use crate::error::{Code, Error, Result};
 use gemm::Product;
-use recording::{Graph, Work};
 use std::fmt;
 use std::sync::Arc;
+use work::{Graph, Work};
 
 /// A card, opened once in a process, and the type that activations on it have.
 #[derive(Clone)]

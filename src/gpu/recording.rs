@@ -12,46 +12,17 @@
 //!
 //! Nothing waits in the card's stream meanwhile: other threads use the card as ever.
 
-use super::arena::{ALIGNMENT, Arena, Lease};
-use super::gemm::Product;
-use super::launch::Grid;
-use super::{Array, Backend, Gpu};
-use crate::error::{Code, Error, Result};
-use std::cell::RefCell;
+use super::active::{self, Active, Note};
+use super::arena::{Arena, Lease};
+use super::work::{Graph, Work, perform};
+use super::{Array, Gpu};
+use crate::error::Result;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Attempts in a row that come to nothing before some are left out, twice as many after each further one.
 const PATIENCE: u32 = 3;
 /// The most that are left out, as a power of two.
 const LONGEST_PAUSE: u32 = 12;
-
-/// Work of a card that can be noted.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Work {
-    Clear { address: u64, bytes: usize },
-    Copy { from: u64, to: u64, bytes: usize },
-    Launch { kernel: String, grid: Grid, args: Vec<u64> },
-    Gemm(Product),
-}
-
-/// Work as one piece.
-pub(super) trait Graph: Send {
-    /// Does it, behind all that was asked for so far.
-    ///
-    /// # Safety
-    /// The addresses in it are still those of memory that was taken.
-    unsafe fn launch(&self) -> Result<()>;
-}
-
-/// What a recording holds of one step.
-#[derive(Debug, PartialEq)]
-enum Note {
-    Take { room: usize, address: u64 },
-    GiveBack { address: u64 },
-    Input { room: usize, address: u64 },
-    Work(Work),
-}
 
 /// A piece of work as it was done, if it was. One thread at a time may use it.
 #[derive(Default)]
@@ -72,29 +43,6 @@ struct Recorded {
     result: (u64, usize),
     arena: Arc<Arena>,
 }
-
-/// What a thread notes or compares.
-struct Active {
-    card: Arc<dyn Backend>,
-    run: u64,
-    arena: Arc<Arena>,
-    notes: Vec<Note>,
-    /// The next note to compare with; `None` while they are made.
-    next: Option<usize>,
-    /// For the arena's inputs.
-    staged: Vec<u8>,
-    /// Whether it is of no use any more.
-    broken: bool,
-    /// Memory from elsewhere, given back once the work is done.
-    given_back: Vec<(u64, usize)>,
-}
-
-thread_local! {
-    static ACTIVE: RefCell<Option<Active>> = const { RefCell::new(None) };
-}
-
-/// The next of [`Active::run`], which are never the same.
-static RUNS: AtomicU64 = AtomicU64::new(1);
 
 impl Recording {
     #[cfg(test)]
@@ -260,151 +208,6 @@ impl Gpu {
     }
 
     fn active<R>(&self, with: impl FnOnce(&mut Active) -> R) -> Option<R> {
-        let of_card = |active: &&mut Active| Arc::ptr_eq(&active.card, &self.backend);
-        ACTIVE.try_with(|active| active.borrow_mut().as_mut().filter(of_card).map(with)).ok().flatten()
+        active::on_card(&self.backend, with)
     }
-}
-
-impl Active {
-    fn new(card: &Arc<dyn Backend>, arena: Arc<Arena>, notes: Vec<Note>, next: Option<usize>) -> Self {
-        Active {
-            card: card.clone(),
-            run: RUNS.fetch_add(1, Ordering::Relaxed),
-            arena,
-            notes,
-            next,
-            staged: Vec::new(),
-            broken: false,
-            given_back: Vec::new(),
-        }
-    }
-
-    /// Runs code whose work is this.
-    fn during(self, work: &mut dyn FnMut() -> Result<Array>) -> (Self, Result<Array>) {
-        let lost = || unrepeatable("was not ended by who began it");
-        let (card, arena) = (self.card.clone(), self.arena.clone());
-        let before = Before(ACTIVE.replace(Some(self)));
-        let array = work();
-        let active = ACTIVE.take();
-        drop(before);
-        match active {
-            Some(active) => (active, array),
-            None => (Active::new(&card, arena, Vec::new(), None), array.and(Err(lost()))),
-        }
-    }
-
-    /// Whether all was equal.
-    fn check(&self) -> Result<()> {
-        match self.broken || self.next.is_some_and(|next| next != self.notes.len()) {
-            true => Err(unrepeatable("is not what it was")),
-            false => Ok(()),
-        }
-    }
-
-    fn note(&mut self, note: Note) -> Result<()> {
-        if self.broken {
-            return self.refuse();
-        }
-        match &mut self.next {
-            None => self.notes.push(note),
-            Some(next) if self.notes.get(*next) == Some(&note) => *next += 1,
-            Some(_) => return self.refuse(),
-        }
-        Ok(())
-    }
-
-    fn refuse(&mut self) -> Result<()> {
-        self.broken = true;
-        Err(unrepeatable("cannot be repeated"))
-    }
-
-    fn lease(&self) -> Lease {
-        Lease { _arena: self.arena.clone(), run: self.run }
-    }
-
-    fn take(&mut self, bytes: usize) -> Result<(u64, Lease)> {
-        let room = Arena::room(bytes);
-        let address = match self.next {
-            None => self.arena.take(room)?,
-            Some(next) => match self.notes.get(next) {
-                Some(Note::Take { address, .. }) => *address,
-                _ => 0,
-            },
-        };
-        self.note(Note::Take { room, address })?;
-        Ok((address, self.lease()))
-    }
-
-    /// A place that nothing else has in the whole of the repetition, as it is written before all else.
-    fn input(&mut self, bytes: &[u8]) -> Result<(u64, Lease)> {
-        let (first, room) = (self.staged.len(), bytes.len().max(1).next_multiple_of(ALIGNMENT));
-        if first + room > Arena::INPUTS {
-            self.refuse()?;
-        }
-        self.staged.extend_from_slice(bytes);
-        self.staged.resize(first + room, 0);
-        let address = self.arena.inputs() + first as u64;
-        self.note(Note::Input { room, address })?;
-        Ok((address, self.lease()))
-    }
-
-    fn give_back(&mut self, address: u64, bytes: usize, lease: Option<&Lease>) {
-        match lease {
-            // What was asked for may still read it.
-            None => self.given_back.push((address, bytes)),
-            Some(lease) if lease.run == self.run && !self.arena.is_input(address) => {
-                if self.note(Note::GiveBack { address }).is_ok() && self.next.is_none() {
-                    self.arena.give_back(address, Arena::room(bytes));
-                }
-            }
-            Some(_) => {}
-        }
-    }
-}
-
-impl Note {
-    fn work(&self) -> Option<&Work> {
-        match self {
-            Note::Work(work) => Some(work),
-            _ => None,
-        }
-    }
-}
-
-/// Runs code that is no part of the repetition that this thread may be in: a thread that waits within one piece of work may
-/// do another meanwhile.
-pub(crate) fn apart<R>(work: impl FnOnce() -> R) -> R {
-    let _before = Before(ACTIVE.take());
-    work()
-}
-
-/// What a thread was in before, and is in again once this is dropped.
-struct Before(Option<Active>);
-
-impl Drop for Before {
-    fn drop(&mut self) {
-        ACTIVE.set(self.0.take());
-    }
-}
-
-/// # Safety
-/// As for the methods of [`Backend`].
-unsafe fn perform(backend: &dyn Backend, work: &Work) -> Result<()> {
-    // SAFETY: the caller's.
-    unsafe {
-        match work {
-            Work::Clear { address, bytes } => backend.clear(*address, *bytes),
-            Work::Copy { from, to, bytes } => backend.copy(*from, *to, *bytes),
-            Work::Launch { kernel, grid, args } => {
-                let mut args = args.clone();
-                let mut args: Vec<_> = args.iter_mut().map(|value| std::ptr::from_mut(value).cast()).collect();
-                backend.launch(kernel, *grid, &mut args)
-            }
-            Work::Gemm(product) => backend.gemm(product),
-        }
-    }
-}
-
-fn unrepeatable(why: &str) -> Error {
-    Error::new(Code::Internal, format!("work of a GPU that is repeated {why}"))
 }

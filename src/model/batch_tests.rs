@@ -3,8 +3,8 @@
 use super::batch::Batch;
 use super::test_support::*;
 use super::*;
-use crate::tensor::{DeviceChoice, Matrix};
 use crate::tensor::testing::relative_error;
+use crate::tensor::{DeviceChoice, Matrix};
 
 #[test]
 fn sequences_of_one_batch_are_what_they_are_alone() {
@@ -73,9 +73,9 @@ fn on_a_card_further_tokens_are_repetitions_and_the_same() {
     let cards = devices().into_iter().filter(|device| ![DeviceChoice::Cpu, DeviceChoice::Reference].contains(device));
     for card in cards {
         let decoders = [DeviceChoice::Cpu, card].map(|device| load_on(&fixtures().join("models/qwen2"), device));
-        let stacks = decoders.each_ref().map(|decoder| {
-            [stack(&fixture.join("adapter"), decoder, 2.0).frozen().unwrap(), LoraStack::none()]
-        });
+        let stacks = decoders
+            .each_ref()
+            .map(|decoder| [stack(&fixture.join("adapter"), decoder, 2.0).frozen().unwrap(), LoraStack::none()]);
         let mut pools = decoders.each_ref().map(|decoder| decoder.new_pool(1).unwrap());
         // Two sequences that are at the end of a block at different times.
         let mut tables = [(); 2].map(|()| [(); 2].map(|()| BlockTable::default()));
@@ -92,7 +92,9 @@ fn on_a_card_further_tokens_are_repetitions_and_the_same() {
                 let stacks = stacks[device].each_ref();
                 let logits = decoder.logits(&decoder.hidden(&batch, pool, &stacks).unwrap()).unwrap();
                 tables.iter_mut().zip(&ids).for_each(|(table, ids)| table.advance(ids.len()));
-                next.push(Matrix::new(2, logits.cols(), logits.values().unwrap(), &crate::tensor::Device::host()).unwrap());
+                next.push(
+                    Matrix::new(2, logits.cols(), logits.values().unwrap(), &crate::tensor::Device::host()).unwrap(),
+                );
             }
             assert!(relative_error(&next[1], &next[0]) < 2e-5, "{card:?}: step {step}");
             let likeliest = |logits: &Matrix, row: usize| {

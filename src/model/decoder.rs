@@ -16,7 +16,6 @@ use super::weight_file::{self, WeightFile};
 use super::weights::Weights;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
-use crate::{gpu, memory};
 use crate::ops::cross_entropy::Head;
 use crate::ops::lora::Dropout;
 use crate::ops::rms_norm;
@@ -24,6 +23,7 @@ use crate::ops::rope::Rotation;
 use crate::tensor::buffers::{Buffers, Hold};
 use crate::tensor::{Device, DeviceChoice, Matrix, rounding};
 use crate::weights::{DenseType, Dtype, FrozenMatrix, Linear, Quantize};
+use crate::{gpu, memory};
 use once_cell::sync::OnceCell;
 use rayon::ThreadPool;
 #[cfg(test)]

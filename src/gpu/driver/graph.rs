@@ -2,7 +2,7 @@
 //! and launched into the one that does all work.
 
 use super::super::failed;
-use super::super::recording::{Graph, Work};
+use super::super::work::{Graph, Work};
 use super::blas::Blas;
 use super::{Driver, describe};
 use crate::error::Result;

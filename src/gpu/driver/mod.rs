@@ -8,7 +8,7 @@ mod small;
 
 use super::gemm::Product;
 use super::launch::Grid;
-use super::recording::{Graph, Work};
+use super::work::{Graph, Work};
 use super::{Backend, failed};
 use crate::error::{Code, Error, Result};
 use blas::Blas;

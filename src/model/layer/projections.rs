@@ -186,7 +186,8 @@ mod tests {
         batch.push_document(&[1, 2, 3, 4, 5], 0..5);
         let rotation = Rotation::new(&[0; 5], &[1.0], 1.0, device).unwrap();
         let stacks = [&stack];
-        let pass = Pass::new(&batch, vec![rotation], Placements::default(), Sites { table, num_layers: 1 }, &stacks, None);
+        let pass =
+            Pass::new(&batch, vec![rotation], Placements::default(), Sites { table, num_layers: 1 }, &stacks, None);
         let x = normal(5, 6, 1).to(device).unwrap();
         let (outputs, projected) = projections.forward(&x, |layer, x| layer.forward_inputs(&pass, x)).unwrap();
         let dys = WIDTHS.map(|width| normal(5, width, width as u64).to(device).unwrap()).into();

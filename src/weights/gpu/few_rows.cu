@@ -84,6 +84,34 @@ struct Place {
     __device__ __forceinline__ const uint2 *sum(uint32_t block) const { return sums + (block * tiles + first_tile) * WARP + lane; }
 };
 
+// Adds the products of codes with `P` tiles of rows. A product that adds to another's result waits for it, so those of other
+// tiles come between.
+template <class Q, int P, int TILES>
+__device__ __forceinline__ void add_tiles(const uint32_t (&a)[M][2][4], const float (&scales)[M * 2][Q::SCALES], const uint4 *operand,
+                                          int n, float (&values)[M][TILES][4]) {
+    uint4 x[P];
+#pragma unroll
+    for (int p = 0; p < P; p++) x[p] = __ldg(operand + (n + p) * WARP);
+#pragma unroll
+    for (int scale = 0; scale < Q::SCALES; scale++) {
+        constexpr int STEPS = 2 / Q::SCALES;
+        float sums[P][M][4] = {};
+#pragma unroll
+        for (int s = scale * STEPS; s < (scale + 1) * STEPS; s++)
+#pragma unroll
+            for (int p = 0; p < P; p++) {
+                uint32_t b[2] = {s == 0 ? x[p].x : x[p].z, s == 0 ? x[p].y : x[p].w};
+#pragma unroll
+                for (int m = 0; m < M; m++) mma_bf16(sums[p][m], a[m][s], b);
+            }
+#pragma unroll
+        for (int i = 0; i < P * M * 4; i++) {
+            int p = i / (M * 4), m = i / 4 % M, k = i % 4;
+            values[m][n + p][k] = fmaf(scales[m * 2 + k / 2][scale], sums[p][m][k], values[m][n + p][k]);
+        }
+    }
+}
+
 // Adds the products of a chunk of 32 inputs, those of inputs of one scale at a time.
 template <class Q, int TILES>
 __device__ __forceinline__ void add_chunk(const Run<Q> &w, const Place &at, uint32_t part, int c, uint32_t chunk,
@@ -106,22 +134,7 @@ __device__ __forceinline__ void add_chunk(const Run<Q> &w, const Place &at, uint
             a[o / 2][s][o % 2] = Q::pair(codes[s], false), a[o / 2][s][o % 2 + 2] = Q::pair(codes[s], true);
     }
 #pragma unroll
-    for (int n = 0; n < TILES; n++) {
-        uint4 x = __ldg(operand + n * WARP);
-        uint32_t b[2][2] = {{x.x, x.y}, {x.z, x.w}};
-        // A product that adds to another's result waits for it, so those of other outputs come between.
-        float sums[Q::SCALES][M][4] = {};
-#pragma unroll
-        for (int s = 0; s < 2; s++)
-#pragma unroll
-            for (int m = 0; m < M; m++) mma_bf16(sums[s % Q::SCALES][m], a[m][s], b[s]);
-#pragma unroll
-        for (int s = 0; s < Q::SCALES; s++)
-#pragma unroll
-            for (int m = 0; m < M; m++)
-#pragma unroll
-                for (int i = 0; i < 4; i++) values[m][n][i] = fmaf(scales[m * 2 + i / 2][s], sums[s][m][i], values[m][n][i]);
-    }
+    for (int n = 0; n < TILES; n += 2) add_tiles<Q, 2>(a, scales, operand, n, values);
 }
 
 // Subtracts the mins of a block of 256: the first eight "inputs" are the rounded sums, the others what is left of them.

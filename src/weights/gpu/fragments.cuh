@@ -57,7 +57,7 @@ struct OneScale {
 };
 
 struct Q8_0 {
-    static constexpr int CHUNKS = 1, SCALES = 1, RUNS = 1, AHEAD = 4;
+    static constexpr int CHUNKS = 1, SCALES = 1, RUNS = 1, AHEAD = 2;
     static constexpr uint32_t BLOCK = 32;
     static constexpr Order ORDER = Order::Octets;
     static constexpr bool MINS = false;

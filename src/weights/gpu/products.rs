@@ -169,8 +169,7 @@ fn of_some(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Arr
     let mut operand = Array::new(gpu, Element::U8, row_blocks * tiles * (8 * 256 * 2 + 8 * 8 * 4))?;
     let to = operand.at_mut(0);
     let grid = Grid { blocks: [gpu::blocks(row_blocks, 1), gpu::blocks(tiles, 1), 1], threads: 256, shared: 0 };
-    // `fragments::Order`: types whose 16 bytes hold two halves, or whose scales are for 16 weights.
-    let halves = u32::from(matches!(w.name, "q4_0" | "q5_0" | "q6_k"));
+    let halves = u32::from(w.on_card.halves);
     let kernel = gpu::name("few_rows_operand", &[x.element()]);
     gpu.launch(&kernel, grid, &[x.at(0), to, size(rows), size(inputs), halves.into()])?;
 

@@ -7,7 +7,7 @@ use crate::weights::{TYPES, ggml};
 use candle_core::quantized::QTensor;
 
 /// Rows for each kernel, for more than one pass, and for a dequantized weight.
-const ROWS: [usize; 7] = [1, 2, 3, 8, 9, 31, 40];
+const ROWS: [usize; 7] = [1, 2, 3, 8, 9, 31, 72];
 
 fn emulator() -> Device {
     DeviceChoice::Emulator.open().unwrap()

@@ -19,7 +19,7 @@ pub(crate) static Q5_K: WeightType = weight_type::<Q5KTile>(
     "Q5_K; the output head in Q6_K, as llama.cpp's Q5_K_M has it.",
     "q6_k",
     GgmlDType::Q5K,
-    OnCard { planes: &[0..176], piece: 32 },
+    OnCard { planes: &[0..176], piece: 32, halves: false },
 );
 
 #[derive(Debug, Clone)]

@@ -12,8 +12,13 @@ use half::f16;
 use std::arch::x86_64::*;
 
 /// Q6_K.
-pub(crate) static Q6_K: WeightType =
-    weight_type::<Q6KTile>("q6_k", "Q6_K.", "q6_k", GgmlDType::Q6K, OnCard { planes: &[0..208, 208..210], piece: 32 });
+pub(crate) static Q6_K: WeightType = weight_type::<Q6KTile>(
+    "q6_k",
+    "Q6_K.",
+    "q6_k",
+    GgmlDType::Q6K,
+    OnCard { planes: &[0..208, 208..210], piece: 32, halves: true },
+);
 
 const BLOCK: usize = 256;
 /// Inputs that share a scale.
