@@ -380,12 +380,14 @@ const char *tailora_version(void);
 
 /**
  * How the library was built and what it finds on this machine, a JSON object: `version`, `abi`, `target`, `features`,
- * `devices` (what the model option `device` may name), `threads`, `cpu` (instruction sets in use).
+ * `devices` (what the model option `device` may name), `cuda_problem` (in a build with CUDA, why there is no GPU to be had),
+ * `threads`, `cpu` (instruction sets in use).
  *
  * Ownership: the caller frees `*info_json` with `tailora_string_free`. Threads: any.
  * Errors: `TAILORA_ERR_INVALID_ARGUMENT` if `info_json` is NULL.
  */
-tailora_status tailora_build_info(char **info_json, tailora_error **err);
+tailora_status tailora_build_info(char **info_json,
+                                  tailora_error **err);
 
 /**
  * The name of a status in this header, e.g. `TAILORA_ERR_BUSY`; `TAILORA_UNKNOWN` for one that it does not have.

@@ -13,6 +13,8 @@ use crate::error::{Code, Error, Result};
 
 /// Tokens of a prompt that are run in one pass.
 pub(crate) const CHUNK: usize = 64;
+/// The same on a card.
+pub(crate) const CHUNK_ON_CARD: usize = 512;
 
 /// A prompt and the text that follows it.
 pub(crate) struct Sequence {
@@ -25,6 +27,8 @@ pub(crate) struct Sequence {
     document: Option<Document>,
     output: Output,
     next: Next,
+    /// Tokens of the prompt that are run at a time.
+    chunk: usize,
     finish_reason: Option<FinishReason>,
 }
 
@@ -76,8 +80,15 @@ impl Sequence {
             document,
             output,
             next: Next::Prompt(0),
+            chunk: CHUNK,
             finish_reason: None,
         })
+    }
+
+    /// With pieces of the prompt of another length than [`CHUNK`].
+    pub(crate) fn in_chunks_of(mut self, chunk: usize) -> Self {
+        self.chunk = chunk;
+        self
     }
 
     pub(crate) fn prompt(&self) -> &[u32] {
@@ -102,7 +113,7 @@ impl Sequence {
     /// The tokens to run next, after those before; none if the text is complete, which `take` then says.
     pub(crate) fn wants(&self) -> &[u32] {
         match &self.next {
-            Next::Prompt(read) => &self.prompt[*read..self.prompt.len().min(read + CHUNK)],
+            Next::Prompt(read) => &self.prompt[*read..self.prompt.len().min(read + self.chunk)],
             Next::Together { tokens, .. } => &tokens[..tokens.len() - 1],
             Next::Last(token) => std::slice::from_ref(token),
             Next::End => &[],
@@ -112,7 +123,7 @@ impl Sequence {
     /// After how many of them, from the end, the logits are needed.
     pub(crate) fn outputs(&self) -> usize {
         match &self.next {
-            Next::Prompt(read) => usize::from(read + CHUNK >= self.prompt.len()),
+            Next::Prompt(read) => usize::from(read + self.chunk >= self.prompt.len()),
             Next::Together { tokens, .. } => tokens.len() - 1,
             Next::Last(_) => 1,
             Next::End => 0,
@@ -135,8 +146,8 @@ impl Sequence {
             return Ok(Step::default());
         }
         match std::mem::replace(&mut self.next, Next::End) {
-            Next::Prompt(read) if read + CHUNK < self.prompt.len() => {
-                self.next = Next::Prompt(read + CHUNK);
+            Next::Prompt(read) if read + self.chunk < self.prompt.len() => {
+                self.next = Next::Prompt(read + self.chunk);
                 Ok(Step::default())
             }
             Next::Prompt(_) => {

@@ -8,7 +8,7 @@ use super::generation::Generation;
 use super::logits::log_probability;
 use super::output::Output;
 use super::sampler::Sampler;
-use super::sequence::{CHUNK, Sequence};
+use super::sequence::{CHUNK, CHUNK_ON_CARD, Sequence};
 use super::stream::Stream;
 use crate::adapter::Adapter;
 use crate::control::{Cancel, Control};
@@ -41,6 +41,11 @@ pub struct Attached {
     pub adapter: Adapter,
     /// 1 is the adapter as trained, 0 the base.
     pub scale: f64,
+}
+
+/// Tokens of a prompt that are run in one pass: as many as make the products of a pass worth reading the weights for.
+fn chunk(model: &LanguageModel) -> usize {
+    if model.decoder().device().is_on_card() { CHUNK_ON_CARD } else { CHUNK }
 }
 
 /// A base model through a stack of adapters. Exclusive: one call at a time. Two sessions of one model may have
@@ -197,7 +202,8 @@ impl Session {
             Some(_) => Output::document(),
         };
         let (end_tokens, limit) = (self.model.end_tokens(), context.limit());
-        let sequence = Sequence::new(prompt, options, sampler, end_tokens, output, constraint, limit)?;
+        let sequence = Sequence::new(prompt, options, sampler, end_tokens, output, constraint, limit)?
+            .in_chunks_of(chunk(&self.model));
         Ok(Stream::new(self.engine.clone(), Slot::new(sequence, context)))
     }
 

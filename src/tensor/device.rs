@@ -60,6 +60,11 @@ impl Device {
         }
     }
 
+    /// Whether it is a card.
+    pub(crate) fn is_on_card(&self) -> bool {
+        self.gpu().is_some()
+    }
+
     /// The same, with activations of a type: on a card they have that of a model's weights, elsewhere they are f32.
     pub(crate) fn with_activation_type(&self, element: Element) -> Self {
         match &self.0 {

@@ -129,7 +129,7 @@ __device__ __forceinline__ void to_slopes(const Problem &p, float (&s)[N][4], fl
 #pragma unroll
     for (int i = 0; i < 4 * N; i++) {
         Known of = known(i / 4, i % 4);
-        float weight = fast_exp2(s[i / 4][i % 4] - of.lse);
+        float weight = fast_exp2(fminf(s[i / 4][i % 4] - of.lse, 0.0f)); // never more than all
         s[i / 4][i % 4] = of.seen ? weight : 0.0f;
         d[i / 4][i % 4] *= s[i / 4][i % 4];
     }

@@ -95,7 +95,8 @@ struct Slope {
 
     __device__ __forceinline__ Slope(const Problem &p, float product, float dweight, float lse, float delta) {
         float score = p.score(product);
-        weight = exp2f(score - LOG2E * lse);
+        // A share of the sum: where scores are so large that the sum is not exact, no more than all of it.
+        weight = exp2f(fminf(score - LOG2E * lse, 0.0f));
         dproduct = weight * (dweight - delta) * p.slope(score);
     }
     __device__ __forceinline__ Slope() : weight(0.0f), dproduct(0.0f) {}

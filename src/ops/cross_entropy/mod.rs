@@ -87,7 +87,10 @@ fn in_chunks(
     let mut gradients = Vec::new();
     for start in (0..targets.len()).step_by(chunk) {
         let targets = &targets[start..targets.len().min(start + chunk)];
-        let logits = head.scaled(&hidden.part(start..start + targets.len())?)?;
+        let rows = hidden.part(start..start + targets.len())?;
+        // On a card logits that give a gradient have the type of activations, as transformers' have; a loss alone is exact.
+        let rounded = if gradient_factor.is_some() { rows.to_activation()? } else { None };
+        let logits = head.scaled(rounded.as_ref().unwrap_or(&rows))?;
         let dlogits = softmax_loss(logits, head.softcap, targets, gradient_factor, &mut losses)?;
         if gradient_factor.is_some() {
             gradients.push(head.backward(dlogits)?);
