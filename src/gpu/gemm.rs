@@ -1,5 +1,6 @@
 //! Products of matrices in the memory of a card.
 
+use super::product::Product;
 use super::{Array, Element};
 use crate::error::{Code, Error, Result};
 
@@ -21,28 +22,6 @@ pub(crate) struct Gemm<'a> {
     pub(crate) ldb: usize,
     pub(crate) c: (&'a mut Array, usize),
     pub(crate) ldc: usize,
-}
-
-/// The same, checked: addresses of operands that lie within their arrays.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Product {
-    pub(super) m: usize,
-    pub(super) n: usize,
-    pub(super) k: usize,
-    pub(super) transpose_a: bool,
-    pub(super) transpose_b: bool,
-    pub(super) alpha: f32,
-    pub(super) beta: f32,
-    pub(super) a: u64,
-    pub(super) lda: usize,
-    pub(super) b: u64,
-    pub(super) ldb: usize,
-    pub(super) c: u64,
-    pub(super) ldc: usize,
-    /// Of A and B.
-    pub(super) operands: Element,
-    /// Of C.
-    pub(super) result: Element,
 }
 
 impl Gemm<'_> {

@@ -15,6 +15,7 @@ mod element;
 mod gemm;
 mod launch;
 mod packs;
+mod product;
 mod recording;
 #[cfg(all(test, feature = "cuda-emulator"))]
 mod recording_tests;
@@ -34,7 +35,7 @@ pub(crate) use packs::{common_type, f32_only, over_columns, over_elements, threa
 pub(crate) use recording::Recording;
 
 use crate::error::{Code, Error, Result};
-use gemm::Product;
+use product::Product;
 use std::fmt;
 use std::sync::Arc;
 use work::{Graph, Work};

@@ -182,10 +182,10 @@ impl Gpu {
 
     /// Gives back what one of the two above gave.
     pub(super) fn give_back(&self, address: u64, bytes: usize, lease: Option<&Lease>) {
-        match (lease, self.active(|active| active.give_back(address, bytes, lease))) {
-            (None, None) => self.backend.give_back(address, bytes),
-            // Of a repetition that is over, or noted.
-            _ => {}
+        let noted = self.active(|active| active.give_back(address, bytes, lease)).is_some();
+        // What a lease keeps is of a repetition that is over.
+        if lease.is_none() && !noted {
+            self.backend.give_back(address, bytes);
         }
     }
 

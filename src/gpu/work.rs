@@ -1,8 +1,8 @@
 //! What a card is asked for, as a thing that can be kept and compared.
 
 use super::Backend;
-use super::gemm::Product;
 use super::launch::Grid;
+use super::product::Product;
 use crate::error::Result;
 
 /// Work of a card that can be noted.

@@ -101,10 +101,10 @@ fn on_a_card_further_tokens_are_repetitions_and_the_same() {
                 let row = logits.part(row..row + 1).unwrap().values().unwrap();
                 (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap() as u32
             };
-            for row in 0..2 {
+            for (row, ids) in ids.iter_mut().enumerate() {
                 let tokens = next.iter().map(|logits| likeliest(logits, row)).collect::<Vec<_>>();
                 assert_eq!(tokens[0], tokens[1], "{card:?}: step {step}");
-                ids[row] = vec![tokens[0]];
+                *ids = vec![tokens[0]];
             }
             // The prompts, the first token, and three that repeat it; then the pool grows.
             let replays = [0, 0, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8];

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 /// The largest pass that is recorded: larger ones take a card longer than the host.
 const MOST_TOKENS: usize = 16;
-/// Recordings that are kept, each with the memory of a pass.
+/// Recordings that are all, each with the memory of a pass.
 const KEPT: usize = 8;
 
 /// Those of one decoder, the one that was used last at the end.
@@ -46,22 +46,22 @@ impl Recordings {
         };
         let mut recording = self.take(&key);
         let array = gpu.repeated(&mut recording, || hidden()?.into_array())?;
-        let mut kept = lock(&self.0);
-        if kept.len() == KEPT {
-            kept.remove(0);
+        let mut all = lock(&self.0);
+        if all.len() == KEPT {
+            all.remove(0);
         }
-        kept.push((key, recording));
+        all.push((key, recording));
         let rows = batch.outputs().len();
         Ok(Matrix::of_array(rows, array.len() / rows.max(1), array))
     }
 
     fn take(&self, key: &Key) -> Recording {
-        let mut kept = lock(&self.0);
-        let found = kept.iter().position(|(of, _)| of == key);
-        found.map(|index| kept.remove(index).1).unwrap_or_default()
+        let mut all = lock(&self.0);
+        let found = all.iter().position(|(of, _)| of == key);
+        found.map(|index| all.remove(index).1).unwrap_or_default()
     }
 
-    /// Passes that were repeated, by those that are kept.
+    /// Passes that were repeated, by those that are all.
     #[cfg(test)]
     pub(super) fn replays(&self) -> usize {
         lock(&self.0).iter().map(|(_, recording)| recording.replays()).sum()

@@ -108,7 +108,7 @@ pub(crate) struct OnCard {
     /// Weights that a lane of a product multiplies at a time.
     pub(crate) piece: usize,
     /// Whether 16 bytes hold two halves of a block, or 16 weights share a scale (`fragments::Order`).
-    pub(crate) halves: bool,
+    pub(crate) half_order: bool,
 }
 
 /// A weight, or why there is none.

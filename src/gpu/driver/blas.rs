@@ -2,7 +2,7 @@
 
 use super::super::Element;
 use super::super::failed;
-use super::super::gemm::Product;
+use super::super::product::Product;
 use crate::error::Result;
 use cudarc::cublas::{result, sys};
 use cudarc::driver::sys::CUstream;

@@ -6,8 +6,8 @@ mod libraries;
 mod profile;
 mod small;
 
-use super::gemm::Product;
 use super::launch::Grid;
+use super::product::Product;
 use super::work::{Graph, Work};
 use super::{Backend, failed};
 use crate::error::{Code, Error, Result};

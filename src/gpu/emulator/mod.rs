@@ -1,8 +1,8 @@
 //! A card in host memory: kernels that `build.rs` compiled for the host run block by block, so tests see what they compute
 //! on a machine without a GPU. It shows what they compute, not how fast.
 
-use super::gemm::Product;
 use super::launch::Grid;
+use super::product::Product;
 use super::{Backend, Element, failed};
 use crate::error::Result;
 use half::bf16;

@@ -111,7 +111,7 @@ impl<'a> Call<'a> {
         let operands = [q.array()?, k.array()?, v.array()?];
         let (gpu, element) = (operands[0].gpu(), operands[0].element());
         let padded = [64, 128, 256].into_iter().find(|padded| heads.dim <= *padded);
-        let padded = padded.filter(|_| element == Element::Bf16 && heads.dim % 16 == 0);
+        let padded = padded.filter(|_| element == Element::Bf16 && heads.dim.is_multiple_of(16));
         let layout = Layout::of(gpu, spans)?;
         let call = Call { gpu, heads, layout, tokens: q.rows(), operands, element, padded };
         operands.iter().try_for_each(|array| call.checked(array).map(drop))?;

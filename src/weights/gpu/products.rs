@@ -169,9 +169,9 @@ fn of_some(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Arr
     let mut operand = Array::new(gpu, Element::U8, row_blocks * tiles * (8 * 256 * 2 + 8 * 8 * 4))?;
     let to = operand.at_mut(0);
     let grid = Grid { blocks: [gpu::blocks(row_blocks, 1), gpu::blocks(tiles, 1), 1], threads: 256, shared: 0 };
-    let halves = u32::from(w.on_card.halves);
+    let order = u32::from(w.on_card.half_order);
     let kernel = gpu::name("few_rows_operand", &[x.element()]);
-    gpu.launch(&kernel, grid, &[x.at(0), to, size(rows), size(inputs), halves.into()])?;
+    gpu.launch(&kernel, grid, &[x.at(0), to, size(rows), size(inputs), order.into()])?;
 
     // Of fewer outputs, more warps share the inputs, so that the card has enough loads under way.
     let (threads, across) = match outputs.div_ceil(32) {

@@ -17,7 +17,7 @@ pub(crate) static Q4_0: WeightType = weight_type::<Q4Tile>(
     "GGML's Q4_0: blocks of 32 weights in 4 bits with a scale; the output head in Q8_0.",
     "q8_0",
     GgmlDType::Q4_0,
-    OnCard { planes: &[2..18, 0..2], piece: 32, halves: true },
+    OnCard { planes: &[2..18, 0..2], piece: 32, half_order: true },
 );
 
 const BLOCK: usize = 32;
@@ -38,7 +38,7 @@ impl Q4Tile {
     }
 }
 
-// SAFETY: integers and halves.
+// SAFETY: integers and half_order.
 unsafe impl Tile for Q4Tile {
     const SPAN: usize = BLOCK;
     const SUB: usize = BLOCK;

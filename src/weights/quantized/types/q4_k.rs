@@ -20,7 +20,7 @@ pub(crate) static Q4_K: WeightType = WeightType {
         "Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.",
         "q6_k",
         GgmlDType::Q4K,
-        OnCard { planes: &[0..144], piece: 32, halves: false },
+        OnCard { planes: &[0..144], piece: 32, half_order: false },
     )
 };
 
@@ -39,7 +39,7 @@ impl Q4KTile {
     }
 }
 
-// SAFETY: integers and halves.
+// SAFETY: integers and half_order.
 unsafe impl Tile for Q4KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;

@@ -19,7 +19,7 @@ pub(crate) static Q5_K: WeightType = weight_type::<Q5KTile>(
     "Q5_K; the output head in Q6_K, as llama.cpp's Q5_K_M has it.",
     "q6_k",
     GgmlDType::Q5K,
-    OnCard { planes: &[0..176], piece: 32, halves: false },
+    OnCard { planes: &[0..176], piece: 32, half_order: false },
 );
 
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl Q5KTile {
     }
 }
 
-// SAFETY: integers and halves.
+// SAFETY: integers and half_order.
 unsafe impl Tile for Q5KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;

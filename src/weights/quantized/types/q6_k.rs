@@ -17,7 +17,7 @@ pub(crate) static Q6_K: WeightType = weight_type::<Q6KTile>(
     "Q6_K.",
     "q6_k",
     GgmlDType::Q6K,
-    OnCard { planes: &[0..208, 208..210], piece: 32, halves: true },
+    OnCard { planes: &[0..208, 208..210], piece: 32, half_order: true },
 );
 
 const BLOCK: usize = 256;
@@ -26,7 +26,7 @@ const SUB: usize = 16;
 /// What a code stands for zero.
 const ZERO: i32 = 32;
 
-/// Inputs are told apart by their 32: two halves of four.
+/// Inputs are told apart by their 32: two half_order of four.
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
 pub(in crate::weights) struct Q6KTile {
@@ -80,7 +80,7 @@ impl Q6KTile {
     }
 }
 
-// SAFETY: integers and halves.
+// SAFETY: integers and half_order.
 unsafe impl Tile for Q6KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;
