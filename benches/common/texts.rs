@@ -64,7 +64,11 @@ impl Texts {
 /// splits apart, so that each is a token whatever merges a tokenizer has.
 pub fn characters(random: &mut StdRng, count: usize) -> String {
     let one = |at: usize| {
-        char::from(if at % 2 == 0 { random.random_range(b'a'..=b'z') } else { random.random_range(b'0'..=b'9') })
+        char::from(if at.is_multiple_of(2) {
+            random.random_range(b'a'..=b'z')
+        } else {
+            random.random_range(b'0'..=b'9')
+        })
     };
     (0..count).map(one).collect()
 }
