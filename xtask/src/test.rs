@@ -8,11 +8,11 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// The C tests force a panic inside every entry point; the GPU's kernels run in host memory where there is a compiler for
-/// them. One set of features for all parts: one build.
-fn features() -> &'static str {
-    if kernels::compiler().is_some() { "panic-injection,cuda-emulator" } else { "panic-injection" }
-}
+/// The C tests force a panic inside every entry point. One set of features for all parts but that of the GPU: one build.
+const FEATURES: &str = "panic-injection";
+/// The GPU's kernels in host memory. A build of its own: their shared memory is every thread's, and would not leave room for a
+/// stack on a host's smallest.
+const EMULATOR: &str = "panic-injection,cuda-emulator";
 
 const PARTS: &[Part] = &[
     Part { name: "rust", title: "Rust", run: rust },
@@ -67,7 +67,7 @@ fn rust() -> Outcome<Tally> {
 fn gpu() -> Outcome<Tally> {
     let mut tally = kernels::test()?;
     if kernels::compiler().is_some() {
-        let mut tests = cargo_test();
+        let mut tests = cargo_test_with(EMULATOR);
         tests.args(["--lib", "--", "--show-output"]);
         tests.args([
             "gpu::",
@@ -97,8 +97,12 @@ fn drives_c(test: &str) -> bool {
 }
 
 fn cargo_test() -> Command {
+    cargo_test_with(FEATURES)
+}
+
+fn cargo_test_with(features: &str) -> Command {
     let mut command = cargo();
-    command.args(["test", "--no-fail-fast", "--package", "tailora", "--features", features()]);
+    command.args(["test", "--no-fail-fast", "--package", "tailora", "--features", features]);
     if let Some(python) = python::existing() {
         command.env(python::VARIABLE, python);
     }
