@@ -120,6 +120,11 @@ impl Array {
         Ok(cast)
     }
 
+    /// A copy in another type; `None` if it is of that.
+    pub(crate) fn in_type(&self, element: Element) -> Result<Option<Array>> {
+        (self.element != element).then(|| self.cast(element)).transpose()
+    }
+
     /// Copies a range of another array's, of the same type, to the elements from `first` on.
     pub(crate) fn copy_from(&mut self, first: usize, from: &Array, range: Range<usize>) -> Result<()> {
         if from.element != self.element {

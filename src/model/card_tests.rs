@@ -63,9 +63,7 @@ fn gradients_in_bf16_are_near_those_of_peft() {
         if !dir.join("gradients.safetensors").exists() {
             continue;
         }
-        let (batch, adapter) = (json(&dir.join("batch.json")), json(&dir.join("adapter/adapter_config.json")));
-        let (r, alpha) = (adapter["r"].as_f64().unwrap(), adapter["lora_alpha"].as_f64().unwrap());
-        let scaling = alpha / if adapter["use_rslora"] == true { r.sqrt() } else { r };
+        let (batch, scaling) = (json(&dir.join("batch.json")), scaling(&dir));
         let base = fixtures().join("models").join(batch["base"].as_str().unwrap());
         let packed = packed(&batch["input_ids"], &batch["labels"], &batch["attention_mask"]);
         let of = |device, dtype, checkpoint| {

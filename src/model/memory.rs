@@ -90,7 +90,7 @@ impl Decoder {
         let backward = if others > 0 { of_last.max(of_other) } else { of_last };
         // Of the trained tokens: the last layer's output, normed, and the gradient.
         let loss = 4 * trained * 3 * hidden;
-        let logits = logits_bytes(batch.trained, self.config.vocab_size, self.device.gpu().is_some());
+        let logits = logits_bytes(batch.trained, self.config.vocab_size, self.device.is_on_card());
         PassMemory { saved, backward, loss: loss + logits + self.head.linear.operand_bytes(logits / 4) }
     }
 
@@ -105,7 +105,7 @@ impl Decoder {
                 + layer.mlp.rounded_bytes(tokens)
                 + size * tokens * layer.mlp.width(),
             loss: 4 * trained * 2 * hidden
-                + logits_bytes(batch.trained, self.config.vocab_size, self.device.gpu().is_some()),
+                + logits_bytes(batch.trained, self.config.vocab_size, self.device.is_on_card()),
         }
     }
 
@@ -113,13 +113,13 @@ impl Decoder {
     /// of queries with all `keys`, logits of the `trained` tokens, and what products need besides. Results of operators are
     /// not in it; they are asked for one by one.
     pub(super) fn unfailing_bytes(&self, tokens: usize, keys: usize, trained: usize) -> u64 {
-        if self.device.gpu().is_some() {
+        if self.device.is_on_card() {
             // A card's memory is asked for piece by piece, and refuses.
             return 0;
         }
         let (hidden, mlp) = (self.config.hidden_size as u64, self.config.intermediate_size as u64);
         let scores = self.num_threads() as u64 * 2 * score_bytes(keys);
-        let logits = 2 * logits_bytes(trained, self.config.vocab_size, self.device.gpu().is_some());
+        let logits = 2 * logits_bytes(trained, self.config.vocab_size, self.device.is_on_card());
         4 * tokens as u64 * (hidden + 2 * mlp) + scores + logits + self.workspace_bytes()
     }
 

@@ -61,7 +61,7 @@ impl Recordings {
         found.map(|index| all.remove(index).1).unwrap_or_default()
     }
 
-    /// Passes that were repeated, by those that are all.
+    /// Passes that were repeated, by those that are kept.
     #[cfg(test)]
     pub(super) fn replays(&self) -> usize {
         lock(&self.0).iter().map(|(_, recording)| recording.replays()).sum()

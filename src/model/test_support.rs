@@ -105,6 +105,13 @@ pub(crate) fn likeliest(decoder: &Decoder, prompt: &[u32], text: &[u32]) -> Vec<
     flat(&logits).chunks(logits.cols()).map(likeliest).collect()
 }
 
+/// PEFT's `scaling` of a fixture's adapter.
+pub(crate) fn scaling(dir: &Path) -> f64 {
+    let adapter = json(&dir.join("adapter/adapter_config.json"));
+    let (r, alpha) = (adapter["r"].as_f64().unwrap(), adapter["lora_alpha"].as_f64().unwrap());
+    alpha / if adapter["use_rslora"] == true { r.sqrt() } else { r }
+}
+
 /// An adapter's tensors by PEFT's names, with one scaling for all.
 pub(crate) fn stack(dir: &Path, decoder: &Decoder, scaling: f64) -> LoraStack {
     stack_of(&dir.join("adapter_model.safetensors"), decoder, scaling)

@@ -77,9 +77,7 @@ fn really_trained_models_give_the_known_text() {
 fn loss_and_every_gradient_equal_peft() {
     for dir in folders("training").filter(|dir| dir.join("gradients.safetensors").exists()) {
         let case = &dir.file_name().unwrap().to_string_lossy();
-        let (batch, adapter) = (json(&dir.join("batch.json")), json(&dir.join("adapter/adapter_config.json")));
-        let (r, alpha) = (adapter["r"].as_f64().unwrap(), adapter["lora_alpha"].as_f64().unwrap());
-        let scaling = alpha / if adapter["use_rslora"] == true { r.sqrt() } else { r };
+        let (batch, scaling) = (json(&dir.join("batch.json")), scaling(&dir));
         for device in devices() {
             let decoder = load_on(&fixtures().join("models").join(batch["base"].as_str().unwrap()), device);
             let lora = stack(&dir.join("adapter"), &decoder, scaling);

@@ -83,7 +83,7 @@ pub(super) fn scatter(x: &Array, cols: usize, rows: &[u32], total: usize) -> Res
 
 /// Writes the rows of `from` over those of these indices.
 pub(super) fn put_rows(to: &mut Array, cols: usize, places: &Array, from: &Array) -> Result<()> {
-    let cast = in_type_of(to, from)?;
+    let cast = from.in_type(to.element())?;
     let from = cast.as_ref().unwrap_or(from);
     let args = [to.at_mut(0), from.at(0), places.at(0), Arg::from(cols as u32)];
     to.gpu().launch(&name("put_rows", &[to.element()]), Grid::of(places.len() as u32, 128), &args)
@@ -103,7 +103,7 @@ pub(super) fn copy_columns(
     if rows == 0 || width == 0 {
         return Ok(());
     }
-    let cast = in_type_of(to, from)?;
+    let cast = from.in_type(to.element())?;
     let from = cast.as_ref().unwrap_or(from);
     let elements = [common_type(&[to, from])?];
     let args = [
@@ -114,11 +114,6 @@ pub(super) fn copy_columns(
         Arg::from(width as u32),
     ];
     to.gpu().launch(&name("copy_columns", &elements), over_columns(rows, width, &elements), &args)
-}
-
-/// A copy of `from` in the type of `to`; `None` if it has that type.
-fn in_type_of(to: &Array, from: &Array) -> Result<Option<Array>> {
-    (from.element() != to.element()).then(|| from.cast(to.element())).transpose()
 }
 
 /// The blocks follow from the length alone, so a sum has the same bits on every card.

@@ -73,11 +73,8 @@ fn sizes(form: Form, a: (usize, usize), b: (usize, usize)) -> (usize, usize, usi
 
 /// The operand in another type; `None` if it is of that.
 fn cast((array, first, (rows, cols)): Operand<'_>, element: Element) -> Result<Option<Array>> {
-    if array.element() == element {
-        return Ok(None);
-    }
-    if first == 0 && rows * cols == array.len() {
-        return array.cast(element).map(Some);
+    if array.element() == element || (first == 0 && rows * cols == array.len()) {
+        return array.in_type(element);
     }
     let mut part = Array::new(array.gpu(), array.element(), rows * cols)?;
     part.copy_from(0, array, first..first + rows * cols)?;

@@ -169,10 +169,11 @@ impl Matrix {
     /// A copy of the type that activations have where it is; `None` if it is of that type.
     pub(crate) fn to_activation(&self) -> Result<Option<Matrix>> {
         match &self.data {
-            Data::Gpu(array) if array.element() != array.gpu().activation_type() => {
-                Ok(Some(Matrix::of_array(self.rows, self.cols, array.cast(array.gpu().activation_type())?)))
+            Data::Gpu(array) => {
+                let cast = array.in_type(array.gpu().activation_type())?;
+                Ok(cast.map(|array| Matrix::of_array(self.rows, self.cols, array)))
             }
-            _ => Ok(None),
+            Data::Host(_) | Data::Tensor(_) => Ok(None),
         }
     }
 

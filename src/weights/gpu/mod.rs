@@ -55,9 +55,7 @@ impl GpuWeight {
         }
         Err(Error::new(Code::Internal, format!("product of {:?} and a weight {width} wide", x.shape())))
     }
-}
 
-impl GpuWeight {
     /// Whether a product is added to what it goes on top of as it is made: one of many rows, all of one type.
     fn adds(&self, x: &Matrix, to: &Matrix, width: usize) -> Result<bool> {
         let same = x.array()?.element() == to.array()?.element();

@@ -44,10 +44,11 @@ pub(super) fn add_blocks(
     y: &mut Array,
     beta: f32,
 ) -> Result<()> {
-    let x = in_type(x, Element::Bf16)?;
+    let cast = x.in_type(Element::Bf16)?;
+    let x = cast.as_ref().unwrap_or(x);
     for part in parts(outputs, inputs, PART) {
         let weight = dequantized(w, inputs, part.clone(), 0..inputs)?;
-        multiply(y, (part.start, outputs, beta), &x, (&weight, part.len(), inputs), true, rows)?;
+        multiply(y, (part.start, outputs, beta), x, (&weight, part.len(), inputs), true, rows)?;
     }
     Ok(())
 }
@@ -70,10 +71,11 @@ pub(super) fn add_transposed_blocks(
     dx: &mut Array,
     beta: f32,
 ) -> Result<()> {
-    let dy = in_type(dy, Element::Bf16)?;
+    let cast = dy.in_type(Element::Bf16)?;
+    let dy = cast.as_ref().unwrap_or(dy);
     for part in parts(inputs, outputs, NARROW) {
         let weight = dequantized(w, inputs, 0..outputs, part.clone())?;
-        multiply(dx, (part.start, inputs, beta), &dy, (&weight, outputs, part.len()), false, rows)?;
+        multiply(dx, (part.start, inputs, beta), dy, (&weight, outputs, part.len()), false, rows)?;
     }
     Ok(())
 }
@@ -111,8 +113,8 @@ pub(super) fn add_dense(
     rows: usize,
     y: &mut Array,
 ) -> Result<()> {
-    let operand = in_type(x, w.element())?;
-    multiply(y, (0, outputs, 1.0), &operand, (w, outputs, inputs), true, rows)
+    let cast = x.in_type(w.element())?;
+    multiply(y, (0, outputs, 1.0), cast.as_ref().unwrap_or(x), (w, outputs, inputs), true, rows)
 }
 
 /// Adds `dy W` to `dx`, of the type of `dy`.
@@ -123,8 +125,8 @@ pub(super) fn add_transposed_dense(
     rows: usize,
     dx: &mut Array,
 ) -> Result<()> {
-    let operand = in_type(dy, w.element())?;
-    multiply(dx, (0, inputs, 1.0), &operand, (w, outputs, inputs), false, rows)
+    let cast = dy.in_type(w.element())?;
+    multiply(dx, (0, inputs, 1.0), cast.as_ref().unwrap_or(dy), (w, outputs, inputs), false, rows)
 }
 
 /// Bytes of the largest part of a weight that is dequantized at a time.
@@ -219,11 +221,11 @@ fn cublas(
     transpose: bool,
     rows: usize,
 ) -> Result<Array> {
-    let operand = in_type(x, w.element())?;
+    let cast = x.in_type(w.element())?;
     // f32 operands give f32.
     let element = if w.element() == Element::F32 { Element::F32 } else { x.element() };
     let mut y = Array::new(x.gpu(), element, rows * columns)?;
-    multiply(&mut y, (0, columns, 0.0), &operand, (w, outputs, inputs), transpose, rows)?;
+    multiply(&mut y, (0, columns, 0.0), cast.as_ref().unwrap_or(x), (w, outputs, inputs), transpose, rows)?;
     if element == x.element() { Ok(y) } else { y.cast(x.element()) }
 }
 
@@ -232,7 +234,7 @@ fn cublas(
 fn multiply(
     y: &mut Array,
     (first, stride, beta): (usize, usize, f32),
-    x: &Operand<'_>,
+    x: &Array,
     (w, w_rows, w_columns): (&Array, usize, usize),
     transpose: bool,
     rows: usize,
@@ -250,33 +252,11 @@ fn multiply(
         transpose_b: transpose,
         alpha: 1.0,
         beta,
-        a: (x.array(), 0),
+        a: (x, 0),
         lda: k,
         b: (w, 0),
         ldb: w_columns,
         c: (y, first),
         ldc: stride,
     })
-}
-
-/// Activations in the type that a product takes.
-enum Operand<'a> {
-    AsIs(&'a Array),
-    Cast(Array),
-}
-
-impl Operand<'_> {
-    fn array(&self) -> &Array {
-        match self {
-            Operand::AsIs(array) => array,
-            Operand::Cast(array) => array,
-        }
-    }
-}
-
-fn in_type(x: &Array, element: Element) -> Result<Operand<'_>> {
-    match x.element() == element {
-        true => Ok(Operand::AsIs(x)),
-        false => Ok(Operand::Cast(x.cast(element)?)),
-    }
 }
