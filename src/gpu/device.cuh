@@ -89,6 +89,15 @@ __device__ __forceinline__ float block_max(float x) {
     return blockDim.x == WARP ? x : warp_max(device::of_warps(x, -INFINITY));
 }
 
+// Of a kernel that may begin before those in front of it are done (`Gpu::launch_early`): until they are, and what they wrote
+// can be read; then the next one may begin. What comes before may read only what no kernel writes, such as weights; what
+// comes behind must not be read as constant (`__ldg`, `__restrict__`), as it was written while the kernel ran.
+__device__ __forceinline__ void wait_for_inputs() {
+#if !defined(TAILORA_EMULATOR) && __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;\n\tgriddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
 #ifndef TAILORA_EMULATOR
 // d += a · b of a warp: a [16, 16] by rows, b [16, 8] by columns, d [16, 8]. With g = lane / 4 and t = lane % 4
 //   a[0] = a(g, 2t..), a[1] = a(g + 8, 2t..), a[2] = a(g, 2t + 8..), a[3] = a(g + 8, 2t + 8..)     two elements each

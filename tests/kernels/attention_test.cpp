@@ -5,6 +5,7 @@
 #include "../../src/ops/attention/forward.cu"
 #include "../../src/ops/attention/plain.cu"
 #include "check.h"
+#include "eight_bits.h"
 
 #include <functional>
 
@@ -141,7 +142,7 @@ struct Case {
                    q.data(), k.data(), v.data(), out.data(), partial.data(), lse.data(), uint64_t(l.tokens));
             if (splits > 1) {
                 check::launch(check::name<T>("attention_combine"), {h.queries, l.tokens, 1}, 64, 0, partial.data(), lse.data(),
-                              out.data(), splits, h.dim);
+                              out.data(), (uint8_t *)nullptr, splits, h.dim);
                 lse.clear();
             }
             check_forward(" plain " + std::to_string(splits), out, lse);
@@ -188,14 +189,17 @@ struct Case {
         uint32_t chunks = (most * (h.queries / h.keys) + 15) / 16;
         for (uint32_t splits : {1u, 2u, 5u}) {
             auto out = check::unwritten<T>(q.size());
+            auto out8 = eight::room(l.tokens, h.queries * h.dim);
+            uint8_t *bits = h.dim % 32 == 0 ? out8.data() : nullptr;
             auto partial = check::unwritten<float>(splits * q.size()), lse = check::unwritten<float>(splits * want.lse.size());
             launch(tensor("attention_few_"), l.query_tiles, {splits, h.keys * chunks, count(l.query_tiles)}, 32 * warps,
-                   (16 + warps * 64) * padded() * 2, q.data(), k.data(), v.data(), out.data(), partial.data(), lse.data(),
+                   (16 + warps * 64) * padded() * 2, q.data(), k.data(), v.data(), out.data(), bits, partial.data(), lse.data(),
                    uint64_t(l.tokens));
             if (splits > 1) {
                 check::launch(check::name<T>("attention_combine"), {h.queries, l.tokens, 1}, 256, 0, partial.data(), lse.data(),
-                              out.data(), splits, h.dim);
+                              out.data(), bits, splits, h.dim);
             }
+            if (bits) eight::of(name + " few " + std::to_string(splits), out8, out, l.tokens, h.queries * h.dim);
             check_forward(" few " + std::to_string(splits), out, {});
         }
     }

@@ -64,7 +64,7 @@ template <class... A>
 void launch(const std::string &kernel, Grid grid, unsigned threads, unsigned shared_bytes, A... arguments) {
     emulator::poison_static_shared = true;
     void *pointers[] = {(void *)&arguments..., nullptr};
-    unsigned char sizes[] = {sizeof(A)..., 0}, bytes[32];
+    unsigned char sizes[] = {sizeof(A)..., 0}, bytes[64];
     int count = tailora_emulator_arguments(kernel.c_str(), bytes);
     bool fits = count == int(sizeof...(A)) && std::memcmp(sizes, bytes, sizeof...(A)) == 0;
     unsigned blocks[] = {grid.x, grid.y, grid.z};

@@ -1,4 +1,4 @@
-// lora.cu: the mask of dropout.rs, and deltas of different ranks, adapters and numbers for the rows of one launch.
+// lora.cu: the mask of dropout.rs, and deltas of different ranks that share an input.
 
 #include "check.h"
 
@@ -40,61 +40,56 @@ void dropout(size_t n, size_t shift) {
 }
 
 struct Delta {
-    uint32_t rank;
-    float scaling;
+    uint32_t rank = 0;
+    float scaling = 0.0f;
     std::vector<float> a, b;
 };
 
-// Row 0: one delta; row 1: none; row 2: two; row 3: another; row 4: the first again.
+// Up to three deltas of one input, each with an output of its own.
 template <class T>
-void deltas(uint32_t inputs, uint32_t outputs, Mask mask) {
+void deltas(uint32_t rows, uint32_t inputs, uint32_t outputs, const std::vector<uint32_t> &ranks) {
     std::vector<Delta> deltas;
-    for (uint32_t rank : {8, 3, 16})
-        deltas.push_back({rank, 0.5f * float(rank), check::random<float>(rank * inputs, rank),
-                          check::random<float>(outputs * rank, rank + 1)});
-    const std::vector<std::vector<int>> of_rows = {{0}, {}, {1, 2}, {2}, {0}};
-    const uint32_t rows = 5, stride = 16;
-    std::vector<lora::Entry> entries;
-    std::vector<uint32_t> firsts = {0};
-    for (uint32_t row = 0; row < rows; row++) {
-        for (int i : of_rows[row])
-            entries.push_back({row, deltas[i].a.data(), deltas[i].b.data(), deltas[i].rank, deltas[i].scaling});
-        firsts.push_back(uint32_t(entries.size()));
+    uint32_t all = 0;
+    for (uint32_t rank : ranks) {
+        deltas.push_back({rank, 0.5f * float(rank), check::random<float>(rank * inputs, rank), check::random<float>(outputs * rank, rank + 1)});
+        all += rank;
     }
+    deltas.resize(3);
     const auto x = check::random<T>(rows * inputs, 1);
-    auto y = check::random<T>(rows * outputs, 2);
-    auto want = doubles(y), dropped = doubles(x);
-    for (size_t i = 0; i < dropped.size(); i++) dropped[i] *= mask.factor(i);
-    for (const lora::Entry &entry : entries) {
-        for (uint32_t j = 0; j < entry.rank; j++) {
-            double low = 0.0;
-            for (uint32_t i = 0; i < inputs; i++)
-                low += dropped[entry.row * inputs + i] * double(entry.a[j * inputs + i]);
-            for (uint32_t o = 0; o < outputs; o++)
-                want[entry.row * outputs + o] += double(entry.scaling) * low * double(entry.b[o * entry.rank + j]);
+    auto low = check::unwritten<float>(rows * all);
+    const auto a = [&](int i) { return (const float *)deltas[i].a.data(); };
+    check::launch(check::name<T>("lora_down"), Grid{all, rows, 1}, 64, 0, x.data(), low.data(), a(0), a(1), a(2), deltas[0].rank, deltas[1].rank,
+                  deltas[2].rank, inputs);
+    uint32_t before = 0;
+    for (const Delta &delta : deltas) {
+        std::vector<double> want(rows * delta.rank), sum;
+        std::vector<float> found;
+        for (uint32_t i = 0; i < rows * delta.rank; i++) {
+            const uint32_t row = i / delta.rank, j = i % delta.rank;
+            for (uint32_t k = 0; k < inputs; k++) want[i] += double(to_float(x[row * inputs + k])) * delta.a[j * inputs + k];
+            found.push_back(low[row * all + before + j]);
         }
+        before += delta.rank;
+        check::near(check::name<T>("lora_down") + " of " + std::to_string(inputs), found, want, 2e-6);
+        if (delta.rank == 0) continue;
+        auto y = check::random<T>(rows * outputs, 2);
+        sum = check::doubles(y);
+        for (uint32_t i = 0; i < rows * outputs; i++)
+            for (uint32_t j = 0; j < delta.rank; j++)
+                sum[i] += double(delta.scaling) * found[i / outputs * delta.rank + j] * delta.b[i % outputs * delta.rank + j];
+        check::launch(check::name<T>("lora_up"), Grid{(outputs + 31) / 32, rows, 1}, 32, 0, y.data(), (const float *)found.data(),
+                      (const float *)delta.b.data(), outputs, delta.rank, delta.scaling);
+        check::near(check::name<T>("lora_up") + " to " + std::to_string(outputs), y, sum, check::tolerance<T>());
     }
-    auto low = check::unwritten<float>(entries.size() * stride);
-    const lora::Entry *table = entries.data();
-    check::launch(check::name<T>("lora_down"), Grid{stride, unsigned(entries.size()), 1}, 64, 0, x.data(), low.data(),
-                  table,
-                  inputs, stride, mask.seed, mask.threshold(), mask.scale());
-    check::launch(check::name<T>("lora_up"), Grid{(outputs + 31) / 32, rows, 1}, 32, 0, y.data(),
-                  (const float *)low.data(), table,
-                  (const uint32_t *)firsts.data(), outputs, stride);
-    check::near(check::name<T>("lora") + " " + std::to_string(inputs) + " to " + std::to_string(outputs), y, want,
-                check::tolerance<T>());
 }
 
 template <class T>
 void of_type() {
     for (size_t n : {1, 8, 100, 3001})
         for (size_t shift : {0, 1}) dropout<T>(n, shift);
-    for (double p : {0.0, 0.2}) {
-        deltas<T>(1024, 40, {7, p});
-        deltas<T>(17, 11, {7, p});
-        deltas<T>(1, 1, {7, p});
-    }
+    deltas<T>(5, 1024, 40, {8, 3, 16});
+    deltas<T>(2, 17, 11, {5, 8});
+    deltas<T>(1, 1, 1, {1});
 }
 
 int main() {

@@ -1,6 +1,7 @@
 // Quantized and dense weights on a card: values, products and lookups against plain loops over the bytes of GGUF files.
 
 #include "check.h"
+#include "eight_bits.h"
 
 #include "../../src/weights/gpu/dequantize.cu"
 #include "../../src/weights/gpu/matvec.cu"
@@ -113,31 +114,13 @@ static void dequantizes(const Matrix &m) {
     same_values("gather " + m.type.name, out, want);
 }
 
-static size_t padded(size_t width) { return (width + 31) / 32 * 32; }
-
 template <class T>
 static Bytes quantized(const std::vector<T> &x, size_t rows, size_t width) {
-    size_t blocks = rows * padded(width) / 32;
-    Bytes out(blocks * 40, 0xa5);
-    check::launch(check::name<T>("quantize_q8"), {unsigned(width + 255) / 256, unsigned(rows), 1}, 256, 0, x.data(), out.data(), uint32_t(rows),
+    Bytes out = eight::room(rows, width);
+    check::launch(check::name<T>("quantize_q8"), {unsigned(width + 255) / 256, unsigned(rows), 1}, 64, 0, x.data(), out.data(), uint32_t(rows),
                   uint32_t(width));
+    eight::of("activation", out, x, rows, width);
     return out;
-}
-
-// The activations that the product takes: codes times scales; their sums are held against the codes.
-static std::vector<double> restored(const Bytes &q, size_t rows, size_t width) {
-    std::vector<double> values;
-    size_t row_blocks = padded(width) / 32;
-    auto *scales = reinterpret_cast<const float2 *>(q.data() + rows * padded(width));
-    for (size_t row = 0; row < rows; row++)
-        for (size_t i = 0; i < padded(width); i++) {
-            size_t block = row * row_blocks + i / 32;
-            int code = int8_t(q[row * padded(width) + i]), sum = 0;
-            for (size_t k = 0; k < 32; k++) sum += int8_t(q[block * 32 + k]);
-            check::that(scales[block].y == float(sum) && (i < width || code == 0), "sum of 32 codes");
-            if (i < width) values.push_back(double(scales[block].x) * code);
-        }
-    return values;
 }
 
 static std::vector<double> product(const std::vector<double> &x, const std::vector<double> &w, size_t rows, size_t outputs, size_t width) {
@@ -150,28 +133,107 @@ static std::vector<double> product(const std::vector<double> &x, const std::vect
 
 static unsigned kernel_rows(size_t rows) { return rows <= 2 ? unsigned(rows) : rows <= 4 ? 4 : 8; }
 
+// One of the weights of a launch, with what goes on top of its product.
+template <class W, class Y>
+struct Part {
+    const W *w = nullptr;
+    uint64_t blocks = 0;
+    std::vector<double> values;
+    size_t outputs = 0;
+    uint32_t kind = 0, rank = 0;
+    float scaling = 0.0f;
+    std::vector<float> bias, onto, b, sum; // `sum` is the result where there is `onto`
+    std::vector<Y> y;
+
+    void with_bias() { bias = check::random<float>(outputs, 11); }
+    void with_delta(uint32_t r) { rank = r, scaling = 0.5f, b = check::random<float>(outputs * r, 12); }
+    void on_top(size_t rows) { onto = check::random<float>(rows * outputs, 13); }
+};
+
+template <class V>
+static const typename V::value_type *pointer(const V &values) {
+    return values.empty() ? nullptr : values.data();
+}
+
+// Launches the product of three parts, some of which may not be there, and checks each.
+template <class W, class X, class Y>
+static void launch_parts(const std::string &kernel, std::vector<Part<W, Y>> parts, const X *x, const std::vector<double> &taken, size_t rows,
+                         size_t width, unsigned threads) {
+    uint32_t ranks = 0, before = 0, blocks = 0;
+    for (auto &part : parts) {
+        ranks += part.rank, blocks += uint32_t(part.outputs + 3) / 4;
+        part.y = check::unwritten<Y>(rows * part.outputs), part.sum = check::unwritten<float>(rows * part.outputs);
+    }
+    auto low = check::random<float>(rows * ranks, 14);
+    parts.resize(3);
+    auto w = [&](int i) { return parts[i].w; };
+    auto y = [&](int i) { return parts[i].onto.empty() ? parts[i].y.data() : reinterpret_cast<Y *>(parts[i].sum.data()); };
+    auto n = [&](int i) { return uint32_t(parts[i].outputs); };
+#define PART_ARGUMENTS(i) \
+    w(i), parts[i].blocks, y(i), pointer(parts[i].bias), pointer(parts[i].onto), pointer(parts[i].b), n(i), parts[i].kind, parts[i].rank, \
+        parts[i].scaling
+    check::launch(kernel, {blocks, 1, 1}, threads, 0, PART_ARGUMENTS(0), PART_ARGUMENTS(1), PART_ARGUMENTS(2), pointer(low), x,
+                  uint32_t(rows), uint32_t(width));
+    for (auto &part : parts) {
+        auto want = product(taken, part.values, rows, part.outputs, width);
+        for (size_t i = 0; i < want.size(); i++) {
+            size_t row = i / part.outputs, output = i % part.outputs;
+            if (!part.bias.empty()) want[i] += part.bias[output];
+            if (!part.onto.empty()) want[i] += part.onto[i];
+            for (uint32_t r = 0; r < part.rank; r++)
+                want[i] += double(part.scaling) * low[row * ranks + before + r] * part.b[output * part.rank + r];
+        }
+        before += part.rank;
+        if (part.onto.empty()) check::near(kernel, part.y, want, check::tolerance<Y>());
+        else check::near(kernel + " on top", part.sum, want, 2e-6);
+    }
+}
+
+template <class Y>
+static Part<uint8_t, Y> part_of(const Matrix &m) {
+    Part<uint8_t, Y> part;
+    part.w = m.planes.data(), part.blocks = m.blocks, part.values = m.values, part.outputs = m.rows;
+    for (size_t i = 0; i < TYPES.size(); i++)
+        if (TYPES[i].name == m.type.name) part.kind = uint32_t(i);
+    return part;
+}
+
 template <class T>
 static void multiplies(const Matrix &m, size_t rows, unsigned threads) {
     auto x = check::random<T>(rows * m.width, rows + m.width);
     Bytes q = quantized(x, rows, m.width);
-    auto taken = restored(q, rows, m.width);
-    for (size_t i = 0; i < taken.size(); i++) check::that(std::fabs(taken[i] - to_float(x[i])) < 0.02, "quantized activation");
-    auto y = check::unwritten<T>(rows * m.rows);
-    std::string name = "matvec" + std::to_string(kernel_rows(rows)) + "_" + m.type.name;
-    check::launch(check::name<T>(name.c_str()), {unsigned((m.rows + 3) / 4 * ((rows + 7) / 8)), 1, 1}, threads, 0, m.planes.data(), m.blocks,
-                  q.data(), y.data(), uint32_t(rows), uint32_t(m.rows), uint32_t(m.width));
-    check::near(name, y, product(taken, m.values, rows, m.rows, m.width), check::tolerance<T>());
+    std::string kernel = check::name<T>(("matvec" + std::to_string(kernel_rows(rows)) + "_q8").c_str());
+    auto plain = part_of<T>(m);
+    launch_parts<uint8_t, uint8_t, T>(kernel, {plain}, q.data(), eight::restored(q, rows, m.width), rows, m.width, threads);
+}
+
+// Three types side by side, of which each has something else on top.
+template <class T>
+static void multiplies_together(size_t rows) {
+    size_t width = 512;
+    Matrix one(TYPES[3], 9, width, 1), two(TYPES[5], 6, width, 2), three(TYPES[0], 5, width, 3);
+    auto x = check::random<T>(rows * width, 4);
+    Bytes q = quantized(x, rows, width);
+    auto a = part_of<T>(one), b = part_of<T>(two), c = part_of<T>(three);
+    a.with_bias(), a.with_delta(8), b.on_top(rows), b.with_delta(3), c.with_bias(), c.on_top(rows), c.with_delta(16);
+    std::string kernel = check::name<T>(("matvec" + std::to_string(kernel_rows(rows)) + "_q8").c_str());
+    launch_parts<uint8_t, uint8_t, T>(kernel, {a, b, c}, q.data(), eight::restored(q, rows, width), rows, width, 96);
 }
 
 template <class W, class T>
 static void multiplies_dense(size_t rows, size_t outputs, size_t width, unsigned threads) {
-    auto w = check::random<W>(outputs * width, 1);
+    auto w = check::random<W>(outputs * width, 1), more = check::random<W>(5 * width, 3);
     auto x = check::random<T>(rows * width, 2);
-    auto y = check::unwritten<T>(rows * outputs);
-    std::string name = check::name<W, T>(("matvec" + std::to_string(kernel_rows(rows))).c_str());
-    check::launch(name, {unsigned(outputs + 3) / 4, 1, 1}, threads, 0, w.data(), x.data(), y.data(), uint32_t(rows), uint32_t(outputs),
-                  uint32_t(width));
-    check::near(name, y, product(check::doubles(x), check::doubles(w), rows, outputs, width), check::tolerance<T>());
+    auto part = [&](const std::vector<W> &w, size_t outputs) {
+        Part<W, T> part;
+        part.w = w.data(), part.values = check::doubles(w), part.outputs = outputs;
+        return part;
+    };
+    std::string kernel = check::name<W, T>(("matvec" + std::to_string(kernel_rows(rows))).c_str());
+    auto one = part(w, outputs), two = part(more, 5);
+    launch_parts<W, T, T>(kernel, {one}, x.data(), check::doubles(x), rows, width, threads);
+    one.with_bias(), two.on_top(rows), two.with_delta(4);
+    launch_parts<W, T, T>(kernel, {one, two}, x.data(), check::doubles(x), rows, width, threads);
 
     std::vector<uint32_t> ids = {uint32_t(outputs - 1), 0, uint32_t(outputs - 1)};
     auto out = check::unwritten<T>(ids.size() * width);
@@ -190,8 +252,12 @@ static void keeps_what_is_not_a_number(const Type &type) {
         x[m.width / 2 + 1] = bad;
         Bytes q = quantized(x, 1, m.width);
         auto y = check::unwritten<float>(3);
-        check::launch("matvec1_" + type.name + "_f32", {1, 1, 1}, 32, 0, m.planes.data(), m.blocks, q.data(), y.data(), 1u, 3u,
-                      uint32_t(m.width));
+        uint32_t kind = part_of<float>(m).kind;
+        const float *none = nullptr;
+        const uint8_t *no_weight = nullptr;
+#define NO_PART no_weight, uint64_t(0), (float *)nullptr, none, none, none, 0u, 0u, 0u, 0.0f
+        check::launch("matvec1_q8_f32", {1, 1, 1}, 32, 0, (const uint8_t *)m.planes.data(), m.blocks, y.data(), none, none, none, 3u, kind, 0u,
+                      0.0f, NO_PART, NO_PART, none, (const uint8_t *)q.data(), 1u, uint32_t(m.width));
         for (float value : y) check::that(bad == 1e-42f ? value == 0.0f : !std::isfinite(value), type.name + " of a number that is none");
     }
 }
@@ -205,10 +271,11 @@ int main() {
                 for (unsigned threads : {32u, 96u, 128u}) multiplies<float>(m, rows, threads), multiplies<bf16>(m, rows, threads);
         }
         Matrix one(type, 1, type.weights, 3), wide(type, 9, 2 * type.weights, 4);
-        multiplies<float>(wide, 9, 64), multiplies<bf16>(wide, 31, 32), multiplies<float>(wide, 32, 96);
+        multiplies<float>(wide, 7, 64), multiplies<bf16>(wide, 8, 32);
         multiplies<float>(one, 3, 128), multiplies<float>(one, 1, 32), dequantizes<float>(one);
         keeps_what_is_not_a_number(type);
     }
+    for (size_t rows : {1, 2, 4, 7}) multiplies_together<float>(rows), multiplies_together<bf16>(rows);
     for (size_t width : {size_t(1), size_t(33), size_t(50), size_t(88)}) { // the last block is short
         Matrix m(TYPES[0], 5, width, 9);
         dequantizes<float>(m), dequantizes<bf16>(m), multiplies<float>(m, 2, 64), multiplies<bf16>(m, 5, 32);

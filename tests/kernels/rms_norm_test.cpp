@@ -1,6 +1,7 @@
 // rms_norm.cu: pieces of a warp and of a block, odd lengths, every pair of types; results in place of operands.
 
 #include "check.h"
+#include "eight_bits.h"
 
 #include "../../src/ops/rms_norm/rms_norm.cu"
 
@@ -50,17 +51,21 @@ void forward(Shape shape) {
     const auto x = check::random<X>(shape.len(), 1);
     const auto w = check::random<float>(shape.n, 2);
     auto y = check::unwritten<Y>(shape.len());
-    const std::string kernel = check::name<X, Y>("rms_norm"), adds = check::name<X, Y>("rms_norm_add");
+    const std::string kernel = check::name<X, Y>("rms_norm");
     check::launch(kernel, shape.grid(), shape.threads(), 0, x.data(), w.data(), y.data(), shape.n, EPS, shape.pieces);
     check::near(kernel + shape.name(), y, normed(shape, doubles(x), w), check::tolerance<Y>());
+}
 
-    auto residual = check::random<float>(shape.len(), 3);
-    std::vector<double> sum = doubles(residual);
-    for (size_t i = 0; i < sum.size(); i++) sum[i] += double(to_float(x[i]));
-    check::launch(adds, shape.grid(), shape.threads(), 0, residual.data(), x.data(), w.data(), y.data(), shape.n, EPS,
-                  shape.pieces);
-    check::near(adds + " residual" + shape.name(), residual, sum, 1e-6);
-    check::near(adds + shape.name(), y, normed(shape, sum, w), check::tolerance<Y>());
+template <class Y>
+void forward_q8(Shape shape) {
+    const auto x = check::random<float>(shape.len(), 1);
+    const auto w = check::random<float>(shape.n, 2);
+    auto y = check::unwritten<Y>(shape.len());
+    auto q = eight::room(shape.pieces, shape.n);
+    const std::string kernel = check::name<float, Y>("rms_norm_q8");
+    check::launch(kernel, Grid{unsigned(shape.pieces), 1, 1}, 96, 0, x.data(), w.data(), y.data(), q.data(), shape.n, EPS);
+    check::near(kernel + shape.name(), y, normed(shape, doubles(x), w), check::tolerance<Y>());
+    eight::of(kernel + shape.name(), q, y, shape.pieces, shape.n);
 }
 
 template <class X, class D>
@@ -101,6 +106,7 @@ void of_types() {
 }
 
 int main() {
+    for (Shape shape : {Shape{1, 1}, {7, 6}, {5, 32}, {3, 129}, {2, 896}, {1, 3584}}) forward_q8<float>(shape), forward_q8<bf16>(shape);
     of_types<float, float>();
     of_types<float, bf16>();
     of_types<bf16, float>();

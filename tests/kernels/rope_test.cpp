@@ -38,9 +38,32 @@ void rotate(bool halves, uint32_t tokens, uint32_t heads, uint32_t dim, uint32_t
     check::near(what + ", back", x, doubles(before), 2 * check::tolerance<T>());
 }
 
+// Three tokens whose places in a pool are in no order: as rope of queries and keys, and copies of both.
+template <class T>
+void store(bool halves, uint32_t queries, uint32_t keys, uint32_t dim, uint32_t half) {
+    const std::vector<uint32_t> places = {4, 0, 2};
+    auto q = check::random<T>(3 * queries * dim, 1), k = check::random<T>(3 * keys * dim, 2);
+    const auto v = check::random<T>(3 * keys * dim, 3), before = check::random<T>(5 * keys * dim, 4);
+    const auto cos = check::random<float>(3 * half, 5), sin = check::random<float>(3 * half, 6);
+    auto all_k = before, all_v = before, want_k = before, want_v = before, rotated_q = q, rotated_k = k;
+    const std::string pairs = halves ? "halves" : "neighbours";
+    check::launch(check::name<T>(("rope_" + pairs).c_str()), Grid{3, 1, 1}, 32, 0, rotated_q.data(), cos.data(), sin.data(), queries, dim, half,
+                  1.0f);
+    check::launch(check::name<T>(("rope_" + pairs).c_str()), Grid{3, 1, 1}, 32, 0, rotated_k.data(), cos.data(), sin.data(), keys, dim, half, 1.0f);
+    for (uint32_t row = 0; row < 3; row++) {
+        const size_t width = keys * dim, to = places[row] * width;
+        std::copy_n(&rotated_k[row * width], width, &want_k[to]), std::copy_n(&v[row * width], width, &want_v[to]);
+    }
+    const std::string kernel = check::name<T>(("rope_store_" + pairs).c_str());
+    check::launch(kernel, Grid{3, 2, 1}, 32, 0, q.data(), (T *)k.data(), (T *)v.data(), all_k.data(), all_v.data(), places.data(), cos.data(),
+                  sin.data(), queries, keys, dim, half);
+    check::same(kernel + " queries", q, rotated_q), check::same(kernel + " keys", all_k, want_k), check::same(kernel + " values", all_v, want_v);
+}
+
 template <class T>
 void of_type() {
     for (bool halves : {true, false}) {
+        store<T>(halves, 4, 2, 64, 32), store<T>(halves, 3, 1, 80, 20), store<T>(halves, 2, 2, 7, 2), store<T>(halves, 2, 1, 6, 3);
         rotate<T>(halves, 3, 2, 128, 64, 1.0f);
         rotate<T>(halves, 2, 5, 128, 32, -1.0f);
         rotate<T>(halves, 5, 3, 6, 3, 1.0f);

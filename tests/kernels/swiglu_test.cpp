@@ -1,6 +1,7 @@
 // swiglu.cu: both activations, over the range where they bend and where they overflow, into new memory and in place.
 
 #include "check.h"
+#include "eight_bits.h"
 
 #include "../../src/ops/swiglu/swiglu.cu"
 
@@ -45,6 +46,15 @@ void of_type(const char *activation, Value (*exact)(double), size_t n, size_t sh
     const T *g = gate.data() + shift, *u = up.data() + shift, *d = dy.data() + shift;
     check::launch(forward, Grid{2, 1, 1}, 64, 0, g, u, y.data() + shift, uint64_t(n));
     check::near(forward + what, from(y), from(gated), check::tolerance<T>());
+    if (n % 2 == 0) {
+        // As two rows.
+        auto q = eight::room(2, n / 2);
+        auto again = check::unwritten<T>(n);
+        const std::string in_bits = check::name<T>((std::string("swiglu_q8_") + activation).c_str());
+        check::launch(in_bits, Grid{unsigned(n / 2 + 255) / 256, 2, 1}, 64, 0, g, u, again.data(), q.data(), 2u, uint32_t(n / 2));
+        check::near(in_bits + what, again, from(gated), check::tolerance<T>());
+        eight::of(in_bits + what, q, again, 2, n / 2);
+    }
     // gated takes the place of dy, dgate that of gate, dup that of up.
     check::launch(backward, Grid{3, 1, 1}, 32, 0, g, u, d, dy.data() + shift, gate.data() + shift, up.data() + shift,
                   uint64_t(n));

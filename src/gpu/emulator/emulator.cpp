@@ -302,7 +302,7 @@ extern "C" int tailora_emulator_launch(const char *name, const unsigned grid[3],
     return 0;
 }
 
-extern "C" int tailora_emulator_arguments(const char *name, unsigned char bytes[32]) {
+extern "C" int tailora_emulator_arguments(const char *name, unsigned char bytes[64]) {
     const emulator::Export *kernel = emulator::find(name);
     if (!kernel) return -1;
     std::memcpy(bytes, kernel->bytes, sizeof(kernel->bytes));

@@ -31,7 +31,7 @@ struct Export {
     void (*kernel)();
     Invoke invoke;
     unsigned count;
-    unsigned char bytes[32]; // of each argument
+    unsigned char bytes[64]; // of each argument
     Export *next;
 
     template <class... A>
@@ -161,7 +161,7 @@ inline void cp_async_wait() {
 extern "C" int tailora_emulator_launch(const char *name, const unsigned grid[3], unsigned threads,
                                        unsigned shared_bytes, void **args);
 // The number of the kernel's arguments, and the bytes of each; -1: no such kernel.
-extern "C" int tailora_emulator_arguments(const char *name, unsigned char bytes[32]);
+extern "C" int tailora_emulator_arguments(const char *name, unsigned char bytes[64]);
 
 namespace emulator {
 // Fills the thread-local memory of the program, where `__shared__` variables lie, with NaN before each block: only for

@@ -4,9 +4,10 @@
 // The keys are split over blocks, so that one long sequence fills the card (Dao 2023, Flash-Decoding), and within a block
 // over warps, which go on by themselves, 16 keys at a time, and join their softmaxes at the end.
 // Grid: (splits, key_heads · chunks of 16 rows, tiles: one entry a span). Shared memory: (16 + WARPS · 4 · 16) · D bf16.
-// With one split the result goes to out, else each to partial [splits, tokens, query_heads · dim] and
-// lse [splits, tokens, query_heads], for attention_combine.
+// With one split the result goes to out, and in 8 bits to out8 if that is not null and heads are of a multiple of 32; else
+// each to partial [splits, tokens, query_heads · dim] and lse [splits, tokens, query_heads], for attention_combine.
 
+#include "eight_bits.cuh"
 #include "fragments.cuh"
 
 namespace attention {
@@ -103,7 +104,13 @@ struct Few {
         __syncthreads();
     }
 
-    __device__ __forceinline__ void run(const bf16 *q, bf16 *out, float *partial, float *lse, uint64_t tokens) const {
+    // Feature `index` of all of out, in 8 bits.
+    __device__ __forceinline__ void put(uint8_t *out8, uint64_t tokens, uint64_t index, float value) const {
+        uint32_t width = p.query_heads * p.dim;
+        eight_bits::Row(out8, tokens, width, index / width).put(index % width, true, {value});
+    }
+
+    __device__ __forceinline__ void run(const bf16 *q, bf16 *out, uint8_t *out8, float *partial, float *lse, uint64_t tokens) const {
         Online<D> online;
         uint32_t first = p.first_key(span.position(query_of(0))) / ROWS, end = (span.keys + ROWS - 1) / ROWS;
         uint32_t share_of = (end - first + gridDim.x - 1) / gridDim.x, begin = first + blockIdx.x * share_of;
@@ -126,29 +133,35 @@ struct Few {
             }
             value = weight > 0.0f ? value / weight : 0.0f; // 0: none of its keys are in this split
             uint64_t at = offset_of(row), part = blockIdx.x * tokens * p.query_heads + at / p.dim;
-            if (gridDim.x == 1) out[at + column] = from_float<bf16>(value);
-            else partial[part * p.dim + column] = value;
+            if (gridDim.x == 1) {
+                out[at + column] = from_float<bf16>(value);
+                // A warp has neighbours.
+                if (out8) put(out8, tokens, at + column, to_float(from_float<bf16>(value)));
+            } else {
+                partial[part * p.dim + column] = value;
+            }
             if (column == 0 && gridDim.x > 1) lse[part] = LN2 * (largest + log2f(weight));
         }
     }
 };
 
 template <int D, int WARPS>
-__device__ __forceinline__ void few(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, float *partial, float *lse,
-                                    uint64_t tokens, const Problem &p) {
+__device__ __forceinline__ void few(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, uint8_t *out8, float *partial,
+                                    float *lse, uint64_t tokens, const Problem &p) {
     DYNAMIC_SHARED(bf16, tiles);
+    wait_for_inputs();
     Span span = p.span(blockIdx.z);
     uint32_t first_row = blockIdx.y / p.key_heads * ROWS;
     if (first_row >= span.queries * p.group()) return;
-    Few<D, WARPS>{p, span, blockIdx.y % p.key_heads, first_row, k, v, tiles, tiles + ROWS * D}.run(q, out, partial, lse, tokens);
+    Few<D, WARPS>{p, span, blockIdx.y % p.key_heads, first_row, k, v, tiles, tiles + ROWS * D}.run(q, out, out8, partial, lse, tokens);
 }
 } // namespace attention
 
 #define ATTENTION_FEW(D, WARPS) \
     extern "C" __global__ void __launch_bounds__(WARPS * 32) attention_few_##D##_bf16( \
-        const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, float *partial, float *lse, uint64_t tokens, \
+        const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, uint8_t *out8, float *partial, float *lse, uint64_t tokens, \
         ATTENTION_PARAMETERS) { \
-        attention::few<D, WARPS>(q, k, v, out, partial, lse, tokens, ATTENTION_PROBLEM); \
+        attention::few<D, WARPS>(q, k, v, out, out8, partial, lse, tokens, ATTENTION_PROBLEM); \
     } \
     EXPORT(attention_few_##D##_bf16)
 

@@ -5,6 +5,7 @@
 // With splits > 1 each of them takes a part of the keys and leaves its softmax of that part, [splits, tokens, ..] of f32,
 // to attention_combine.
 
+#include "eight_bits.cuh"
 #include "problem.cuh"
 
 namespace attention {
@@ -186,18 +187,24 @@ __device__ void row_products(const T *out, const T *dout, float *delta, uint64_t
 
 // The softmaxes of parts of the keys, as of all of them. Grid: (query_heads, tokens).
 template <class T>
-__device__ void combine(const float *partial, const float *lse, T *out, uint32_t splits, uint32_t dim) {
+__device__ void combine(const float *partial, const float *lse, T *out, uint8_t *q, uint32_t splits, uint32_t dim) {
+    wait_for_inputs();
     uint64_t tokens = gridDim.y, pair = uint64_t(blockIdx.y) * gridDim.x + blockIdx.x, pairs = tokens * gridDim.x;
-    float most = -INFINITY;
-    for (uint32_t split = 0; split < splits; split++) most = fmaxf(most, lse[split * pairs + pair]);
-    for (uint32_t i = threadIdx.x; i < dim; i += blockDim.x) {
-        float weights = 0.0f, sum = 0.0f;
-        for (uint32_t split = 0; split < splits; split++) {
-            float weight = exp2f(LOG2E * (lse[split * pairs + pair] - most));
-            weights += weight;
-            sum += weight * partial[(split * pairs + pair) * dim + i];
-        }
-        out[pair * dim + i] = from_float<T>(sum / weights);
+    uint32_t lane = threadIdx.x % WARP, width = gridDim.x * dim;
+    // A lane has the weight of a split, of which there are no more.
+    float of_split = lane < splits ? lse[lane * pairs + pair] : -INFINITY;
+    float weight = exp2f(LOG2E * (of_split - warp_max(of_split)));
+    weight /= warp_sum(weight);
+    for (uint32_t first = 0; first < dim; first += blockDim.x) {
+        uint32_t i = first + threadIdx.x, feature = min(i, dim - 1);
+        float sum = 0.0f;
+#pragma unroll 8
+        for (uint32_t split = 0; split < splits; split++)
+            sum += __shfl_sync(ALL_LANES, weight, split) * partial[(split * pairs + pair) * dim + feature];
+        if (i < dim) out[pair * dim + i] = from_float<T>(sum);
+        if (q == nullptr) continue;
+        float values[1] = {to_float(from_float<T>(sum))};
+        eight_bits::Row(q, gridDim.y, width, blockIdx.y).put(blockIdx.x * dim + i, i < dim, values);
     }
 }
 } // namespace attention
@@ -226,8 +233,8 @@ __device__ void combine(const float *partial, const float *lse, T *out, uint32_t
     } \
     EXPORT(attention_delta_##type) \
     extern "C" __global__ void __launch_bounds__(256) attention_combine_##type( \
-        const float *partial, const float *lse, T *out, uint32_t splits, uint32_t dim) { \
-        attention::combine(partial, lse, out, splits, dim); \
+        const float *partial, const float *lse, T *out, uint8_t *q, uint32_t splits, uint32_t dim) { \
+        attention::combine(partial, lse, out, q, splits, dim); \
     } \
     EXPORT(attention_combine_##type)
 

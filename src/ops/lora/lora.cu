@@ -1,26 +1,18 @@
-// Low-rank deltas (Hu et al. 2021): the dropout of their input, and both of their products for a few rows, as in
-// decoding.
+// Low-rank deltas (Hu et al. 2021): the dropout of their input, and their products for a few rows, as in decoding.
 //
 //   dropout_T     y = x · mask / (1 − p); the mask is a hash of a seed and an element's index, bit by bit dropout.rs's
-//   lora_down_T   low[entry] = drop(x[row]) Aᵀ          A [rank, inputs], f32
-//   lora_up_T     y[row] += Σ scaling · low[entry] Bᵀ   B [outputs, rank], f32
+//   lora_down_T   low [rows, all ranks] = x Aᵀ of up to three deltas of one input, side by side   A [rank, inputs], f32
+//   lora_up_T     y += scaling · low Bᵀ                                                            B [outputs, rank], f32
 //
-// An entry is one delta of one row, so rows with different adapters, or with several, go in one launch.
+// What products with weights put on top themselves (`parts.cuh`) needs no lora_up.
 #include "device.cuh"
+#include "low_rank.cuh"
 #include "packs.cuh"
 
 namespace lora {
 using packs::load;
 using packs::store;
 using packs::WIDTH;
-
-// In the memory of the card: 32 bytes.
-struct Entry {
-    uint64_t row;
-    const float *a, *b;
-    uint32_t rank;
-    float scaling;
-};
 
 // What an element is multiplied with: 0 where its hash is below the threshold.
 struct Dropout {
@@ -50,62 +42,45 @@ __device__ __forceinline__ void dropout(const T *x, T *y, uint64_t n, Dropout dr
     });
 }
 
-// A block gives one number: the product of a row of x with a row of A.
+// A block gives one number: the product of a row of x with a row of one A.
 template <class T>
-__device__ __forceinline__ void down(const T *x, float *low, const Entry *entries, uint32_t inputs, uint32_t stride,
-                                     Dropout dropout) {
-    const Entry &entry = entries[blockIdx.y];
-    if (blockIdx.x >= entry.rank) return;
-    const uint64_t start = entry.row * inputs;
-    const float *a = entry.a + uint64_t(blockIdx.x) * inputs;
-    const bool drops = dropout.scale != 1.0f;
+__device__ __forceinline__ void down(const T *x, float *low, const float *const (&as)[3], const uint32_t (&ranks)[3],
+                                     uint32_t inputs) {
+    wait_for_inputs();
+    uint32_t row_of_a = blockIdx.x;
+    const float *a = as[0];
+    if (row_of_a >= ranks[0]) {
+        row_of_a -= ranks[0], a = as[1];
+        if (row_of_a >= ranks[1]) row_of_a -= ranks[1], a = as[2];
+    }
+    a += uint64_t(row_of_a) * inputs;
+    x += uint64_t(blockIdx.y) * inputs;
     float sum = 0.0f;
-    packs::share<WIDTH<T>, uint32_t>(inputs, threadIdx.x, blockDim.x, packs::aligned(x + start, a),
-                                     [&](auto count, uint32_t i) {
+    packs::share<WIDTH<T>, uint32_t>(inputs, threadIdx.x, blockDim.x, packs::aligned(x, a), [&](auto count, uint32_t i) {
         constexpr unsigned N = decltype(count)::value;
         float values[N], weights[N];
-        load(values, x + start + i);
+        load(values, x + i);
         load(weights, a + i);
-        for (unsigned j = 0; j < N; j++) sum += values[j] * weights[j] * (drops ? dropout.factor(start + i + j) : 1.0f);
+        for (unsigned j = 0; j < N; j++) sum += values[j] * weights[j];
     });
     sum = block_sum(sum);
-    if (threadIdx.x == 0) low[uint64_t(blockIdx.y) * stride + blockIdx.x] = sum;
+    if (threadIdx.x == 0) low[uint64_t(blockIdx.y) * gridDim.x + blockIdx.x] = sum;
 }
 
-__device__ __forceinline__ float product(const float *b, const float *low, uint32_t rank) {
-    float sum = 0.0f;
-    const uint32_t whole = packs::aligned(b, low) ? rank - rank % 4 : 0;
-    for (uint32_t j = 0; j < whole; j += 4) {
-        float of_b[4], of_low[4];
-        load(of_b, b + j);
-        load(of_low, low + j);
-        for (unsigned k = 0; k < 4; k++) sum += of_b[k] * of_low[k];
-    }
-    for (uint32_t j = whole; j < rank; j++) sum += b[j] * low[j];
-    return sum;
-}
-
-// A thread gives one output, all entries of its row in their order.
+// A thread gives one output of row blockIdx.y.
 template <class T>
-__device__ __forceinline__ void up(T *y, const float *low, const Entry *entries, const uint32_t *firsts,
-                                   uint32_t outputs, uint32_t stride) {
+__device__ __forceinline__ void up(T *y, const float *low, const float *b, uint32_t outputs, uint32_t rank, float scaling) {
+    wait_for_inputs();
     const uint32_t output = blockIdx.x * blockDim.x + threadIdx.x;
-    const uint32_t first = firsts[blockIdx.y], end = firsts[blockIdx.y + 1];
-    if (output >= outputs || first == end) return;
-    T *to = y + entries[first].row * outputs + output;
-    float sum = to_float(*to);
-    for (uint32_t i = first; i < end; i++) {
-        const Entry &entry = entries[i];
-        sum += entry.scaling * product(entry.b + uint64_t(output) * entry.rank, low + uint64_t(i) * stride, entry.rank);
-    }
-    *to = from_float<T>(sum);
+    if (output >= outputs) return;
+    T *to = y + uint64_t(blockIdx.y) * outputs + output;
+    const float more = low_rank::product(b + uint64_t(output) * rank, low + uint64_t(blockIdx.y) * rank, rank);
+    *to = from_float<T>(to_float(*to) + scaling * more);
 }
 
 } // namespace lora
 
-// Grids: dropout any number of blocks. lora_down x = the largest rank, y = entries. lora_up x = blocks that cover the
-// outputs, y = rows: the entries of row y of the launch are firsts[y] to firsts[y + 1] − 1. `stride` is the length of a
-// row of low. No dropout: scale = 1.
+// Grids: dropout any number of blocks. lora_down x = all ranks, y = rows. lora_up x = blocks that cover the outputs, y = rows.
 #define TAILORA_LORA(T)                                                                                               \
     extern "C" __global__ void dropout_##T(const T *x, T *y, uint64_t n, uint64_t seed, uint32_t threshold,           \
                                            float scale) {                                                             \
@@ -113,14 +88,14 @@ __device__ __forceinline__ void up(T *y, const float *low, const Entry *entries,
     }                                                                                                                 \
     EXPORT(dropout_##T)                                                                                               \
     extern "C" __global__ void __launch_bounds__(1024)                                                                \
-        lora_down_##T(const T *x, float *low, const lora::Entry *entries, uint32_t inputs, uint32_t stride,           \
-                      uint64_t seed, uint32_t threshold, float scale) {                                               \
-        lora::down(x, low, entries, inputs, stride, {seed, threshold, scale});                                        \
+        lora_down_##T(const T *x, float *low, const float *a0, const float *a1, const float *a2, uint32_t rank0,      \
+                      uint32_t rank1, uint32_t rank2, uint32_t inputs) {                                              \
+        lora::down(x, low, {a0, a1, a2}, {rank0, rank1, rank2}, inputs);                                              \
     }                                                                                                                 \
     EXPORT(lora_down_##T)                                                                                             \
-    extern "C" __global__ void lora_up_##T(T *y, const float *low, const lora::Entry *entries,                        \
-                                           const uint32_t *firsts, uint32_t outputs, uint32_t stride) {               \
-        lora::up(y, low, entries, firsts, outputs, stride);                                                           \
+    extern "C" __global__ void lora_up_##T(T *y, const float *low, const float *b, uint32_t outputs, uint32_t rank,   \
+                                           float scaling) {                                                           \
+        lora::up(y, low, b, outputs, rank, scaling);                                                                  \
     }                                                                                                                 \
     EXPORT(lora_up_##T)
 

@@ -2,7 +2,7 @@
 // long as the weight w (f32); x [pieces, n] is a matrix of rows, or of the heads within rows.
 //
 //   rms_norm_X_Y               y = norm(x)
-//   rms_norm_add_B_Y           residual += branch, then y = norm(residual)
+//   rms_norm_q8_f32_Y          the same of whole rows, and y in 8 bits
 //   rms_norm_backward_X_D      dx = r·g − x·r³/n·Σ(g·x), with r = 1/rms and g = dy·w
 //   rms_norm_backward_add_X_D  dx += the same; dx is f32, the gradient of the residual stream
 //
@@ -10,8 +10,10 @@
 // time it comes from the L1 cache, so from memory each value is read once; the bound is memory bandwidth. A thread
 // comes to the same values in both sweeps, so it may read what it wrote, and dx may lie where dy does.
 //
-// Grid: n ≤ 256: blocks of any number of warps, together at least `pieces`; else one block a piece.
+// Grid: n ≤ 256: blocks of any number of warps, together at least `pieces`; else one block a piece. rms_norm_q8: one block a
+// row.
 #include "device.cuh"
+#include "eight_bits.cuh"
 #include "packs.cuh"
 
 namespace rms_norm {
@@ -70,27 +72,29 @@ __device__ __forceinline__ void forward(const X *x, const float *w, Y *y, uint32
     });
 }
 
-template <class B, class Y>
-__device__ __forceinline__ void add(float *residual, const B *branch, const float *w, Y *y, uint32_t n, float eps,
-                                    uint64_t pieces) {
-    each_piece(n, pieces, [=](auto team, uint64_t start) {
-        float *sums = residual + start;
-        const bool aligned = packs::aligned(sums, branch + start, w, y + start);
-        float squares = 0.0f;
-        // In the packs of `write`, so that it finds what its own thread wrote.
-        sweep<WIDTH<float, Y>>(team, n, aligned, [&](auto count, uint32_t i) {
-            constexpr unsigned N = decltype(count)::value;
-            float sum[N], more[N];
-            load(sum, sums + i);
-            load(more, branch + start + i);
-            for (unsigned j = 0; j < N; j++) {
-                sum[j] += more[j];
-                squares += sum[j] * sum[j];
-            }
-            store(sums + i, sum);
-        });
-        write(team, sums, w, y + start, n, aligned, inverse_rms(team.sum(squares), n, eps));
-    });
+// Four values a thread at a time: rows of a model are one step of a block.
+template <class Y>
+__device__ __forceinline__ void forward_q8(const float *x, const float *w, Y *y, uint8_t *q, uint32_t n, float eps) {
+    const uint32_t step = 4 * blockDim.x;
+    uint32_t i = 4 * threadIdx.x;
+    float values[4], weights[4], squares = 0.0f;
+    eight_bits::read(w, i, n, weights);
+    wait_for_inputs();
+    const float *from = x + uint64_t(blockIdx.x) * n;
+    y += uint64_t(blockIdx.x) * n;
+    for (uint32_t j = i; j < n; j += step) {
+        eight_bits::read(from, j, n, values);
+        for (float value : values) squares += value * value;
+    }
+    const float inverse = inverse_rms(block_sum(squares), n, eps);
+    const eight_bits::Row row(q, gridDim.x, n, blockIdx.x);
+    for (uint32_t first = 0; first < n; first += step, i += step) {
+        if (first > 0) eight_bits::read(w, i, n, weights);
+        eight_bits::read(from, i, n, values);
+        for (unsigned j = 0; j < 4; j++) values[j] *= inverse * weights[j];
+        eight_bits::write(y, i, n, values);
+        row.put(i, i < eight_bits::padded(n), values);
+    }
 }
 
 // `put(dx + i, values)` writes the gradient, or adds it.
@@ -155,11 +159,6 @@ __device__ __forceinline__ void backward_add(const X *x, const float *w, const D
         rms_norm::forward(x, weight, y, n, eps, pieces);                                                              \
     }                                                                                                                 \
     EXPORT(rms_norm_##X##_##Y)                                                                                        \
-    extern "C" __global__ void rms_norm_add_##X##_##Y(float *residual, const X *branch, const float *weight, Y *y,    \
-                                                      uint32_t n, float eps, uint64_t pieces) {                       \
-        rms_norm::add(residual, branch, weight, y, n, eps, pieces);                                                   \
-    }                                                                                                                 \
-    EXPORT(rms_norm_add_##X##_##Y)                                                                                    \
     extern "C" __global__ void rms_norm_backward_##X##_##Y(const X *x, const float *weight, const Y *dy, X *dx,       \
                                                            uint32_t n, float eps, uint64_t pieces) {                  \
         rms_norm::backward_to(x, weight, dy, dx, n, eps, pieces);                                                     \
@@ -176,3 +175,14 @@ TAILORA_RMS_NORM(f32, bf16)
 TAILORA_RMS_NORM(bf16, f32)
 TAILORA_RMS_NORM(bf16, bf16)
 #undef TAILORA_RMS_NORM
+
+#define TAILORA_RMS_NORM_Q8(Y)                                                                                        \
+    extern "C" __global__ void __launch_bounds__(1024) rms_norm_q8_f32_##Y(const float *x, const float *weight, Y *y, \
+                                                                           uint8_t *q, uint32_t n, float eps) {       \
+        rms_norm::forward_q8(x, weight, y, q, n, eps);                                                                \
+    }                                                                                                                 \
+    EXPORT(rms_norm_q8_f32_##Y)
+
+TAILORA_RMS_NORM_Q8(f32)
+TAILORA_RMS_NORM_Q8(bf16)
+#undef TAILORA_RMS_NORM_Q8

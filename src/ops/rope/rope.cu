@@ -5,6 +5,9 @@
 //
 // A pair is feature i and i + half (rope_halves_T), or 2i and 2i + 1 (rope_neighbours_T). Backward is the rotation by
 // the negative angle: sign = −1. Grid: x = tokens, y = 1 or more. The bound is memory bandwidth.
+//
+// rope_store_PAIRS_T rotates the queries of each token in place, and writes its rotated keys and its values to a row of a
+// pool, which `places` [tokens] says: all that lies between projections and attention. Grid: the same.
 #include "device.cuh"
 #include "packs.cuh"
 
@@ -101,7 +104,62 @@ __device__ __forceinline__ void neighbours(T *x, const float *cos, const float *
     }
 }
 
+// What a token has between its projections and attention.
+template <class T>
+struct Token {
+    T *q, *k, *v;      // its own
+    T *to_k, *to_v;    // its rows of the pool
+    const float *cos, *sin;
+};
+
+// Pair `i` of a head, from `from` to `to`.
+template <bool HALVES, class T>
+__device__ __forceinline__ void rotate_pair(const T *from, T *to, uint32_t i, uint32_t half, float c, float s) {
+    const uint32_t one = HALVES ? i : 2 * i, other = HALVES ? i + half : 2 * i + 1;
+    float first[1] = {to_float(from[one])}, second[1] = {to_float(from[other])};
+    rotate<1>(first, second, {c}, {s}, 1.0f);
+    to[one] = from_float<T>(first[0]);
+    to[other] = from_float<T>(second[0]);
+}
+
+// A thread has a pair, or a feature that is not rotated: those of the queries, of the keys, and the values.
+template <bool HALVES, class T>
+__device__ __forceinline__ void rotate_and_store(const Token<T> &token, uint32_t queries, uint32_t keys, uint32_t dim,
+                                                 uint32_t half) {
+    const uint32_t of_q = queries * half, of_k = keys * half, rest = keys * (dim - 2 * half), all = of_q + of_k + rest + keys * dim;
+    for (uint32_t i = blockIdx.y * blockDim.x + threadIdx.x; i < all; i += gridDim.y * blockDim.x) {
+        if (i < of_q + of_k) {
+            const uint32_t index = i < of_q ? i : i - of_q, pair = index % half, head = index / half * dim;
+            const T *from = (i < of_q ? token.q : token.k) + head;
+            rotate_pair<HALVES>(from, (i < of_q ? token.q : token.to_k) + head, pair, half, token.cos[pair], token.sin[pair]);
+        } else if (i < of_q + of_k + rest) {
+            const uint32_t index = i - of_q - of_k, width = dim - 2 * half, at = index / width * dim + 2 * half + index % width;
+            token.to_k[at] = token.k[at];
+        } else {
+            const uint32_t at = i - of_q - of_k - rest;
+            token.to_v[at] = token.v[at];
+        }
+    }
+}
+
 } // namespace rope
+
+#define TAILORA_ROPE_STORE(pairs, HALVES, T)                                                                          \
+    extern "C" __global__ void rope_store_##pairs##_##T(                                                              \
+        T *q, T *k, T *v, T *all_k, T *all_v, const uint32_t *places, const float *cos, const float *sin,             \
+        uint32_t queries, uint32_t keys, uint32_t dim, uint32_t half) {                                               \
+        wait_for_inputs();                                                                                            \
+        const uint64_t row = blockIdx.x, width = uint64_t(keys) * dim, to = places[row] * width;                      \
+        rope::rotate_and_store<HALVES, T>({q + row * queries * dim, k + row * width, v + row * width, all_k + to,     \
+                                           all_v + to, cos + row * half, sin + row * half},                           \
+                                          queries, keys, dim, half);                                                  \
+    }                                                                                                                 \
+    EXPORT(rope_store_##pairs##_##T)
+TAILORA_ROPE_STORE(halves, true, f32)
+TAILORA_ROPE_STORE(halves, true, bf16)
+TAILORA_ROPE_STORE(neighbours, false, f32)
+TAILORA_ROPE_STORE(neighbours, false, bf16)
+#undef TAILORA_ROPE_STORE
 
 #define TAILORA_ROPE(T)                                                                                               \
     extern "C" __global__ void rope_halves_##T(T *x, const float *cos, const float *sin, uint32_t heads,              \

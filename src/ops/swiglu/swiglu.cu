@@ -2,11 +2,13 @@
 // one run of values.
 //
 //   swiglu_A_T            y
+//   swiglu_q8_A_T         y, and y in 8 bits
 //   swiglu_backward_A_T   gated = act(gate)·up, dgate = dy·up·act'(gate), dup = dy·act(gate)
 //
 // The results of backward may lie where the operands do: a thread reads its values before it writes any.
-// Grid: any number of blocks. The bound is memory bandwidth.
+// Grid: any number of blocks; swiglu_q8 four values a thread, blockIdx.y is the row. The bound is memory bandwidth.
 #include "device.cuh"
+#include "eight_bits.cuh"
 #include "packs.cuh"
 
 namespace swiglu {
@@ -51,6 +53,19 @@ __device__ __forceinline__ void forward(const T *gate, const T *up, T *y, uint64
     });
 }
 
+template <class Activation, class T>
+__device__ __forceinline__ void forward_q8(const T *gate, const T *up, T *y, uint8_t *q, uint32_t rows, uint32_t n) {
+    wait_for_inputs();
+    const uint32_t i = 4 * (blockIdx.x * blockDim.x + threadIdx.x);
+    const uint64_t row = uint64_t(blockIdx.y) * n;
+    float g[4], u[4];
+    eight_bits::read(gate + row, i, n, g);
+    eight_bits::read(up + row, i, n, u);
+    for (unsigned j = 0; j < 4; j++) u[j] *= Activation::value(g[j]);
+    eight_bits::write(y + row, i, n, u);
+    eight_bits::Row(q, rows, n, blockIdx.y).put(i, i < eight_bits::padded(n), u);
+}
+
 template <class T>
 struct Gradients {
     T *gated, *dgate, *dup;
@@ -85,6 +100,11 @@ __device__ __forceinline__ void backward(const T *gate, const T *up, const T *dy
         swiglu::forward<swiglu::Activation>(gate, up, y, n);                                                          \
     }                                                                                                                 \
     EXPORT(swiglu_##name##_##T)                                                                                       \
+    extern "C" __global__ void swiglu_q8_##name##_##T(const T *gate, const T *up, T *y, uint8_t *q, uint32_t rows,    \
+                                                      uint32_t n) {                                                   \
+        swiglu::forward_q8<swiglu::Activation>(gate, up, y, q, rows, n);                                              \
+    }                                                                                                                 \
+    EXPORT(swiglu_q8_##name##_##T)                                                                                    \
     extern "C" __global__ void swiglu_backward_##name##_##T(const T *gate, const T *up, const T *dy, T *gated,        \
                                                             T *dgate, T *dup, uint64_t n) {                           \
         swiglu::backward<swiglu::Activation, T>(gate, up, dy, {gated, dgate, dup}, n);                                \

@@ -7,7 +7,7 @@
 #include "octets.cuh"
 
 namespace pieces {
-// Of activations in 8 bits (`quantize_q8`): the groups that belong to a piece.
+// Of activations in 8 bits (`eight_bits.cuh`): the groups that belong to a piece.
 template <int GROUPS>
 struct Operand {
     int q[GROUPS][4];
@@ -17,9 +17,9 @@ struct Operand {
     __device__ __forceinline__ void load(const uint8_t *row, const float2 *scales, const uint32_t (&inputs)[GROUPS]) {
 #pragma unroll
         for (int g = 0; g < GROUPS; g++) {
-            int4 four = __ldg(reinterpret_cast<const int4 *>(row + inputs[g]));
+            int4 four = *reinterpret_cast<const int4 *>(row + inputs[g]);
             q[g][0] = four.x, q[g][1] = four.y, q[g][2] = four.z, q[g][3] = four.w;
-            float2 both = __ldg(scales + inputs[g] / 32);
+            float2 both = scales[inputs[g] / 32];
             scale[g] = both.x, sum[g] = both.y;
         }
     }

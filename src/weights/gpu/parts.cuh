@@ -1,0 +1,92 @@
+// Products of few rows whose launch is one: up to three weights [outputs, width] of one input, side by side in the grid, each
+// with what goes on top:
+//
+//   y = onto + x Wᵀ + bias + scaling · low Bᵀ
+//
+// `onto` [rows, outputs] is the residual stream, and y is f32 then, as it is; else y has the type that the kernel's name
+// says. `bias` [outputs]. `low` [rows, all ranks] are the low-rank activations of all parts, side by side; B [outputs, rank].
+// All of these are f32, and what is not there is null, or of rank 0. A part that is not there has no outputs.
+#pragma once
+#include "low_rank.cuh"
+#include "sums.cuh"
+
+namespace parts {
+constexpr uint32_t WARPS = 4;
+// Of a block.
+constexpr int OUTPUTS = 4;
+
+template <class W, class Y>
+struct Part {
+    const W *w;
+    uint64_t blocks; // of a quantized matrix
+    Y *y;
+    const float *bias, *onto, *b;
+    uint32_t outputs, kind, rank;
+    float scaling;
+
+    __device__ __forceinline__ uint32_t grid() const { return (outputs + OUTPUTS - 1) / OUTPUTS; }
+};
+
+// What a block of the grid works on.
+template <class W, class Y>
+struct Share {
+    using Output = Y;
+
+    // As the kernel was given them: what is read of them late takes no registers until then.
+    const Part<W, Y> &one, &two, &three;
+    const float *low;
+    uint32_t index, first; // part, output
+
+    __device__ __forceinline__ Share(const Part<W, Y> &one, const Part<W, Y> &two, const Part<W, Y> &three, const float *low)
+        : one(one), two(two), three(three), low(low) {
+        uint32_t to_two = one.grid(), to_three = to_two + two.grid();
+        index = blockIdx.x < to_two ? 0 : blockIdx.x < to_three ? 1 : 2;
+        first = (blockIdx.x - (index == 0 ? 0 : index == 1 ? to_two : to_three)) * OUTPUTS;
+    }
+
+    template <class T>
+    __device__ __forceinline__ T of(T Part<W, Y>::*member) const {
+        return index == 0 ? one.*member : index == 1 ? two.*member : three.*member;
+    }
+
+    // Of the output that this thread writes, all but the product.
+    __device__ __forceinline__ float on_top(uint32_t row, uint32_t output, uint64_t at) const {
+        using P = Part<W, Y>;
+        const float *bias = of(&P::bias), *onto = of(&P::onto);
+        const uint32_t rank = of(&P::rank);
+        float sum = bias ? bias[output] : 0.0f;
+        if (rank > 0) {
+            const uint32_t before = index == 0 ? 0 : index == 1 ? one.rank : one.rank + two.rank;
+            const float *of_row = low + uint64_t(row) * (one.rank + two.rank + three.rank) + before;
+            sum += of(&P::scaling) * low_rank::product(of(&P::b) + uint64_t(output) * rank, of_row, rank);
+        }
+        return onto ? sum + onto[at] : sum;
+    }
+
+    // Adds up what the threads of the block have of `M` rows with its outputs, and writes it.
+    template <int M>
+    __device__ __forceinline__ void finish(float (&values)[M * OUTPUTS], uint32_t rows) const {
+        using P = Part<W, Y>;
+        const uint32_t row = threadIdx.x / OUTPUTS, output = first + threadIdx.x % OUTPUTS, outputs = of(&P::outputs);
+        const bool writes = row < M && row < rows && output < outputs;
+        const uint64_t at = uint64_t(row) * outputs + output;
+        const float more = writes ? on_top(row, output, at) : 0.0f; // on its way while sums are made
+        const float sum = sums::of_block<WARPS>(values) + more;
+        if (!writes) return;
+        Y *y = of(&P::y);
+        if (of(&P::onto)) reinterpret_cast<float *>(y)[at] = sum;
+        else y[at] = from_float<Y>(sum);
+    }
+};
+} // namespace parts
+
+// The parameters of part N.
+#define PART_PARAMETERS(N, W, Y) \
+    const W *w##N, uint64_t blocks##N, Y *y##N, const float *bias##N, const float *onto##N, const float *b##N, \
+        uint32_t outputs##N, uint32_t kind##N, uint32_t rank##N, float scaling##N
+#define PARTS_PARAMETERS(W, Y) PART_PARAMETERS(0, W, Y), PART_PARAMETERS(1, W, Y), PART_PARAMETERS(2, W, Y), const float *low
+#define PART(N) {w##N, blocks##N, y##N, bias##N, onto##N, b##N, outputs##N, kind##N, rank##N, scaling##N}
+// `share`: of all parts, that of this block.
+#define PARTS_SHARE(W, Y)                                                   \
+    const parts::Part<W, Y> part0 PART(0), part1 PART(1), part2 PART(2);    \
+    const parts::Share<W, Y> share(part0, part1, part2, low)
