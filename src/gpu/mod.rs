@@ -145,13 +145,23 @@ impl Gpu {
 
     /// Runs a kernel of ours. What the arguments say is the caller's to know: kernels do not check.
     pub(crate) fn launch(&self, kernel: &str, grid: Grid, args: &[Arg]) -> Result<()> {
+        self.launch_in_turn(kernel, grid, args, false)
+    }
+
+    /// The same of a kernel that waits by itself for those in front of it (`wait_for_inputs`): where work is done as one
+    /// piece, it may begin before they are done.
+    pub(crate) fn launch_early(&self, kernel: &str, grid: Grid, args: &[Arg]) -> Result<()> {
+        self.launch_in_turn(kernel, grid, args, true)
+    }
+
+    fn launch_in_turn(&self, kernel: &str, grid: Grid, args: &[Arg], early: bool) -> Result<()> {
         if grid.blocks.contains(&0) || grid.threads == 0 {
             return Ok(());
         }
         let args = args.iter().map(|arg| arg.bits()).collect();
         // SAFETY: every address among the arguments is of an array that lives until this is in the stream, behind which
         // its memory is given back; the operators give kernels the sizes of what they made for them.
-        unsafe { self.work(Work::Launch { kernel: kernel.to_owned(), grid, args }) }
+        unsafe { self.work(Work::Launch { kernel: kernel.to_owned(), grid, args, early }) }
     }
 
     /// A product of matrices.

@@ -10,7 +10,8 @@ use crate::error::Result;
 pub(super) enum Work {
     Clear { address: u64, bytes: usize },
     Copy { from: u64, to: u64, bytes: usize },
-    Launch { kernel: String, grid: Grid, args: Vec<u64> },
+    /// `early`: it may begin before what is in front of it is done, for which it waits by itself.
+    Launch { kernel: String, grid: Grid, args: Vec<u64>, early: bool },
     Gemm(Product),
 }
 
@@ -33,7 +34,7 @@ pub(super) unsafe fn perform(backend: &dyn Backend, work: &Work) -> Result<()> {
         match work {
             Work::Clear { address, bytes } => backend.clear(*address, *bytes),
             Work::Copy { from, to, bytes } => backend.copy(*from, *to, *bytes),
-            Work::Launch { kernel, grid, args } => {
+            Work::Launch { kernel, grid, args, .. } => {
                 let mut args = args.clone();
                 let mut args: Vec<_> = args.iter_mut().map(|value| std::ptr::from_mut(value).cast()).collect();
                 backend.launch(kernel, *grid, &mut args)

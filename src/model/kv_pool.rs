@@ -5,6 +5,7 @@
 //! block gets a copy.
 
 use crate::error::{Code, Error, Result};
+use crate::ops::rope::Rotation;
 use crate::tensor::{Device, Matrix, RowIndices};
 use std::ops::Range;
 
@@ -207,8 +208,29 @@ impl KvPool {
         }
     }
 
+    /// Rotates the queries and keys of a batch's rows, and stores keys and values: the queries, and all that the pool holds of
+    /// the layer.
+    pub(super) fn rotate_and_store(
+        &mut self,
+        layer: usize,
+        rotation: Option<&Rotation>,
+        [mut q, mut k, mut v]: [Matrix; 3],
+        placements: &Placements,
+    ) -> Result<(Matrix, &Matrix, &Matrix)> {
+        if let (Some(rotation), Some(places)) = (rotation, &placements.rows) {
+            let LayerPool { k: all_k, v: all_v } = &mut self.layers[layer];
+            rotation.store([&mut q, &mut k, &mut v], places, [&mut *all_k, &mut *all_v])?;
+            return Ok((q, all_k, all_v));
+        }
+        if let Some(rotation) = rotation {
+            (q, k) = (rotation.forward(q)?, rotation.forward(k)?);
+        }
+        let (all_k, all_v) = self.store(layer, &k, &v, placements)?;
+        Ok((q, all_k, all_v))
+    }
+
     /// Stores the keys and values of a batch's rows, and gives all that the pool holds of the layer.
-    pub(super) fn store(
+    fn store(
         &mut self,
         layer: usize,
         k: &Matrix,

@@ -25,6 +25,16 @@ impl RowIndices {
         let end = indices.iter().max().map_or(0, |last| *last as usize + 1);
         Ok(RowIndices { array: Array::upload_u32(gpu, indices)?, end })
     }
+
+    /// The indices, where as many rows can be written there.
+    pub(crate) fn fitting(&self, rows: &Matrix, to: &Matrix) -> Result<&Array> {
+        if rows.shape() == (self.array.len(), to.cols) && self.end <= to.rows {
+            return Ok(&self.array);
+        }
+        let (count, end) = (self.array.len(), self.end);
+        let message = format!("{:?} put into {count} rows up to {end} of {:?}", rows.shape(), to.shape());
+        Err(Error::new(Code::Internal, message))
+    }
 }
 
 impl Matrix {
@@ -94,13 +104,8 @@ impl Matrix {
 
     /// Writes the rows of a matrix over those of these indices; both are on a card.
     pub(crate) fn put_rows(&mut self, indices: &RowIndices, rows: &Matrix) -> Result<()> {
-        if rows.shape() != (indices.array.len(), self.cols) || indices.end > self.rows {
-            let (count, end) = (indices.array.len(), indices.end);
-            let message = format!("{:?} put into {count} rows up to {end} of {:?}", rows.shape(), self.shape());
-            return Err(Error::new(Code::Internal, message));
-        }
-        let cols = self.cols;
-        gpu::put_rows(self.array_mut()?, cols, &indices.array, rows.array()?)
+        let (places, cols) = (indices.fitting(rows, self)?, self.cols);
+        gpu::put_rows(self.array_mut()?, cols, places, rows.array()?)
     }
 
     /// Adds `scale · rows` to those from the first of `range` on.

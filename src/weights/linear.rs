@@ -1,6 +1,7 @@
 //! A frozen linear layer: forward, and backward to its input only.
 
-use super::{FrozenMatrix, Purpose};
+use super::gpu::{self, GpuWeight, Term};
+use super::{FrozenMatrix, Operand, Purpose};
 use crate::error::Result;
 use crate::tensor::Matrix;
 use std::sync::Arc;
@@ -54,6 +55,11 @@ impl Linear {
         self.weight.has_integer_products()
     }
 
+    /// Whether its outputs of so many rows are best made of their form in 8 bits.
+    pub(crate) fn takes_eight_bits(&self, rows: usize) -> bool {
+        self.weight.takes_eight_bits(rows)
+    }
+
     /// A dense copy of the weight, `[out, in]`.
     #[cfg(test)]
     pub(crate) fn dense_weight(&self) -> Result<Matrix> {
@@ -61,7 +67,11 @@ impl Linear {
     }
 
     /// `x [rows, in]` → `[rows, out]`
-    pub(crate) fn forward(&self, x: &Matrix) -> Result<Matrix> {
+    pub(crate) fn forward(&self, x: &Operand<'_>) -> Result<Matrix> {
+        let whole = Part { linear: self, delta: None, onto: None };
+        if let Some(y) = Part::outputs(&[whole], None, x)?.and_then(|mut one| one.pop()) {
+            return Ok(y);
+        }
         let mut y = self.weight.product(x)?;
         if let Some(bias) = &self.bias {
             y.add_row(bias)?;
@@ -70,7 +80,7 @@ impl Linear {
     }
 
     /// Adds the output to `y`, which has its shape.
-    pub(crate) fn add_forward(&self, x: &Matrix, y: &mut Matrix) -> Result<()> {
+    pub(crate) fn add_forward(&self, x: &Operand<'_>, y: &mut Matrix) -> Result<()> {
         self.weight.add_product(x, y)?;
         match &self.bias {
             None => Ok(()),
@@ -89,6 +99,42 @@ impl Linear {
     }
 }
 
+/// One of several layers that share an input, and what goes on top of its output.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) linear: &'a Linear,
+    /// The B of a low-rank delta, `[out, rank]`, and its scaling.
+    pub(crate) delta: Option<(&'a Matrix, f64)>,
+    /// The residual stream, `[rows, out]`.
+    pub(crate) onto: Option<&'a Matrix>,
+}
+
+impl Part<'_> {
+    /// Whether [`Part::outputs`] gives some for these layers.
+    pub(crate) fn are_one<'a>(layers: impl IntoIterator<Item = &'a Linear>, x: &Operand<'_>) -> bool {
+        weights(layers).is_some_and(|weights| gpu::fit(&weights, x))
+    }
+
+    /// The outputs of all parts where one launch makes them: of few rows on a card. `low [rows, ranks of all deltas]` are
+    /// the low-rank activations side by side.
+    pub(crate) fn outputs(parts: &[Part<'_>], low: Option<&Matrix>, x: &Operand<'_>) -> Result<Option<Vec<Matrix>>> {
+        let Some(weights) = weights(parts.iter().map(|part| part.linear)).filter(|weights| gpu::fit(weights, x)) else {
+            return Ok(None);
+        };
+        let terms: Vec<Term<'_>> = parts
+            .iter()
+            .zip(weights)
+            .map(|(part, weight)| Term { weight, bias: part.linear.bias.as_ref(), onto: part.onto, delta: part.delta })
+            .collect();
+        gpu::products_of_few(&terms, low, x).map(Some)
+    }
+}
+
+/// The weights of layers that are all on a card.
+fn weights<'a>(layers: impl IntoIterator<Item = &'a Linear>) -> Option<Vec<&'a GpuWeight>> {
+    layers.into_iter().map(|linear| linear.weight.on_card()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,8 +150,8 @@ mod tests {
             let mut y = Matrix::product(Form::NT, &x, &w).unwrap();
             y.add_row(&b).unwrap();
             let linear = Linear::dense(w, Some(b));
-            assert_close(&linear.forward(&x).unwrap(), &y, 1e-6);
-            check_gradient(&x, &linear.backward(&dy).unwrap(), &dy, |x| linear.forward(x).unwrap());
+            assert_close(&linear.forward(&Operand::of(&x)).unwrap(), &y, 1e-6);
+            check_gradient(&x, &linear.backward(&dy).unwrap(), &dy, |x| linear.forward(&Operand::of(x)).unwrap());
         }
     }
 
@@ -117,7 +163,7 @@ mod tests {
         let kind = DenseType::on(&device, Dtype::Bf16, false);
         let half = Dense::new([11, 17], w.values().unwrap(), kind, &device).unwrap();
         assert_eq!((half.type_name(), half.bytes(Purpose::Training)), ("bf16", 11 * 17 * 2));
-        assert_close(&half.product(&x).unwrap(), &exact, 2e-2);
+        assert_close(&half.product(&Operand::of(&x)).unwrap(), &exact, 2e-2);
         assert_close(&half.gather(&[3]).unwrap(), &w.gather(&[3]).unwrap(), 4e-3);
     }
 }

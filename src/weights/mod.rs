@@ -1,12 +1,14 @@
 //! Frozen weights: one implementation of [`FrozenMatrix`] for each way in which they are stored, and the table of them.
 #![allow(unsafe_code)]
 
+mod activations;
 mod dense;
 mod dequantized;
 pub(crate) mod ggml;
 mod gpu;
 mod kernel;
 mod linear;
+mod operand;
 mod quantize;
 mod quantized;
 #[cfg(test)]
@@ -14,7 +16,8 @@ mod tests;
 
 pub use dense::Dtype;
 pub(crate) use dense::{Dense, DenseType};
-pub(crate) use linear::Linear;
+pub(crate) use linear::{Linear, Part};
+pub(crate) use operand::{Operand, room_for_eight_bits};
 pub use quantize::Quantize;
 
 use crate::error::Result;
@@ -44,13 +47,13 @@ pub(crate) trait FrozenMatrix: Send + Sync + std::fmt::Debug {
     fn bytes(&self, purpose: Purpose) -> u64;
 
     /// `x [rows, in]` → `x Wᵀ [rows, out]`
-    fn product(&self, x: &Matrix) -> Result<Matrix>;
+    fn product(&self, x: &Operand<'_>) -> Result<Matrix>;
 
     /// `dy [rows, out]` → `dy W [rows, in]`
     fn transposed_product(&self, dy: &Matrix) -> Result<Matrix>;
 
     /// Adds `x Wᵀ` to `y`.
-    fn add_product(&self, x: &Matrix, y: &mut Matrix) -> Result<()> {
+    fn add_product(&self, x: &Operand<'_>, y: &mut Matrix) -> Result<()> {
         y.add(&self.product(x)?)
     }
 
@@ -70,6 +73,16 @@ pub(crate) trait FrozenMatrix: Send + Sync + std::fmt::Debug {
     /// Bytes of the copy that a backward product makes of an operand of so many elements, if it is one of integers.
     fn operand_bytes(&self, _elements: u64) -> u64 {
         0
+    }
+
+    /// Whether products of so many rows take them in 8 bits, as a kernel that makes the rows can give them on a card.
+    fn takes_eight_bits(&self, _rows: usize) -> bool {
+        false
+    }
+
+    /// The weight in the memory of a card, if it is there.
+    fn on_card(&self) -> Option<&GpuWeight> {
+        None
     }
 
     /// Bytes of the rows that a product dequantizes at the same time.

@@ -40,7 +40,7 @@ fn exact_products_are_those_of_the_dequantized_weight() {
             let dense = dequantized(&*q);
             let lost = relative_error(&dense, &w);
             assert!(lost < loss(kind), "{kind:?}: {lost}");
-            assert_close(&q.product(&x).unwrap(), &Matrix::product(Form::NT, &x, &dense).unwrap(), 1e-5);
+            assert_close(&q.product(&Operand::of(&x)).unwrap(), &Matrix::product(Form::NT, &x, &dense).unwrap(), 1e-5);
             assert_close(&q.transposed_product(&dy).unwrap(), &Matrix::product(Form::NN, &dy, &dense).unwrap(), 1e-5);
         }
     }
@@ -52,7 +52,7 @@ fn fast_products_are_close() {
         for (rows, inputs, outputs) in SHAPES {
             let (x, w, dy) = (normal(rows, inputs, 1), normal(outputs, inputs, 2), normal(rows, outputs, 3));
             let (fast, exact) = (quantized(kind, &w, false), quantized(kind, &w, true));
-            assert_close(&fast.product(&x).unwrap(), &exact.product(&x).unwrap(), 2e-2);
+            assert_close(&fast.product(&Operand::of(&x)).unwrap(), &exact.product(&Operand::of(&x)).unwrap(), 2e-2);
             assert_close(&fast.transposed_product(&dy).unwrap(), &exact.transposed_product(&dy).unwrap(), 2e-2);
         }
     }
@@ -85,8 +85,8 @@ fn what_is_not_a_number_stays_visible_and_widths_are_checked() {
     for kind in TYPES {
         for exact in [false, true] {
             let q = quantized(kind, &normal(3, 256, 1), exact);
-            assert!(flat(&q.product(&x).unwrap()).iter().all(|v| v.is_nan()), "{kind:?}");
-            assert_eq!(q.product(&normal(1, 255, 1)).unwrap_err().code(), Code::Internal);
+            assert!(flat(&q.product(&Operand::of(&x)).unwrap()).iter().all(|v| v.is_nan()), "{kind:?}");
+            assert_eq!(q.product(&Operand::owned(normal(1, 255, 1))).unwrap_err().code(), Code::Internal);
         }
         let refused = (kind.quantize)([3, 250], &[0.0; 750], false).is_err();
         assert_eq!(refused, kind.block > 1);

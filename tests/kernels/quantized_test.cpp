@@ -119,7 +119,6 @@ static Bytes quantized(const std::vector<T> &x, size_t rows, size_t width) {
     Bytes out = eight::room(rows, width);
     check::launch(check::name<T>("quantize_q8"), {unsigned(width + 255) / 256, unsigned(rows), 1}, 64, 0, x.data(), out.data(), uint32_t(rows),
                   uint32_t(width));
-    eight::of("activation", out, x, rows, width);
     return out;
 }
 
@@ -202,6 +201,7 @@ template <class T>
 static void multiplies(const Matrix &m, size_t rows, unsigned threads) {
     auto x = check::random<T>(rows * m.width, rows + m.width);
     Bytes q = quantized(x, rows, m.width);
+    eight::of("activation", q, x, rows, m.width);
     std::string kernel = check::name<T>(("matvec" + std::to_string(kernel_rows(rows)) + "_q8").c_str());
     auto plain = part_of<T>(m);
     launch_parts<uint8_t, uint8_t, T>(kernel, {plain}, q.data(), eight::restored(q, rows, m.width), rows, m.width, threads);

@@ -2,6 +2,7 @@
 //! and launched into the one that does all work.
 
 use super::super::failed;
+use super::super::launch::Grid;
 use super::super::work::{Graph, Work};
 use super::blas::Blas;
 use super::{Driver, describe};
@@ -72,12 +73,27 @@ impl Driver {
                 Blas::with_workspace(capture.stream, workspace, WORKSPACE).map_err(|why| failed("note work", why))?
             });
         }
+        // SAFETY: the caller's.
+        let graph = unsafe { self.launchable(work, capture, self.begins_early) };
+        // SAFETY: the caller's. What the driver does not take early, it takes in turn.
+        graph.or_else(|err| if self.begins_early { unsafe { self.launchable(work, capture, false) } } else { Err(err) })
+    }
+
+    /// # Safety
+    /// As above.
+    unsafe fn launchable(&self, work: &[&Work], capture: &Capture, early: bool) -> Result<Box<dyn Graph>> {
+        let because = |err: DriverError| failed("note work", describe(err));
+        let mut behind_kernel = false;
         // SAFETY: nothing else uses the stream, and what is captured is the caller's. Kernels that the driver has yet to
         // load may be loaded meanwhile, as the mode allows.
         unsafe {
             let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
             result::stream::begin_capture(capture.stream, mode).map_err(because)?;
-            let issued = work.iter().try_for_each(|work| self.issue(work, capture));
+            let issued = work.iter().try_for_each(|work| {
+                let issued = self.issue(work, capture, early && behind_kernel);
+                behind_kernel = matches!(work, Work::Launch { .. });
+                issued
+            });
             let graph = result::stream::end_capture(capture.stream).map_err(because);
             issued?;
             let graph = graph?;
@@ -87,20 +103,26 @@ impl Driver {
         }
     }
 
+    /// `behind_kernel`: whether a kernel is in front, which one that may begin early need not wait for.
+    ///
     /// # Safety
     /// As above.
-    unsafe fn issue(&self, work: &Work, capture: &Capture) -> Result<()> {
+    unsafe fn issue(&self, work: &Work, capture: &Capture, behind_kernel: bool) -> Result<()> {
         let stream = capture.stream;
         // SAFETY: the caller's.
         let issued = unsafe {
             match work {
                 Work::Clear { address, bytes } => result::memset_d8_async(*address, 0, *bytes, stream),
                 Work::Copy { from, to, bytes } => result::memcpy_dtod_async(*to, *from, *bytes, stream),
-                Work::Launch { kernel, grid, args } => {
+                Work::Launch { kernel, grid, args, early } => {
                     let function = self.function(kernel, grid.shared)?;
                     let ([x, y, z], mut values) = (grid.blocks, args.clone());
                     let mut args: Vec<*mut c_void> =
                         values.iter_mut().map(|value| std::ptr::from_mut(value).cast()).collect();
+                    if *early && behind_kernel {
+                        return launch_early(function, *grid, stream, &mut args)
+                            .map_err(|err| failed("note work", format!("{work:?}: {}", describe(err))));
+                    }
                     result::launch_kernel(function, (x, y, z), (grid.threads, 1, 1), grid.shared, stream, &mut args)
                 }
                 Work::Gemm(product) => match &capture.blas {
@@ -111,4 +133,34 @@ impl Driver {
         };
         issued.map_err(|err| failed("note work", format!("{work:?}: {}", describe(err))))
     }
+}
+
+/// Launches a kernel that may begin before the one in front of it is done ("programmatic dependent launch").
+///
+/// # Safety
+/// As for a launch; and the kernel waits before it reads what that one writes.
+unsafe fn launch_early(
+    function: sys::CUfunction,
+    grid: Grid,
+    stream: sys::CUstream,
+    args: &mut [*mut c_void],
+) -> std::result::Result<(), DriverError> {
+    // SAFETY: a plain structure, for which zeros are values.
+    let mut attribute: sys::CUlaunchAttribute = unsafe { std::mem::zeroed() };
+    attribute.id = sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+    attribute.value.programmaticStreamSerializationAllowed = 1;
+    let config = sys::CUlaunchConfig {
+        gridDimX: grid.blocks[0],
+        gridDimY: grid.blocks[1],
+        gridDimZ: grid.blocks[2],
+        blockDimX: grid.threads,
+        blockDimY: 1,
+        blockDimZ: 1,
+        sharedMemBytes: grid.shared,
+        hStream: stream,
+        attrs: &raw mut attribute,
+        numAttrs: 1,
+    };
+    // SAFETY: the caller's; the driver has read the attribute when this returns.
+    unsafe { sys::cuLaunchKernelEx(&raw const config, function, args.as_mut_ptr(), std::ptr::null_mut()).result() }
 }

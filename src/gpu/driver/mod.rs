@@ -39,6 +39,8 @@ pub(super) struct Driver {
     pool: sys::CUmemoryPool,
     small: Small,
     profile: Option<Profile>,
+    /// Whether kernels may begin before those in front of them are done: from compute capability 9.0 on.
+    begins_early: bool,
     /// Made for the first graph.
     capture: Mutex<Option<Capture>>,
 }
@@ -75,6 +77,8 @@ impl Driver {
                 refuse(format!("its driver does not take our kernels ({}); they are of CUDA 13.0 for compute capability 8.0 and newer, which a driver of version 580 or newer takes", describe(err)))
             })?;
             let blas = Blas::new(stream).map_err(refuse)?;
+            let major = sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
+            let begins_early = result::device::get_attribute(device, major).map_err(because)? >= 9;
             let functions = Mutex::default();
             Ok(Driver {
                 name: format!("cuda:{index}"),
@@ -86,6 +90,7 @@ impl Driver {
                 pool,
                 small: Small::default(),
                 profile: Profile::wanted(),
+                begins_early,
                 capture: Mutex::default(),
             })
         }

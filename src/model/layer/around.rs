@@ -2,8 +2,10 @@
 //! that. A family has some of them.
 
 use crate::error::{Code, Error, Result};
+use crate::ops::lora::{self, Layer, Projected};
 use crate::ops::rms_norm;
 use crate::tensor::Matrix;
+use crate::weights::Operand;
 
 /// The norms of a block and its factor.
 pub(in crate::model) struct Around {
@@ -25,6 +27,14 @@ impl Around {
         }
     }
 
+    /// The same as the input of products, which take it in 8 bits or not.
+    pub(super) fn operand<'a>(&self, input: &'a Matrix, eight_bits: bool) -> Result<Operand<'a>> {
+        match &self.before {
+            Some(norm) => rms_norm::operand(input, norm, self.eps, eight_bits),
+            None => Ok(input.to_activation()?.map_or_else(|| Operand::of(input), Operand::owned)),
+        }
+    }
+
     /// The gradient of the input, given that of its norm and that of the residual stream behind the block.
     pub(super) fn input_gradient(&self, input: &Matrix, dnormed: &Matrix, mut dy: Matrix) -> Result<Matrix> {
         match &self.before {
@@ -32,6 +42,23 @@ impl Around {
             Some(norm) => rms_norm::add_backward(input, norm, self.eps, dnormed, &mut dy)?,
         }
         Ok(dy)
+    }
+
+    /// The residual stream with the output of a block's last layer on it, the layer's low-rank activations, and of the output
+    /// what backward needs.
+    pub(super) fn add_output(
+        &self,
+        layer: Layer<'_>,
+        x: &Operand<'_>,
+        residual: &Matrix,
+    ) -> Result<(Matrix, Projected, Option<Matrix>)> {
+        if self.after.is_none() && self.multiplier == 1.0 {
+            let (sum, projected) = lora::output_onto(layer, residual, x)?;
+            return Ok((sum, projected, None));
+        }
+        let (output, projected) = lora::output(layer, x)?;
+        let (sum, unnormed) = self.add(output, residual)?;
+        Ok((sum, projected, unnormed))
     }
 
     /// The residual stream with the block's output on it, and of the output what backward needs.

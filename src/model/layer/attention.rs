@@ -9,6 +9,7 @@ use crate::ops::attention::{self, Gradients, Heads};
 use crate::ops::lora::Projected;
 use crate::ops::rms_norm;
 use crate::tensor::Matrix;
+use crate::weights::Operand;
 
 /// The weights of the block and its constants.
 pub(in crate::model) struct Attention {
@@ -33,7 +34,7 @@ pub(in crate::model) struct Saved {
     kv: Option<(Matrix, Matrix)>,
     qkv_projected: Vec<Projected>,
     /// None where its projection is not trained.
-    attention: Option<Matrix>,
+    attention: Option<Operand<'static>>,
     /// What attention's own backward pass need not make again.
     sums: Option<Matrix>,
     output_projected: Projected,
@@ -47,7 +48,7 @@ impl Saved {
     }
 }
 
-/// Rotated queries and keys, and values, of the tokens of a pass.
+/// Queries, keys and values of the tokens of a pass, which are yet to be rotated.
 struct Qkv {
     /// Queries and keys before their norms.
     unnormed: Option<(Matrix, Matrix)>,
@@ -60,14 +61,13 @@ struct Qkv {
 impl Attention {
     /// Puts the keys and values of the tokens into the pool, where no output of them is wanted.
     pub(in crate::model) fn store(&self, pass: &Pass<'_>, input: &Matrix, pool: &mut KvPool) -> Result<()> {
-        let Qkv { k, v, .. } = self.qkv(pass, input)?;
-        pool.store(self.layer, &k, &v, &pass.placements).map(drop)
+        let Qkv { q, k, v, .. } = self.qkv(pass, input)?;
+        pool.rotate_and_store(self.layer, pass.rotation(self.rope), [q, k, v], &pass.placements).map(drop)
     }
 
     fn qkv(&self, pass: &Pass<'_>, input: &Matrix) -> Result<Qkv> {
-        let normed = self.around.normed(input)?;
-        let (qkv, projected) =
-            self.qkv.forward(normed.as_ref().unwrap_or(input), |layer, x| layer.forward_inputs(pass, x))?;
+        let normed = self.around.operand(input, self.qkv.takes_eight_bits(input.rows()))?;
+        let (qkv, projected) = self.qkv.forward(&normed, |layer| layer.of_inputs(pass))?;
         drop(normed);
         let [q, k, v] = three(qkv)?;
         let (unnormed, q, k) = match &self.qk_norms {
@@ -78,10 +78,6 @@ impl Attention {
                 (Some((q, k)), normed_q, normed_k)
             }
         };
-        let (q, k) = match pass.rotation(self.rope) {
-            None => (q, k),
-            Some(rotation) => (rotation.forward(q)?, rotation.forward(k)?),
-        };
         Ok(Qkv { unnormed, q, k, v, projected })
     }
 }
@@ -91,21 +87,27 @@ impl Block for Attention {
 
     fn save(&self, pass: &Pass<'_>, input: Matrix, pool: Option<&mut KvPool>) -> Result<Saved> {
         let Qkv { unnormed, q, k, v, projected } = self.qkv(pass, &input)?;
-        let (attention, sums, kv) = match pool {
+        let (rotation, spans) = (pass.rotation(self.rope), &pass.spans);
+        let (q, attention, sums, kv) = match pool {
             None => {
-                let (attention, sums) = attention::forward_saved(self.heads, &pass.spans, &q, &k, &v)?;
-                (attention, sums, Some((k, v)))
+                let (q, k) = match rotation {
+                    None => (q, k),
+                    Some(rotation) => (rotation.forward(q)?, rotation.forward(k)?),
+                };
+                let (attention, sums) = attention::forward_saved(self.heads, spans, &q, &k, &v)?;
+                (q, Operand::owned(attention), sums, Some((k, v)))
             }
             Some(pool) => {
-                let (all_k, all_v) = pool.store(self.layer, &k, &v, &pass.placements)?;
-                (attention::forward(self.heads, &pass.spans, &q, all_k, all_v)?, None, None)
+                let (q, all_k, all_v) = pool.rotate_and_store(self.layer, rotation, [q, k, v], &pass.placements)?;
+                let eight_bits = self.output.linear.takes_eight_bits(q.rows());
+                let attention = attention::operand(self.heads, spans, [&q, all_k, all_v], eight_bits)?;
+                (q, attention, None, None)
             }
         };
-        let attention = match pass.outputs_of(self.layer) {
+        let attention = Some(match pass.outputs_of(self.layer) {
             None => attention,
-            Some(rows) => attention.gather(rows)?,
-        };
-        let attention = Some(attention);
+            Some(rows) => Operand::owned(attention.matrix().gather(rows)?),
+        });
         Ok(Saved {
             input,
             unnormed,
@@ -122,13 +124,13 @@ impl Block for Attention {
     fn output(&self, pass: &Pass<'_>, saved: &mut Saved) -> Result<Matrix> {
         let attention = saved.attention.take();
         let attention = attention.ok_or_else(|| Error::new(Code::Internal, "an output of attention made twice"))?;
-        let (output, projected) = self.output.forward_outputs(pass, &attention)?;
-        saved.output_projected = projected;
-        saved.attention = Some(attention).filter(|_| self.output.is_trained(pass));
-        let (residual, unnormed) = match pass.outputs_of(self.layer) {
-            None => self.around.add(output, &saved.input)?,
-            Some(rows) => self.around.add(output, &saved.input.gather(rows)?)?,
+        let layer = self.output.of_outputs(pass);
+        let (residual, projected, unnormed) = match pass.outputs_of(self.layer) {
+            None => self.around.add_output(layer, &attention, &saved.input)?,
+            Some(rows) => self.around.add_output(layer, &attention, &saved.input.gather(rows)?)?,
         };
+        saved.output_projected = projected;
+        saved.attention = Some(attention.plain()).filter(|_| self.output.is_trained(pass));
         saved.unnormed_output = unnormed;
         Ok(residual)
     }
@@ -146,7 +148,7 @@ impl Block for Attention {
         let doutput = doutput.as_ref().unwrap_or(&dy);
         let output = self.output.backward(pass, doutput)?;
         if let Some(attention) = &attention {
-            output.weight_gradients(attention, &output_projected, doutput, gradients)?;
+            output.weight_gradients(attention.matrix(), &output_projected, doutput, gradients)?;
         }
         let attention = attention.filter(|_| sums.is_some());
         let dattention = output.input_gradient(doutput)?;
@@ -155,7 +157,8 @@ impl Block for Attention {
             Some(rows) => (dattention.scatter(rows, input.rows())?, dy.scatter(rows, input.rows())?),
         };
         // Of some rows alone it is not what attention's backward pass asks for.
-        let whole = attention.as_ref().filter(|_| pass.outputs_of(self.layer).is_none()).zip(sums.as_ref());
+        let whole = attention.as_ref().filter(|_| pass.outputs_of(self.layer).is_none());
+        let whole = whole.map(Operand::matrix).zip(sums.as_ref());
         let Gradients { dq, dk, dv } =
             attention::backward_saved(self.heads, &pass.spans, [&q, &k, &v], whole, &dattention)?;
         drop((dattention, q, k, v, attention));

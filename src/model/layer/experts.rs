@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::ops::experts::{Routing, add_weighted, row_products, scale_rows};
 use crate::ops::swiglu::{self, Activation};
 use crate::tensor::Matrix;
-use crate::weights::Linear;
+use crate::weights::{Linear, Operand};
 
 /// The weights of the block and its constants.
 pub(in crate::model) struct Experts {
@@ -54,17 +54,17 @@ impl Block for Experts {
     type Saved = Saved;
 
     fn save(&self, _: &Pass<'_>, residual: Matrix, _: Option<&mut KvPool>) -> Result<Saved> {
-        let normed = self.around.normed(&residual)?;
-        let x = normed.as_ref().unwrap_or(&residual);
-        let routing = Routing::of(self.router.forward(x)?, self.per_token, self.normalise)?;
+        let x = self.around.operand(&residual, self.router.takes_eight_bits(residual.rows()))?;
+        let routing = Routing::of(self.router.forward(&x)?, self.per_token, self.normalise)?;
         let operands = self.experts.iter().zip(routing.experts()).map(|(expert, chosen)| {
             if chosen.rows.is_empty() {
                 return Ok(None);
             }
-            let x = x.gather(&chosen.rows)?;
+            let x = Operand::owned(x.matrix().gather(&chosen.rows)?);
             Ok(Some((expert.gate.forward(&x)?, expert.up.forward(&x)?)))
         });
         let operands = operands.collect::<Result<_>>()?;
+        drop(x);
         Ok(Saved { residual, routing, operands, unnormed_output: None })
     }
 
@@ -72,7 +72,8 @@ impl Block for Experts {
         let mut output = Matrix::zeros_like(&saved.residual)?;
         for ((expert, chosen), operands) in self.experts.iter().zip(saved.routing.experts()).zip(&saved.operands) {
             let Some((gate, up)) = operands else { continue };
-            let of_expert = expert.down.forward(&swiglu::forward(self.activation, gate, up)?)?;
+            let eight_bits = expert.down.takes_eight_bits(gate.rows());
+            let of_expert = expert.down.forward(&swiglu::operand(self.activation, gate, up, eight_bits)?)?;
             add_weighted(&mut output, &chosen.rows, &chosen.weights, &of_expert)?;
         }
         let (residual, unnormed) = self.around.add(output, &saved.residual)?;

@@ -88,18 +88,17 @@ impl Block for Mlp {
     type Saved = Saved;
 
     fn save(&self, pass: &Pass<'_>, residual: Matrix, _: Option<&mut KvPool>) -> Result<Saved> {
-        let normed = self.around.normed(&residual)?;
-        let x = normed.as_ref().unwrap_or(&residual);
-        let (gate_up, projected) = self.gate_up.forward(x, |layer, x| layer.forward_outputs(pass, x))?;
+        let x = self.around.operand(&residual, self.gate_up.takes_eight_bits(residual.rows()))?;
+        let (gate_up, projected) = self.gate_up.forward(&x, |layer| layer.of_outputs(pass))?;
+        drop(x);
         let [gate, up] = two(gate_up)?.map(Waiting::F32);
         Ok(Saved { residual, projected, gate, up, rounds: self.rounds(), unnormed_output: None })
     }
 
     fn output(&self, pass: &Pass<'_>, saved: &mut Saved) -> Result<Matrix> {
-        let gated = swiglu::forward(self.activation, saved.gate.exact()?, saved.up.exact()?)?;
-        let (output, _) = self.down.forward_outputs(pass, &gated)?;
-        drop(gated);
-        let (residual, unnormed) = self.around.add(output, &saved.residual)?;
+        let eight_bits = self.down.linear.takes_eight_bits(saved.residual.rows());
+        let gated = swiglu::operand(self.activation, saved.gate.exact()?, saved.up.exact()?, eight_bits)?;
+        let (residual, _, unnormed) = self.around.add_output(self.down.of_outputs(pass), &gated, &saved.residual)?;
         saved.unnormed_output = unnormed;
         Ok(residual)
     }

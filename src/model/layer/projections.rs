@@ -3,9 +3,9 @@
 use super::super::sites::{LoraGradients, Site};
 use super::Pass;
 use crate::error::Result;
-use crate::ops::lora::{self, Dropout, LoraWeights, Projected};
+use crate::ops::lora::{self, Dropout, Layer, LoraWeights, Projected};
 use crate::tensor::Matrix;
-use crate::weights::Linear;
+use crate::weights::{Linear, Operand};
 use std::ops::Range;
 
 /// A linear layer that deltas can attach to.
@@ -15,34 +15,18 @@ pub(in crate::model) struct Adaptable {
 }
 
 impl Adaptable {
-    /// The output, and the low-rank activations if all rows run through one stack.
-    fn forward<'a>(
-        &self,
-        pass: &Pass<'_>,
-        runs: impl Iterator<Item = (Range<usize>, &'a [LoraWeights])>,
-        x: &Matrix,
-    ) -> Result<(Matrix, Projected)> {
-        let dropout = pass.dropout_at(self.site);
-        let mut runs = runs.peekable();
-        if let Some((_, deltas)) = runs.next_if(|(rows, _)| *rows == (0..x.rows())) {
-            return lora::forward(&self.linear, deltas, dropout, x);
-        }
-        let mut y = self.linear.forward(x)?;
-        let mut projected = Vec::new();
-        for (rows, deltas) in runs {
-            projected = lora::add_deltas(&mut y, rows, deltas, dropout, x)?;
-        }
-        Ok((y, projected))
+    /// With the deltas of rows that come in to the layer.
+    pub(super) fn of_inputs<'a>(&'a self, pass: &Pass<'a>) -> Layer<'a> {
+        self.layer(pass, pass.inputs_at(self.site).collect())
     }
 
-    /// Of rows that come in to the layer.
-    pub(super) fn forward_inputs(&self, pass: &Pass<'_>, x: &Matrix) -> Result<(Matrix, Projected)> {
-        self.forward(pass, pass.inputs_at(self.site), x)
+    /// With those of rows that go on behind its attention.
+    pub(super) fn of_outputs<'a>(&'a self, pass: &Pass<'a>) -> Layer<'a> {
+        self.layer(pass, pass.outputs_at(self.site).collect())
     }
 
-    /// Of rows that go on behind its attention.
-    pub(super) fn forward_outputs(&self, pass: &Pass<'_>, x: &Matrix) -> Result<(Matrix, Projected)> {
-        self.forward(pass, pass.outputs_at(self.site), x)
+    fn layer<'a>(&'a self, pass: &Pass<'a>, runs: Vec<(Range<usize>, &'a [LoraWeights])>) -> Layer<'a> {
+        Layer { linear: &self.linear, runs, dropout: pass.dropout_at(self.site) }
     }
 
     /// The backward pass of a layer in which all rows run through one stack.
@@ -105,18 +89,19 @@ pub(in crate::model) struct Projections {
 }
 
 impl Projections {
+    /// Whether products of so many rows are best made of their form in 8 bits.
+    pub(super) fn takes_eight_bits(&self, rows: usize) -> bool {
+        self.layers.iter().any(|layer| layer.linear.takes_eight_bits(rows))
+    }
+
     /// The projections of `x`, and the low-rank activations of each layer.
-    pub(super) fn forward(
-        &self,
-        x: &Matrix,
-        forward: impl Fn(&Adaptable, &Matrix) -> Result<(Matrix, Projected)>,
+    pub(super) fn forward<'a>(
+        &'a self,
+        x: &Operand<'_>,
+        with_deltas: impl Fn(&'a Adaptable) -> Layer<'a>,
     ) -> Result<(Vec<Matrix>, Vec<Projected>)> {
-        let (mut outputs, mut projected) = (Vec::new(), Vec::new());
-        for layer in &self.layers {
-            let (y, low) = forward(layer, x)?;
-            outputs.push(y);
-            projected.push(low);
-        }
+        let layers: Vec<Layer<'_>> = self.layers.iter().map(with_deltas).collect();
+        let (mut outputs, projected): (Vec<_>, Vec<_>) = lora::outputs(&layers, x)?.into_iter().unzip();
         if outputs.len() != self.widths.len() {
             outputs = Matrix::join_columns(outputs)?.split_columns(&self.widths)?;
         }
@@ -189,7 +174,7 @@ mod tests {
         let pass =
             Pass::new(&batch, vec![rotation], Placements::default(), Sites { table, num_layers: 1 }, &stacks, None);
         let x = normal(5, 6, 1).to(device).unwrap();
-        let (outputs, projected) = projections.forward(&x, |layer, x| layer.forward_inputs(&pass, x)).unwrap();
+        let (outputs, projected) = projections.forward(&Operand::of(&x), |layer| layer.of_inputs(&pass)).unwrap();
         let dys = WIDTHS.map(|width| normal(5, width, width as u64).to(device).unwrap()).into();
         let mut gradients = LoraGradients::default();
         let dx = projections.backward(&pass, &x, &projected, dys, true, &mut gradients).unwrap().unwrap();

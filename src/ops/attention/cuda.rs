@@ -7,6 +7,7 @@ use super::{Gradients, Heads, Span};
 use crate::error::{Code, Error, Result};
 use crate::gpu::{Arg, Array, Element, Gpu, Grid, blocks, name};
 use crate::tensor::Matrix;
+use crate::weights::room_for_eight_bits;
 use layout::{Layout, Tiles};
 
 /// The widest head of any kernel.
@@ -31,15 +32,37 @@ struct Call<'a> {
     padded: Option<usize>,
 }
 
-pub(super) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &Matrix) -> Result<Matrix> {
+/// How spans of few queries are worked on: blocks beside each other for a tile, and parts of its keys.
+struct FewGrid {
+    columns: usize,
+    splits: usize,
+}
+
+/// With `eight_bits`, also in 8 bits, where the kernels give that.
+pub(super) fn forward(
+    heads: Heads,
+    spans: &[Span],
+    q: &Matrix,
+    k: &Matrix,
+    v: &Matrix,
+    eight_bits: bool,
+) -> Result<(Matrix, Option<Array>)> {
     let call = Call::new(heads, spans, q, k, v)?;
     let mut out = call.like_queries()?;
-    let few = call.layout.queries.all - call.layout.queries.many;
-    call.many(call.layout.queries.many, &mut out, &mut call.numbers(1)?)?;
-    if few > 0 {
-        call.few(few, &mut out)?;
+    let Layout { queries: tiles, .. } = &*call.layout;
+    if tiles.many > 0 {
+        call.many(tiles.many, &mut out, &mut call.numbers(1)?)?;
     }
-    Ok(Matrix::of_array(q.rows(), q.cols(), out))
+    let mut bits = None;
+    if tiles.all > tiles.many {
+        let few = call.few_grid(tiles.all - tiles.many);
+        // A warp of theirs has neighbours of a head.
+        if eight_bits && tiles.many == 0 && call.heads.dim.is_multiple_of(32) && (few.splits > 1 || call.padded.is_some()) {
+            bits = Some(room_for_eight_bits(&out, q.rows(), q.cols())?);
+        }
+        call.few(&few, &mut out, bits.as_mut())?;
+    }
+    Ok((Matrix::of_array(q.rows(), q.cols(), out), bits))
 }
 
 /// The same, and ln Σ exp(score), `[tokens, query heads]`.
@@ -156,30 +179,37 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The last `count` tiles of queries, of spans that have few: their keys split, so that a long sequence fills the card.
-    fn few(&self, count: usize, out: &mut Array) -> Result<()> {
+    /// How the last `count` tiles of queries are worked on, which are of spans that have few: their keys split, so that a
+    /// long sequence fills the card.
+    fn few_grid(&self, count: usize) -> FewGrid {
         let (tiles, heads) = (&self.layout.queries, self.heads);
         let chunks = (self.layout.most_few() * heads.group()).div_ceil(16);
         let columns = if self.padded.is_some() { heads.keys * chunks } else { heads.queries };
         let keys = heads.window.map_or(self.layout.most_keys, |window| self.layout.most_keys.min(window + FEW));
         // Beside spans with many queries, the parts of all rows would be as large as the scores of few.
         let splits = if tiles.many > 0 { 1 } else { FILL / (columns * count) };
-        let splits = splits.min(keys.div_ceil(KEYS_A_SPLIT)).clamp(1, MAX_SPLITS);
+        FewGrid { columns, splits: splits.min(keys.div_ceil(KEYS_A_SPLIT)).clamp(1, MAX_SPLITS) }
+    }
+
+    /// These tiles, with the result in 8 bits, too, where there is memory for that.
+    fn few(&self, &FewGrid { columns, splits }: &FewGrid, out: &mut Array, bits: Option<&mut Array>) -> Result<()> {
+        let (tiles, heads) = (&self.layout.queries, self.heads);
         let whole = splits == 1;
         let mut partial = Array::new(self.gpu, Element::F32, if whole { 0 } else { splits * out.len() })?;
         let mut lse = self.numbers(splits)?;
-        let args = [out.at_mut(0), partial.at_mut(0), lse.at_mut(0), Arg::from(self.tokens as u64)];
+        let rest = [partial.at_mut(0), lse.at_mut(0), Arg::from(self.tokens as u64)];
+        let bits = bits.map_or(Arg::null(), |bits| bits.at_mut(0));
         let range = tiles.many..tiles.all;
         match self.padded {
             Some(padded) => {
                 let warps = if padded == 256 { 2 } else { 4 };
                 let shared = ((16 + warps * 64) * padded * 2) as u32;
                 let grid = Grid { blocks: [splits as u32, columns as u32, 1], threads: 32 * warps as u32, shared };
-                self.launch_few(tiles, range, grid, &args)?;
+                self.launch_few(tiles, range, grid, &[&[out.at_mut(0), bits], &rest[..]].concat())?;
             }
             None => {
                 let grid = Grid { blocks: [1, 1, splits as u32], threads: 128, shared: 0 };
-                self.launch("forward", tiles, range, heads.queries, grid, &args)?;
+                self.launch("forward", tiles, range, heads.queries, grid, &[&[out.at_mut(0)], &rest[..]].concat())?;
             }
         }
         if whole {
@@ -190,8 +220,9 @@ impl<'a> Call<'a> {
             threads: heads.dim.next_multiple_of(32) as u32,
             shared: 0,
         };
-        let args = [partial.at(0), lse.at(0), out.at_mut(0), Arg::from(splits as u32), Arg::from(heads.dim as u32)];
-        self.gpu.launch(&name("attention_combine", &[self.element]), grid, &args)
+        let sizes = [Arg::from(splits as u32), Arg::from(heads.dim as u32)];
+        let args = [partial.at(0), lse.at(0), out.at_mut(0), bits, sizes[0], sizes[1]];
+        self.gpu.launch_early(&name("attention_combine", &[self.element]), grid, &args)
     }
 
     /// Threads and shared memory of the kernels of dq, and of dk and dv; the third side of the latter's grid.
@@ -233,7 +264,7 @@ impl<'a> Call<'a> {
         for first in range.clone().step_by(MAX_SIDE) {
             let count = MAX_SIDE.min(range.end - first);
             let blocks = [grid.blocks[0], grid.blocks[1], count as u32];
-            self.gpu.launch(&kernel, Grid { blocks, ..grid }, &self.arguments(args, tiles, first))?;
+            self.gpu.launch_early(&kernel, Grid { blocks, ..grid }, &self.arguments(args, tiles, first))?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ pub(crate) use super::kinds::{Heads, Span};
 use super::reference;
 use crate::error::Result;
 use crate::tensor::Matrix;
+use crate::weights::Operand;
 
 /// Bytes of the scores of a block of queries with `keys` keys.
 pub(crate) fn score_bytes(keys: usize) -> u64 {
@@ -21,11 +22,24 @@ pub(crate) fn score_bytes(keys: usize) -> u64 {
 /// `q [tokens, queries · dim]`, `k, v [keys, keys · dim]` → `[tokens, queries · dim]`. The spans cover every row of `q`.
 pub(crate) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &Matrix) -> Result<Matrix> {
     if q.on_gpu() {
-        return cuda::forward(heads, spans, q, k, v);
+        return cuda::forward(heads, spans, q, k, v, false).map(|(out, _)| out);
     }
     match q.on_host() {
         true => cpu::forward(heads, spans, q, k, v),
         false => Matrix::of_tensor(&reference::attention(heads, spans, &q.tensor()?, &k.tensor()?, &v.tensor()?)?),
+    }
+}
+
+/// The same, to be multiplied with weights that take it in 8 bits or not.
+pub(crate) fn operand(
+    heads: Heads,
+    spans: &[Span],
+    [q, k, v]: [&Matrix; 3],
+    eight_bits: bool,
+) -> Result<Operand<'static>> {
+    match q.on_gpu() {
+        true => cuda::forward(heads, spans, q, k, v, eight_bits).map(|(out, bits)| Operand::with_eight_bits(out, bits)),
+        false => forward(heads, spans, q, k, v).map(Operand::owned),
     }
 }
 

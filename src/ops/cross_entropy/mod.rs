@@ -8,7 +8,7 @@ use super::{reference, softcap};
 use crate::error::Result;
 use crate::gpu::Array;
 use crate::tensor::Matrix;
-use crate::weights::Linear;
+use crate::weights::{Linear, Operand};
 
 /// Bytes of logits that exist at the same time.
 ///
@@ -41,7 +41,7 @@ impl Head {
 
     /// The same before the cap.
     fn scaled(&self, hidden: &Matrix) -> Result<Matrix> {
-        let mut logits = self.linear.forward(hidden)?;
+        let mut logits = self.linear.forward(&Operand::of(hidden))?;
         logits.scale(self.scale)?;
         Ok(logits)
     }

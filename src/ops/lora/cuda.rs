@@ -1,7 +1,6 @@
 //! The launches of `lora.cu`.
 
-use super::LoraWeights;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::gpu::{Arg, Array, Element, Grid, blocks, f32_only, name, over_elements, threads_of_row};
 use crate::tensor::Matrix;
 use std::ops::Range;
@@ -21,67 +20,41 @@ pub(super) fn dropout(x: &Matrix, scale: f32, threshold: u32, seed: u64) -> Resu
 /// do. Beyond, cuBLAS multiplies.
 pub(super) const FEW: usize = 32;
 
-/// The tables that the kernels of few rows read: row after row the same delta.
-#[derive(Debug)]
-pub(super) struct Tables {
-    /// `lora::Entry` of the kernels: one delta of one row.
-    entries: Array,
-    /// By row, its first entry, and the end.
-    firsts: Array,
-    rank: usize,
-    outputs: usize,
+/// Deltas whose first products one launch makes.
+pub(super) const DELTAS: usize = 3;
+
+/// `x Aᵀ` of some rows, for up to three A side by side: `[rows, all ranks]`, f32.
+pub(super) fn down(all: &[&Matrix], x: &Matrix, rows: Range<usize>) -> Result<Matrix> {
+    let (from, inputs, count) = (x.array()?, x.cols(), rows.len());
+    let ranks: usize = all.iter().map(|a| a.rows()).sum();
+    if all.len() > DELTAS || all.iter().any(|a| a.cols() != inputs) || rows.end > x.rows() {
+        return Err(Error::new(Code::Internal, format!("rows {rows:?} of {:?} for {} deltas", x.shape(), all.len())));
+    }
+    let mut low = Array::new(from.gpu(), Element::F32, count * ranks)?;
+    let mut args = vec![from.at(rows.start * inputs), low.at_mut(0)];
+    for index in 0..DELTAS {
+        args.push(all.get(index).map_or(Ok(Arg::null()), |a| Ok::<_, Error>(f32_only(a.array()?)?.at(0)))?);
+    }
+    args.extend((0..DELTAS).map(|index| Arg::from(all.get(index).map_or(0, |a| a.rows()) as u32)));
+    args.push(Arg::from(inputs as u32));
+    let elements = [from.element()];
+    let grid = Grid { blocks: [blocks(ranks, 1), blocks(count, 1), 1], threads: threads_of_row(inputs, &elements, 1024), shared: 0 };
+    from.gpu().launch_early(&name("lora_down", &elements), grid, &args)?;
+    Ok(Matrix::of_array(count, ranks, low))
 }
 
-impl Tables {
-    /// The delta's matrices must live as long.
-    pub(super) fn new(delta: &LoraWeights) -> Result<Self> {
-        let gpu = delta.a.array()?.gpu();
-        let mut entries = Vec::new();
-        for row in 0..FEW {
-            for word in [row as u64, address(&delta.a)?, address(&delta.b)?] {
-                entries.extend(word.to_le_bytes());
-            }
-            entries.extend((delta.a.rows() as u32).to_le_bytes());
-            entries.extend((delta.scaling as f32).to_le_bytes());
-        }
-        let firsts: Vec<u32> = (0..=FEW as u32).collect();
-        Ok(Tables {
-            entries: Array::upload_bytes(gpu, &entries)?,
-            firsts: Array::upload_u32(gpu, &firsts)?,
-            rank: delta.a.rows(),
-            outputs: delta.b.rows(),
-        })
+/// Adds `scaling · low Bᵀ` to some rows of `y`.
+pub(super) fn up(y: &mut Matrix, rows: Range<usize>, low: &Matrix, b: &Matrix, scaling: f64) -> Result<()> {
+    const THREADS: usize = 128;
+    let (outputs, rank) = b.shape();
+    if y.cols() != outputs || rows.end > y.rows() || low.shape() != (rows.len(), rank) {
+        let message = format!("a delta {:?} of {:?} for rows {rows:?} of {:?}", b.shape(), low.shape(), y.shape());
+        return Err(Error::new(Code::Internal, message));
     }
-
-    /// `x Aᵀ` of some rows, f32.
-    pub(super) fn down(&self, x: &Matrix, rows: Range<usize>) -> Result<Matrix> {
-        let (from, inputs) = (x.array()?, x.cols());
-        let mut low = Array::new(from.gpu(), Element::F32, rows.len() * self.rank)?;
-        let sizes = [Arg::from(inputs as u32), Arg::from(self.rank as u32)];
-        let no_dropout = [Arg::from(0u64), Arg::from(0u32), Arg::from(1.0f32)];
-        let operands = [from.at(rows.start * inputs), low.at_mut(0), self.entries.at(0)];
-        let args: Vec<Arg> = operands.into_iter().chain(sizes).chain(no_dropout).collect();
-        let elements = [from.element()];
-        let threads = threads_of_row(inputs, &elements, 1024);
-        let grid = Grid { blocks: [blocks(self.rank, 1), blocks(rows.len(), 1), 1], threads, shared: 0 };
-        from.gpu().launch(&name("lora_down", &elements), grid, &args)?;
-        Ok(Matrix::of_array(rows.len(), self.rank, low))
-    }
-
-    /// Adds `scaling · low Bᵀ` to some rows of `y`.
-    pub(super) fn up(&self, y: &mut Matrix, rows: Range<usize>, low: &Matrix) -> Result<()> {
-        const THREADS: usize = 128;
-        let (low, to) = (low.array()?, y.array_mut()?);
-        let elements = [to.element()];
-        let sizes = [Arg::from(self.outputs as u32), Arg::from(self.rank as u32)];
-        let first = rows.start * self.outputs;
-        let args = [to.at_mut(first), low.at(0), self.entries.at(0), self.firsts.at(0), sizes[0], sizes[1]];
-        let grid = [blocks(self.outputs, THREADS), blocks(rows.len(), 1), 1];
-        let grid = Grid { blocks: grid, threads: THREADS as u32, shared: 0 };
-        low.gpu().launch(&name("lora_up", &elements), grid, &args)
-    }
-}
-
-fn address(matrix: &Matrix) -> Result<u64> {
-    Ok(f32_only(matrix.array()?)?.address_of(0))
+    let (low, b, to) = (f32_only(low.array()?)?, f32_only(b.array()?)?, y.array_mut()?);
+    let sizes = [Arg::from(outputs as u32), Arg::from(rank as u32), Arg::from(scaling as f32)];
+    let args = [to.at_mut(rows.start * outputs), low.at(0), b.at(0), sizes[0], sizes[1], sizes[2]];
+    let grid = [blocks(outputs, THREADS), blocks(rows.len(), 1), 1];
+    let grid = Grid { blocks: grid, threads: THREADS as u32, shared: 0 };
+    low.gpu().launch_early(&name("lora_up", &[to.element()]), grid, &args)
 }

@@ -3,12 +3,14 @@
 mod cuda;
 mod dropout;
 mod frozen;
+mod layers;
 
 pub(crate) use dropout::Dropout;
+pub(crate) use layers::{Layer, output, output_onto, outputs};
 
 use crate::error::Result;
 use crate::tensor::{Form, Matrix};
-use crate::weights::Linear;
+use crate::weights::{Linear, Operand};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -67,12 +69,13 @@ pub(crate) struct LoraGrad {
 pub(crate) type Projected = Vec<Matrix>;
 
 /// The output of a layer whose rows all have the same deltas, and the low-rank activations.
-pub(crate) fn forward(
+fn forward(
     linear: &Linear,
     deltas: &[LoraWeights],
     dropout: Option<Dropout>,
-    x: &Matrix,
+    operand: &Operand<'_>,
 ) -> Result<(Matrix, Projected)> {
+    let x = operand.matrix();
     let rows = 0..x.rows();
     if let [first, rest @ ..] = deltas
         && x.on_gpu()
@@ -85,16 +88,16 @@ pub(crate) fn forward(
         for (low, delta) in projected[1..].iter().zip(rest) {
             y.add_product(Form::NT, low, delta.b_operand(), delta.scaling)?;
         }
-        linear.add_forward(x, &mut y)?;
+        linear.add_forward(operand, &mut y)?;
         return Ok((y, projected));
     }
-    let mut y = linear.forward(x)?;
+    let mut y = linear.forward(operand)?;
     let projected = add_deltas(&mut y, rows, deltas, dropout, x)?;
     Ok((y, projected))
 }
 
 /// Adds the deltas to some rows of `y [tokens, out]`, given the layer's input `x [tokens, in]`.
-pub(crate) fn add_deltas(
+fn add_deltas(
     y: &mut Matrix,
     rows: Range<usize>,
     deltas: &[LoraWeights],
@@ -214,7 +217,7 @@ mod tests {
     }
 
     fn forward(linear: &Linear, deltas: &[LoraWeights], dropout: Option<Dropout>, x: &Matrix) -> Matrix {
-        let mut y = linear.forward(x).unwrap();
+        let mut y = linear.forward(&Operand::of(x)).unwrap();
         add_deltas(&mut y, 0..x.rows(), deltas, dropout, x).unwrap();
         y
     }
@@ -229,7 +232,7 @@ mod tests {
                 merged.add_product(Form::NN, &d.b, &d.a, d.scaling).unwrap();
             }
             let y = forward(&Linear::dense(w, None), &deltas, None, &x);
-            assert_close(&y, &Linear::dense(merged, None).forward(&x).unwrap(), 1e-5);
+            assert_close(&y, &Linear::dense(merged, None).forward(&Operand::of(&x)).unwrap(), 1e-5);
         }
     }
 
@@ -238,7 +241,7 @@ mod tests {
         let host = Device::host();
         let (x, linear) = (normal(7, 17, 1), Linear::dense(normal(11, 17, 2), None));
         let (one, two) = ([delta(10, 0.5, &host)], [delta(20, -2.0, &host), delta(30, 1.0, &host)]);
-        let mut y = linear.forward(&x).unwrap();
+        let mut y = linear.forward(&Operand::of(&x)).unwrap();
         add_deltas(&mut y, 0..3, &one, None, &x).unwrap();
         add_deltas(&mut y, 3..7, &two, None, &x).unwrap();
         assert_close(&y.part(0..3).unwrap(), &forward(&linear, &one, None, &x.part(0..3).unwrap()), 1e-6);
@@ -254,7 +257,7 @@ mod tests {
             let packed = deltas.each_ref().map(|delta| delta.frozen().unwrap());
             let together = forward(&linear, &packed, None, &x);
             assert_close(&together, &forward(&linear, &deltas, None, &x), 1e-6);
-            let mut apart = linear.forward(&x).unwrap();
+            let mut apart = linear.forward(&Operand::of(&x)).unwrap();
             for row in 0..7 {
                 add_deltas(&mut apart, row..row + 1, &packed, None, &x).unwrap();
             }

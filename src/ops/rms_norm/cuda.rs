@@ -1,8 +1,9 @@
 //! The launches of `rms_norm.cu`.
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::gpu::{Arg, Array, Element, Grid, blocks, f32_only, name, threads_of_row};
 use crate::tensor::Matrix;
+use crate::weights::{Operand, room_for_eight_bits};
 
 /// The longest piece that a warp works on, as the kernels have it.
 const OF_A_WARP: usize = 256;
@@ -14,8 +15,22 @@ pub(super) fn forward(x: &Matrix, weight: &Matrix, eps: f64, element: Element) -
     let elements = [from.element(), element];
     let [n, eps, pieces] = sizes(x, weight, eps);
     let args = [from.at(0), weight.at(0), y.at_mut(0), n, eps, pieces];
-    from.gpu().launch(&name("rms_norm", &elements), grid(x, weight, &elements), &args)?;
+    from.gpu().launch_early(&name("rms_norm", &elements), grid(x, weight, &elements), &args)?;
     Ok(Matrix::of_array(x.rows(), x.cols(), y))
+}
+
+/// The same of whole rows of f32, and in 8 bits.
+pub(super) fn in_eight_bits(x: &Matrix, weight: &Matrix, eps: f64, element: Element) -> Result<Operand<'static>> {
+    let (from, weight, (rows, n)) = (f32_only(x.array()?)?, f32_only(weight.array()?)?, x.shape());
+    if weight.len() != n {
+        return Err(Error::new(Code::Internal, format!("rows of {n} normed by a weight of {}", weight.len())));
+    }
+    let mut y = Array::new(from.gpu(), element, x.len())?;
+    let mut bits = room_for_eight_bits(from, rows, n)?;
+    let args = [from.at(0), weight.at(0), y.at_mut(0), bits.at_mut(0), Arg::from(n as u32), Arg::from(eps as f32)];
+    let grid = Grid::of(blocks(rows, 1), threads_of_row(n, &[Element::F32], 1024));
+    from.gpu().launch_early(&name("rms_norm_q8", &[Element::F32, element]), grid, &args)?;
+    Ok(Operand::with_eight_bits(Matrix::of_array(rows, n, y), Some(bits)))
 }
 
 /// `dx` of the type of `x`.

@@ -7,6 +7,7 @@ mod cuda;
 use super::reference;
 use crate::error::Result;
 use crate::tensor::Matrix;
+use crate::weights::Operand;
 
 /// `x [rows, pieces · n]`, `weight [1, n]` → the shape of `x`; on a GPU of the type that activations have beside the weight.
 pub(crate) fn forward(x: &Matrix, weight: &Matrix, eps: f64) -> Result<Matrix> {
@@ -16,6 +17,14 @@ pub(crate) fn forward(x: &Matrix, weight: &Matrix, eps: f64) -> Result<Matrix> {
     match x.on_host() {
         true => cpu::forward(x, weight, eps),
         false => Matrix::of_tensor(&reference::rms_norm(&x.tensor()?, &weight.tensor()?, eps)?),
+    }
+}
+
+/// The same of whole rows of the residual stream, to be multiplied with weights that take it in 8 bits or not.
+pub(crate) fn operand(x: &Matrix, weight: &Matrix, eps: f64, eight_bits: bool) -> Result<Operand<'static>> {
+    match x.on_gpu() && eight_bits {
+        true => cuda::in_eight_bits(x, weight, eps, weight.array()?.gpu().activation_type()),
+        false => forward(x, weight, eps).map(Operand::owned),
     }
 }
 

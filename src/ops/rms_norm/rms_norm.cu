@@ -60,6 +60,7 @@ __device__ __forceinline__ void write(const Team &team, const X *x, const float 
 
 template <class X, class Y>
 __device__ __forceinline__ void forward(const X *x, const float *w, Y *y, uint32_t n, float eps, uint64_t pieces) {
+    wait_for_inputs();
     each_piece(n, pieces, [=](auto team, uint64_t start) {
         const bool aligned = packs::aligned(x + start, w, y + start);
         float squares = 0.0f;

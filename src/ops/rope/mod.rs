@@ -7,7 +7,7 @@ mod cuda;
 pub(crate) use super::kinds::Pairs;
 use super::reference;
 use crate::error::Result;
-use crate::tensor::{Device, Matrix};
+use crate::tensor::{Device, Matrix, RowIndices};
 use rayon::prelude::*;
 
 /// Cosines and sines of the tokens of one pass, shared by layers.
@@ -56,6 +56,17 @@ impl Rotation {
     /// Rotates every head of `x [tokens, heads · head_dim]`.
     pub(crate) fn forward(&self, x: Matrix) -> Result<Matrix> {
         self.rotate(x, 1.0)
+    }
+
+    /// Rotates queries, and writes the rotated keys and the values of each token to its row of two matrices of a pool, all of
+    /// them on a card.
+    pub(crate) fn store(
+        &self,
+        qkv: [&mut Matrix; 3],
+        places: &RowIndices,
+        pool: [&mut Matrix; 2],
+    ) -> Result<()> {
+        cuda::rotate_and_store([&self.cos, &self.sin], self.head_dim, self.pairs, qkv, places, pool)
     }
 
     /// The gradient of the input: the rotation by −θ.

@@ -2,8 +2,9 @@
 
 use super::{Activation, Backward};
 use crate::error::Result;
-use crate::gpu::{Arg, Array, common_type, name, over_elements};
+use crate::gpu::{Arg, Array, Grid, blocks, common_type, name, over_elements};
 use crate::tensor::Matrix;
+use crate::weights::{Operand, room_for_eight_bits};
 
 pub(super) fn forward(activation: Activation, gate: &Matrix, up: &Matrix) -> Result<Matrix> {
     let (g, u) = (gate.array()?, up.array()?);
@@ -14,8 +15,25 @@ pub(super) fn forward(activation: Activation, gate: &Matrix, up: &Matrix) -> Res
         Activation::GeluTanh => "swiglu_gelu",
     };
     let args = [g.at(0), u.at(0), y.at_mut(0), Arg::from(gate.len() as u64)];
-    g.gpu().launch(&name(kernel, &elements), over_elements(gate.len(), &elements), &args)?;
+    g.gpu().launch_early(&name(kernel, &elements), over_elements(gate.len(), &elements), &args)?;
     Ok(Matrix::of_array(gate.rows(), gate.cols(), y))
+}
+
+/// The same, and in 8 bits.
+pub(super) fn in_eight_bits(activation: Activation, gate: &Matrix, up: &Matrix) -> Result<Operand<'static>> {
+    const THREADS: usize = 128;
+    let (g, u, (rows, n)) = (gate.array()?, up.array()?, gate.shape());
+    let elements = [common_type(&[g, u])?];
+    let mut y = Array::new(g.gpu(), elements[0], gate.len())?;
+    let mut bits = room_for_eight_bits(g, rows, n)?;
+    let kernel = match activation {
+        Activation::Silu => "swiglu_q8_silu",
+        Activation::GeluTanh => "swiglu_q8_gelu",
+    };
+    let args = [g.at(0), u.at(0), y.at_mut(0), bits.at_mut(0), Arg::from(rows as u32), Arg::from(n as u32)];
+    let grid = Grid { blocks: [blocks(n, 4 * THREADS), blocks(rows, 1), 1], threads: THREADS as u32, shared: 0 };
+    g.gpu().launch_early(&name(kernel, &elements), grid, &args)?;
+    Ok(Operand::with_eight_bits(Matrix::of_array(rows, n, y), Some(bits)))
 }
 
 /// The results take the place of the operands.

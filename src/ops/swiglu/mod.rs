@@ -7,6 +7,7 @@ pub(crate) use super::kinds::Activation;
 use super::reference;
 use crate::error::Result;
 use crate::tensor::Matrix;
+use crate::weights::Operand;
 
 /// `gate, up [tokens, n]` → `[tokens, n]`.
 pub(crate) fn forward(activation: Activation, gate: &Matrix, up: &Matrix) -> Result<Matrix> {
@@ -16,6 +17,14 @@ pub(crate) fn forward(activation: Activation, gate: &Matrix, up: &Matrix) -> Res
     match gate.on_host() {
         true => cpu::forward(activation, gate, up),
         false => Matrix::of_tensor(&reference::swiglu(activation, &gate.tensor()?, &up.tensor()?)?),
+    }
+}
+
+/// The same, to be multiplied with weights that take it in 8 bits or not.
+pub(crate) fn operand(activation: Activation, gate: &Matrix, up: &Matrix, eight_bits: bool) -> Result<Operand<'static>> {
+    match gate.on_gpu() && eight_bits {
+        true => cuda::in_eight_bits(activation, gate, up),
+        false => forward(activation, gate, up).map(Operand::owned),
     }
 }
 

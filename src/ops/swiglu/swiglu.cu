@@ -43,6 +43,7 @@ struct Gelu {
 
 template <class Activation, class T>
 __device__ __forceinline__ void forward(const T *gate, const T *up, T *y, uint64_t n) {
+    wait_for_inputs();
     packs::over_grid<WIDTH<T>>(n, packs::aligned(gate, up, y), [=](auto count, uint64_t i) {
         constexpr unsigned N = decltype(count)::value;
         float g[N], u[N];

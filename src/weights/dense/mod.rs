@@ -8,7 +8,7 @@ mod tests;
 
 use super::dequantized;
 use super::gpu::GpuWeight;
-use super::{FrozenMatrix, Purpose};
+use super::{FrozenMatrix, Operand, Purpose};
 use crate::error::{Code, Error, Result};
 use crate::gpu::Element;
 use crate::tensor::{Device, Form, Matrix};
@@ -129,13 +129,13 @@ impl FrozenMatrix for Dense {
         bytes as u64
     }
 
-    fn product(&self, x: &Matrix) -> Result<Matrix> {
+    fn product(&self, x: &Operand<'_>) -> Result<Matrix> {
         let (outputs, inputs) = self.shape;
-        let operand = || dequantized::operand(x, inputs);
+        let operand = || dequantized::operand(x.matrix(), inputs);
         let (y, rows) = match &self.storage {
             Storage::F32(panels) => operand().and_then(|(x, rows)| Ok((panels.product(x, rows)?, rows)))?,
             Storage::Bf16(panels) => operand().and_then(|(x, rows)| Ok((panels.product(x, rows)?, rows)))?,
-            Storage::Tensor(weight) => return composed(Form::NT, x, weight),
+            Storage::Tensor(weight) => return composed(Form::NT, x.matrix(), weight),
             Storage::Gpu(weight) => return weight.product(x),
         };
         Ok(Matrix::host(rows, outputs, y))
@@ -153,7 +153,7 @@ impl FrozenMatrix for Dense {
         Ok(Matrix::host(count, inputs, dequantized::transposed_product(rows, dy, count)?))
     }
 
-    fn add_product(&self, x: &Matrix, y: &mut Matrix) -> Result<()> {
+    fn add_product(&self, x: &Operand<'_>, y: &mut Matrix) -> Result<()> {
         match &self.storage {
             Storage::Gpu(weight) => weight.add_product(x, y),
             _ => y.add(&self.product(x)?),
@@ -173,6 +173,13 @@ impl FrozenMatrix for Dense {
             Storage::Bf16(panels) => dequantized::gather(panels, ids),
             Storage::Tensor(weight) => Matrix::of_tensor(&weight.index_select(&Tensor::new(ids, weight.device())?, 0)?),
             Storage::Gpu(weight) => weight.gather(ids),
+        }
+    }
+
+    fn on_card(&self) -> Option<&GpuWeight> {
+        match &self.storage {
+            Storage::Gpu(weight) => Some(weight),
+            _ => None,
         }
     }
 

@@ -4,7 +4,7 @@
 use crate::error::{Code, Error, Result};
 use crate::gpu::{Array, Element, Gpu};
 use crate::memory;
-use crate::weights::{OnCard, RowBytes, WeightType};
+use crate::weights::{OnCard, RowBytes, TYPES, WeightType};
 use rayon::prelude::*;
 
 /// Bytes that are copied to a card at the same time.
@@ -15,6 +15,8 @@ const UPLOAD: usize = 64 << 20;
 pub(super) struct Blocks {
     /// The type's name, as kernels have it too.
     pub(super) name: &'static str,
+    /// The type's place in the table of types, as kernels know it.
+    pub(super) kind: u32,
     pub(super) on_card: OnCard,
     pub(super) array: Array,
     /// Of all rows.
@@ -60,6 +62,7 @@ impl Blocks {
             }
             plane_start += count * plane.len();
         }
-        Ok(Blocks { name, on_card, array, count: count as u64 })
+        let kind = TYPES.iter().position(|of_table| *of_table == kind).unwrap_or(TYPES.len()) as u32;
+        Ok(Blocks { name, kind, on_card, array, count: count as u64 })
     }
 }

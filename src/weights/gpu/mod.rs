@@ -1,21 +1,23 @@
 //! Frozen weights in the memory of a card: GGML's blocks as files have them, or dense in f32 or bf16.
 
+mod few;
 mod layout;
 mod products;
 #[cfg(all(test, feature = "cuda-emulator"))]
 mod tests;
 
-use super::{FrozenMatrix, Purpose, RowBytes, WeightType};
+use super::{FrozenMatrix, Operand, Purpose, RowBytes, WeightType};
 use crate::error::{Code, Error, Result};
 use crate::gpu::{self, Arg, Array, Element, Gpu};
 use crate::tensor::Matrix;
 use half::bf16;
+pub(super) use few::{Term, fit, products as products_of_few};
 use layout::Blocks;
 use rayon::prelude::*;
 
 /// A weight, `[out_features, in_features]`.
 #[derive(Debug)]
-pub(super) struct GpuWeight {
+pub(crate) struct GpuWeight {
     shape: (usize, usize),
     storage: Storage,
 }
@@ -84,9 +86,12 @@ impl FrozenMatrix for GpuWeight {
         }
     }
 
-    fn product(&self, x: &Matrix) -> Result<Matrix> {
+    fn product(&self, x: &Operand<'_>) -> Result<Matrix> {
         let (outputs, inputs) = self.shape;
-        let (x, rows) = Self::operand(x, inputs)?;
+        if few::fit(&[self], x) {
+            return few::product(self, x);
+        }
+        let (x, rows) = Self::operand(x.matrix(), inputs)?;
         let y = match &self.storage {
             Storage::Blocks(blocks) => products::of_blocks(blocks, self.shape, x, rows)?,
             Storage::Dense(array) => products::of_dense(array, self.shape, x, rows)?,
@@ -104,12 +109,12 @@ impl FrozenMatrix for GpuWeight {
         Ok(Matrix::of_array(rows, inputs, dx))
     }
 
-    fn add_product(&self, x: &Matrix, y: &mut Matrix) -> Result<()> {
+    fn add_product(&self, x: &Operand<'_>, y: &mut Matrix) -> Result<()> {
         let (outputs, inputs) = self.shape;
-        if !self.adds(x, y, outputs)? {
+        if !self.adds(x.matrix(), y, outputs)? {
             return y.add(&self.product(x)?);
         }
-        let (x, rows) = Self::operand(x, inputs)?;
+        let (x, rows) = Self::operand(x.matrix(), inputs)?;
         match &self.storage {
             Storage::Blocks(blocks) => products::add_blocks(blocks, self.shape, x, rows, y.array_mut()?, 1.0),
             Storage::Dense(array) => products::add_dense(array, self.shape, x, rows, y.array_mut()?),
@@ -151,6 +156,14 @@ impl FrozenMatrix for GpuWeight {
         args.extend([indices.at(0), to, size(inputs)]);
         gpu.launch(&kernel, products::rows_of_octets(ids.len(), inputs), &args)?;
         Ok(Matrix::of_array(ids.len(), inputs, out))
+    }
+
+    fn takes_eight_bits(&self, rows: usize) -> bool {
+        matches!(self.storage, Storage::Blocks(_)) && (1..=products::FEW).contains(&rows)
+    }
+
+    fn on_card(&self) -> Option<&GpuWeight> {
+        Some(self)
     }
 
     fn workspace_bytes(&self) -> u64 {

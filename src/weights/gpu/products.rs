@@ -8,14 +8,13 @@ use crate::error::Result;
 use crate::gpu::{self, Array, Element, Gemm, Grid};
 use std::ops::Range;
 
-/// Rows of activations that a kernel multiplies with a weight at a time.
-const FEW: usize = 8;
+/// Rows of activations that the kernels of few rows take (`few.rs`).
+pub(super) const FEW: usize = 8;
 /// Rows up to which tensor cores multiply a quantized weight as it lies; dequantizing one moves eight times the bytes of
 /// four bits.
 pub(super) const FEW_BLOCKS: usize = 64;
-/// Threads of a block that multiplies, and the outputs it has.
+/// Threads of a block that writes rows.
 const THREADS: usize = 128;
-const OUTPUTS: usize = 4;
 /// Bytes of a weight that are dequantized at the same time, where that leaves `NARROW` columns.
 const WORKSPACE: usize = 64 << 20;
 /// Rows and columns that a part of a weight has a multiple of, so that products of parts have no ragged edge inside.
@@ -26,12 +25,11 @@ const NARROW: usize = 512;
 /// `x Wᵀ` of quantized weights.
 pub(super) fn of_blocks(w: &Blocks, shape: (usize, usize), x: &Array, rows: usize) -> Result<Array> {
     let mut y = Array::new(x.gpu(), x.element(), rows * shape.0)?;
-    if rows <= FEW_BLOCKS {
-        let multiply = if rows <= FEW { of_few } else { of_some };
-        multiply(w, shape, x, &mut y, rows)?;
-        return Ok(y);
+    match rows {
+        0 => {}
+        1..=FEW_BLOCKS => of_some(w, shape, x, &mut y, rows)?,
+        _ => add_blocks(w, shape, x, rows, &mut y, 0.0)?,
     }
-    add_blocks(w, shape, x, rows, &mut y, 0.0)?;
     Ok(y)
 }
 
@@ -82,17 +80,7 @@ pub(super) fn add_transposed_blocks(
 
 /// `x Wᵀ` of a dense weight.
 pub(super) fn of_dense(w: &Array, (outputs, inputs): (usize, usize), x: &Array, rows: usize) -> Result<Array> {
-    if rows > FEW {
-        return cublas(w, (outputs, inputs), x, outputs, true, rows);
-    }
-    let mut y = Array::new(x.gpu(), x.element(), rows * outputs)?;
-    let kernel = gpu::name(&format!("matvec{}", rows.next_power_of_two()), &[w.element(), x.element()]);
-    let grid = Grid::of(gpu::blocks(outputs, OUTPUTS), threads(inputs.div_ceil(8)));
-    let to = y.at_mut(0);
-    if rows > 0 {
-        x.gpu().launch(&kernel, grid, &[w.at(0), x.at(0), to, size(rows), size(outputs), size(inputs)])?;
-    }
-    Ok(y)
+    cublas(w, (outputs, inputs), x, outputs, true, rows)
 }
 
 /// `dy W` of a dense weight.
@@ -141,28 +129,6 @@ pub(super) fn rows_of_octets(rows: usize, columns: usize) -> Grid {
     Grid { blocks, threads: THREADS as u32, shared: 0 }
 }
 
-/// Few rows with quantized weights, by integers: activations in 8 bits.
-fn of_few(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Array, rows: usize) -> Result<()> {
-    if rows == 0 {
-        return Ok(());
-    }
-    let gpu = x.gpu();
-    // A byte each, and eight for every 32.
-    let mut operand = Array::new(gpu, Element::U8, rows * inputs.div_ceil(32) * 40)?;
-    let to = operand.at_mut(0);
-    let grid = Grid { blocks: [gpu::blocks(inputs, 256), gpu::blocks(rows, 1), 1], threads: 256, shared: 0 };
-    gpu.launch(&gpu::name("quantize_q8", &[x.element()]), grid, &[x.at(0), to, size(rows), size(inputs)])?;
-
-    let at_once = rows.next_power_of_two().min(FEW);
-    let kernel = gpu::name(&format!("matvec{at_once}_{}", w.name), &[y.element()]);
-    let blocks = gpu::blocks(outputs, OUTPUTS) * gpu::blocks(rows, at_once);
-    let grid = Grid::of(blocks, threads(inputs.div_ceil(w.on_card.piece)));
-    let to = y.at_mut(0);
-    let sizes = [size(rows), size(outputs), size(inputs)];
-    let args = [w.array.at(0), w.count.into(), operand.at(0), to, sizes[0], sizes[1], sizes[2]];
-    gpu.launch(&kernel, grid, &args)
-}
-
 /// Some rows with quantized weights, by tensor cores: activations in bf16, as lanes take them.
 fn of_some(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Array, rows: usize) -> Result<()> {
     let gpu = x.gpu();
@@ -186,11 +152,6 @@ fn of_some(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Arr
     let args =
         [w.array.at(0), w.count.into(), operand.at(0), to, size(rows), size(outputs), size(inputs), size(across)];
     gpu.launch(&gpu::name(&format!("few_rows_{}", w.name), &[y.element()]), grid, &args)
-}
-
-/// Threads of a block whose lanes go through so many pieces of a row.
-fn threads(pieces: usize) -> u32 {
-    pieces.next_multiple_of(32).clamp(32, THREADS) as u32
 }
 
 /// A rectangle of a quantized weight of `inputs` columns, in bf16.

@@ -1,7 +1,7 @@
 //! Products of 8-bit integers on AVX2: `vpmaddubsw` multiplies unsigned codes with signed activations, two inputs to a 16-bit
 //! sum; as many of those are added up as cannot overflow, and `vpmaddwd` scales them into 32 bits.
 
-use super::operands::{Activations, Span};
+use crate::weights::activations::{Activations, Span};
 use super::tile::{OUTPUTS, Tile};
 use std::arch::x86_64::*;
 

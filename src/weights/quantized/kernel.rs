@@ -1,6 +1,6 @@
 //! A product of some rows with a row of tiles, by the instructions that there are.
 
-use super::operands::Activations;
+use crate::weights::activations::Activations;
 use super::portable;
 use super::tile::{OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]

@@ -2,11 +2,12 @@
 
 use super::super::dequantized;
 use super::super::ggml::{self, GgmlDType, Plain};
-use super::super::{FrozenMatrix, OnCard, Purpose, RowBytes, WeightType};
+use super::super::{FrozenMatrix, OnCard, Operand, Purpose, RowBytes, WeightType};
 use super::tile::Tile;
 use super::tiles::Tiles;
 use crate::error::{Code, Error, Result};
 use crate::tensor::Matrix;
+use crate::weights::activations::Activations;
 use crate::weights::kernel::Kernel;
 use once_cell::sync::OnceCell;
 use std::sync::Arc;
@@ -104,12 +105,12 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
         copies * self.tiles.bytes() as u64
     }
 
-    fn product(&self, x: &Matrix) -> Result<Matrix> {
+    fn product(&self, x: &Operand<'_>) -> Result<Matrix> {
         let (outputs, inputs) = self.shape();
-        let (x, rows) = dequantized::operand(x, inputs)?;
+        let (values, rows) = dequantized::operand(x.matrix(), inputs)?;
         let y = match self.kernel {
-            Some(kernel) => self.tiles.product(kernel, x, rows)?,
-            None => dequantized::product(&self.tiles, x, rows)?,
+            Some(kernel) => self.tiles.product(kernel, x.activations(T::SPAN)?)?,
+            None => dequantized::product(&self.tiles, values, rows)?,
         };
         Ok(Matrix::host(rows, outputs, y))
     }
@@ -118,7 +119,7 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
         let (outputs, inputs) = self.shape();
         let (dy, rows) = dequantized::operand(dy, outputs)?;
         let dx = match self.kernel.filter(|_| T::INTEGER_BACKWARD) {
-            Some(kernel) => self.transposed()?.product(kernel, dy, rows)?,
+            Some(kernel) => self.transposed()?.product(kernel, &Activations::quantize(dy, outputs, T::SPAN))?,
             None => dequantized::transposed_product(&self.tiles, dy, rows)?,
         };
         Ok(Matrix::host(rows, inputs, dx))

@@ -4,7 +4,6 @@
 mod avx2;
 mod kernel;
 mod matrix;
-mod operands;
 mod portable;
 #[cfg(test)]
 mod tests;

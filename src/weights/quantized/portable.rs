@@ -1,6 +1,6 @@
 //! The products in plain loops, for every CPU: what the others are tested against.
 
-use super::operands::Activations;
+use crate::weights::activations::Activations;
 use super::tile::{OUTPUTS, Tile};
 
 /// `rows` rows from `first` on times a row of tiles.

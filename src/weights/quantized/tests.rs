@@ -6,8 +6,9 @@ use super::tiles::Tiles;
 use super::types::{q4_0::Q4Tile, q4_k::Q4KTile, q5_0::Q5Tile, q5_k::Q5KTile, q6_k::Q6KTile, q8_0::Q8Tile};
 use crate::tensor::testing::{assert_close, normal};
 use crate::tensor::{Device, Form, Matrix};
+use crate::weights::activations::Activations;
 use crate::weights::kernel::{Kernel, ROWS};
-use crate::weights::{FrozenMatrix, Purpose};
+use crate::weights::{FrozenMatrix, Operand, Purpose};
 
 fn check<T: Tile>() {
     let (outputs, inputs) = (70, if T::TYPE.block == 1 { 500 } else { 3 * T::SPAN.max(256) });
@@ -17,7 +18,10 @@ fn check<T: Tile>() {
     let x = normal(2 * ROWS + 3, inputs, 2);
     let kernels = Kernel::all();
     let product =
-        |kernel: Kernel, rows: usize| tiles.product(kernel, &x.slice().unwrap()[..rows * inputs], rows).unwrap();
+        |kernel: Kernel, rows: usize| {
+            let x = Activations::quantize(&x.slice().unwrap()[..rows * inputs], inputs, T::SPAN);
+            tiles.product(kernel, &x).unwrap()
+        };
     let expected = product(kernels[0], x.rows());
     for kernel in kernels {
         for rows in 1..=x.rows() {
@@ -51,14 +55,14 @@ fn integers_that_fit_are_multiplied_exactly() {
     let (x, w) = (values(13, 64, 7), values(40, 64, 11));
     let expected = Matrix::product(Form::NT, &x, &w).unwrap();
     for exact in [false, true] {
-        assert_close(&q8_0(&w, exact).product(&x).unwrap(), &expected, 1e-6);
+        assert_close(&q8_0(&w, exact).product(&Operand::of(&x)).unwrap(), &expected, 1e-6);
     }
 }
 
 #[test]
 fn the_transpose_is_made_only_for_training() {
     let q = q8_0(&normal(64, 128, 1), false);
-    q.product(&normal(2, 128, 2)).unwrap();
+    q.product(&Operand::owned(normal(2, 128, 2))).unwrap();
     assert!(!q.has_transposed());
     let both = if q.has_integer_products() { 2 } else { 1 };
     assert_eq!(q.bytes(Purpose::Training), both * q.bytes(Purpose::Inference));

@@ -2,7 +2,7 @@
 
 use super::super::dequantized::Rows;
 use super::kernel::product;
-use super::operands::Activations;
+use crate::weights::activations::Activations;
 use super::tile::{OUTPUTS, Tile};
 use crate::error::Result;
 use crate::memory;
@@ -68,8 +68,8 @@ impl<T: Tile> Tiles<T> {
     }
 
     /// `x [rows, inputs]` times the transpose, `[rows, outputs]`, in integers.
-    pub(super) fn product(&self, kernel: Kernel, x: &[f32], rows: usize) -> Result<Buffer> {
-        let operand = Activations::quantize(x, self.inputs, T::SPAN);
+    pub(super) fn product(&self, kernel: Kernel, x: &Activations) -> Result<Buffer> {
+        let rows = x.rows();
         let mut y = buffers::take(rows * self.outputs)?;
         let out = Columns::of(&mut y, self.outputs);
         let row_tasks = rows.div_ceil(TASK_ROWS);
@@ -82,7 +82,7 @@ impl<T: Tile> Tiles<T> {
             let mut sums = [[0.0f32; OUTPUTS]; ROWS];
             for row in (first..end).step_by(ROWS) {
                 let sums = &mut sums[..ROWS.min(end - row)];
-                product(kernel, tiles, &operand, row, sums);
+                product(kernel, tiles, x, row, sums);
                 for (i, sums) in sums.iter().enumerate() {
                     out.write(row + i, tile_row * OUTPUTS, width, &sums[..width]);
                 }

@@ -1,7 +1,7 @@
 //! Products of 8-bit integers on AVX-512 VNNI: `vpdpbusd` adds four products of unsigned codes and signed activations to a
 //! 32-bit sum.
 
-use super::operands::{Activations, Span};
+use crate::weights::activations::{Activations, Span};
 use super::tile::{OUTPUTS, Tile};
 use std::arch::x86_64::*;
 

@@ -2,8 +2,9 @@
 
 use super::super::tile::OUTPUTS;
 #[cfg(target_arch = "x86_64")]
-use super::super::{avx2, operands::Span, vnni};
+use super::super::{avx2, vnni};
 use half::f16;
+use crate::weights::activations::Span;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 

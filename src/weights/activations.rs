@@ -7,7 +7,7 @@ use rayon::prelude::*;
 const SIXTEEN: usize = 16;
 
 /// Rows of quantized activations.
-pub(super) struct Activations {
+pub(in crate::weights) struct Activations {
     span: usize,
     /// Spans of a row.
     spans: usize,
@@ -31,7 +31,7 @@ pub(in crate::weights) struct Span {
 
 impl Activations {
     /// Quantizes `x [rows, width]`.
-    pub(super) fn quantize(x: &[f32], width: usize, span: usize) -> Self {
+    pub(in crate::weights) fn quantize(x: &[f32], width: usize, span: usize) -> Self {
         let (rows, spans) = (x.len() / width, width.div_ceil(span));
         let len = rows * spans * span;
         let (mut q, mut scales) = (vec![0i8; len], vec![0.0f32; rows * spans]);
@@ -51,23 +51,28 @@ impl Activations {
         Activations { span, spans, q, scales, sums, pair_sums }
     }
 
-    pub(super) fn spans(&self) -> usize {
+    /// Integers that share a scale.
+    pub(in crate::weights) fn span_len(&self) -> usize {
+        self.span
+    }
+
+    pub(in crate::weights) fn spans(&self) -> usize {
         self.spans
     }
 
-    pub(super) fn rows(&self) -> usize {
+    pub(in crate::weights) fn rows(&self) -> usize {
         self.scales.len() / self.spans.max(1)
     }
 
     /// The scale of a span of a row.
     #[inline(always)]
-    pub(super) fn scale(&self, row: usize, span: usize) -> f32 {
+    pub(in crate::weights) fn scale(&self, row: usize, span: usize) -> f32 {
         self.scales[row * self.spans + span]
     }
 
     /// One span of the rows from `row` on.
     #[inline(always)]
-    pub(super) fn span(&self, row: usize, span: usize) -> Span {
+    pub(in crate::weights) fn span(&self, row: usize, span: usize) -> Span {
         let first = (row * self.spans + span) * self.span;
         Span {
             q: self.q[first..].as_ptr(),
@@ -78,7 +83,7 @@ impl Activations {
     }
 
     /// The integers of a span of a row.
-    pub(super) fn integers(&self, row: usize, span: usize) -> &[i8] {
+    pub(in crate::weights) fn integers(&self, row: usize, span: usize) -> &[i8] {
         &self.q[(row * self.spans + span) * self.span..][..self.span]
     }
 }
