@@ -8,10 +8,22 @@ use crate::error::Result;
 /// Work of a card that can be noted.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Work {
-    Clear { address: u64, bytes: usize },
-    Copy { from: u64, to: u64, bytes: usize },
+    Clear {
+        address: u64,
+        bytes: usize,
+    },
+    Copy {
+        from: u64,
+        to: u64,
+        bytes: usize,
+    },
     /// `early`: it may begin before what is in front of it is done, for which it waits by itself.
-    Launch { kernel: String, grid: Grid, args: Vec<u64>, early: bool },
+    Launch {
+        kernel: String,
+        grid: Grid,
+        args: Vec<u64>,
+        early: bool,
+    },
     Gemm(Product),
 }
 

@@ -230,13 +230,7 @@ impl KvPool {
     }
 
     /// Stores the keys and values of a batch's rows, and gives all that the pool holds of the layer.
-    fn store(
-        &mut self,
-        layer: usize,
-        k: &Matrix,
-        v: &Matrix,
-        placements: &Placements,
-    ) -> Result<(&Matrix, &Matrix)> {
+    fn store(&mut self, layer: usize, k: &Matrix, v: &Matrix, placements: &Placements) -> Result<(&Matrix, &Matrix)> {
         let pool = &mut self.layers[layer];
         if let Some(rows) = &placements.rows {
             pool.k.put_rows(rows, k)?;

@@ -65,7 +65,8 @@ impl<'a> Operand<'a> {
             let (from, (rows, width)) = (self.matrix().array()?, self.matrix().shape());
             let mut to = room_for_eight_bits(from, rows, width)?;
             let threads = width.div_ceil(4).next_multiple_of(32).min(128);
-            let grid = Grid { blocks: [blocks(width, 4 * threads), blocks(rows, 1), 1], threads: threads as u32, shared: 0 };
+            let grid =
+                Grid { blocks: [blocks(width, 4 * threads), blocks(rows, 1), 1], threads: threads as u32, shared: 0 };
             let args = [from.at(0), to.at_mut(0), (rows as u32).into(), (width as u32).into()];
             from.gpu().launch_early(&name("quantize_q8", &[from.element()]), grid, &args)?;
             Ok(to)

@@ -57,7 +57,11 @@ pub(super) fn forward(
     if tiles.all > tiles.many {
         let few = call.few_grid(tiles.all - tiles.many);
         // A warp of theirs has neighbours of a head.
-        if eight_bits && tiles.many == 0 && call.heads.dim.is_multiple_of(32) && (few.splits > 1 || call.padded.is_some()) {
+        if eight_bits
+            && tiles.many == 0
+            && call.heads.dim.is_multiple_of(32)
+            && (few.splits > 1 || call.padded.is_some())
+        {
             bits = Some(room_for_eight_bits(&out, q.rows(), q.cols())?);
         }
         call.few(&few, &mut out, bits.as_mut())?;

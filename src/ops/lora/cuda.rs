@@ -38,7 +38,11 @@ pub(super) fn down(all: &[&Matrix], x: &Matrix, rows: Range<usize>) -> Result<Ma
     args.extend((0..DELTAS).map(|index| Arg::from(all.get(index).map_or(0, |a| a.rows()) as u32)));
     args.push(Arg::from(inputs as u32));
     let elements = [from.element()];
-    let grid = Grid { blocks: [blocks(ranks, 1), blocks(count, 1), 1], threads: threads_of_row(inputs, &elements, 1024), shared: 0 };
+    let grid = Grid {
+        blocks: [blocks(ranks, 1), blocks(count, 1), 1],
+        threads: threads_of_row(inputs, &elements, 1024),
+        shared: 0,
+    };
     from.gpu().launch_early(&name("lora_down", &elements), grid, &args)?;
     Ok(Matrix::of_array(count, ranks, low))
 }

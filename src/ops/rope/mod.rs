@@ -60,12 +60,7 @@ impl Rotation {
 
     /// Rotates queries, and writes the rotated keys and the values of each token to its row of two matrices of a pool, all of
     /// them on a card.
-    pub(crate) fn store(
-        &self,
-        qkv: [&mut Matrix; 3],
-        places: &RowIndices,
-        pool: [&mut Matrix; 2],
-    ) -> Result<()> {
+    pub(crate) fn store(&self, qkv: [&mut Matrix; 3], places: &RowIndices, pool: [&mut Matrix; 2]) -> Result<()> {
         cuda::rotate_and_store([&self.cos, &self.sin], self.head_dim, self.pairs, qkv, places, pool)
     }
 

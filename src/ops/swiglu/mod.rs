@@ -21,7 +21,12 @@ pub(crate) fn forward(activation: Activation, gate: &Matrix, up: &Matrix) -> Res
 }
 
 /// The same, to be multiplied with weights that take it in 8 bits or not.
-pub(crate) fn operand(activation: Activation, gate: &Matrix, up: &Matrix, eight_bits: bool) -> Result<Operand<'static>> {
+pub(crate) fn operand(
+    activation: Activation,
+    gate: &Matrix,
+    up: &Matrix,
+    eight_bits: bool,
+) -> Result<Operand<'static>> {
     match gate.on_gpu() && eight_bits {
         true => cuda::in_eight_bits(activation, gate, up),
         false => forward(activation, gate, up).map(Operand::owned),

@@ -49,7 +49,11 @@ fn products_and_rows_are_those_of_the_rounded_weight() {
                 let rounded = half::bf16::from_f32(given).to_f32();
                 assert_eq!(stored, if dtype == Dtype::F32 { given } else { rounded });
             }
-            assert_close(&dense.product(&Operand::of(&x)).unwrap(), &Matrix::product(Form::NT, &x, &stored).unwrap(), 1e-5);
+            assert_close(
+                &dense.product(&Operand::of(&x)).unwrap(),
+                &Matrix::product(Form::NT, &x, &stored).unwrap(),
+                1e-5,
+            );
             assert_close(
                 &dense.transposed_product(&dy).unwrap(),
                 &Matrix::product(Form::NN, &dy, &stored).unwrap(),

@@ -10,8 +10,8 @@ use super::{FrozenMatrix, Operand, Purpose, RowBytes, WeightType};
 use crate::error::{Code, Error, Result};
 use crate::gpu::{self, Arg, Array, Element, Gpu};
 use crate::tensor::Matrix;
-use half::bf16;
 pub(super) use few::{Term, fit, products as products_of_few};
+use half::bf16;
 use layout::Blocks;
 use rayon::prelude::*;
 

@@ -84,7 +84,10 @@ fn what_does_not_fit_is_refused() {
     let device = emulator();
     let gpu = device.gpu().unwrap();
     let weight = GpuWeight::dense(gpu, [3, 8], Element::F32, &[0.0; 24]).unwrap();
-    assert_eq!(weight.product(&Operand::owned(normal(1, 7, 1).to(&device).unwrap())).unwrap_err().code(), Code::Internal);
+    assert_eq!(
+        weight.product(&Operand::owned(normal(1, 7, 1).to(&device).unwrap())).unwrap_err().code(),
+        Code::Internal
+    );
     assert_eq!(weight.gather(&[3]).unwrap_err().code(), Code::Internal);
     assert!(GpuWeight::dense(gpu, [3, 8], Element::F32, &[0.0; 23]).is_err());
 }

@@ -1,8 +1,8 @@
 //! Products of 8-bit integers on AVX2: `vpmaddubsw` multiplies unsigned codes with signed activations, two inputs to a 16-bit
 //! sum; as many of those are added up as cannot overflow, and `vpmaddwd` scales them into 32 bits.
 
-use crate::weights::activations::{Activations, Span};
 use super::tile::{OUTPUTS, Tile};
+use crate::weights::activations::{Activations, Span};
 use std::arch::x86_64::*;
 
 /// Outputs of a vector.

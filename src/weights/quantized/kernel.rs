@@ -1,10 +1,10 @@
 //! A product of some rows with a row of tiles, by the instructions that there are.
 
-use crate::weights::activations::Activations;
 use super::portable;
 use super::tile::{OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, vnni};
+use crate::weights::activations::Activations;
 use crate::weights::kernel::{Instructions, Kernel, ROWS};
 
 /// Up to `ROWS` rows from `first` on times a row of tiles: sums of each row.

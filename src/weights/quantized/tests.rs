@@ -17,11 +17,10 @@ fn check<T: Tile>() {
     let tiles = Tiles::<T>::quantize(outputs, inputs, row).unwrap();
     let x = normal(2 * ROWS + 3, inputs, 2);
     let kernels = Kernel::all();
-    let product =
-        |kernel: Kernel, rows: usize| {
-            let x = Activations::quantize(&x.slice().unwrap()[..rows * inputs], inputs, T::SPAN);
-            tiles.product(kernel, &x).unwrap()
-        };
+    let product = |kernel: Kernel, rows: usize| {
+        let x = Activations::quantize(&x.slice().unwrap()[..rows * inputs], inputs, T::SPAN);
+        tiles.product(kernel, &x).unwrap()
+    };
     let expected = product(kernels[0], x.rows());
     for kernel in kernels {
         for rows in 1..=x.rows() {

@@ -2,13 +2,13 @@
 
 use super::super::dequantized::Rows;
 use super::kernel::product;
-use crate::weights::activations::Activations;
 use super::tile::{OUTPUTS, Tile};
 use crate::error::Result;
 use crate::memory;
 use crate::tensor::Buffer;
 use crate::tensor::buffers;
 use crate::tensor::columns::Columns;
+use crate::weights::activations::Activations;
 use crate::weights::kernel::{Kernel, ROWS};
 use rayon::prelude::*;
 

@@ -1,8 +1,8 @@
 //! Products of 8-bit integers on AVX-512 VNNI: `vpdpbusd` adds four products of unsigned codes and signed activations to a
 //! 32-bit sum.
 
-use crate::weights::activations::{Activations, Span};
 use super::tile::{OUTPUTS, Tile};
+use crate::weights::activations::{Activations, Span};
 use std::arch::x86_64::*;
 
 /// Outputs of a vector.

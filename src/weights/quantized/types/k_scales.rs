@@ -3,8 +3,8 @@
 use super::super::tile::OUTPUTS;
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
-use half::f16;
 use crate::weights::activations::Span;
+use half::f16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 

@@ -6,11 +6,11 @@ use super::super::tile::{GROUP, OUTPUTS, Tile};
 use super::super::{avx2, vnni};
 use super::five_bits;
 use super::k_scales::{BLOCK, KScales, SUB};
+use crate::weights::activations::Span;
 use crate::weights::ggml::GgmlDType;
 use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ5K;
 use half::f16;
-use crate::weights::activations::Span;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
