@@ -98,6 +98,13 @@ __device__ __forceinline__ void wait_for_inputs() {
 #endif
 }
 
+// Asks for memory that will be read later, so that it is in the cache by then.
+__device__ __forceinline__ void prefetch(const void *at) {
+#ifndef TAILORA_EMULATOR
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(at));
+#endif
+}
+
 #ifndef TAILORA_EMULATOR
 // d += a · b of a warp: a [16, 16] by rows, b [16, 8] by columns, d [16, 8]. With g = lane / 4 and t = lane % 4
 //   a[0] = a(g, 2t..), a[1] = a(g + 8, 2t..), a[2] = a(g, 2t + 8..), a[3] = a(g + 8, 2t + 8..)     two elements each

@@ -46,7 +46,6 @@ __device__ __forceinline__ void dropout(const T *x, T *y, uint64_t n, Dropout dr
 template <class T>
 __device__ __forceinline__ void down(const T *x, float *low, const float *const (&as)[3], const uint32_t (&ranks)[3],
                                      uint32_t inputs) {
-    wait_for_inputs();
     uint32_t row_of_a = blockIdx.x;
     const float *a = as[0];
     if (row_of_a >= ranks[0]) {
@@ -54,6 +53,8 @@ __device__ __forceinline__ void down(const T *x, float *low, const float *const 
         if (row_of_a >= ranks[1]) row_of_a -= ranks[1], a = as[2];
     }
     a += uint64_t(row_of_a) * inputs;
+    for (uint32_t i = threadIdx.x * WIDTH<T>; i < inputs; i += blockDim.x * WIDTH<T>) prefetch(a + i);
+    wait_for_inputs();
     x += uint64_t(blockIdx.y) * inputs;
     float sum = 0.0f;
     packs::share<WIDTH<T>, uint32_t>(inputs, threadIdx.x, blockDim.x, packs::aligned(x, a), [&](auto count, uint32_t i) {

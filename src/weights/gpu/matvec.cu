@@ -59,6 +59,7 @@ __device__ __forceinline__ void add(float (&values)[M * OUTPUTS], const Share &s
     Piece weights[OUTPUTS];
     // The first of the weights are on their way before the input is there.
     load(weights, min(piece, end - 1));
+    share.prefetch_top();
     wait_for_inputs();
     if (piece < end) multiply(weights, piece);
     for (piece += blockDim.x; piece < end; piece += blockDim.x) {

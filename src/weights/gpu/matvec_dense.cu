@@ -47,6 +47,7 @@ __device__ __forceinline__ void add(float (&values)[M * OUTPUTS], const parts::S
     // The first of the weights are on their way before the input is there.
 #pragma unroll
     for (int step = 0; step < AHEAD; step++) load(weights[step], min(i + step * blockDim.x, end - 1));
+    share.prefetch_top();
     wait_for_inputs();
 #pragma unroll
     for (int step = 0; step < AHEAD; step++, i += blockDim.x)

@@ -49,18 +49,22 @@ struct Share {
         return index == 0 ? one.*member : index == 1 ? two.*member : three.*member;
     }
 
-    // Of the output that this thread writes, all but the product.
-    __device__ __forceinline__ float on_top(uint32_t row, uint32_t output, uint64_t at) const {
+    // Asks for what no kernel writes of what goes on top: while the input is not there yet.
+    __device__ __forceinline__ void prefetch_top() const {
         using P = Part<W, Y>;
-        const float *bias = of(&P::bias), *onto = of(&P::onto);
-        const uint32_t rank = of(&P::rank);
-        float sum = bias ? bias[output] : 0.0f;
-        if (rank > 0) {
-            const uint32_t before = index == 0 ? 0 : index == 1 ? one.rank : one.rank + two.rank;
-            const float *of_row = low + uint64_t(row) * (one.rank + two.rank + three.rank) + before;
-            sum += of(&P::scaling) * low_rank::product(of(&P::b) + uint64_t(output) * rank, of_row, rank);
-        }
-        return onto ? sum + onto[at] : sum;
+        const uint32_t output = first + threadIdx.x;
+        if (threadIdx.x >= OUTPUTS || output >= of(&P::outputs)) return;
+        if (of(&P::bias)) prefetch(of(&P::bias) + output);
+        if (of(&P::rank) > 0) prefetch(of(&P::b) + uint64_t(output) * of(&P::rank));
+    }
+
+    // What the delta of the part adds.
+    __device__ __forceinline__ float delta(uint32_t row, uint32_t output) const {
+        using P = Part<W, Y>;
+        const uint32_t rank = of(&P::rank), before = index == 0 ? 0 : index == 1 ? one.rank : one.rank + two.rank;
+        if (rank == 0) return 0.0f;
+        const float *of_row = low + uint64_t(row) * (one.rank + two.rank + three.rank) + before;
+        return of(&P::scaling) * low_rank::product(of(&P::b) + uint64_t(output) * rank, of_row, rank);
     }
 
     // Adds up what the threads of the block have of `M` rows with its outputs, and writes it.
@@ -70,11 +74,14 @@ struct Share {
         const uint32_t row = threadIdx.x / OUTPUTS, output = first + threadIdx.x % OUTPUTS, outputs = of(&P::outputs);
         const bool writes = row < M && row < rows && output < outputs;
         const uint64_t at = uint64_t(row) * outputs + output;
-        const float more = writes ? on_top(row, output, at) : 0.0f; // on its way while sums are made
-        const float sum = sums::of_block<WARPS>(values) + more;
+        // On their way while sums are made.
+        const float *bias = of(&P::bias), *onto = of(&P::onto);
+        const float of_bias = writes && bias ? bias[output] : 0.0f, below = writes && onto ? onto[at] : 0.0f;
+        const float more = writes ? delta(row, output) : 0.0f;
+        const float sum = sums::of_block<WARPS>(values) + of_bias + more + below;
         if (!writes) return;
         Y *y = of(&P::y);
-        if (of(&P::onto)) reinterpret_cast<float *>(y)[at] = sum;
+        if (onto) reinterpret_cast<float *>(y)[at] = sum;
         else y[at] = from_float<Y>(sum);
     }
 };
