@@ -7,6 +7,8 @@ pub(crate) mod ggml;
 mod gpu;
 mod kernel;
 mod linear;
+#[cfg(target_arch = "x86_64")]
+mod prefetch;
 mod quantize;
 mod quantized;
 #[cfg(test)]
