@@ -9,9 +9,6 @@ use crate::error::{Code, Error, Result};
 use crate::model::{BlockTable, KvPool, Logits, LoraStack, Reply, Request, lock};
 use std::sync::{Arc, Mutex};
 
-/// A sequence takes blocks for so many tokens at a time.
-const CAPACITY_STEP: usize = 256;
-
 /// The keys and values of a model's sequences.
 type Pool = Arc<Mutex<KvPool>>;
 
@@ -78,12 +75,11 @@ impl Context {
             return Err(too_long(prompt.len(), more, self.limit));
         }
         let known = self.shared_prefix(prompt);
-        let capacity = needed.next_multiple_of(CAPACITY_STEP).min(self.limit);
         let mut pool = lock(&self.pool);
         let shared = pool.begin(&mut self.table, known, needed);
         self.tokens.truncate(shared);
         self.reusable = shared;
-        pool.reserve(&mut self.table, capacity - shared)?;
+        pool.reserve(&mut self.table, needed - shared)?;
         self.prompt = prompt.len();
         Ok(shared)
     }

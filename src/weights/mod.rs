@@ -9,6 +9,8 @@ mod gpu;
 mod kernel;
 mod linear;
 mod operand;
+#[cfg(target_arch = "x86_64")]
+mod prefetch;
 mod quantize;
 mod quantized;
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Products of rows of f32 with a panel of weights: every sum is one chain of fused multiply-adds in the order of the inputs,
 //! so its bits depend neither on the width of the vectors nor on how many rows there are.
 
-use super::pairs::{OUTPUTS, Pair};
+use super::pairs::{NARROW, Pair};
 use crate::weights::kernel::{Instructions, Kernel, ROWS};
+#[cfg(target_arch = "x86_64")]
+use crate::weights::prefetch;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
@@ -14,39 +16,56 @@ pub(super) struct Operand<'a> {
 }
 
 /// Adds up to `ROWS` rows of `x` times some pairs of a panel to the sums of each row.
-pub(super) fn add_product<P: Pair>(kernel: Kernel, pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
+pub(super) fn add_product<P: Pair<OUTPUTS>, const OUTPUTS: usize>(
+    kernel: Kernel,
+    pairs: &[P],
+    x: Operand<'_>,
+    sums: &mut [[f32; OUTPUTS]],
+) {
     assert!((1..=ROWS).contains(&sums.len()));
     assert!((sums.len() - 1) * x.stride + 2 * pairs.len() <= x.values.len());
     match kernel.instructions() {
         Instructions::Portable => portable(pairs, x, sums),
         // SAFETY: `kernel` proves the instructions, the assertions that the rows are inside of `x`.
         #[cfg(target_arch = "x86_64")]
+        _ if OUTPUTS == NARROW => unsafe {
+            match sums.len() {
+                6 => avx2::<P, OUTPUTS, 6, 1>(pairs, x, sums),
+                5 => avx2::<P, OUTPUTS, 5, 1>(pairs, x, sums),
+                4 => avx2::<P, OUTPUTS, 4, 1>(pairs, x, sums),
+                3 => avx2::<P, OUTPUTS, 3, 1>(pairs, x, sums),
+                2 => avx2::<P, OUTPUTS, 2, 1>(pairs, x, sums),
+                _ => avx2::<P, OUTPUTS, 1, 1>(pairs, x, sums),
+            }
+        },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
         Instructions::Avx2 => unsafe {
             match sums.len() {
-                6 => avx2::<P, 6, 2>(pairs, x, sums),
-                5 => avx2::<P, 5, 2>(pairs, x, sums),
-                4 => avx2::<P, 4, 2>(pairs, x, sums),
-                3 => avx2::<P, 3, 4>(pairs, x, sums),
-                2 => avx2::<P, 2, 4>(pairs, x, sums),
-                _ => avx2::<P, 1, 4>(pairs, x, sums),
+                6 => avx2::<P, OUTPUTS, 6, 2>(pairs, x, sums),
+                5 => avx2::<P, OUTPUTS, 5, 2>(pairs, x, sums),
+                4 => avx2::<P, OUTPUTS, 4, 2>(pairs, x, sums),
+                3 => avx2::<P, OUTPUTS, 3, 4>(pairs, x, sums),
+                2 => avx2::<P, OUTPUTS, 2, 4>(pairs, x, sums),
+                _ => avx2::<P, OUTPUTS, 1, 4>(pairs, x, sums),
             }
         },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Instructions::Avx512 | Instructions::Vnni => unsafe {
             match sums.len() {
-                6 => avx512::<P, 6>(pairs, x, sums),
-                5 => avx512::<P, 5>(pairs, x, sums),
-                4 => avx512::<P, 4>(pairs, x, sums),
-                3 => avx512::<P, 3>(pairs, x, sums),
-                2 => avx512::<P, 2>(pairs, x, sums),
-                _ => avx512::<P, 1>(pairs, x, sums),
+                6 => avx512::<P, OUTPUTS, 6>(pairs, x, sums),
+                5 => avx512::<P, OUTPUTS, 5>(pairs, x, sums),
+                4 => avx512::<P, OUTPUTS, 4>(pairs, x, sums),
+                3 => avx512::<P, OUTPUTS, 3>(pairs, x, sums),
+                2 => avx512::<P, OUTPUTS, 2>(pairs, x, sums),
+                _ => avx512::<P, OUTPUTS, 1>(pairs, x, sums),
             }
         },
     }
 }
 
-fn portable<P: Pair>(pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
+fn portable<P: Pair<OUTPUTS>, const OUTPUTS: usize>(pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
     for (row, sums) in sums.iter_mut().enumerate() {
         let x = x.values[row * x.stride..].as_chunks::<2>().0;
         for (pair, x) in pairs.iter().zip(x) {
@@ -64,7 +83,11 @@ fn portable<P: Pair>(pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
 /// The CPU has AVX2 and FMA; `x` has `M` rows of as many inputs as there are in the pairs.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<P: Pair, const M: usize, const V: usize>(pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
+unsafe fn avx2<P: Pair<OUTPUTS>, const OUTPUTS: usize, const M: usize, const V: usize>(
+    pairs: &[P],
+    x: Operand<'_>,
+    sums: &mut [[f32; OUTPUTS]],
+) {
     for first in (0..OUTPUTS / 8).step_by(V) {
         // SAFETY: the caller's; eight sums from `8 · (first + v)` on are inside of `OUTPUTS`.
         unsafe {
@@ -72,6 +95,10 @@ unsafe fn avx2<P: Pair, const M: usize, const V: usize>(pairs: &[P], x: Operand<
                 std::array::from_fn(|v| _mm256_loadu_ps(sums[m].as_ptr().add((first + v) * 8)))
             });
             for (index, pair) in pairs.iter().enumerate() {
+                // Where more rows are multiplied, reading is not what they wait for.
+                if M < ROWS && first == 0 {
+                    prefetch::ahead(pair, 0, 1);
+                }
                 for second in [false, true] {
                     let weights: [__m256; V] = std::array::from_fn(|v| pair.eight(second, first + v));
                     for (m, acc) in acc.iter_mut().enumerate() {
@@ -98,12 +125,19 @@ unsafe fn avx2<P: Pair, const M: usize, const V: usize>(pairs: &[P], x: Operand<
 /// The CPU has AVX-512 F; `x` has `M` rows of as many inputs as there are in the pairs.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-unsafe fn avx512<P: Pair, const M: usize>(pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
+unsafe fn avx512<P: Pair<OUTPUTS>, const OUTPUTS: usize, const M: usize>(
+    pairs: &[P],
+    x: Operand<'_>,
+    sums: &mut [[f32; OUTPUTS]],
+) {
     // SAFETY: the caller's; sixteen sums from `16 · v` on are inside of `OUTPUTS`.
     unsafe {
         let mut acc: [[__m512; 2]; M] =
             std::array::from_fn(|m| std::array::from_fn(|v| _mm512_loadu_ps(sums[m].as_ptr().add(v * 16))));
         for (index, pair) in pairs.iter().enumerate() {
+            if M < ROWS {
+                prefetch::ahead(pair, 0, 1);
+            }
             for second in [false, true] {
                 let weights: [__m512; 2] = std::array::from_fn(|v| pair.sixteen(second, v));
                 for (m, acc) in acc.iter_mut().enumerate() {

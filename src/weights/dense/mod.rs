@@ -14,7 +14,7 @@ use crate::gpu::Element;
 use crate::tensor::{Device, Form, Matrix};
 use candle_core::{DType, Tensor};
 use dequantized::Rows;
-use pairs::{Bf16Pair, F32Pair};
+use pairs::{Bf16Pair, F32Pair, NARROW, WIDE};
 use panels::Panels;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,8 +66,10 @@ pub(crate) struct Dense {
 
 #[derive(Debug)]
 enum Storage {
-    F32(Panels<F32Pair>),
-    Bf16(Panels<Bf16Pair>),
+    F32(Panels<F32Pair<WIDE>, WIDE>),
+    /// Of few outputs.
+    Narrow(Panels<F32Pair<NARROW>, NARROW>),
+    Bf16(Panels<Bf16Pair<WIDE>, WIDE>),
     /// Of candle's; bf16 meets operands of its own type, activations stay f32.
     Tensor(Tensor),
     /// On a card.
@@ -86,6 +88,7 @@ impl Dense {
                 let tensor = Tensor::from_vec(values, (rows, cols), &candle_core::Device::Cpu)?;
                 Storage::Tensor(tensor.to_dtype(dtype)?.to_device(device)?)
             }
+            (DType::F32, None) if rows <= WIDE - NARROW => Storage::Narrow(Panels::new(rows, cols, &values)?),
             (DType::F32, None) => Storage::F32(Panels::new(rows, cols, &values)?),
             (DType::BF16, None) => Storage::Bf16(Panels::new(rows, cols, &values)?),
             (dtype, None) => {
@@ -112,7 +115,7 @@ impl FrozenMatrix for Dense {
 
     fn type_name(&self) -> &'static str {
         match &self.storage {
-            Storage::F32(_) => DType::F32.as_str(),
+            Storage::F32(_) | Storage::Narrow(_) => DType::F32.as_str(),
             Storage::Bf16(_) => DType::BF16.as_str(),
             Storage::Tensor(weight) => weight.dtype().as_str(),
             Storage::Gpu(weight) => weight.type_name(),
@@ -122,6 +125,7 @@ impl FrozenMatrix for Dense {
     fn bytes(&self, purpose: Purpose) -> u64 {
         let bytes = match &self.storage {
             Storage::F32(panels) => panels.bytes(),
+            Storage::Narrow(panels) => panels.bytes(),
             Storage::Bf16(panels) => panels.bytes(),
             Storage::Tensor(weight) => weight.elem_count() * weight.dtype().size_in_bytes(),
             Storage::Gpu(weight) => return weight.bytes(purpose),
@@ -133,6 +137,7 @@ impl FrozenMatrix for Dense {
         let (outputs, inputs) = self.shape;
         let operand = || dequantized::operand(x.matrix(), inputs);
         let (y, rows) = match &self.storage {
+            Storage::Narrow(panels) => operand().and_then(|(x, rows)| Ok((panels.product(x, rows)?, rows)))?,
             Storage::F32(panels) => operand().and_then(|(x, rows)| Ok((panels.product(x, rows)?, rows)))?,
             Storage::Bf16(panels) => operand().and_then(|(x, rows)| Ok((panels.product(x, rows)?, rows)))?,
             Storage::Tensor(weight) => return composed(Form::NT, x.matrix(), weight),
@@ -145,6 +150,7 @@ impl FrozenMatrix for Dense {
         let (outputs, inputs) = self.shape;
         let rows: &dyn Rows = match &self.storage {
             Storage::F32(panels) => panels,
+            Storage::Narrow(panels) => panels,
             Storage::Bf16(panels) => panels,
             Storage::Tensor(weight) => return composed(Form::NN, dy, weight),
             Storage::Gpu(weight) => return weight.transposed_product(dy),
@@ -170,6 +176,7 @@ impl FrozenMatrix for Dense {
     fn gather(&self, ids: &[u32]) -> Result<Matrix> {
         match &self.storage {
             Storage::F32(panels) => dequantized::gather(panels, ids),
+            Storage::Narrow(panels) => dequantized::gather(panels, ids),
             Storage::Bf16(panels) => dequantized::gather(panels, ids),
             Storage::Tensor(weight) => Matrix::of_tensor(&weight.index_select(&Tensor::new(ids, weight.device())?, 0)?),
             Storage::Gpu(weight) => weight.gather(ids),
@@ -187,7 +194,7 @@ impl FrozenMatrix for Dense {
         match &self.storage {
             Storage::Tensor(_) => 0,
             Storage::Gpu(weight) => weight.workspace_bytes(),
-            Storage::F32(_) | Storage::Bf16(_) => dequantized::group_bytes(self.shape),
+            Storage::F32(_) | Storage::Narrow(_) | Storage::Bf16(_) => dequantized::group_bytes(self.shape),
         }
     }
 }

@@ -1,17 +1,19 @@
-//! How dense weights lie in memory: pairs of inputs of 32 outputs, in f32 or in bf16.
+//! How dense weights lie in memory: pairs of inputs of the outputs of a panel, in f32 or in bf16.
 
 use half::bf16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
 /// Outputs of a panel.
-pub(super) const OUTPUTS: usize = 32;
+pub(super) const WIDE: usize = 32;
+/// Outputs of a panel of a weight that has few, such as the A of an adapter.
+pub(super) const NARROW: usize = 8;
 
-/// Two inputs of `OUTPUTS` outputs.
+/// Two inputs of `OUTPUTS` outputs, a multiple of 8.
 ///
 /// # Safety
 /// Zeros are a value.
-pub(super) unsafe trait Pair: Send + Sync + 'static {
+pub(super) unsafe trait Pair<const OUTPUTS: usize>: Send + Sync + 'static {
     const NAME: &'static str;
 
     /// Takes the weights of an output; rounds to nearest.
@@ -31,14 +33,14 @@ pub(super) unsafe trait Pair: Send + Sync + 'static {
 
 /// `[input][output]`
 #[repr(C, align(64))]
-pub(super) struct F32Pair([[f32; OUTPUTS]; 2]);
+pub(super) struct F32Pair<const OUTPUTS: usize>([[f32; OUTPUTS]; 2]);
 
 /// `[output][input]`, as `vdpbf16ps` has them.
 #[repr(C, align(64))]
-pub(super) struct Bf16Pair([[bf16; 2]; OUTPUTS]);
+pub(super) struct Bf16Pair<const OUTPUTS: usize>([[bf16; 2]; OUTPUTS]);
 
 // SAFETY: numbers.
-unsafe impl Pair for F32Pair {
+unsafe impl<const OUTPUTS: usize> Pair<OUTPUTS> for F32Pair<OUTPUTS> {
     const NAME: &'static str = "f32";
 
     #[inline(always)]
@@ -69,7 +71,7 @@ unsafe impl Pair for F32Pair {
 }
 
 // SAFETY: numbers.
-unsafe impl Pair for Bf16Pair {
+unsafe impl<const OUTPUTS: usize> Pair<OUTPUTS> for Bf16Pair<OUTPUTS> {
     const NAME: &'static str = "bf16";
 
     #[inline(always)]

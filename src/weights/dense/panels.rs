@@ -2,7 +2,7 @@
 
 use super::super::dequantized::{self, Rows};
 use super::kernel::{Operand, add_product};
-use super::pairs::{OUTPUTS, Pair};
+use super::pairs::Pair;
 use crate::error::Result;
 use crate::memory;
 use crate::tensor::Buffer;
@@ -13,11 +13,13 @@ use rayon::prelude::*;
 
 /// Rows of activations whose products one task makes.
 const TASK_ROWS: usize = 32 * ROWS;
+/// Bytes of weights, times rows, below which a task is not worth another thread's waking.
+const LEAST_BYTES: usize = 1 << 15;
 /// Pairs of inputs that are multiplied with all rows of a task before the next: as many as stay in a core's first cache.
 const BLOCK: usize = 64;
 
 /// A weight `[outputs, inputs]`.
-pub(super) struct Panels<P> {
+pub(super) struct Panels<P, const OUTPUTS: usize> {
     outputs: usize,
     inputs: usize,
     /// Pairs of inputs, panel after panel.
@@ -25,7 +27,7 @@ pub(super) struct Panels<P> {
     kernel: Option<Kernel>,
 }
 
-impl<P: Pair> Panels<P> {
+impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
     /// Packs `values`, row by row.
     pub(super) fn new(outputs: usize, inputs: usize, values: &[f32]) -> Result<Self> {
         let width = inputs.div_ceil(2);
@@ -72,11 +74,23 @@ impl<P: Pair> Panels<P> {
         };
         let mut y = buffers::take(rows * self.outputs)?;
         let out = Columns::of(&mut y, self.outputs);
-        let row_tasks = rows.div_ceil(TASK_ROWS);
-        (0..self.outputs.div_ceil(OUTPUTS) * row_tasks).into_par_iter().for_each(|task| {
-            let (panel, first) = (task / row_tasks, task % row_tasks * TASK_ROWS);
-            let mut sums = [[0.0f32; OUTPUTS]; TASK_ROWS];
-            let sums = &mut sums[..TASK_ROWS.min(rows - first)];
+        if rows <= ROWS {
+            self.rows_by::<ROWS>(kernel, x, rows, &out)
+        } else {
+            self.rows_by::<TASK_ROWS>(kernel, x, rows, &out)
+        }
+        Ok(y)
+    }
+
+    /// A task makes a panel's products with up to `TASK` rows.
+    fn rows_by<const TASK: usize>(&self, kernel: Kernel, x: Operand<'_>, rows: usize, out: &Columns) {
+        let width = self.inputs.div_ceil(2);
+        let row_tasks = rows.div_ceil(TASK);
+        let tasks = (0..self.outputs.div_ceil(OUTPUTS) * row_tasks).into_par_iter();
+        tasks.with_min_len(LEAST_BYTES / (width * TASK.min(rows) * size_of::<P>() + 1)).for_each(|task| {
+            let (panel, first) = (task / row_tasks, task % row_tasks * TASK);
+            let mut sums = [[0.0f32; OUTPUTS]; TASK];
+            let sums = &mut sums[..TASK.min(rows - first)];
             for (block, pairs) in self.pairs[panel * width..][..width].chunks(BLOCK).enumerate() {
                 for (index, sums) in sums.chunks_mut(ROWS).enumerate() {
                     let start = (first + index * ROWS) * x.stride + 2 * block * BLOCK;
@@ -88,11 +102,10 @@ impl<P: Pair> Panels<P> {
                 out.write(first + i, panel * OUTPUTS, columns, &sums[..columns]);
             }
         });
-        Ok(y)
     }
 }
 
-impl<P: Pair> Rows for Panels<P> {
+impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Rows for Panels<P, OUTPUTS> {
     fn shape(&self) -> (usize, usize) {
         (self.outputs, self.inputs)
     }
@@ -106,7 +119,7 @@ impl<P: Pair> Rows for Panels<P> {
     }
 }
 
-impl<P: Pair> std::fmt::Debug for Panels<P> {
+impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> std::fmt::Debug for Panels<P, OUTPUTS> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}({} × {})", P::NAME, self.outputs, self.inputs)
     }

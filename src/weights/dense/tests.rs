@@ -1,15 +1,15 @@
 //! The panels against the products of matrices, on all kernels that this CPU has.
 
-use super::pairs::{Bf16Pair, F32Pair, Pair};
+use super::pairs::{Bf16Pair, F32Pair, NARROW, Pair, WIDE};
 use super::panels::Panels;
 use super::*;
 use crate::tensor::testing::{assert_close, flat, normal};
 use crate::weights::kernel::{Kernel, ROWS};
 
-fn check<P: Pair>() {
+fn check<P: Pair<OUTPUTS>, const OUTPUTS: usize>() {
     for (outputs, inputs) in [(70, 300), (33, 7), (32, 128), (1, 1)] {
         let weight = normal(outputs, inputs, 1);
-        let panels = Panels::<P>::new(outputs, inputs, weight.slice().unwrap()).unwrap();
+        let panels = Panels::<P, OUTPUTS>::new(outputs, inputs, weight.slice().unwrap()).unwrap();
         let x = normal(40 * ROWS + 5, inputs, 2);
         let product = |kernel: Kernel, rows: usize| {
             panels.product_by(kernel, &x.slice().unwrap()[..rows * inputs], rows).unwrap()
@@ -31,8 +31,9 @@ fn check<P: Pair>() {
 
 #[test]
 fn all_kernels_give_the_same_bits_for_any_number_of_rows() {
-    check::<F32Pair>();
-    check::<Bf16Pair>();
+    check::<F32Pair<WIDE>, WIDE>();
+    check::<F32Pair<NARROW>, NARROW>();
+    check::<Bf16Pair<WIDE>, WIDE>();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::tile::{OUTPUTS, Tile};
 use crate::weights::activations::{Activations, Span};
+use crate::weights::prefetch;
 use std::arch::x86_64::*;
 
 /// Outputs of a vector.
@@ -23,7 +24,8 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
     for (index, tile) in tiles.iter().enumerate() {
         let span = x.span(first, index);
         let scales: [__m256; M] = std::array::from_fn(|m| _mm256_set1_ps(x.scale(first + m, index)));
-        for (eighth, sums) in sums.iter_mut().enumerate() {
+        let eight = |eighth: usize, sums: &mut [__m256; M]| {
+            prefetch::ahead(tile, eighth, OUTPUTS / EIGHT);
             // SAFETY: the caller's; eight halves from `8 · eighth` on are inside of `OUTPUTS`.
             unsafe {
                 let scale_of = |scales: &[half::f16; OUTPUTS]| {
@@ -42,7 +44,13 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
                     }
                 }
             }
-        }
+        };
+        // Not a loop: sums that are told apart by their place in the code stay in registers.
+        let [first, second, third, fourth] = &mut sums;
+        eight(0, first);
+        eight(1, second);
+        eight(2, third);
+        eight(3, fourth);
     }
     for (eighth, sums) in sums.iter().enumerate() {
         for (sum, out) in sums.iter().zip(&mut *out) {

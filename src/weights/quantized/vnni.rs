@@ -3,6 +3,7 @@
 
 use super::tile::{OUTPUTS, Tile};
 use crate::weights::activations::{Activations, Span};
+use crate::weights::prefetch;
 use std::arch::x86_64::*;
 
 /// Outputs of a vector.
@@ -23,7 +24,8 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
     for (index, tile) in tiles.iter().enumerate() {
         let span = x.span(first, index);
         let scales: [__m512; M] = std::array::from_fn(|m| _mm512_set1_ps(x.scale(first + m, index)));
-        for (half, sums) in sums.iter_mut().enumerate() {
+        let sixteen = |half: usize, sums: &mut [__m512; M]| {
+            prefetch::ahead(tile, half, OUTPUTS / SIXTEEN);
             // SAFETY: the caller's; sixteen halves from `16 · half` on are inside of `OUTPUTS`.
             unsafe {
                 let scale_of = |scales: &[half::f16; OUTPUTS]| {
@@ -42,7 +44,11 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
                     }
                 }
             }
-        }
+        };
+        // Not a loop: sums that are told apart by their place in the code stay in registers.
+        let [first, second] = &mut sums;
+        sixteen(0, first);
+        sixteen(1, second);
     }
     for (half, sums) in sums.iter().enumerate() {
         for (sum, out) in sums.iter().zip(&mut *out) {
