@@ -61,31 +61,38 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
     }
 }
 
-/// Adds `scale · Σ code · x̂` over `GROUPS` groups of four inputs to `sums`; 16-bit sums hold `PER` groups.
+/// Rows up to which several runs of inputs are multiplied side by side: more of them would not find room in registers.
+pub(in crate::weights) const FEW: usize = 3;
+
+/// Adds `scale · Σ code · x̂` of `RUNS` runs of inputs to `sums`: `GROUPS` groups of four inputs each, from `first` on; 16-bit
+/// sums hold `PER` groups. `codes` are a group of each run, which may lie in the same bytes.
 ///
 /// # Safety
-/// `x` has `M` rows, and the groups from `first` on.
+/// `x` has `M` rows, and the groups of each run.
 #[target_feature(enable = "avx2")]
 #[inline]
-pub(in crate::weights) unsafe fn add_dot<const M: usize, const GROUPS: usize, const PER: usize>(
+pub(in crate::weights) unsafe fn add_dots<const M: usize, const RUNS: usize, const GROUPS: usize, const PER: usize>(
     sums: &mut [__m256i; M],
-    codes: impl Fn(usize) -> __m256i,
-    scale: __m256i,
+    codes: impl Fn(usize) -> [__m256i; RUNS],
+    scales: [__m256i; RUNS],
     x: &Span,
-    first: usize,
+    first: [usize; RUNS],
 ) {
     for part in 0..GROUPS / PER {
-        let mut narrow = [_mm256_setzero_si256(); M];
+        let mut narrow = [[_mm256_setzero_si256(); M]; RUNS];
         for group in part * PER..(part + 1) * PER {
-            let codes = codes(group);
-            for (m, sum) in narrow.iter_mut().enumerate() {
-                // SAFETY: the caller's.
-                let x = _mm256_set1_epi32(unsafe { x.four(m, first + group) });
-                *sum = _mm256_add_epi16(*sum, _mm256_maddubs_epi16(codes, x));
+            for ((narrow, codes), first) in narrow.iter_mut().zip(codes(group)).zip(first) {
+                for (m, sum) in narrow.iter_mut().enumerate() {
+                    // SAFETY: the caller's.
+                    let x = _mm256_set1_epi32(unsafe { x.four(m, first + group) });
+                    *sum = _mm256_add_epi16(*sum, _mm256_maddubs_epi16(codes, x));
+                }
             }
         }
-        for (sum, narrow) in sums.iter_mut().zip(narrow) {
-            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(narrow, scale));
+        for (narrow, scale) in narrow.into_iter().zip(scales) {
+            for (sum, narrow) in sums.iter_mut().zip(narrow) {
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(narrow, scale));
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ impl Q4Tile {
     }
 }
 
-// SAFETY: integers and half_order.
+// SAFETY: integers and halves.
 unsafe impl Tile for Q4Tile {
     const SPAN: usize = BLOCK;
     const SUB: usize = BLOCK;
@@ -76,7 +76,7 @@ unsafe impl Tile for Q4Tile {
         let mut sums = [_mm256_setzero_si256(); M];
         // SAFETY: the caller's.
         unsafe {
-            avx2::add_dot::<M, 8, 8>(&mut sums, code, _mm256_set1_epi16(1), x, 0);
+            avx2::add_dots::<M, 1, 8, 8>(&mut sums, |group| [code(group)], [_mm256_set1_epi16(1)], x, [0]);
             avx2::subtract_zero(&mut sums, ZERO, x);
         }
         sums

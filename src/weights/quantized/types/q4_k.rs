@@ -40,7 +40,7 @@ impl Q4KTile {
     }
 }
 
-// SAFETY: integers and half_order.
+// SAFETY: integers and halves.
 unsafe impl Tile for Q4KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;

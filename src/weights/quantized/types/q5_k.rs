@@ -41,7 +41,7 @@ impl Q5KTile {
     }
 }
 
-// SAFETY: integers and half_order.
+// SAFETY: integers and halves.
 unsafe impl Tile for Q5KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;

@@ -27,7 +27,7 @@ const SUB: usize = 16;
 /// What a code stands for zero.
 const ZERO: i32 = 32;
 
-/// Inputs are told apart by their 32: two half_order of four.
+/// Inputs are told apart by their 32: two halves of four.
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
 pub(in crate::weights) struct Q6KTile {
@@ -81,7 +81,7 @@ impl Q6KTile {
     }
 }
 
-// SAFETY: integers and half_order.
+// SAFETY: integers and halves.
 unsafe impl Tile for Q6KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;
@@ -130,15 +130,29 @@ unsafe impl Tile for Q6KTile {
     #[target_feature(enable = "avx2")]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let (mut sums, mut offsets) = ([_mm256_setzero_si256(); M], [_mm256_setzero_si256(); M]);
-        for (of_32, scales) in self.scales.iter().enumerate() {
-            let scales = avx2::pairs_of(scales, eighth, true);
-            for second in [false, true] {
-                let first = 4 * usize::from(second);
-                let codes = |group: usize| self.codes_avx2(of_32, first + group, eighth);
-                let scale = avx2::twice(scales, second);
-                // SAFETY: the caller's.
-                unsafe { avx2::add_dot::<M, 4, 2>(&mut sums, codes, scale, x, of_32 * 8 + first) };
+        let all: [__m256i; 8] = std::array::from_fn(|of_32| avx2::pairs_of(&self.scales[of_32], eighth, true));
+        for second in [false, true] {
+            let first = 4 * usize::from(second);
+            let codes = |of_32: usize, group: usize| self.codes_avx2(of_32, first + group, eighth);
+            // SAFETY: the caller's.
+            unsafe {
+                if M <= avx2::FEW {
+                    for half in 0..2 {
+                        let runs: [usize; 4] = std::array::from_fn(|index| 4 * half + index);
+                        let scales = runs.map(|of_32| avx2::twice(all[of_32], second));
+                        let codes = |group: usize| runs.map(|of_32| codes(of_32, group));
+                        let first = runs.map(|of_32| of_32 * 8 + first);
+                        avx2::add_dots::<M, 4, 4, 2>(&mut sums, codes, scales, x, first);
+                    }
+                } else {
+                    for (of_32, scales) in all.into_iter().enumerate() {
+                        let (scale, first) = (avx2::twice(scales, second), of_32 * 8 + first);
+                        avx2::add_dots::<M, 1, 4, 2>(&mut sums, |group| [codes(of_32, group)], [scale], x, [first]);
+                    }
+                }
             }
+        }
+        for (of_32, scales) in all.into_iter().enumerate() {
             // SAFETY: the caller's.
             avx2::add_pair(&mut offsets, scales, |m| unsafe { x.sums_of_16(m, of_32) });
         }

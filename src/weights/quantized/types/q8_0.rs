@@ -44,7 +44,7 @@ impl Q8Tile {
     }
 }
 
-// SAFETY: integers and half_order.
+// SAFETY: integers and halves.
 unsafe impl Tile for Q8Tile {
     const SPAN: usize = BLOCK;
     const SUB: usize = BLOCK;
