@@ -40,6 +40,9 @@ use std::fmt;
 use std::sync::Arc;
 use work::{Graph, Work};
 
+/// A size of memory whose pieces are kept rather than given back: of what comes and goes all the time.
+pub(crate) const SCRATCH: usize = 64 << 20;
+
 /// A card, opened once in a process, and the type that activations on it have.
 #[derive(Clone)]
 pub(crate) struct Gpu {

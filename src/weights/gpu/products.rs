@@ -17,7 +17,9 @@ pub(super) const FEW_BLOCKS: usize = 64;
 const THREADS: usize = 128;
 const OUTPUTS: usize = 4;
 /// Bytes of a weight that are dequantized at the same time, where that leaves `NARROW` columns.
-const WORKSPACE: usize = 64 << 20;
+const WORKSPACE: usize = gpu::SCRATCH;
+/// Bytes of a part from which on it lies in a piece of all of them, the same for all weights.
+const LARGE: usize = 1 << 20;
 /// Rows and columns that a part of a weight has a multiple of, so that products of parts have no ragged edge inside.
 const PART: usize = 128;
 /// Columns of a part below which a product would read its other operand too often.
@@ -132,7 +134,8 @@ pub(super) fn add_transposed_dense(
 /// Bytes of the largest part of a weight that is dequantized at a time.
 pub(super) fn workspace_bytes((outputs, inputs): (usize, usize)) -> u64 {
     let largest = |count, width, least| parts(count, width, least).map(|part| part.len() * width).max().unwrap_or(0);
-    (largest(outputs, inputs, PART).max(largest(inputs, outputs, NARROW)) * Element::Bf16.size()) as u64
+    let bytes = largest(outputs, inputs, PART).max(largest(inputs, outputs, NARROW)) * Element::Bf16.size();
+    if bytes < LARGE { bytes as u64 } else { bytes.max(WORKSPACE) as u64 }
 }
 
 /// The grid of kernels that write so many rows, eight columns at a time, and twice so that a row's address is worth its price.
@@ -193,10 +196,15 @@ fn threads(pieces: usize) -> u32 {
     pieces.next_multiple_of(32).clamp(32, THREADS) as u32
 }
 
-/// A rectangle of a quantized weight of `inputs` columns, in bf16.
+/// A rectangle of a quantized weight of `inputs` columns, in bf16; what is behind it in the array is nothing.
 fn dequantized(w: &Blocks, inputs: usize, rows: Range<usize>, columns: Range<usize>) -> Result<Array> {
     let gpu = w.array.gpu();
-    let mut out = Array::new(gpu, Element::Bf16, rows.len() * columns.len())?;
+    let size_of = Element::Bf16.size();
+    let room = match rows.len() * columns.len() {
+        part if (LARGE / size_of..=WORKSPACE / size_of).contains(&part) => WORKSPACE / size_of,
+        part => part,
+    };
+    let mut out = Array::new(gpu, Element::Bf16, room)?;
     let to = out.at_mut(0);
     let place = [size(rows.start), size(inputs), size(columns.start), size(columns.len())];
     let args = [w.array.at(0), w.count.into(), to, place[0], place[1], place[2], place[3]];
