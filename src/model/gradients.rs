@@ -16,7 +16,7 @@ impl Decoder {
         self.check(batch)?;
         self.run(|| {
             let hidden = self.forward(&batch.batch, None, &[lora], None, |_| Keep::Nothing)?.hidden;
-            Ok(loss_sum(&self.head, &hidden, &batch.targets, None)?.loss)
+            Ok(loss_sum(&self.head, &hidden, &batch.targets, None)?.losses.total()?)
         })
     }
 
@@ -41,7 +41,8 @@ impl Decoder {
             let forward = self.forward(&batch.batch, None, &stacks, dropout, keep)?;
             let loss = loss_sum(&self.head, &forward.hidden, &batch.targets, Some(factor))?;
             let dhidden = loss.dhidden.ok_or_else(|| Error::new(Code::Training, "the batch trains no token"))?;
-            Ok((loss.loss, self.backward(forward, dhidden)?))
+            let gradients = self.backward(forward, dhidden)?;
+            Ok((loss.losses.total()?, gradients))
         })
     }
 

@@ -34,13 +34,18 @@ impl LoraWeights {
 }
 
 impl LoraWeights {
-    /// The same delta for a training step, in which its matrices meet activations several times.
-    pub(crate) fn for_step(&self) -> Result<Self> {
-        let cast = match (self.a.to_activation()?, self.b.to_activation()?) {
+    /// A and B in the type of activations, where that is another.
+    pub(crate) fn cast(&self) -> Result<Option<Arc<[Matrix; 2]>>> {
+        Ok(match (self.a.to_activation()?, self.b.to_activation()?) {
             (Some(a), Some(b)) => Some(Arc::new([a, b])),
             _ => None,
-        };
-        Ok(LoraWeights { cast, ..self.clone() })
+        })
+    }
+
+    /// The same delta with what [`LoraWeights::cast`] gave: for a training step, in which its matrices meet activations
+    /// several times.
+    pub(crate) fn with_cast(&self, cast: Option<Arc<[Matrix; 2]>>) -> Self {
+        LoraWeights { cast, ..self.clone() }
     }
 
     /// A as products with activations take it.

@@ -55,12 +55,14 @@ impl MemoryEstimate {
         let accumulating = options.gradient_accumulation_steps > 1;
         let copies =
             5 + u64::from(!workload.validation.is_empty()) + u64::from(workload.folds > 0) + u64::from(accumulating);
+        // What products with activations of fewer bytes take of it.
+        let cast = decoder.device().activation_bytes() % 4;
         let (layers, limit) = (decoder.config().num_hidden_layers, options.max_memory.as_ref());
         let limit = limit.map(|size| size.bytes("max_memory")).transpose()?;
         let mut estimate = MemoryEstimate {
             weights: decoder.weight_bytes(),
             workspace: decoder.workspace_bytes(),
-            adapter: 4 * copies * adapter.num_parameters() as u64,
+            adapter: (4 * copies + cast) * adapter.num_parameters() as u64,
             plain: pass(layers),
             checkpointed: pass(0),
             chosen: Pass::default(),

@@ -37,7 +37,7 @@ impl Run<'_> {
 
     /// The mean loss per trained token of the micro-batches, and its gradients.
     fn gradients(
-        &self,
+        &mut self,
         batches: &[PackedBatch],
         trained: usize,
         monitor: &Monitor<'_>,
