@@ -1,13 +1,17 @@
-// Products of a tall matrix x [rows, n] with a narrow one, of at most 32 columns, as those of a low-rank delta are:
+// Products of a tall matrix x [rows, n] and a narrow one, of at most 32 columns, as those of a low-rank delta are, and of two
+// narrow ones:
 //
 //   narrow_of_rows_O_bf16      y [rows, r] = scale · x wᵀ, w [r, n]
 //   narrow_of_columns_O_bf16   y [rows, r] = scale · x w,  w [n, r]
 //   narrow_sums_O_bf16         y(c, j) = scale · Σ over rows of x[row, c] · d[row, j], d [rows, r], in f32; y has strides
 //                              of its own, for [n, r] and for [r, n]
+//   narrow_by_rows_O_bf16      y [rows, n] = scale · d wᵀ, w [n, r]
+//   narrow_by_columns_O_bf16   y [rows, n] = scale · d w,  w [r, n]
 //
-// r is at most 8·O, n a multiple of 8, every address one of 16 bytes. Sums are in f32 and of a fixed order.
+// r is at most 8·O (16·O in the last two), n a multiple of 8, every address one of 16 bytes. Sums are in f32 and of a fixed
+// order.
 //
-// What they cost is to read x, once: tensor cores keep the arithmetic out of the way. Lanes read 16 bytes at a time,
+// What they cost is to read x, or to write y, once: tensor cores keep the arithmetic out of the way. Lanes read 16 bytes at a time,
 // straight into operands: which of the sum's terms a register holds is the same for both operands, and else anything.
 #include "device.cuh"
 
@@ -153,6 +157,60 @@ __device__ __forceinline__ void sums(const bf16 *x, const bf16 *d, float *y, uin
     }
 }
 
+// Two elements of the sum over the rank, from `at` on, for one row of y and for one column.
+__device__ __forceinline__ uint32_t of_rank(const bf16 *from, uint32_t at, uint32_t rank, uint32_t stride, bool exists) {
+    const uint32_t word = pair(from[uint64_t(within(at, rank)) * stride], from[uint64_t(within(at + 1, rank)) * stride]);
+    return word & ((exists && at < rank ? 0x0000ffffu : 0) | (exists && at + 1 < rank ? 0xffff0000u : 0));
+}
+
+constexpr uint32_t OUTER_WARPS = 4, OUTER_ROWS = 64, OUTER_COLUMNS = 256;
+
+// Grid: x = blocks of 256 columns, y = blocks of 4 warps with 64 rows each. A lane has eight neighbouring columns of a row,
+// from the four operands of 8 columns that a step of 32 has.
+template <unsigned STEPS, bool BY_ROWS>
+__device__ __forceinline__ void outer(const bf16 *d, const bf16 *w, bf16 *y, uint32_t rows, uint32_t n, uint32_t rank,
+                                      float scale) {
+    const uint32_t warp = threadIdx.x / WARP, lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4;
+    const uint32_t first = (blockIdx.y * OUTER_WARPS + warp) * OUTER_ROWS;
+    uint32_t a[OUTER_ROWS / 16][STEPS][4];
+#pragma unroll
+    for (uint32_t m = 0; m < OUTER_ROWS / 16; m++) {
+#pragma unroll
+        for (uint32_t i = 0; i < STEPS * 4; i++) {
+            const uint32_t row = first + 16 * m + g + i % 2 * 8, at = 16 * (i / 4) + i / 2 % 2 * 8 + 2 * t;
+            a[m][i / 4][i % 4] = of_rank(d + uint64_t(within(row, rows)) * rank, at, rank, 1, row < rows);
+        }
+    }
+    for (uint32_t step = 0; step < OUTER_COLUMNS / 32; step++) {
+        const uint32_t begin = blockIdx.x * OUTER_COLUMNS + step * 32;
+        if (begin >= n) return;
+        uint32_t b[4][STEPS][2];
+#pragma unroll
+        for (uint32_t i = 0; i < 4; i++) {
+            const uint32_t column = begin + 8 * (g / 2) + 2 * i + g % 2;
+            const bf16 *from = w + uint64_t(within(column, n)) * (BY_ROWS ? rank : 1);
+#pragma unroll
+            for (uint32_t j = 0; j < STEPS * 2; j++)
+                b[i][j / 2][j % 2] = of_rank(from, 16 * (j / 2) + j % 2 * 8 + 2 * t, rank, BY_ROWS ? 1 : n, column < n);
+        }
+#pragma unroll
+        for (uint32_t m = 0; m < OUTER_ROWS / 16; m++) {
+            float sums[4][4] = {};
+#pragma unroll
+            for (uint32_t i = 0; i < 4 * STEPS; i++) mma_bf16(sums[i % 4], a[m][i / 4], b[i % 4][i / 4]);
+#pragma unroll
+            for (uint32_t half = 0; half < 2; half++) {
+                const uint32_t row = first + 16 * m + g + 8 * half, column = begin + 8 * t;
+                const auto word = [&](uint32_t i) {
+                    return pack_bf16(scale * sums[i][2 * half], scale * sums[i][2 * half + 1]);
+                };
+                if (row < rows && column < n)
+                    *reinterpret_cast<uint4 *>(y + uint64_t(row) * n + column) = {word(0), word(1), word(2), word(3)};
+            }
+        }
+    }
+}
+
 } // namespace narrow
 
 #define TAILORA_NARROW(O)                                                                                             \
@@ -178,3 +236,19 @@ TAILORA_NARROW(2)
 TAILORA_NARROW(3)
 TAILORA_NARROW(4)
 #undef TAILORA_NARROW
+
+#define TAILORA_OUTER(O)                                                                                              \
+    extern "C" __global__ void narrow_by_rows_##O##_bf16(const bf16 *d, const bf16 *w, bf16 *y, uint32_t rows,        \
+                                                         uint32_t n, uint32_t rank, float scale) {                    \
+        narrow::outer<O, true>(d, w, y, rows, n, rank, scale);                                                        \
+    }                                                                                                                 \
+    EXPORT(narrow_by_rows_##O##_bf16)                                                                                 \
+    extern "C" __global__ void narrow_by_columns_##O##_bf16(const bf16 *d, const bf16 *w, bf16 *y, uint32_t rows,     \
+                                                            uint32_t n, uint32_t rank, float scale) {                 \
+        narrow::outer<O, false>(d, w, y, rows, n, rank, scale);                                                       \
+    }                                                                                                                 \
+    EXPORT(narrow_by_columns_##O##_bf16)
+
+TAILORA_OUTER(1)
+TAILORA_OUTER(2)
+#undef TAILORA_OUTER

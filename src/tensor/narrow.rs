@@ -1,5 +1,5 @@
-//! The launches of `narrow.cu`: products of many rows with a narrow matrix, which cuBLAS makes at a fraction of the speed of
-//! memory.
+//! The launches of `narrow.cu`: products of many rows with or over a narrow matrix, which cuBLAS makes at a fraction of the
+//! speed of memory.
 
 use super::form::Form;
 use super::gpu_products::Operand;
@@ -26,7 +26,6 @@ impl<'a> Pair<'a> {
     /// If these are such, and lie as the kernels read them.
     fn of(tall: Operand<'a>, narrow: Operand<'a>, rank: usize) -> Option<Self> {
         let (rows, columns) = tall.2;
-        let lies = |(array, first, _): Operand<'_>| array.element() == Element::Bf16 && first.is_multiple_of(PACK);
         let fits = (1..=MOST).contains(&rank) && rows >= MANY && columns > 0 && columns.is_multiple_of(PACK);
         (fits && lies(tall) && lies(narrow)).then_some(Pair { tall, narrow, rank })
     }
@@ -62,11 +61,40 @@ impl<'a> Pair<'a> {
     }
 }
 
+/// Whether the kernels can read it.
+fn lies((array, first, _): Operand<'_>) -> bool {
+    array.element() == Element::Bf16 && first.is_multiple_of(PACK)
+}
+
+/// `d w` or `d wᵀ` of two narrow matrices with `columns` columns, if these are such.
+fn outer(kernel: &str, d: Operand<'_>, w: Operand<'_>, columns: usize, scale: f32) -> Option<Result<Array>> {
+    let (rows, rank) = d.2;
+    if !(1..=MOST).contains(&rank) || rows < MANY || columns == 0 || !columns.is_multiple_of(PACK) {
+        return None;
+    }
+    let launch = || {
+        let mut y = Array::new(d.0.gpu(), Element::Bf16, rows * columns)?;
+        let grid = Grid { blocks: [blocks(columns, 256), blocks(rows, 256), 1], threads: 128, shared: 0 };
+        let sizes = [rows, columns, rank].map(|size| Arg::from(size as u32));
+        let operands = [d.0.at(d.1), w.0.at(w.1), y.at_mut(0)];
+        let name = format!("narrow_{kernel}_{}_bf16", rank.div_ceil(16));
+        y.gpu().launch(&name, grid, &[&operands[..], &sizes, &[Arg::from(scale)]].concat())?;
+        Ok(y)
+    };
+    (lies(d) && lies(w)).then(launch)
+}
+
 /// `scale ·` the product, if it is one of these.
 pub(super) fn product(form: Form, a: Operand<'_>, b: Operand<'_>, scale: f32) -> Result<Option<Array>> {
     match form {
-        Form::NT => Pair::of(a, b, b.2.0).map(|pair| pair.product("of_rows", scale)),
-        Form::NN => Pair::of(a, b, b.2.1).map(|pair| pair.product("of_columns", scale)),
+        Form::NT => {
+            let of = Pair::of(a, b, b.2.0).map(|pair| pair.product("of_rows", scale));
+            of.or_else(|| outer("by_rows", a, b, b.2.0, scale))
+        }
+        Form::NN => {
+            let of = Pair::of(a, b, b.2.1).map(|pair| pair.product("of_columns", scale));
+            of.or_else(|| outer("by_columns", a, b, b.2.1, scale))
+        }
         Form::TN => {
             let ((_, m), (_, n)) = (a.2, b.2);
             let by_columns = Pair::of(a, b, n).map(|pair| pair.sums(scale, n, 1));
@@ -97,6 +125,8 @@ mod tests {
             let (tall, narrow) = ((&x, 0, (rows, columns)), (&d, 0, (rows, rank)));
             for (form, a, b) in [
                 (Form::NT, tall, (&w, 0, (rank, columns))),
+                (Form::NT, narrow, (&w, 0, (columns, rank))),
+                (Form::NN, narrow, (&w, 0, (rank, columns))),
                 (Form::NN, tall, (&w, 0, (columns, rank))),
                 (Form::TN, tall, narrow),
                 (Form::TN, narrow, tall),

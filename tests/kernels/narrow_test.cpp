@@ -1,4 +1,4 @@
-// narrow.cu: products with narrow matrices, in sizes around those of its blocks, and sums over rows in both layouts.
+// narrow.cu: products with and of narrow matrices, in sizes around those of its blocks, and sums over rows in both layouts.
 
 #include "check.h"
 
@@ -55,6 +55,25 @@ void sums(const Case &of, bool by_rows) {
     check::near(of.named(kernel), y, want, 2e-4);
 }
 
+void outer(const Case &of, bool by_rows) {
+    const auto d = check::random<bf16>(of.rows * of.rank, 5), w = check::random<bf16>(of.rank * of.n, 6);
+    auto y = check::unwritten<bf16>(of.rows * of.n);
+    std::vector<double> want;
+    for (uint32_t row = 0; row < of.rows; row++) {
+        for (uint32_t c = 0; c < of.n; c++) {
+            double sum = 0.0;
+            for (uint32_t j = 0; j < of.rank; j++)
+                sum += at(d, row * of.rank + j) * at(w, by_rows ? c * of.rank + j : j * of.n + c);
+            want.push_back(double(of.scale) * sum);
+        }
+    }
+    const auto kernel = std::string("narrow_by_") + (by_rows ? "rows_" : "columns_") +
+                        std::to_string((of.rank + 15) / 16) + "_bf16";
+    check::launch(kernel, Grid{(of.n + 255) / 256, (of.rows + 255) / 256, 1}, 128, 0, d.data(), w.data(), y.data(),
+                  of.rows, of.n, of.rank, of.scale);
+    check::near(of.named(kernel), y, want, 1e-2);
+}
+
 int main() {
     for (uint32_t rank : {1, 7, 8, 9, 16, 24, 32}) {
         for (const auto &[rows, n] : {std::pair{1u, 8u}, {16u, 64u}, {37u, 136u}, {70u, 1064u}, {530u, 72u}}) {
@@ -62,6 +81,7 @@ int main() {
             for (bool by_rows : {false, true}) {
                 products(of, by_rows);
                 sums(of, by_rows);
+                outer(of, by_rows);
             }
         }
     }
