@@ -151,11 +151,8 @@ impl Gpu {
         if grid.blocks.contains(&0) || grid.threads == 0 {
             return Ok(());
         }
-        let noted = || Work::Launch {
-            kernel: kernel.to_owned(),
-            grid,
-            args: args.iter().map(|arg| arg.bits()).collect(),
-        };
+        let noted =
+            || Work::Launch { kernel: kernel.to_owned(), grid, args: args.iter().map(|arg| arg.bits()).collect() };
         // SAFETY: every address among the arguments is of an array that lives until this is in the stream, behind which
         // its memory is given back; the operators give kernels the sizes of what they made for them.
         unsafe { self.noted(noted).unwrap_or_else(|| work::launch(&*self.backend, kernel, grid, args)) }

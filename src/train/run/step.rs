@@ -49,7 +49,8 @@ impl Run<'_> {
             monitor.check()?;
             let dropout = self.dropout(index);
             let (decoder, factor) = (self.job.model.decoder(), 1.0 / trained as f64);
-            let (sum, micro) = decoder.loss_and_gradients(batch, &lora, factor, dropout, self.job.memory.kept_layers)?;
+            let (sum, micro) =
+                decoder.loss_and_gradients(batch, &lora, factor, dropout, self.job.memory.kept_layers)?;
             loss += sum / trained as f64;
             gradients.accumulate(micro)?;
         }

@@ -80,7 +80,8 @@ fn sums_over_parts_of_the_rows_are_those_over_all() {
         let dy = on_card(&normal(rows, outputs, 2), &device, element);
         let whole = weight.transposed_product(&dy).unwrap();
         let parts = || (0..outputs).step_by(128).map(|first| first..outputs.min(first + 128));
-        let sum = |before| products::summed(blocks, (outputs, inputs), dy.array().unwrap(), rows, before, parts()).unwrap();
+        let sum =
+            |before| products::summed(blocks, (outputs, inputs), dy.array().unwrap(), rows, before, parts()).unwrap();
         let matrix = |array| Matrix::of_array(rows, inputs, array);
         let mut found = matrix(sum(None));
         assert_eq!(found.array().unwrap().element(), element);
