@@ -57,6 +57,7 @@ struct Shape {
 
 const SMALL: Shape = Shape { hidden: 128, mlp: 384, layers: 3, vocab: 2048 };
 const WIDE: Shape = Shape { hidden: 256, mlp: 640, layers: 2, vocab: 6000 };
+const DEEP: Shape = Shape { hidden: 128, mlp: 384, layers: 8, vocab: 512 };
 
 /// Writes a Qwen2 model of that shape with constant weights: memory does not ask what is in it.
 fn write_model(dir: &Path, shape: Shape) {
@@ -197,6 +198,31 @@ fn a_limit_turns_checkpointing_on_and_is_kept_to() {
     assert_eq!(summary["gradient_checkpointing"], true);
     assert!(held > limit as usize && held_limited <= limit as usize, "{held} {held_limited}, limit {limit}");
     assert_eq!(summary["loss"], plain["loss"], "the same bits");
+}
+
+#[test]
+fn as_many_layers_keep_their_activations_as_the_limit_allows() {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let (plain, _) = trained(DEEP, 600, None, &options(false));
+    let bytes = |name: &str| plain["memory"][name].as_u64().unwrap();
+    let (without, with) = (bytes("without_checkpointing_bytes"), bytes("with_checkpointing_bytes"));
+    let mut layers = vec![plain["memory"]["checkpointed_layers"].as_u64().unwrap()];
+    for share in [3, 2, 1] {
+        let limit = with + (without - with) * share / 4;
+        let limited = TrainOptions {
+            gradient_checkpointing: GradientCheckpointing::AUTO,
+            max_memory: Some(ByteSize::Bytes(limit)),
+            ..options(false)
+        };
+        let (summary, held) = trained(DEEP, 600, None, &limited);
+        let predicted = summary["memory"]["peak_bytes"].as_u64().unwrap();
+        let ratio = predicted as f64 / held as f64;
+        println!("limit {limit}, predicted {predicted}, held {held}: {ratio:.3} {}", summary["memory"]);
+        assert!(predicted <= limit && (0.85..1.15).contains(&ratio), "{ratio:.3}");
+        assert_eq!(summary["loss"], plain["loss"], "the same bits");
+        layers.push(summary["memory"]["checkpointed_layers"].as_u64().unwrap());
+    }
+    assert!(layers[0] == 0 && layers.is_sorted_by(|fewer, more| fewer < more) && layers[3] < 8, "{layers:?}");
 }
 
 #[test]

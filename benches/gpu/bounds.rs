@@ -33,7 +33,7 @@ impl Bounds {
     /// Tokens a second.
     pub fn of(&self, case: &Case) -> Option<f64> {
         match case.work {
-            Work::Train => Some(self.gemm? / self.training_operations()?),
+            Work::Train { .. } => Some(self.gemm? / self.training_operations()?),
             Work::Prefill => Some(self.gemm? / self.prefill_operations()?),
             Work::Decode { at_once } => {
                 let bytes = self.facts["bytes_per_token"][case.weights.name()].as_f64()?;

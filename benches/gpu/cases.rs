@@ -40,11 +40,24 @@ impl Weights {
     }
 }
 
+/// What a training may keep of its layers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Memory {
+    All,
+    /// Their inputs.
+    Inputs,
+    /// What fits into [`LIMIT`].
+    Limited,
+}
+
+/// The memory of a small card.
+pub const LIMIT: &str = "8GiB";
+
 /// What is done with a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Work {
     /// Steps of [`ROWS`] rows of [`TOKENS`] tokens.
-    Train,
+    Train { memory: Memory },
     /// A prompt of [`TOKENS`] tokens, up to the first token after it.
     Prefill,
     /// Texts after a prompt of one token, so that each token takes one pass.
@@ -52,7 +65,24 @@ pub enum Work {
 }
 
 impl Work {
-    const ALL: [Work; 4] = [Work::Train, Work::Prefill, Work::Decode { at_once: 1 }, Work::Decode { at_once: 32 }];
+    const ALL: [Work; 6] = [
+        Work::Train { memory: Memory::All },
+        Work::Train { memory: Memory::Inputs },
+        Work::Train { memory: Memory::Limited },
+        Work::Prefill,
+        Work::Decode { at_once: 1 },
+        Work::Decode { at_once: 32 },
+    ];
+
+    /// Whether it has a process of its own.
+    fn is_alone(self) -> bool {
+        matches!(self, Work::Train { .. })
+    }
+
+    /// Weights of 16 bits alone are larger than some limits.
+    fn is_for(self, weights: Weights) -> bool {
+        weights == Weights::Q4KM || self != Work::Train { memory: Memory::Limited }
+    }
 
     /// Sequences at once, tokens of each prompt, tokens generated for each; for texts.
     pub fn texts(self) -> (usize, usize, usize) {
@@ -72,14 +102,17 @@ pub struct Case {
 
 impl Case {
     pub fn all() -> impl Iterator<Item = Case> {
-        Work::ALL.into_iter().flat_map(|work| Weights::ALL.map(|weights| Case { work, weights }))
+        let cases = Work::ALL.into_iter().flat_map(|work| Weights::ALL.map(|weights| Case { work, weights }));
+        cases.filter(|case| case.work.is_for(case.weights))
     }
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.work {
-            Work::Train => f.write_str("train")?,
+            Work::Train { memory: Memory::All } => f.write_str("train")?,
+            Work::Train { memory: Memory::Inputs } => f.write_str("train checkpointed")?,
+            Work::Train { memory: Memory::Limited } => write!(f, "train in {LIMIT}")?,
             Work::Prefill => write!(f, "prefill {TOKENS}")?,
             Work::Decode { at_once } => write!(f, "decode {at_once}")?,
         }
@@ -94,7 +127,8 @@ pub fn processes(parts: &[String]) -> Outcome<Vec<Vec<Case>>> {
     let mut processes: Vec<Vec<Case>> = Vec::new();
     for case in Case::all().filter(is_chosen) {
         let fits = |with: &&mut Vec<Case>| {
-            with.iter().all(|other| other.weights == case.weights && ![other.work, case.work].contains(&Work::Train))
+            let alone = |other: &Case| other.work.is_alone() || case.work.is_alone();
+            with.iter().all(|other| other.weights == case.weights && !alone(other))
         };
         match processes.iter_mut().find(fits) {
             Some(with) => with.push(case),

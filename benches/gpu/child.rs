@@ -48,7 +48,8 @@ fn train(model: &LanguageModel, csv: &Path, work: &Value) -> Outcome<Value> {
         "tokens_per_second": speed,
         "step_ms": 1e3 * seconds / options.max_steps as f64,
         "loss": summary["loss"],
-        "gradient_checkpointing": summary["gradient_checkpointing"],
+        "checkpointed_layers": summary["memory"]["checkpointed_layers"],
+        "estimated_bytes": summary["memory"]["peak_bytes"],
     }))
 }
 

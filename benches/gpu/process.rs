@@ -1,6 +1,6 @@
 //! Runs the cases of one process, as a child of this program.
 
-use crate::cases::{Case, RANK, ROWS, TOKENS, Work};
+use crate::cases::{Case, LIMIT, Memory, RANK, ROWS, TOKENS, Work};
 use crate::gpu::Watch;
 use crate::options::Options;
 use crate::program::{CHILD, Outcome};
@@ -43,14 +43,19 @@ pub fn measure(cases: &[Case], options: &Options, results: &mut Results) -> Outc
 /// What a child is to do for a case.
 fn work(case: &Case, folder: &Path, steps: usize) -> Outcome<Value> {
     let name = case.to_string();
-    if case.work != Work::Train {
+    let Work::Train { memory } = case.work else {
         let (at_once, prompt, completion) = case.work.texts();
         return Ok(json!({"name": name, "at_once": at_once, "prompt": prompt, "completion": completion}));
-    }
+    };
+    let (checkpointing, limit) = match memory {
+        Memory::All => (json!(false), Value::Null),
+        Memory::Inputs => (json!(true), Value::Null),
+        Memory::Limited => (json!("auto"), json!(LIMIT)),
+    };
     let train = json!({
         "target_modules": "all-linear", "r": RANK, "lora_alpha": 2 * RANK, "batch_size": ROWS, "max_steps": steps,
-        "max_length": TOKENS, "gradient_checkpointing": false, "lr_scheduler_type": "constant", "warmup_ratio": 0,
-        "validation_share": 0, "memorisation_samples": 0,
+        "max_length": TOKENS, "gradient_checkpointing": checkpointing, "max_memory": limit,
+        "lr_scheduler_type": "constant", "warmup_ratio": 0, "validation_share": 0, "memorisation_samples": 0,
     });
     let csv = write_rows(folder, steps * ROWS)?;
     Ok(json!({"name": name, "csv": csv, "train": train, "tokens": steps * ROWS * TOKENS}))

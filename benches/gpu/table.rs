@@ -81,7 +81,7 @@ pub fn print(ours: &Results, peer: &Results, bounds: &Bounds) {
 
 fn columns(cells: &[String; 8]) -> String {
     let [name, rest @ ..] = cells;
-    rest.iter().fold(format!("{name:<20}"), |line, cell| format!("{line}{cell:>11}"))
+    rest.iter().fold(format!("{name:<26}"), |line, cell| format!("{line}{cell:>11}"))
 }
 
 /// The object of the last line.

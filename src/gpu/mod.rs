@@ -40,6 +40,9 @@ use std::fmt;
 use std::sync::Arc;
 use work::{Graph, Work};
 
+/// A size of memory whose pieces are kept rather than given back: of what comes and goes all the time.
+pub(crate) const SCRATCH: usize = 64 << 20;
+
 /// A card, opened once in a process, and the type that activations on it have.
 #[derive(Clone)]
 pub(crate) struct Gpu {
@@ -158,10 +161,15 @@ impl Gpu {
         if grid.blocks.contains(&0) || grid.threads == 0 {
             return Ok(());
         }
-        let args = args.iter().map(|arg| arg.bits()).collect();
+        let noted = || Work::Launch {
+            kernel: kernel.to_owned(),
+            grid,
+            args: args.iter().map(|arg| arg.bits()).collect(),
+            early,
+        };
         // SAFETY: every address among the arguments is of an array that lives until this is in the stream, behind which
         // its memory is given back; the operators give kernels the sizes of what they made for them.
-        unsafe { self.work(Work::Launch { kernel: kernel.to_owned(), grid, args, early }) }
+        unsafe { self.noted(noted).unwrap_or_else(|| work::launch(&*self.backend, kernel, grid, args)) }
     }
 
     /// A product of matrices.

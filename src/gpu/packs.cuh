@@ -12,8 +12,10 @@ using f32 = float;
 namespace packs {
 
 // The values that fill 16 bytes of the smallest of the types.
-template <class T, class U = T>
-constexpr unsigned WIDTH = 16 / (sizeof(T) < sizeof(U) ? sizeof(T) : sizeof(U));
+template <class T, class... U>
+constexpr unsigned WIDTH = ((sizeof(U) < sizeof(T)) || ...) ? WIDTH<U...> : WIDTH<T>;
+template <class T>
+constexpr unsigned WIDTH<T> = 16 / sizeof(T);
 
 template <class T, unsigned N>
 struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) Pack {
@@ -61,6 +63,34 @@ template <unsigned N, class Work>
 __device__ __forceinline__ void over_grid(uint64_t n, bool aligned, Work work) {
     const uint64_t thread = uint64_t(blockIdx.x) * blockDim.x + threadIdx.x;
     share<N, uint64_t>(n, thread, uint64_t(gridDim.x) * blockDim.x, aligned, work);
+}
+
+// A pack of values, read.
+template <unsigned N>
+struct Loaded {
+    float values[N];
+
+    template <class T>
+    __device__ __forceinline__ explicit Loaded(const T *from) {
+        load(values, from);
+    }
+};
+
+template <unsigned N, class To, class Of, class... From>
+__device__ __forceinline__ void store_each(To *to, Of of, const From &...from) {
+    float values[N];
+#pragma unroll
+    for (unsigned j = 0; j < N; j++) values[j] = of(from.values[j]...);
+    store(to, values);
+}
+
+// to[i] = of(from[i]...) for all of n, among all threads of a grid of one dimension. `to` may be one of `from`.
+template <class To, class Of, class... From>
+__device__ __forceinline__ void each(uint64_t n, To *to, Of of, const From *...from) {
+    over_grid<WIDTH<To, From...>>(n, aligned(to, from...), [=](auto count, uint64_t i) {
+        constexpr unsigned N = decltype(count)::value;
+        store_each<N>(to + i, of, Loaded<N>(from + i)...);
+    });
 }
 
 // The columns of row blockIdx.x, among the blocks of that row: any number of them in y.

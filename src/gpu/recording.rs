@@ -194,12 +194,13 @@ impl Gpu {
     /// # Safety
     /// As for the methods of [`Backend`].
     pub(super) unsafe fn work(&self, work: Work) -> Result<()> {
-        let mut work = Some(work);
-        if let Some(noted) = self.active(|active| work.take().map_or(Ok(()), |work| active.note(Note::Work(work)))) {
-            return noted;
-        }
         // SAFETY: the caller's.
-        work.map_or(Ok(()), |work| unsafe { perform(&*self.backend, &work) })
+        self.noted(|| work.clone()).unwrap_or_else(|| unsafe { perform(&*self.backend, &work) })
+    }
+
+    /// Notes work, if this thread is in a repetition.
+    pub(super) fn noted(&self, work: impl FnOnce() -> Work) -> Option<Result<()>> {
+        self.active(|active| active.note(Note::Work(work())))
     }
 
     /// Refuses what cannot be noted, because the host takes part in it.

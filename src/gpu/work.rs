@@ -1,7 +1,8 @@
 //! What a card is asked for, as a thing that can be kept and compared.
 
 use super::Backend;
-use super::launch::Grid;
+use super::failed;
+use super::launch::{Arg, Grid};
 use super::product::Product;
 use crate::error::Result;
 
@@ -46,12 +47,39 @@ pub(super) unsafe fn perform(backend: &dyn Backend, work: &Work) -> Result<()> {
         match work {
             Work::Clear { address, bytes } => backend.clear(*address, *bytes),
             Work::Copy { from, to, bytes } => backend.copy(*from, *to, *bytes),
-            Work::Launch { kernel, grid, args, .. } => {
-                let mut args = args.clone();
-                let mut args: Vec<_> = args.iter_mut().map(|value| std::ptr::from_mut(value).cast()).collect();
-                backend.launch(kernel, *grid, &mut args)
-            }
+            Work::Launch { kernel, grid, args, .. } => launch_with(backend, kernel, *grid, args.iter().copied()),
             Work::Gemm(product) => backend.gemm(product),
         }
+    }
+}
+
+/// Runs a kernel that is not noted.
+///
+/// # Safety
+/// As for the methods of [`Backend`].
+pub(super) unsafe fn launch(backend: &dyn Backend, kernel: &str, grid: Grid, args: &[Arg]) -> Result<()> {
+    // SAFETY: the caller's.
+    unsafe { launch_with(backend, kernel, grid, args.iter().map(|arg| arg.bits())) }
+}
+
+/// The most arguments that a kernel has.
+const MOST_ARGS: usize = 32;
+
+/// # Safety
+/// As above.
+unsafe fn launch_with(
+    backend: &dyn Backend,
+    kernel: &str,
+    grid: Grid,
+    args: impl ExactSizeIterator<Item = u64>,
+) -> Result<()> {
+    let count = args.len();
+    let mut values = [0u64; MOST_ARGS];
+    values.iter_mut().zip(args).for_each(|(value, arg)| *value = arg);
+    let mut addresses = values.each_mut().map(|value| std::ptr::from_mut(value).cast());
+    match addresses.get_mut(..count) {
+        // SAFETY: the caller's.
+        Some(addresses) => unsafe { backend.launch(kernel, grid, addresses) },
+        None => Err(failed("run a kernel", format!("{kernel} with {count} arguments"))),
     }
 }

@@ -221,7 +221,7 @@ impl Decoder {
     pub(crate) fn hidden(&self, batch: &Batch, pool: &mut KvPool, stacks: &[&LoraStack]) -> Result<Matrix> {
         memory::probe(self.unfailing_bytes(batch.tokens().len(), batch.longest(), 0))?;
         self.run(|| {
-            let mut hidden = || Ok(self.forward(batch, Some(&mut *pool), stacks, None, Keep::Nothing)?.hidden);
+            let mut hidden = || Ok(self.forward(batch, Some(&mut *pool), stacks, None, |_| Keep::Nothing)?.hidden);
             match self.device.gpu() {
                 Some(gpu) if Recordings::apply_to(batch) => self.recordings.repeated(gpu, batch, stacks, hidden),
                 _ => hidden(),
@@ -230,13 +230,14 @@ impl Decoder {
     }
 
     /// The one forward pass, for training, for prompts and for the next tokens of many sequences; on the model's threads.
+    /// `keep` says by layer what is kept for a backward pass.
     pub(super) fn forward<'a>(
         &self,
         batch: &Batch,
         mut kv: Option<&mut KvPool>,
         stacks: &'a [&'a LoraStack],
         dropout: Option<Dropout>,
-        keep: Keep,
+        keep: impl Fn(usize) -> Keep,
     ) -> Result<Forward<'a>> {
         let placements = Placements::new(batch.placements(), batch.tokens().len(), &self.device)?;
         let pass = Pass::new(batch, self.rotations(batch)?, placements, self.sites(), stacks, dropout);
@@ -252,7 +253,7 @@ impl Decoder {
                 let none = || Matrix::zeros(0, self.config.hidden_size, &Device::host());
                 return Ok(Forward { pass, hidden: none()?, residual: none()?, saved });
             }
-            let (output, of_layer) = layer.forward(&pass, residual, kv.as_deref_mut(), keep)?;
+            let (output, of_layer) = layer.forward(&pass, residual, kv.as_deref_mut(), keep(index))?;
             residual = output;
             saved.extend(of_layer);
         }

@@ -15,31 +15,34 @@ impl Decoder {
     pub(crate) fn loss(&self, batch: &PackedBatch, lora: &LoraStack) -> Result<f64> {
         self.check(batch)?;
         self.run(|| {
-            let hidden = self.forward(&batch.batch, None, &[lora], None, Keep::Nothing)?.hidden;
-            Ok(loss_sum(&self.head, &hidden, &batch.targets, None)?.loss)
+            let hidden = self.forward(&batch.batch, None, &[lora], None, |_| Keep::Nothing)?.hidden;
+            Ok(loss_sum(&self.head, &hidden, &batch.targets, None)?.losses.total()?)
         })
     }
 
     /// Σ loss, and the gradients of that sum times `factor`.
     ///
-    /// With `checkpoint`, a layer keeps only its input and is run again for its backward: about a quarter more time
-    /// for a small part of the memory (Chen et al. 2016).
+    /// Only so many of the last layers keep what their backward passes need. Any other keeps its input and is run again for
+    /// its own: a quarter more time, if that is all of them, for a small part of the memory (Chen et al. 2016). Those that
+    /// are kept are the last, as they are gone when one is run again, which has their place.
     pub(crate) fn loss_and_gradients(
         &self,
         batch: &PackedBatch,
         lora: &LoraStack,
         factor: f64,
         dropout: Option<Dropout>,
-        checkpoint: bool,
+        kept_layers: usize,
     ) -> Result<(f64, LoraGradients)> {
         self.check(batch)?;
-        let keep = if checkpoint { Keep::Inputs } else { Keep::All };
+        let first_kept = self.layers.len().saturating_sub(kept_layers);
+        let keep = |layer| if layer < first_kept { Keep::Input } else { Keep::All };
         self.run(|| {
             let stacks = [lora];
             let forward = self.forward(&batch.batch, None, &stacks, dropout, keep)?;
             let loss = loss_sum(&self.head, &forward.hidden, &batch.targets, Some(factor))?;
             let dhidden = loss.dhidden.ok_or_else(|| Error::new(Code::Training, "the batch trains no token"))?;
-            Ok((loss.loss, self.backward(forward, dhidden)?))
+            let gradients = self.backward(forward, dhidden)?;
+            Ok((loss.losses.total()?, gradients))
         })
     }
 

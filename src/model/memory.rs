@@ -59,19 +59,18 @@ impl Decoder {
     }
 
     /// Bytes that matrix products need besides: each thread's slab for packed operands, as large as its L2 cache and kept
-    /// for ever, and the rows of a quantized weight that are dequantized at a time.
+    /// for ever, and the rows of a quantized weight that are dequantized at a time; and what a card takes for itself.
     pub(crate) fn workspace_bytes(&self) -> u64 {
         let dequantized = self.linears().chain([&self.head.linear]).map(Linear::workspace_bytes).max().unwrap_or(0);
         let slabs = if self.device.is_host() { self.num_threads() as u64 * slab_bytes() } else { 0 };
-        slabs + dequantized
+        slabs + dequantized + self.device.overhead_bytes()
     }
 
-    /// What [`Decoder::loss_and_gradients`] holds.
-    pub(crate) fn training_memory(&self, batch: BatchSize, checkpoint: bool) -> PassMemory {
+    /// What [`Decoder::loss_and_gradients`] holds where so many layers are kept.
+    pub(crate) fn training_memory(&self, batch: BatchSize, kept_layers: usize) -> PassMemory {
         let Some(layer) = self.layers.first() else { return PassMemory::default() };
         let (hidden, mlp) = (self.config.hidden_size as u64, layer.mlp.width());
         let (tokens, trained) = (batch.tokens as u64, batch.trained as u64);
-        let others = self.layers.len() as u64 - 1;
         // Most of the last layer is made of the trained rows only. It is gone when the one before it has its turn.
         let size = self.device.activation_bytes();
         let (last, other) = (layer.saved_bytes(size, tokens, trained), layer.saved_bytes(size, tokens, tokens));
@@ -80,18 +79,23 @@ impl Decoder {
         let widest = |rows: u64| rows * (4 * hidden + size * (hidden + mlp));
         let widened = |rows: u64| (layer.mlp.rounded_bytes(rows)) + widest(rows);
         let input = 4 * tokens * hidden;
-        let (saved, of_last, of_other) = match checkpoint {
-            false => (others * other + last, widened(trained), (widened(tokens)).saturating_sub(last)),
-            true => {
-                let again = |of: u64, rows: u64| (of + widened(rows)).saturating_sub(input);
-                ((others + 1) * input, again(last, trained), again(other, tokens).saturating_sub(input))
-            }
+        let kept = kept_layers.min(self.layers.len()) as u64;
+        let again = self.layers.len() as u64 - kept;
+        // Of the layers from the first to one of them what is kept, and that one's backward pass.
+        let of_inputs = |others: u64, of: u64, rows: u64| others * input + of + widened(rows);
+        let of_kept = |others: u64| again * input + others * other;
+        let (saved, at_last) = match kept {
+            0 => (again * input, of_inputs(again - 1, last, trained)),
+            _ => (of_kept(kept - 1) + last, of_kept(kept - 1) + last + widened(trained)),
         };
-        let backward = if others > 0 { of_last.max(of_other) } else { of_last };
+        let below = self.layers.len() as u64 - 1;
+        let at_kept = if kept > 1 { of_kept(kept - 1) + widened(tokens) } else { 0 };
+        let at_again = if again.min(below) > 0 { of_inputs(again.min(below) - 1, other, tokens) } else { 0 };
+        let backward = at_last.max(at_kept).max(at_again).saturating_sub(saved);
         // Of the trained tokens: the last layer's output, normed, and the gradient.
         let loss = 4 * trained * 3 * hidden;
-        let logits = logits_bytes(batch.trained, self.config.vocab_size, self.device.is_on_card());
-        PassMemory { saved, backward, loss: loss + logits + self.head.linear.operand_bytes(logits / 4) }
+        let logits = logits_bytes(batch.trained, self.config.vocab_size, self.device.is_on_card()) / 4 * size;
+        PassMemory { saved, backward, loss: loss + logits + self.head.linear.operand_bytes(logits / size) }
     }
 
     /// What [`Decoder::loss`] holds: one layer at a time, and no gradient.

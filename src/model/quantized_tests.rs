@@ -22,7 +22,7 @@ fn exact_training_on_quantized_weights_equals_training_on_the_dequantized_ones()
     let dense_dir = dequantized_copy(&models, &exact);
     let dense = load(dense_dir.path()).unwrap();
     let lora = stack(&case.join("adapter"), &dense, 2.0);
-    let gradients = |decoder: &Decoder| decoder.loss_and_gradients(&packed, &lora, 0.1, None, false).unwrap();
+    let gradients = |decoder: &Decoder| decoder.loss_and_gradients(&packed, &lora, 0.1, None, usize::MAX).unwrap();
     let (expected_loss, expected) = gradients(&dense);
     let fast = load_as(&models, Some("q8_0"), false).unwrap();
     let (loss, found) = gradients(&exact);
@@ -64,7 +64,7 @@ fn training_on_k_quants_equals_training_on_the_dequantized_weights() {
             let mut batch = PackedBatch::default();
             batch.push(&(3..40).collect::<Vec<u32>>(), |i| i > 4);
             batch.push(&(100..121).collect::<Vec<u32>>(), |i| i > 9);
-            let gradients = |decoder: &Decoder| decoder.loss_and_gradients(&batch, &lora, 0.1, None, true).unwrap();
+            let gradients = |decoder: &Decoder| decoder.loss_and_gradients(&batch, &lora, 0.1, None, 0).unwrap();
             let (expected_loss, expected) = gradients(&dense);
             let (loss, found) = gradients(&quantized);
             if !exact {
@@ -110,7 +110,7 @@ fn pytorch_gives_the_same_gradients_on_the_dequantized_weights() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let expected = stack_of(&out, &decoder, 1.0);
-        let (loss, found) = decoder.loss_and_gradients(&batch, &lora, 1.0, None, false).unwrap();
+        let (loss, found) = decoder.loss_and_gradients(&batch, &lora, 1.0, None, usize::MAX).unwrap();
         assert!((loss / printed["loss"].as_f64().unwrap() - 1.0).abs() < 1e-5, "{quantize:?}: {loss}, {printed}");
         let mut worst = 0.0f64;
         for site in decoder_sites() {

@@ -85,9 +85,9 @@ fn loss_and_every_gradient_equal_peft() {
             let trained = batch["trained_tokens"].as_u64().unwrap() as usize;
             assert_eq!(packed.num_trained(), trained);
             let reference = candle_core::safetensors::load(dir.join("gradients.safetensors"), &Device::Cpu).unwrap();
-            for checkpoint in [false, true] {
+            for kept in [usize::MAX, 1, 0] {
                 let (loss, gradients) =
-                    decoder.loss_and_gradients(&packed, &lora, 1.0 / trained as f64, None, checkpoint).unwrap();
+                    decoder.loss_and_gradients(&packed, &lora, 1.0 / trained as f64, None, kept).unwrap();
                 let loss = loss / trained as f64;
                 let expected = batch["loss"].as_f64().unwrap();
                 assert!((loss - expected).abs() < 1e-5 * expected, "{case}: loss {loss}, PEFT has {expected}");
@@ -127,7 +127,7 @@ fn gradients_of_a_micro_batch_sum_to_those_of_the_whole() {
         batch
     };
     let gradients =
-        |rows: &[(&[u32], usize)]| decoder.loss_and_gradients(&pack(rows), &lora, 0.1, None, false).unwrap();
+        |rows: &[(&[u32], usize)]| decoder.loss_and_gradients(&pack(rows), &lora, 0.1, None, usize::MAX).unwrap();
     let (whole_loss, whole) = gradients(&rows);
     let mut sum = LoraGradients::default();
     let mut loss = 0.0;
@@ -152,7 +152,7 @@ fn only_adapted_layers_get_gradients() {
     top.push(site, all.at(site)[0].clone());
     let mut batch = PackedBatch::default();
     batch.push(&[3, 1, 4, 1, 5, 9, 2, 6], |i| i >= 3);
-    let (_, gradients) = decoder.loss_and_gradients(&batch, &top, 1.0, None, true).unwrap();
+    let (_, gradients) = decoder.loss_and_gradients(&batch, &top, 1.0, None, 0).unwrap();
     for other in decoder.sites().iter() {
         assert_eq!(gradients.at(other).len(), usize::from(other == site), "{}", other.path());
     }

@@ -51,7 +51,7 @@ fn every_operator_is_the_same_on_every_device() {
                 let hidden = normal(rows, cols, 2).to(device).unwrap();
                 let targets: Vec<u32> = (0..rows as u32).map(|row| row * 7 % 53).collect();
                 let sum = loss_sum(&head, &hidden, &targets, Some(0.25)).unwrap();
-                let loss = Matrix::new(1, 1, vec![sum.loss as f32], device).unwrap();
+                let loss = Matrix::new(1, 1, vec![sum.losses.total().unwrap() as f32], device).unwrap();
                 vec![head.logits(&hidden).unwrap(), loss, sum.dhidden.unwrap()]
             });
         }

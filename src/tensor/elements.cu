@@ -3,12 +3,12 @@
 //
 //   cast       to = from                         add         to += from           add_scaled  to += scale · from
 //   join       to = residual + x
-//   scale      x *= factor                       fill        x = value            add_row     x[r] += row
+//   scale      x *= factor                       add_row     x[r] += row
 //   copy_columns     to[r, c] = from[r, c], both with a stride of their own
 //   scatter_add_rows to[rows[i]] += from[i]
-//   sum_of_squares   partials[block] = Σ x²      add_sum     total += Σ x         not_finite  flag = 1 if any x is not
+//   sum_of_squares   partials[block] = Σ x²      not_finite  flag = 1 if any x is not
 //
-// All but the last three lines pass over memory once, 16 bytes an access: their bound is its bandwidth.
+// All but the last line pass over memory once, 16 bytes an access: their bound is its bandwidth.
 #include "device.cuh"
 #include "packs.cuh"
 
@@ -19,55 +19,22 @@ using packs::WIDTH;
 
 template <class T, class U>
 __device__ __forceinline__ void cast(const T *from, U *to, uint64_t n) {
-    packs::over_grid<WIDTH<T, U>>(n, packs::aligned(from, to), [=](auto count, uint64_t i) {
-        float x[decltype(count)::value];
-        load(x, from + i);
-        store(to + i, x);
-    });
+    packs::each(n, to, [](float x) { return x; }, from);
 }
 
 template <class T, class U>
 __device__ __forceinline__ void add_scaled(T *to, const U *from, float scale, uint64_t n) {
-    packs::over_grid<WIDTH<T, U>>(n, packs::aligned(to, from), [=](auto count, uint64_t i) {
-        constexpr unsigned N = decltype(count)::value;
-        float sum[N], x[N];
-        load(sum, to + i);
-        load(x, from + i);
-        for (unsigned j = 0; j < N; j++) sum[j] += scale * x[j];
-        store(to + i, sum);
-    });
+    packs::each(n, to, [=](float sum, float x) { return sum + scale * x; }, to, from);
 }
 
 // An activation joins the residual stream, whose type the result has.
 __device__ __forceinline__ void join(const float *residual, const bf16 *x, float *to, uint64_t n) {
-    packs::over_grid<WIDTH<float, bf16>>(n, packs::aligned(residual, x, to), [=](auto count, uint64_t i) {
-        constexpr unsigned N = decltype(count)::value;
-        float sum[N], values[N];
-        load(sum, residual + i);
-        load(values, x + i);
-        for (unsigned j = 0; j < N; j++) sum[j] += values[j];
-        store(to + i, sum);
-    });
+    packs::each(n, to, [](float sum, float more) { return sum + more; }, residual, x);
 }
 
 template <class T>
 __device__ __forceinline__ void scale(T *x, float factor, uint64_t n) {
-    packs::over_grid<WIDTH<T>>(n, packs::aligned(x), [=](auto count, uint64_t i) {
-        constexpr unsigned N = decltype(count)::value;
-        float values[N];
-        load(values, x + i);
-        for (unsigned j = 0; j < N; j++) values[j] *= factor;
-        store(x + i, values);
-    });
-}
-
-template <class T>
-__device__ __forceinline__ void fill(T *x, float value, uint64_t n) {
-    packs::over_grid<WIDTH<T>>(n, packs::aligned(x), [=](auto count, uint64_t i) {
-        float values[decltype(count)::value];
-        for (float &each : values) each = value;
-        store(x + i, values);
-    });
+    packs::each(n, x, [=](float value) { return value * factor; }, x);
 }
 
 template <class T>
@@ -175,17 +142,13 @@ extern "C" __global__ void join_f32_bf16(const float *residual, const bf16 *x, f
 }
 EXPORT(join_f32_bf16)
 
-// Grids: scale, fill, sum_of_squares and not_finite any number of blocks; add_row and copy_columns x = rows;
+// Grids: scale, sum_of_squares and not_finite any number of blocks; add_row and copy_columns x = rows;
 // scatter_add_rows x = count, y = 1 or more, each for a share of the columns.
 #define TAILORA_OF_ONE(T)                                                                                             \
     extern "C" __global__ void scale_##T(T *x, float factor, uint64_t n) {                                            \
         elements::scale(x, factor, n);                                                                                \
     }                                                                                                                 \
     EXPORT(scale_##T)                                                                                                 \
-    extern "C" __global__ void fill_##T(T *x, float value, uint64_t n) {                                              \
-        elements::fill(x, value, n);                                                                                  \
-    }                                                                                                                 \
-    EXPORT(fill_##T)                                                                                                  \
     extern "C" __global__ void add_row_##T(T *x, const float *row, uint32_t cols) {                                   \
         elements::add_row(x, row, cols);                                                                              \
     }                                                                                                                 \
@@ -212,12 +175,3 @@ EXPORT(join_f32_bf16)
 TAILORA_OF_ONE(f32)
 TAILORA_OF_ONE(bf16)
 #undef TAILORA_OF_ONE
-
-// total += Σ x, by one block.
-extern "C" __global__ void add_sum_f32(float *total, const float *x, uint64_t n) {
-    float sum = 0.0f;
-    for (uint64_t i = threadIdx.x; i < n; i += blockDim.x) sum += x[i];
-    sum = block_sum(sum);
-    if (threadIdx.x == 0) *total += sum;
-}
-EXPORT(add_sum_f32)

@@ -11,6 +11,7 @@ pub(crate) mod gemm;
 mod gpu;
 mod gpu_products;
 mod matrix;
+mod narrow;
 mod product;
 pub(crate) mod rounding;
 mod rows;

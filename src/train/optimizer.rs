@@ -28,6 +28,8 @@ pub(crate) struct Optimizer {
 struct Parameter {
     site: Site,
     weights: LoraWeights,
+    /// The weights as products take them, from the first step on; steps change them as well.
+    cast: Option<Arc<[Matrix; 2]>>,
     a: Moments,
     b: Moments,
 }
@@ -39,7 +41,7 @@ impl Optimizer {
             .iter()
             .map(|(site, weights)| {
                 let (a, b) = (Moments::zeros(&weights.a)?, Moments::zeros(&weights.b)?);
-                Ok(Parameter { site: *site, weights: weights.clone(), a, b })
+                Ok(Parameter { site: *site, weights: weights.clone(), cast: None, a, b })
             })
             .collect::<Result<_>>()?;
         Ok(Optimizer {
@@ -71,10 +73,13 @@ impl Optimizer {
     }
 
     /// The same for a training step.
-    pub(crate) fn stack_for_step(&self) -> Result<LoraStack> {
+    pub(crate) fn stack_for_step(&mut self) -> Result<LoraStack> {
         let mut stack = LoraStack::none();
-        for parameter in &self.parameters {
-            stack.push(parameter.site, parameter.weights.for_step()?);
+        for Parameter { site, weights, cast, .. } in &mut self.parameters {
+            if cast.is_none() {
+                *cast = weights.cast()?;
+            }
+            stack.push(*site, weights.with_cast(cast.clone()));
         }
         Ok(stack)
     }
@@ -109,6 +114,7 @@ impl Optimizer {
             };
             p.weights.a = Arc::new(take("A", WEIGHT, &p.weights.a)?);
             p.weights.b = Arc::new(take("B", WEIGHT, &p.weights.b)?);
+            p.cast = None;
             p.a = Moments { first: take("A", FIRST, &p.a.first)?, second: take("A", SECOND, &p.a.second)? };
             p.b = Moments { first: take("B", FIRST, &p.b.first)?, second: take("B", SECOND, &p.b.second)? };
         }
@@ -118,10 +124,10 @@ impl Optimizer {
     /// One clipped step; `norm` is that of the gradients. As `clip_grad_norm_` and `torch.optim.AdamW` do it.
     pub(crate) fn step(&mut self, gradients: &LoraGradients, norm: f64, learning_rate: f64) -> Result<()> {
         self.steps += 1;
-        if self.parameters.first().is_some_and(|parameter| parameter.weights.a.on_gpu()) {
-            return self.step_on_card(gradients, learning_rate);
-        }
         let clip = if self.max_grad_norm > 0.0 { (self.max_grad_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
+        if self.parameters.first().is_some_and(|parameter| parameter.weights.a.on_gpu()) {
+            return self.step_on_card(gradients, clip, learning_rate);
+        }
         for parameter in &mut self.parameters {
             let [gradient] = gradients.at(parameter.site) else {
                 return Err(Error::new(Code::Internal, format!("no gradient at {}", parameter.site.path())));
@@ -138,21 +144,27 @@ impl Optimizer {
     }
 
     /// The same of all tensors at once, in place.
-    fn step_on_card(&mut self, gradients: &LoraGradients, learning_rate: f64) -> Result<()> {
+    fn step_on_card(&mut self, gradients: &LoraGradients, clip: f64, learning_rate: f64) -> Result<()> {
         let mut tensors = Vec::new();
-        for Parameter { site, weights, a, b } in &mut self.parameters {
+        for Parameter { site, weights, cast, a, b } in &mut self.parameters {
             let [gradient] = gradients.at(*site) else {
                 return Err(Error::new(Code::Internal, format!("no gradient at {}", site.path())));
             };
             let LoraWeights { a: weight_a, b: weight_b, .. } = weights;
-            for (parameter, moments, gradient, ratio) in
-                [(weight_a, a, &gradient.a, 1.0), (weight_b, b, &gradient.b, self.ratio)]
+            // What somebody else has stays as it is, and is made anew for the next step.
+            *cast = cast.take().filter(|cast| Arc::strong_count(cast) == 1);
+            let [cast_a, cast_b] = match cast.as_mut().and_then(Arc::get_mut) {
+                Some([a, b]) => [Some(a), Some(b)],
+                None => [None, None],
+            };
+            for (parameter, cast, moments, gradient, ratio) in
+                [(weight_a, cast_a, a, &gradient.a, 1.0), (weight_b, cast_b, b, &gradient.b, self.ratio)]
             {
                 let Moments { first, second } = moments;
-                tensors.push(Tensor { parameter: own(parameter)?, first, second, gradient, ratio });
+                tensors.push(Tensor { parameter: own(parameter)?, cast, first, second, gradient, ratio });
             }
         }
-        adapter::step(self.hyper, learning_rate, self.steps, self.max_grad_norm, &mut tensors)
+        adapter::step(self.hyper, learning_rate, self.steps, clip, &mut tensors)
     }
 }
 

@@ -53,7 +53,7 @@ fn build_folder() -> PathBuf {
 }
 
 /// Downloads and unpacks the wheels, once.
-fn toolkit() -> Outcome<PathBuf> {
+pub fn toolkit() -> Outcome<PathBuf> {
     let (wheels, unpacked) = (folder().join("wheels"), folder().join("unpacked"));
     let toolkit = unpacked.join("nvidia").join("cu13");
     // Written last: what was interrupted is done again.

@@ -109,6 +109,7 @@ step models bench 60 "$python" benches/gpu/make_models.py "$models" --shape "$sh
 step ours-bf16 bench 75 "$bench" "${ours[@]}" --case 'train bf16'
 step peer bench 110 bash -c peer_alone
 step ours-q4_k_m bench 60 "$bench" "${ours[@]}" --case 'train q4_k_m'
+step ours-memory bench 110 "$bench" "${ours[@]}" --case 'train checkpointed' --case 'train in'
 step texts bench 90 "$bench" "${ours[@]}" --case prefill --case decode
 step adapters-and-text tests 60 "${gpu[@]}" "$tests" --test-threads 4 adapter:: generate::tests train::run::tests "${skip[@]}"
 step quantized tests 60 "${gpu[@]}" "$tests" weights:: model::quantized_tests model::gguf::tests --skip memory --skip damage

@@ -18,6 +18,7 @@ mod library;
 mod lint;
 mod llama;
 mod python;
+mod registers;
 mod shell;
 mod test;
 mod windows;
@@ -43,6 +44,8 @@ cargo xtask TASK
   deny             licences, advisories and duplicates of the dependencies, with cargo-deny
   cuda-build [CARGO ARGUMENTS]
                    build for NVIDIA GPUs, without a GPU or a toolkit here; by default the release library
+  kernels [--write]
+                   what the GPU's kernels take in registers and shared memory; fails where one spills more than is known
   gpu-pack         make target/gpu, which shows on a machine with a GPU that all of it works there, and how fast
   windows          cross-build the Windows DLL on Linux and run the C sample under Wine
 ";
@@ -76,6 +79,7 @@ fn dispatch(task: &str, args: &[String]) -> Outcome {
         "llama" => llama::programs().map(|path| println!("{}", path.display())),
         "deny" => deny::run(args),
         "cuda-build" => cuda::run_task(args),
+        "kernels" => registers::run_task(args),
         "gpu-pack" => gpu_pack::run(),
         "docs" => docs::run(args),
         "windows" => windows::run(),

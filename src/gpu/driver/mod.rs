@@ -114,19 +114,29 @@ impl Driver {
         let began = std::time::Instant::now();
         work()?;
         wait()?;
-        profile.count(name(), began);
+        profile.count(name(), began, || self.highest());
         Ok(())
+    }
+
+    fn of_pool(&self, which: sys::CUmemPool_attribute) -> std::result::Result<u64, DriverError> {
+        let mut bytes = 0u64;
+        // SAFETY: the pool lives as long as its device, and the attributes asked for below are u64.
+        unsafe { result::mem_pool::get_attribute(self.pool, which, (&raw mut bytes).cast()) }.map(|()| bytes)
     }
 
     /// Bytes that the pool holds and nobody has.
     fn kept(&self) -> std::result::Result<u64, DriverError> {
-        let attribute = |which: sys::CUmemPool_attribute| {
-            let mut bytes = 0u64;
-            // SAFETY: the pool lives as long as its device, and these attributes are u64.
-            unsafe { result::mem_pool::get_attribute(self.pool, which, (&raw mut bytes).cast()) }.map(|()| bytes)
-        };
-        let reserved = attribute(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)?;
-        Ok(reserved.saturating_sub(attribute(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT)?))
+        let reserved = self.of_pool(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)?;
+        Ok(reserved.saturating_sub(self.of_pool(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT)?))
+    }
+
+    /// The most bytes of the pool that were in use at a time, and the most that it held.
+    fn highest(&self) -> (u64, u64) {
+        let of = |which| self.of_pool(which).unwrap_or(0);
+        (
+            of(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH),
+            of(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH),
+        )
     }
 
     fn function(&self, kernel: &str, shared: u32) -> Result<sys::CUfunction> {

@@ -65,12 +65,11 @@ pub(super) enum Saved {
     Input(Matrix),
 }
 
-/// What a pass keeps for a backward pass.
+/// What is kept of a layer for its backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
     Nothing,
-    /// The input of each layer.
-    Inputs,
+    Input,
     All,
 }
 
@@ -88,13 +87,13 @@ impl Layer {
         // What is not kept goes before the MLP makes the widest of a layer's matrices.
         let attention = match keep {
             Keep::All => Ok(attention),
-            Keep::Inputs | Keep::Nothing => Err(attention.into_input()),
+            Keep::Input | Keep::Nothing => Err(attention.into_input()),
         };
         let mut mlp = self.mlp.save(pass, residual, None)?;
         let output = self.mlp.output(pass, &mut mlp)?;
         let saved = match (keep, attention) {
             (Keep::All, Ok(attention)) => Some(Saved::All(Box::new((attention, mlp.waiting()?)))),
-            (Keep::Inputs, Err(input)) => Some(Saved::Input(input)),
+            (Keep::Input, Err(input)) => Some(Saved::Input(input)),
             _ => None,
         };
         Ok((output, saved))

@@ -3,10 +3,10 @@
 
 use super::Hyper;
 use crate::error::{Code, Error, Result};
-use crate::gpu::{Arg, Array, Element, Gpu, Grid, blocks, f32_only, over_elements};
+use crate::gpu::{Arg, Array, Element, Gpu, Grid, blocks, over_elements};
 use crate::tensor::Matrix;
 
-/// Blocks that share a tensor's part of the norm.
+/// Blocks that share a tensor's part of the norm, which has the same bits on every card.
 const BLOCKS_OF_NORM: u32 = 8;
 /// The most blocks that share a tensor's step; each goes on where it ends.
 const MOST_BLOCKS: u32 = 64;
@@ -14,6 +14,8 @@ const MOST_BLOCKS: u32 = 64;
 /// A tensor of an adapter, as a step changes it.
 pub(crate) struct Tensor<'a> {
     pub(crate) parameter: &'a mut Matrix,
+    /// The same in bf16, if products take it so.
+    pub(crate) cast: Option<&'a mut Matrix>,
     pub(crate) first: &'a mut Matrix,
     pub(crate) second: &'a mut Matrix,
     pub(crate) gradient: &'a Matrix,
@@ -24,48 +26,44 @@ pub(crate) struct Tensor<'a> {
 /// √Σ g² over all elements of all gradients. Waits.
 pub(super) fn norm(gradients: &[&Matrix]) -> Result<f64> {
     let Some(gpu) = gpu_of(gradients.first().copied())? else { return Ok(0.0) };
-    let partials = squares(&gpu, &table(&gpu, gradients.iter().copied())?, gradients)?;
+    let of_gradients = words(&gpu, gradients.iter().map(|gradient| address(gradient, Element::F32)))?;
+    let lengths = words(&gpu, gradients.iter().map(|gradient| Ok(gradient.len() as u64)))?;
+    let mut partials = Array::new(&gpu, Element::F32, gradients.len() * BLOCKS_OF_NORM as usize)?;
+    let grid = Grid { blocks: [BLOCKS_OF_NORM, blocks(gradients.len(), 1), 1], threads: 256, shared: 0 };
+    gpu.launch("gradient_squares_f32", grid, &[of_gradients.at(0), lengths.at(0), partials.at_mut(0)])?;
     Ok(partials.download_f32()?.into_iter().map(f64::from).sum::<f64>().sqrt())
 }
 
-/// One step, all in place; `step` counts from 1, and gradients whose norm is over `max_norm` are clipped to it, 0 for never.
-pub(crate) fn step(
-    hyper: Hyper,
-    learning_rate: f64,
-    step: u64,
-    max_norm: f64,
-    tensors: &mut [Tensor<'_>],
-) -> Result<()> {
-    let gradients: Vec<&Matrix> = tensors.iter().map(|tensor| tensor.gradient).collect();
-    let Some(gpu) = gpu_of(gradients.first().copied())? else { return Ok(()) };
-    let of_gradients = table(&gpu, gradients.iter().copied())?;
-    let norm = norm_of(&gpu, &squares(&gpu, &of_gradients, &gradients)?)?;
-    let same = |tensor: &Tensor<'_>| {
-        let len = tensor.gradient.len();
-        [&*tensor.parameter, &*tensor.first, &*tensor.second].iter().all(|matrix| matrix.len() == len)
-    };
-    if !tensors.iter().all(same) {
-        return Err(Error::new(Code::Internal, "gradients or moments of other sizes than their parameters"));
-    }
-    let tables = [
-        table(&gpu, tensors.iter().map(|tensor| &*tensor.parameter))?,
-        of_gradients,
-        table(&gpu, tensors.iter().map(|tensor| &*tensor.first))?,
-        table(&gpu, tensors.iter().map(|tensor| &*tensor.second))?,
-        lengths(&gpu, &gradients)?,
-        Array::upload_f32(&gpu, &tensors.iter().map(|tensor| tensor.ratio as f32).collect::<Vec<_>>())?,
-    ];
-    let mut args: Vec<Arg> = tables.iter().map(|table| table.at(0)).collect();
-    args.extend(factors(hyper, learning_rate, step, max_norm).map(Arg::from));
-    let mut skipped = Array::zeros(&gpu, Element::U32, 1)?;
-    args.extend([norm.at(0), Arg::null(), skipped.at_mut(0)]);
-    let longest = gradients.iter().map(|gradient| gradient.len()).max().unwrap_or_default();
+/// One step, all in place; `step` counts from 1, and gradients are multiplied by `clip` first.
+pub(crate) fn step(hyper: Hyper, learning_rate: f64, step: u64, clip: f64, tensors: &mut [Tensor<'_>]) -> Result<()> {
+    let Some(gpu) = gpu_of(tensors.first().map(|tensor| tensor.gradient))? else { return Ok(()) };
+    let table = words(&gpu, tensors.iter_mut().flat_map(entry))?;
+    let mut args = vec![table.at(0)];
+    args.extend(factors(hyper, learning_rate, step, clip).map(Arg::from));
+    let longest = tensors.iter().map(|tensor| tensor.gradient.len()).max().unwrap_or_default();
     let mut grid = over_elements(longest, &[Element::F32]);
-    grid.blocks = [grid.blocks[0].min(MOST_BLOCKS), blocks(gradients.len(), 1), 1];
+    grid.blocks = [grid.blocks[0].min(MOST_BLOCKS), blocks(tensors.len(), 1), 1];
     gpu.launch("adamw_f32", grid, &args)
 }
 
-fn factors(hyper: Hyper, learning_rate: f64, step: u64, max_norm: f64) -> [f32; 10] {
+/// As the kernel reads it.
+fn entry(tensor: &mut Tensor<'_>) -> [Result<u64>; 7] {
+    let len = tensor.gradient.len();
+    let all = [&*tensor.parameter, &*tensor.first, &*tensor.second];
+    let same = all.into_iter().chain(tensor.cast.as_deref()).all(|matrix| matrix.len() == len);
+    let other = || Error::new(Code::Internal, "gradients or moments of other sizes than their parameters");
+    [
+        if same { address(tensor.parameter, Element::F32) } else { Err(other()) },
+        address(tensor.gradient, Element::F32),
+        address(tensor.first, Element::F32),
+        address(tensor.second, Element::F32),
+        tensor.cast.as_deref().map_or(Ok(0), |cast| address(cast, Element::Bf16)),
+        Ok(len as u64),
+        Ok(u64::from((tensor.ratio as f32).to_bits())),
+    ]
+}
+
+fn factors(hyper: Hyper, learning_rate: f64, step: u64, clip: f64) -> [f32; 10] {
     let power = i32::try_from(step).unwrap_or(i32::MAX);
     let (correction1, correction2) = (1.0 - hyper.beta1.powi(power), 1.0 - hyper.beta2.powi(power));
     [
@@ -78,40 +76,22 @@ fn factors(hyper: Hyper, learning_rate: f64, step: u64, max_norm: f64) -> [f32; 
         correction1,
         correction2.sqrt(),
         hyper.eps,
-        max_norm,
+        clip,
     ]
     .map(|factor| factor as f32)
-}
-
-/// Σ g², in parts that follow from the sizes alone, so a sum has the same bits on every card.
-fn squares(gpu: &Gpu, of_gradients: &Array, gradients: &[&Matrix]) -> Result<Array> {
-    let mut partials = Array::new(gpu, Element::F32, gradients.len() * BLOCKS_OF_NORM as usize)?;
-    let lengths = lengths(gpu, gradients)?;
-    let grid = Grid { blocks: [BLOCKS_OF_NORM, blocks(gradients.len(), 1), 1], threads: 256, shared: 0 };
-    let args = [of_gradients.at(0), lengths.at(0), partials.at_mut(0)];
-    gpu.launch("gradient_squares_f32", grid, &args)?;
-    Ok(partials)
-}
-
-/// Their root, on the card.
-fn norm_of(gpu: &Gpu, partials: &Array) -> Result<Array> {
-    let mut norm = Array::new(gpu, Element::F32, 1)?;
-    let args = [partials.at(0), Arg::from(partials.len() as u64), norm.at_mut(0)];
-    gpu.launch("gradient_norm_f32", Grid::of(1, 1024), &args)?;
-    Ok(norm)
 }
 
 fn gpu_of(first: Option<&Matrix>) -> Result<Option<Gpu>> {
     first.map(|matrix| Ok(matrix.array()?.gpu().clone())).transpose()
 }
 
-/// Where matrices lie.
-fn table<'a>(gpu: &Gpu, matrices: impl Iterator<Item = &'a Matrix>) -> Result<Array> {
-    words(gpu, matrices.map(|matrix| Ok(f32_only(matrix.array()?)?.address_of(0))))
-}
-
-fn lengths(gpu: &Gpu, matrices: &[&Matrix]) -> Result<Array> {
-    words(gpu, matrices.iter().map(|matrix| Ok(matrix.len() as u64)))
+/// Where a matrix of that type lies.
+fn address(matrix: &Matrix, element: Element) -> Result<u64> {
+    let array = matrix.array()?;
+    match array.element() == element {
+        true => Ok(array.address_of(0)),
+        false => Err(Error::new(Code::Internal, format!("{array:?} in a step where {} is expected", element.name()))),
+    }
 }
 
 /// A table of 64-bit numbers.

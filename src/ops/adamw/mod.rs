@@ -2,7 +2,6 @@
 
 pub(crate) mod adapter;
 mod cpu;
-mod cuda;
 
 pub(super) use super::kinds::AdamFactors;
 use super::reference;
@@ -54,6 +53,9 @@ pub(crate) fn step(
     gradient: &Matrix,
     moments: &Moments,
 ) -> Result<(Matrix, Moments)> {
+    if parameter.on_gpu() {
+        return step_on_card(hyper, learning_rate, step, clip, parameter, gradient, moments);
+    }
     let power = i32::try_from(step).unwrap_or(i32::MAX);
     let (correction1, correction2) = (1.0 - hyper.beta1.powi(power), 1.0 - hyper.beta2.powi(power));
     let factors = AdamFactors {
@@ -71,12 +73,27 @@ pub(crate) fn step(
     if parameter.on_host() {
         return cpu::step(factors, parameter, gradient, moments);
     }
-    if parameter.on_gpu() {
-        return cuda::step(factors, parameter, gradient, moments);
-    }
     let operands = [parameter, gradient, &moments.first, &moments.second].map(Matrix::tensor);
     let [parameter, gradient, first, second] = operands;
     let [next, first, second] = reference::adamw(factors, &parameter?, &gradient?, &first?, &second?)?;
     let moments = Moments { first: Matrix::of_tensor(&first)?, second: Matrix::of_tensor(&second)? };
     Ok((Matrix::of_tensor(&next)?, moments))
+}
+
+/// The same of one tensor, by the kernel for those of an adapter.
+fn step_on_card(
+    hyper: Hyper,
+    learning_rate: f64,
+    step: u64,
+    clip: f64,
+    parameter: &Matrix,
+    gradient: &Matrix,
+    moments: &Moments,
+) -> Result<(Matrix, Moments)> {
+    let mut next = parameter.duplicate()?;
+    let mut moments = Moments { first: moments.first.duplicate()?, second: moments.second.duplicate()? };
+    let Moments { first, second } = &mut moments;
+    let tensor = adapter::Tensor { parameter: &mut next, cast: None, first, second, gradient, ratio: 1.0 };
+    adapter::step(hyper, learning_rate, step, clip, &mut [tensor])?;
+    Ok((next, moments))
 }

@@ -63,7 +63,7 @@ impl From<Linear> for Head {
 /// The sum of the tokens' losses, and optionally its gradient.
 pub(crate) struct LossSum {
     /// Σ −ln p(target), nats.
-    pub(crate) loss: f64,
+    pub(crate) losses: Losses,
     /// `[tokens, hidden]`, of the sum times the factor given.
     pub(crate) dhidden: Option<Matrix>,
 }
@@ -101,19 +101,20 @@ fn in_chunks(
         1 => gradients.pop(),
         _ => Some(Matrix::join_rows(&gradients.iter().collect::<Vec<_>>(), &hidden.device())?),
     };
-    Ok(LossSum { loss: losses.total()?, dhidden })
+    Ok(LossSum { losses, dhidden })
 }
 
-/// The losses of chunks. A card's are waited for when the work on all chunks has been asked for.
+/// The losses of chunks. A card's are waited for when they are asked for: behind the work that can do without.
 #[derive(Default)]
-struct Losses {
+pub(crate) struct Losses {
     sum: f64,
     /// By token.
     on_card: Vec<Array>,
 }
 
 impl Losses {
-    fn total(self) -> Result<f64> {
+    /// Their sum. Waits.
+    pub(crate) fn total(self) -> Result<f64> {
         let of_chunk = |losses: Array| Ok(losses.download_f32()?.into_iter().map(f64::from).sum::<f64>());
         Ok(self.sum + self.on_card.into_iter().map(of_chunk).sum::<Result<f64>>()?)
     }
@@ -176,7 +177,8 @@ mod tests {
             let dhidden = head.backward(dlogits).unwrap();
             for chunk in [1, 3, 7, 20] {
                 let chunked = in_chunks(chunk, &head, &hidden, &targets, Some(1.0)).unwrap();
-                assert!((chunked.loss - loss).abs() < 1e-5 * loss, "{} {loss}", chunked.loss);
+                let found = chunked.losses.total().unwrap();
+                assert!((found - loss).abs() < 1e-5 * loss, "{found} {loss}");
                 assert_close(&chunked.dhidden.unwrap(), &dhidden, 1e-5);
             }
         }
@@ -202,7 +204,7 @@ mod tests {
         for (scale, softcap) in [(1.0, None), (0.7, Some(3.0))] {
             let head = Head { linear: Linear::dense(normal(19, 8, 1), None), scale, softcap };
             let dhidden = loss_sum(&head, &hidden, &targets, Some(1.0)).unwrap().dhidden.unwrap();
-            let loss = |h: &Matrix| number(loss_sum(&head, h, &targets, None).unwrap().loss);
+            let loss = |h: &Matrix| number(loss_sum(&head, h, &targets, None).unwrap().losses.total().unwrap());
             check_gradient(&hidden, &dhidden, &number(1.0), loss);
         }
     }

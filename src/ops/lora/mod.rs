@@ -36,13 +36,18 @@ impl LoraWeights {
 }
 
 impl LoraWeights {
-    /// The same delta for a training step, in which its matrices meet activations several times.
-    pub(crate) fn for_step(&self) -> Result<Self> {
-        let cast = match (self.a.to_activation()?, self.b.to_activation()?) {
+    /// A and B in the type of activations, where that is another.
+    pub(crate) fn cast(&self) -> Result<Option<Arc<[Matrix; 2]>>> {
+        Ok(match (self.a.to_activation()?, self.b.to_activation()?) {
             (Some(a), Some(b)) => Some(Arc::new([a, b])),
             _ => None,
-        };
-        Ok(LoraWeights { cast, ..self.clone() })
+        })
+    }
+
+    /// The same delta with what [`LoraWeights::cast`] gave: for a training step, in which its matrices meet activations
+    /// several times.
+    pub(crate) fn with_cast(&self, cast: Option<Arc<[Matrix; 2]>>) -> Self {
+        LoraWeights { cast, ..self.clone() }
     }
 
     /// A as products with activations take it.
@@ -146,6 +151,18 @@ pub(crate) fn input_gradient(
     dprojected: &Projected,
     dy: &Matrix,
 ) -> Result<Matrix> {
+    if let ([low, lows @ ..], [first, rest @ ..]) = (&**dprojected, deltas)
+        && dy.on_gpu()
+        && dropout.is_none()
+    {
+        // The layer's product goes on top, as in the forward pass.
+        let mut dx = Matrix::product(Form::NN, low, first.a_operand())?;
+        for (low, delta) in lows.iter().zip(rest) {
+            dx.add_product(Form::NN, low, delta.a_operand(), 1.0)?;
+        }
+        linear.add_backward(dy, &mut dx)?;
+        return Ok(dx);
+    }
     let mut dx = linear.backward(dy)?;
     add_delta_gradients(deltas, dropout, dprojected, &mut dx)?;
     Ok(dx)

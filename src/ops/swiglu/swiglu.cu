@@ -44,14 +44,7 @@ struct Gelu {
 template <class Activation, class T>
 __device__ __forceinline__ void forward(const T *gate, const T *up, T *y, uint64_t n) {
     wait_for_inputs();
-    packs::over_grid<WIDTH<T>>(n, packs::aligned(gate, up, y), [=](auto count, uint64_t i) {
-        constexpr unsigned N = decltype(count)::value;
-        float g[N], u[N];
-        load(g, gate + i);
-        load(u, up + i);
-        for (unsigned j = 0; j < N; j++) u[j] *= Activation::value(g[j]);
-        store(y + i, u);
-    });
+    packs::each(n, y, [](float g, float u) { return u * Activation::value(g); }, gate, up);
 }
 
 template <class Activation, class T>

@@ -1,4 +1,4 @@
-//! How much memory a training will take, and whether its layers keep their activations: decided before it begins.
+//! How much memory a training will take, and how many of its layers keep their activations: decided before it begins.
 
 use super::workload::Workload;
 use crate::adapter::Adapter;
@@ -16,20 +16,15 @@ pub(crate) struct MemoryEstimate {
     workspace: u64,
     /// Adapter, gradients and optimizer, with the copies that early stopping keeps.
     adapter: u64,
+    /// Where every layer keeps its activations, where none does, and as it will be.
     plain: Pass,
     checkpointed: Pass,
-    /// Bytes that are free where the model is, if that can be told.
-    free: Option<u64>,
-}
-
-/// What follows from an estimate and the options.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Decision {
-    pub(crate) checkpointing: bool,
+    chosen: Pass,
+    layers: usize,
+    /// The layers that keep their activations; the others are run again for their backward passes.
+    pub(crate) kept_layers: usize,
     /// `max_memory`, bytes.
     pub(crate) limit: Option<u64>,
-    /// Whether the limit is kept to.
-    pub(crate) fits: bool,
 }
 
 /// What the largest pass holds.
@@ -47,8 +42,8 @@ impl MemoryEstimate {
     pub(crate) fn of(model: &LanguageModel, workload: &Workload, options: &TrainOptions) -> Result<Self> {
         let decoder = model.decoder();
         let adapter = Adapter::new_for_training(&options.lora_config(), model.adapter_base()?, options.seed)?;
-        let pass = |checkpoint: bool| {
-            let training = workload.training.iter().map(|&batch| decoder.training_memory(batch, checkpoint));
+        let pass = |kept_layers: usize| {
+            let training = workload.training.iter().map(|&batch| decoder.training_memory(batch, kept_layers));
             let largest = training.max_by_key(|pass| pass.peak()).unwrap_or_default();
             let validation = workload.validation.iter().map(|&batch| decoder.evaluation_memory(batch).peak());
             let beyond = validation.max().unwrap_or(0).saturating_sub(largest.saved);
@@ -60,54 +55,64 @@ impl MemoryEstimate {
         let accumulating = options.gradient_accumulation_steps > 1;
         let copies =
             5 + u64::from(!workload.validation.is_empty()) + u64::from(workload.folds > 0) + u64::from(accumulating);
-        Ok(MemoryEstimate {
+        // What products with activations of fewer bytes take of it.
+        let cast = decoder.device().activation_bytes() % 4;
+        let (layers, limit) = (decoder.config().num_hidden_layers, options.max_memory.as_ref());
+        let limit = limit.map(|size| size.bytes("max_memory")).transpose()?;
+        let mut estimate = MemoryEstimate {
             weights: decoder.weight_bytes(),
             workspace: decoder.workspace_bytes(),
-            adapter: 4 * copies * adapter.num_parameters() as u64,
-            plain: pass(false),
-            checkpointed: pass(true),
-            free: decoder.device().free_memory(),
-        })
+            adapter: (4 * copies + cast) * adapter.num_parameters() as u64,
+            plain: pass(layers),
+            checkpointed: pass(0),
+            chosen: Pass::default(),
+            layers,
+            kept_layers: 0,
+            limit,
+        };
+        // The weights are in memory already.
+        let most = limit.or_else(|| decoder.device().free_memory().map(|free| free.saturating_add(estimate.weights)));
+        estimate.kept_layers = match options.gradient_checkpointing {
+            GradientCheckpointing::Fixed(true) => 0,
+            GradientCheckpointing::Fixed(false) => layers,
+            GradientCheckpointing::Auto(_) => {
+                last_that(layers, |kept| most.is_none_or(|most| estimate.peak_of(pass(kept)) <= most))
+            }
+        };
+        estimate.chosen = pass(estimate.kept_layers);
+        Ok(estimate)
     }
 
-    fn pass(&self, checkpoint: bool) -> Pass {
-        if checkpoint { self.checkpointed } else { self.plain }
-    }
-
-    /// Bytes at the peak.
-    pub(crate) fn peak(&self, checkpoint: bool) -> u64 {
-        let Pass { saved, temporaries, .. } = self.pass(checkpoint);
+    fn peak_of(&self, Pass { saved, temporaries, .. }: Pass) -> u64 {
         self.weights + self.workspace + self.adapter + saved + temporaries
     }
 
-    /// Whether layers are to be run again in place of keeping their activations, and whether that is enough.
-    pub(crate) fn decide(&self, options: &TrainOptions) -> Result<Decision> {
-        let limit = options.max_memory.as_ref().map(|size| size.bytes("max_memory")).transpose()?;
-        let checkpointing = match options.gradient_checkpointing {
-            GradientCheckpointing::Fixed(fixed) => fixed,
-            // The weights are in memory already.
-            GradientCheckpointing::Auto(_) => match limit {
-                Some(limit) => self.peak(false) > limit,
-                None => self.free.is_some_and(|free| self.peak(false) - self.weights > free),
-            },
-        };
-        let fits = limit.is_none_or(|limit| self.peak(checkpointing) <= limit);
-        Ok(Decision { checkpointing, limit, fits })
+    /// Bytes at the peak.
+    pub(crate) fn peak(&self) -> u64 {
+        self.peak_of(self.chosen)
     }
 
-    /// Whether layers are to be run again in place of keeping their activations.
-    ///
+    /// Whether any layer is run again in place of keeping its activations.
+    pub(crate) fn checkpoints(&self) -> bool {
+        self.kept_layers < self.layers
+    }
+
+    /// Whether `max_memory` is kept to.
+    pub(crate) fn fits(&self) -> bool {
+        self.limit.is_none_or(|limit| self.peak() <= limit)
+    }
+
     /// # Errors
     /// `OutOfMemory` if `max_memory` cannot be kept to.
-    pub(crate) fn checkpointing(&self, options: &TrainOptions) -> Result<bool> {
-        match self.decide(options)? {
-            Decision { limit: Some(limit), fits: false, .. } => Err(self.refusal(limit)),
-            Decision { checkpointing, .. } => Ok(checkpointing),
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.limit {
+            Some(limit) if !self.fits() => Err(self.refusal(limit)),
+            _ => Ok(()),
         }
     }
 
     fn refusal(&self, limit: u64) -> Error {
-        let (plain, checkpointed) = (self.peak(false), self.peak(true));
+        let (plain, checkpointed) = (self.peak_of(self.plain), self.peak_of(self.checkpointed));
         let message = format!(
             "training needs about {}, and {} with gradient_checkpointing; max_memory is {}: lower batch_size or max_length, \
              quantize the model, or raise max_memory",
@@ -123,18 +128,32 @@ impl MemoryEstimate {
     }
 
     /// The parts, as the host sees them.
-    pub(crate) fn json(&self, checkpoint: bool) -> Value {
-        let Pass { saved, temporaries, logits } = self.pass(checkpoint);
+    pub(crate) fn json(&self) -> Value {
+        let Pass { saved, temporaries, logits } = self.chosen;
         json!({
-            "peak_bytes": self.peak(checkpoint),
+            "peak_bytes": self.peak(),
             "weights_bytes": self.weights,
             "workspace_bytes": self.workspace,
             "adapter_bytes": self.adapter,
             "activations_bytes": saved,
             "temporaries_bytes": temporaries,
             "logits_bytes": logits,
-            "without_checkpointing_bytes": self.peak(false),
-            "with_checkpointing_bytes": self.peak(true),
+            "checkpointed_layers": self.layers - self.kept_layers,
+            "without_checkpointing_bytes": self.peak_of(self.plain),
+            "with_checkpointing_bytes": self.peak_of(self.checkpointed),
         })
     }
+}
+
+/// The last of 0, 1 .. `end` that `holds`, which is true up to some number; 0 where it is true of none.
+fn last_that(end: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut last, mut not) = (0, end + 1);
+    if holds(end) {
+        return end;
+    }
+    while not - last > 1 {
+        let middle = usize::midpoint(last, not);
+        *(if holds(middle) { &mut last } else { &mut not }) = middle;
+    }
+    last
 }

@@ -32,7 +32,7 @@ pub(crate) fn pace(
     batch: &PackedBatch,
     size: BatchSize,
     options: &TrainOptions,
-    checkpointing: bool,
+    kept_layers: usize,
     monitor: &mut Monitor<'_>,
 ) -> Result<Pace> {
     let decoder = model.decoder();
@@ -43,7 +43,7 @@ pub(crate) fn pace(
     let work = decoder.multiply_adds(size).max(1.0);
     let mut gradients = None;
     let training = timed(monitor, || {
-        gradients = Some(decoder.loss_and_gradients(batch, &lora, 1.0, None, checkpointing)?.1);
+        gradients = Some(decoder.loss_and_gradients(batch, &lora, 1.0, None, kept_layers)?.1);
         Ok(())
     })?;
     let validation = timed(monitor, || decoder.loss(batch, &lora).map(drop))?;

@@ -43,22 +43,21 @@ pub fn estimate(
         None => Workload::greatest(max_length, options),
     };
     let memory = MemoryEstimate::of(model, &workload, options)?;
-    let decision = memory.decide(options)?;
-    let time = match decision.fits {
+    let time = match memory.fits() {
         false => Value::Null,
         true => {
             let (batch, size) = match &examples {
                 Some(examples) => typical(examples, options),
                 None => synthetic(max_length.min(PROBE_TOKENS)),
             };
-            let pace = pace(model, &batch, size, options, decision.checkpointing, monitor)?;
+            let pace = pace(model, &batch, size, options, memory.kept_layers, monitor)?;
             time(model, &workload, examples.as_ref(), size, &pace, options)
         }
     };
-    let mut parts = memory.json(decision.checkpointing);
-    parts["max_memory"] = json!(decision.limit);
+    let mut parts = memory.json();
+    parts["max_memory"] = json!(memory.limit);
     parts["available_bytes"] = json!(model.decoder().device().free_memory());
-    parts["fits"] = json!(decision.fits);
+    parts["fits"] = json!(memory.fits());
     Ok(json!({
         "rows": examples.as_ref().map(|examples| examples.rows.len()),
         "skipped_rows": examples.as_ref().map(|examples| examples.skipped.len()),
@@ -67,7 +66,7 @@ pub fn estimate(
         "longest_row": examples.as_ref().map(Examples::longest),
         "steps": examples.as_ref().map(|_| workload.steps),
         "tokens": examples.as_ref().map(|_| workload.tokens()),
-        "gradient_checkpointing": decision.checkpointing,
+        "gradient_checkpointing": memory.checkpoints(),
         "memory": parts,
         "time": time,
     }))

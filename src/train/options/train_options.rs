@@ -94,8 +94,8 @@ pub struct TrainOptions {
     #[schemars(range(min = 1, max = 4096))]
     pub gradient_accumulation_steps: usize,
     /// `true`: layers keep only their inputs and are run again for the backward pass, which takes about a quarter more time
-    /// for a small part of the memory. `auto`: where the memory (`max_memory`, else what the machine has free) does not
-    /// suffice without. The result has the same bits.
+    /// for a small part of the memory. `auto`: as few layers as the memory (`max_memory`, else what the device has free)
+    /// asks for. The result has the same bits.
     pub gradient_checkpointing: GradientCheckpointing,
     /// Memory that model and training may take together, in bytes or as in `12GiB`. A training that is estimated to need
     /// more does not begin. Null means what the machine has free, and refuses nothing.

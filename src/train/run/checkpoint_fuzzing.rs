@@ -58,7 +58,7 @@ fn with_run<T>(work: impl FnOnce(Run<'_>) -> Result<T>) -> Result<T> {
     let ground = GROUND.get_or_init(Ground::new).as_ref().map_err(Clone::clone)?;
     let Ground { model, dataset, examples, options, memory } = ground;
     let (memory, started) = (*memory, Instant::now());
-    let job = Job { model, dataset, options, examples, memory, checkpointing: false, started };
+    let job = Job { model, dataset, options, examples, memory, started };
     let planned = planned_runs(examples.rows.len(), options).remove(0);
     work(Run::new(job, planned, None)?)
 }

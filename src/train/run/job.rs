@@ -16,8 +16,6 @@ pub(crate) struct Job<'a> {
     pub(crate) options: &'a TrainOptions,
     pub(crate) examples: &'a Examples,
     pub(crate) memory: MemoryEstimate,
-    /// Layers are run again in place of keeping their activations.
-    pub(crate) checkpointing: bool,
     pub(crate) started: Instant,
 }
 

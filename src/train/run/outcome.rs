@@ -89,8 +89,8 @@ impl<'a> Ending<'a> {
             "tokens_per_second": done.tokens as f64 / done.training.as_secs_f64().max(1e-9),
             "parameters": run.initial.num_parameters(),
             "seed": run.job.options.seed,
-            "gradient_checkpointing": run.job.checkpointing,
-            "memory": run.job.memory.json(run.job.checkpointing),
+            "gradient_checkpointing": run.job.memory.checkpoints(),
+            "memory": run.job.memory.json(),
         });
         let mut notes = Notes::default();
         if let Some(err) = &run.failure {

@@ -37,7 +37,7 @@ impl Run<'_> {
 
     /// The mean loss per trained token of the micro-batches, and its gradients.
     fn gradients(
-        &self,
+        &mut self,
         batches: &[PackedBatch],
         trained: usize,
         monitor: &Monitor<'_>,
@@ -49,7 +49,8 @@ impl Run<'_> {
             monitor.check()?;
             let dropout = self.dropout(index);
             let (decoder, factor) = (self.job.model.decoder(), 1.0 / trained as f64);
-            let (sum, micro) = decoder.loss_and_gradients(batch, &lora, factor, dropout, self.job.checkpointing)?;
+            let (sum, micro) =
+                decoder.loss_and_gradients(batch, &lora, factor, dropout, self.job.memory.kept_layers)?;
             loss += sum / trained as f64;
             gradients.accumulate(micro)?;
         }

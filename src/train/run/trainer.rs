@@ -40,9 +40,9 @@ pub fn train(
     }
     let workload = Workload::of(&examples.rows, options);
     let memory = MemoryEstimate::of(model, &workload, options)?;
-    let checkpointing = memory.checkpointing(options)?;
+    memory.check()?;
     let _buffers = model.decoder().hold_buffers();
-    let job = Job { model, dataset, options, examples: &examples, memory, checkpointing, started: Instant::now() };
+    let job = Job { model, dataset, options, examples: &examples, memory, started: Instant::now() };
     let files = options.output_dir.as_deref().map(|dir| RunDir::open(dir, options)).transpose()?;
     let mut runs = planned_runs(examples.rows.len(), options);
     let last = runs.pop().ok_or_else(|| Error::new(Code::Internal, "a training without a run"))?;

@@ -15,11 +15,13 @@ pub(super) const FEW: usize = 8;
 pub(super) const FEW_BLOCKS: usize = 64;
 /// Threads of a block that writes rows.
 const THREADS: usize = 128;
-/// Bytes of a weight that are dequantized at the same time, where that leaves `NARROW` columns.
-const WORKSPACE: usize = 64 << 20;
+/// Bytes of a weight that are dequantized at the same time.
+const WORKSPACE: usize = gpu::SCRATCH;
+/// Bytes of a part from which on it lies in a piece of all of them, the same for all weights.
+const LARGE: usize = 1 << 20;
 /// Rows and columns that a part of a weight has a multiple of, so that products of parts have no ragged edge inside.
 const PART: usize = 128;
-/// Columns of a part below which a product would read its other operand too often.
+/// Columns of a part below which a product would read its other operand too often, and have too few tiles to fill a card.
 const NARROW: usize = 512;
 
 /// `x Wᵀ` of quantized weights.
@@ -51,7 +53,7 @@ pub(super) fn add_blocks(
     Ok(())
 }
 
-/// `dy W` of quantized weights: column by column of the result, so that no sum is rounded in parts.
+/// `dy W` of quantized weights: some columns of the result after others, so that no sum is rounded in parts.
 pub(super) fn of_transposed_blocks(w: &Blocks, shape: (usize, usize), dy: &Array, rows: usize) -> Result<Array> {
     let mut dx = Array::new(dy.gpu(), dy.element(), rows * shape.1)?;
     if rows > 0 {
@@ -69,6 +71,11 @@ pub(super) fn add_transposed_blocks(
     dx: &mut Array,
     beta: f32,
 ) -> Result<()> {
+    if has_long_columns(outputs) {
+        let before = (beta != 0.0).then_some(&*dx);
+        *dx = summed(w, (outputs, inputs), dy, rows, before, parts(outputs, inputs, PART))?;
+        return Ok(());
+    }
     let cast = dy.in_type(Element::Bf16)?;
     let dy = cast.as_ref().unwrap_or(dy);
     for part in parts(inputs, outputs, NARROW) {
@@ -76,6 +83,48 @@ pub(super) fn add_transposed_blocks(
         multiply(dx, (part.start, inputs, beta), dy, (&weight, outputs, part.len()), false, rows)?;
     }
     Ok(())
+}
+
+/// Whether a weight has so many rows, as that of a large vocabulary, that fewer than `NARROW` columns fit into the workspace.
+fn has_long_columns(outputs: usize) -> bool {
+    outputs * NARROW * Element::Bf16.size() > WORKSPACE
+}
+
+/// `dy W`, on top of what is there before, as a sum over parts of the weight's rows, in f32.
+pub(super) fn summed(
+    w: &Blocks,
+    (outputs, inputs): (usize, usize),
+    dy: &Array,
+    rows: usize,
+    before: Option<&Array>,
+    parts: impl Iterator<Item = Range<usize>>,
+) -> Result<Array> {
+    let cast = dy.in_type(Element::Bf16)?;
+    let operand = cast.as_ref().unwrap_or(dy);
+    let gpu = dy.gpu();
+    let mut sum = match before {
+        Some(before) => before.cast(Element::F32)?,
+        None => Array::zeros(gpu, Element::F32, rows * inputs)?,
+    };
+    for part in parts {
+        let weight = dequantized(w, inputs, part.clone(), 0..inputs)?;
+        gpu.gemm(Gemm {
+            m: rows,
+            n: inputs,
+            k: part.len(),
+            transpose_a: false,
+            transpose_b: false,
+            alpha: 1.0,
+            beta: 1.0,
+            a: (operand, part.start),
+            lda: outputs,
+            b: (&weight, 0),
+            ldb: inputs,
+            c: (&mut sum, 0),
+            ldc: inputs,
+        })?;
+    }
+    Ok(sum.in_type(dy.element())?.unwrap_or(sum))
 }
 
 /// `x Wᵀ` of a dense weight.
@@ -120,7 +169,9 @@ pub(super) fn add_transposed_dense(
 /// Bytes of the largest part of a weight that is dequantized at a time.
 pub(super) fn workspace_bytes((outputs, inputs): (usize, usize)) -> u64 {
     let largest = |count, width, least| parts(count, width, least).map(|part| part.len() * width).max().unwrap_or(0);
-    (largest(outputs, inputs, PART).max(largest(inputs, outputs, NARROW)) * Element::Bf16.size()) as u64
+    let of_columns = if has_long_columns(outputs) { 0 } else { largest(inputs, outputs, NARROW) };
+    let bytes = largest(outputs, inputs, PART).max(of_columns) * Element::Bf16.size();
+    if bytes < LARGE { bytes as u64 } else { bytes.max(WORKSPACE) as u64 }
 }
 
 /// The grid of kernels that write so many rows, eight columns at a time, and twice so that a row's address is worth its price.
@@ -154,10 +205,15 @@ fn of_some(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Arr
     gpu.launch(&gpu::name(&format!("few_rows_{}", w.name), &[y.element()]), grid, &args)
 }
 
-/// A rectangle of a quantized weight of `inputs` columns, in bf16.
+/// A rectangle of a quantized weight of `inputs` columns, in bf16; what is behind it in the array is nothing.
 fn dequantized(w: &Blocks, inputs: usize, rows: Range<usize>, columns: Range<usize>) -> Result<Array> {
     let gpu = w.array.gpu();
-    let mut out = Array::new(gpu, Element::Bf16, rows.len() * columns.len())?;
+    let size_of = Element::Bf16.size();
+    let room = match rows.len() * columns.len() {
+        part if (LARGE / size_of..=WORKSPACE / size_of).contains(&part) => WORKSPACE / size_of,
+        part => part,
+    };
+    let mut out = Array::new(gpu, Element::Bf16, room)?;
     let to = out.at_mut(0);
     let place = [size(rows.start), size(inputs), size(columns.start), size(columns.len())];
     let args = [w.array.at(0), w.count.into(), to, place[0], place[1], place[2], place[3]];

@@ -65,6 +65,36 @@ fn blocks_have_the_values_and_the_products_of_the_cpus() {
 }
 
 #[test]
+fn sums_over_parts_of_the_rows_are_those_over_all() {
+    let (outputs, inputs, rows) = (300, 256, 40);
+    let device = emulator();
+    let w = normal(outputs, inputs, 4);
+    let kind = TYPES.iter().find(|kind| kind.name == "q6_k").unwrap();
+    let stored = QTensor::quantize(&w.tensor().unwrap(), kind.ggml).unwrap();
+    let bytes = stored.data().unwrap();
+    let size = ggml::row_bytes(kind.ggml, inputs).unwrap();
+    let row = |i: usize| Ok(&bytes[i * size..][..size]);
+    let weight = GpuWeight::from_rows(device.gpu().unwrap(), kind, [outputs, inputs], &row).unwrap();
+    let Storage::Blocks(blocks) = &weight.storage else { panic!("blocks are dense") };
+    for element in [Element::F32, Element::Bf16] {
+        let dy = on_card(&normal(rows, outputs, 2), &device, element);
+        let whole = weight.transposed_product(&dy).unwrap();
+        let parts = || (0..outputs).step_by(128).map(|first| first..outputs.min(first + 128));
+        let sum =
+            |before| products::summed(blocks, (outputs, inputs), dy.array().unwrap(), rows, before, parts()).unwrap();
+        let matrix = |array| Matrix::of_array(rows, inputs, array);
+        let mut found = matrix(sum(None));
+        assert_eq!(found.array().unwrap().element(), element);
+        close(&found, &whole, 1e-2);
+        let mut twice = matrix(sum(Some(whole.array().unwrap())));
+        found.add(&whole).unwrap();
+        close(&twice, &found, 1e-2);
+        twice.scale(0.5).unwrap();
+        close(&twice, &whole, 1e-2);
+    }
+}
+
+#[test]
 fn dense_weights_of_any_width_have_their_products() {
     let device = emulator();
     let gpu = device.gpu().unwrap();

@@ -93,7 +93,7 @@ public sealed record TrainingOptions
 
     /// <summary>
     /// <c>true</c>: layers keep only their inputs and are run again for the backward pass, for a small part of the memory; <c>null</c>:
-    /// where the memory does not suffice without. The result has the same bits.
+    /// as few layers as the memory asks for. The result has the same bits.
     /// </summary>
     public bool? GradientCheckpointing { get; init; }
 
