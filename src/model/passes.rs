@@ -5,6 +5,7 @@
 //! depend on the rows beside it.
 
 use super::kv_pool::BlockTable;
+use super::row::Row;
 use super::sites::LoraStack;
 use crate::error::{Code, Error, Result};
 use std::collections::VecDeque;
@@ -28,7 +29,7 @@ pub(crate) struct Request {
 }
 
 /// The logits after each of the tokens that were to be outputs.
-pub(crate) type Logits = Vec<Vec<f32>>;
+pub(crate) type Logits = Vec<Row>;
 
 /// One pass over requests, each in its place; the same error for all.
 pub(super) type OfRequests<'a> = dyn Fn(&[&Request]) -> Result<Vec<Logits>> + 'a;
