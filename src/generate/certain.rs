@@ -4,8 +4,9 @@
 //! here only if any row of which the shortlist is true would give it: where it does not say, all logits decide. So a text is
 //! the same whether or not there are shortlists.
 
+use super::candidates::{Candidate, drawn};
 use super::penalties::Scores;
-use super::sampler::{Candidate, Sampler, drawn};
+use super::sampler::Sampler;
 use crate::ops::select::Shortlist;
 use llguidance::toktrie::SimpleVob;
 use std::cell::Cell;
@@ -77,7 +78,8 @@ impl Sampler {
             None
         });
         let best = f64::from(ranking.best);
-        let candidate = |(id, score): &(u32, f32)| Candidate { id: *id, weight: weight(*score, best, self.temperature) };
+        let candidate =
+            |(id, score): &(u32, f32)| Candidate { id: *id, weight: weight(*score, best, self.temperature) };
         let ranked = ranking.first.iter().map(candidate).chain(end);
         let token = match self.has_filters() {
             false => drawn(ranked, total, chance),
@@ -193,12 +195,13 @@ mod tests {
     #[test]
     fn what_a_shortlist_says_is_what_all_logits_say() {
         let mut rng = StdRng::seed_from_u64(11);
+        let tokenizer = byte_level();
         let (mut said, mut asked) = (0, 0);
         for round in 0..3000 {
             let vocab = rng.random_range(30..400);
             let json = options(&mut rng, vocab).to_string();
             let options: GenerateOptions = crate::options::parse(Some(&json)).unwrap();
-            let [mut of_lists, mut of_all] = [(); 2].map(|()| Sampler::new(&options, &byte_level()));
+            let [mut of_lists, mut of_all] = [(); 2].map(|()| Sampler::new(&options, &tokenizer));
             for _ in 0..4 {
                 let logits = logits(&mut rng, vocab);
                 let count = rng.random_range(1..60);

@@ -96,7 +96,8 @@ fn a_request_that_cannot_be_read_does_not_harm_those_beside_it() {
         decoder.kv_pool().lock().unwrap().reserve(&mut table, tokens.len()).unwrap();
         Request { tokens: tokens.to_vec(), table, stack: Arc::new(LoraStack::none()), outputs: 1 }
     };
-    let all = |reply: &Reply| reply.1.as_ref().unwrap().iter().map(|row| row.all().unwrap().to_vec()).collect::<Vec<_>>();
+    let all =
+        |reply: &Reply| reply.1.as_ref().unwrap().iter().map(|row| row.all().unwrap().to_vec()).collect::<Vec<_>>();
     let alone = all(&decoder.read(vec![request(&[5, 6, 7])])[0]);
     // A token that no vocabulary has, and a sequence without room.
     let mut without_room = request(&[1]);
