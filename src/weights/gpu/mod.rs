@@ -2,6 +2,7 @@
 
 mod layout;
 mod products;
+mod some_rows;
 #[cfg(all(test, feature = "cuda-emulator"))]
 mod tests;
 

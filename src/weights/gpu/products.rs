@@ -3,7 +3,7 @@
 //! activations.
 
 use super::layout::Blocks;
-use super::size;
+use super::{size, some_rows};
 use crate::error::Result;
 use crate::gpu::{self, Array, Element, Gemm, Grid};
 use std::ops::Range;
@@ -27,7 +27,7 @@ const NARROW: usize = 512;
 pub(super) fn of_blocks(w: &Blocks, shape: (usize, usize), x: &Array, rows: usize) -> Result<Array> {
     let mut y = Array::new(x.gpu(), x.element(), rows * shape.0)?;
     if rows <= FEW_BLOCKS {
-        let multiply = if rows <= FEW { of_few } else { of_some };
+        let multiply = if rows <= FEW { of_few } else { some_rows::of_blocks };
         multiply(w, shape, x, &mut y, rows)?;
         return Ok(y);
     }
@@ -161,31 +161,6 @@ fn of_few(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Arra
     let sizes = [size(rows), size(outputs), size(inputs)];
     let args = [w.array.at(0), w.count.into(), operand.at(0), to, sizes[0], sizes[1], sizes[2]];
     gpu.launch(&kernel, grid, &args)
-}
-
-/// Some rows with quantized weights, by tensor cores: activations in bf16, as lanes take them.
-fn of_some(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Array, rows: usize) -> Result<()> {
-    let gpu = x.gpu();
-    let (row_blocks, tiles) = (inputs.div_ceil(256), 2 * rows.div_ceil(16));
-    // Two bytes each of eight rows, and two parts of two bytes of the sum of every 32.
-    let mut operand = Array::new(gpu, Element::U8, row_blocks * tiles * (8 * 256 * 2 + 8 * 8 * 4))?;
-    let to = operand.at_mut(0);
-    let grid = Grid { blocks: [gpu::blocks(row_blocks, 1), gpu::blocks(tiles, 1), 1], threads: 256, shared: 0 };
-    let order = u32::from(w.on_card.half_order);
-    let kernel = gpu::name("few_rows_operand", &[x.element()]);
-    gpu.launch(&kernel, grid, &[x.at(0), to, size(rows), size(inputs), order.into()])?;
-
-    // Of fewer outputs, more warps share the inputs, so that the card has enough loads under way.
-    let (threads, across) = match outputs.div_ceil(32) {
-        2048.. => (256, 4),
-        384.. => (256, 2),
-        _ => (512, 1),
-    };
-    let grid = Grid::of(gpu::blocks(outputs, 32 * across) * gpu::blocks(rows, 32), threads);
-    let to = y.at_mut(0);
-    let args =
-        [w.array.at(0), w.count.into(), operand.at(0), to, size(rows), size(outputs), size(inputs), size(across)];
-    gpu.launch(&gpu::name(&format!("few_rows_{}", w.name), &[y.element()]), grid, &args)
 }
 
 /// Threads of a block whose lanes go through so many pieces of a row.
