@@ -227,6 +227,39 @@ mod tests {
         assert!(said * 3 > asked, "{said} of {asked}");
     }
 
+    #[cfg(feature = "cuda-emulator")]
+    #[test]
+    fn draws_from_rows_of_a_card_are_those_of_the_host() {
+        use crate::gpu::{Array, Element, Gpu};
+        use crate::tensor::Matrix;
+        let (gpu, tokenizer) = (Gpu::emulator(), byte_level());
+        let mut rng = StdRng::seed_from_u64(5);
+        for round in 0..60 {
+            let (rows, vocab) = (4, [300, 1500, 6000][round % 3]);
+            let values: Vec<f32> = (0..rows).flat_map(|_| logits(&mut rng, vocab)).collect();
+            let element = [Element::F32, Element::Bf16][round % 2];
+            let array = Array::upload_f32(&gpu, &values).unwrap().cast(element).unwrap();
+            let values = array.download_f32().unwrap();
+            let on_card = Row::all_of(Matrix::of_array(rows, vocab, array)).unwrap();
+            for (row, all) in on_card.iter().zip(values.chunks_exact(vocab)) {
+                assert_eq!(row.at(vocab as u32 - 1).unwrap(), all.last().copied());
+                let options = options(&mut rng, vocab).to_string();
+                let options: GenerateOptions = crate::options::parse(Some(&options)).unwrap();
+                let drawn = [row, &Row::whole(all.to_vec())].map(|row| {
+                    let mut sampler = Sampler::new(&options, &tokenizer);
+                    let draw = |_| {
+                        let id = sampler.sample(row, None).unwrap();
+                        sampler.observe(&[id]);
+                        id
+                    };
+                    (0..8).map(draw).collect::<Vec<_>>()
+                });
+                assert_eq!(drawn[0], drawn[1], "{options:?}");
+                assert_eq!(row.all().unwrap(), all);
+            }
+        }
+    }
+
     #[test]
     fn usual_draws_need_no_more_than_a_shortlist() {
         let mut rng = StdRng::seed_from_u64(3);

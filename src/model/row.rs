@@ -31,7 +31,7 @@ impl Row {
     }
 
     /// The rows of `logits [rows, vocab]`.
-    pub(super) fn all_of(logits: Matrix) -> Result<Vec<Self>> {
+    pub(crate) fn all_of(logits: Matrix) -> Result<Vec<Self>> {
         let (rows, vocab) = logits.shape();
         if !logits.on_gpu() {
             return Ok(logits.into_values()?.chunks_exact(vocab).map(|row| Row::whole(row.to_vec())).collect());
