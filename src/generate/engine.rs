@@ -1,7 +1,7 @@
 //! Runs sequences on a model: a step is one forward pass of what each of them wants next.
 
 use super::context::Context;
-use super::sequence::{Sequence, Step};
+use super::sequence::{CHUNK, CHUNK_ON_CARD, Sequence, Step};
 use crate::error::Result;
 use crate::language_model::LanguageModel;
 use crate::model::{Logits, LoraStack};
@@ -23,6 +23,11 @@ pub(crate) struct Slot {
 impl Engine {
     pub(crate) fn new(model: &LanguageModel) -> Self {
         Engine { model: model.clone() }
+    }
+
+    /// Tokens of a given text that are read in one pass: as many as make the products of a pass worth reading the weights for.
+    pub(crate) fn chunk(&self) -> usize {
+        if self.model.decoder().device().is_on_card() { CHUNK_ON_CARD } else { CHUNK }
     }
 
     /// An empty context of at most `limit` tokens, under a stack of adapters.

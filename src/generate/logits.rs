@@ -4,11 +4,20 @@
 //! flattered by a low temperature or by a grammar that left only one token to choose from.
 
 use crate::error::{Code, Error, Result};
+use crate::model::Row;
 use crate::tensor::exp::{all_below_infinity, exp_sum_long, largest};
 use crate::tensor::simd::vectorized;
 
-/// Fails on logits that are not numbers, which is how damaged weights or a diverged adapter show; returns the largest.
-pub(crate) fn check_numbers(logits: &[f32]) -> Result<f32> {
+/// Fails on logits that are not numbers, which is how damaged weights or a diverged adapter show.
+pub(crate) fn check_numbers(logits: &Row) -> Result<()> {
+    match logits.shortlist() {
+        Some(shortlist) if shortlist.is_sound() => Ok(()),
+        _ => checked_largest(logits.all()?).map(drop),
+    }
+}
+
+/// The same; the largest of them.
+fn checked_largest(logits: &[f32]) -> Result<f32> {
     let is_bad = |logit: &f32| logit.is_nan() || *logit == f32::INFINITY;
     let bad = match vectorized(
         #[inline(always)]
@@ -36,16 +45,23 @@ pub(crate) fn check_numbers(logits: &[f32]) -> Result<f32> {
 }
 
 /// The model's log-probability of `id`, in nats.
-pub(crate) fn log_probability(logits: &[f32], id: u32) -> Result<f32> {
-    let max = check_numbers(logits)?;
-    let logit = logits.get(id as usize).copied().ok_or_else(|| {
+pub(crate) fn log_probability(logits: &Row, id: u32) -> Result<f32> {
+    let (max, sum) = match logits.shortlist() {
+        Some(shortlist) if shortlist.is_sound() => (shortlist.max, f64::from(shortlist.sum)),
+        _ => {
+            let all = logits.all()?;
+            let max = checked_largest(all)?;
+            let sum = vectorized(
+                #[inline(always)]
+                || exp_sum_long(all, max),
+            );
+            (max, sum)
+        }
+    };
+    let logit = logits.at(id)?.ok_or_else(|| {
         Error::new(Code::InvalidArgument, format!("token {id} is outside the model's vocabulary of {}", logits.len()))
             .with("token", id)
     })?;
-    let sum = vectorized(
-        #[inline(always)]
-        || exp_sum_long(logits, max),
-    );
     Ok((f64::from(logit) - f64::from(max) - sum.ln()) as f32)
 }
 
@@ -55,20 +71,28 @@ mod tests {
 
     #[test]
     fn log_probabilities_are_those_of_the_raw_logits() {
-        let logits = [1000.0, 999.0, f32::NEG_INFINITY];
+        let logits = vec![1000.0, 999.0, f32::NEG_INFINITY];
         let expected = -(1.0 + (-1f64).exp()).ln();
-        assert!((f64::from(log_probability(&logits, 0).unwrap()) - expected).abs() < 1e-6);
-        assert_eq!(log_probability(&logits, 2).unwrap(), f32::NEG_INFINITY);
-        assert_eq!(log_probability(&logits, 3).unwrap_err().code(), Code::InvalidArgument);
+        for row in [Row::whole(logits.clone()), Row::listing(logits.clone(), 1), Row::listing(logits, 9)] {
+            assert!((f64::from(log_probability(&row, 0).unwrap()) - expected).abs() < 1e-6);
+            assert!((f64::from(log_probability(&row, 1).unwrap()) - expected + 1.0).abs() < 1e-6);
+            assert_eq!(log_probability(&row, 2).unwrap(), f32::NEG_INFINITY);
+            assert_eq!(log_probability(&row, 3).unwrap_err().code(), Code::InvalidArgument);
+        }
     }
 
     #[test]
     fn logits_that_are_not_numbers_are_an_error_that_says_so() {
         for bad in [f32::NAN, f32::INFINITY] {
-            let err = log_probability(&[0.0, bad], 0).unwrap_err();
-            assert_eq!(err.code(), Code::ModelFormat);
-            assert_eq!(err.details()["token"], 1);
+            for row in [Row::whole(vec![0.0, bad]), Row::listing(vec![0.0, bad], 1)] {
+                let err = log_probability(&row, 0).unwrap_err();
+                assert_eq!(err.code(), Code::ModelFormat);
+                assert_eq!(err.details()["token"], 1);
+                assert!(check_numbers(&row).is_err());
+            }
         }
-        assert!(log_probability(&[f32::NEG_INFINITY; 3], 0).is_err());
+        for row in [Row::whole(vec![f32::NEG_INFINITY; 3]), Row::listing(vec![f32::NEG_INFINITY; 3], 2)] {
+            assert!(log_probability(&row, 0).is_err() && check_numbers(&row).is_err());
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! ([`output`], [`stop`]). The [`engine`] runs them on the model, each with the [`context`] that it has read. Whoever wants
 //! a text steps the engine: a [`Stream`], a [`Session`], an evaluation.
 
+mod candidates;
+mod certain;
 pub(crate) mod constraint;
 mod context;
 mod document;

@@ -5,6 +5,12 @@ use super::dry::Dry;
 use crate::tokenize::Tokenizer;
 use std::collections::{HashMap, HashSet};
 
+/// Logits by token, to be changed.
+pub(super) trait Scores {
+    /// A logit that stays a number, or what rules the token out. A larger logit must not become the smaller one.
+    fn change(&mut self, token: u32, to: impl Fn(f32) -> f32);
+}
+
 /// The penalties of one text, and what they know of it.
 #[derive(Debug)]
 pub(super) struct Penalties {
@@ -49,27 +55,28 @@ impl Penalties {
     }
 
     /// In the order of Hugging Face's `generate`: the bias first, then the penalties.
-    pub(super) fn apply(&self, logits: &mut [f32]) {
+    pub(super) fn apply(&self, logits: &mut (impl Scores + ?Sized)) {
         for &(token, bias) in &self.logit_bias {
-            change(logits, token, |logit| (f64::from(logit) + bias) as f32);
+            logits.change(token, |logit| (f64::from(logit) + bias) as f32);
         }
         for &token in &self.seen {
-            change(logits, token, |logit| repetition(logit, self.repetition));
+            logits.change(token, |logit| repetition(logit, self.repetition));
         }
         for (&token, &count) in &self.counts {
             let penalty = self.presence + self.frequency * f64::from(count);
-            change(logits, token, |logit| (f64::from(logit) - penalty) as f32);
+            logits.change(token, |logit| (f64::from(logit) - penalty) as f32);
         }
         for (token, penalty) in self.dry.iter().flat_map(Dry::penalties) {
-            change(logits, token, |logit| (f64::from(logit) - penalty) as f32);
+            logits.change(token, |logit| (f64::from(logit) - penalty) as f32);
         }
     }
 }
 
-/// A logit that stays a number, or what rules the token out.
-fn change(logits: &mut [f32], token: u32, to: impl Fn(f32) -> f32) {
-    if let Some(logit) = logits.get_mut(token as usize).filter(|logit| logit.is_finite()) {
-        *logit = to(*logit).clamp(f32::MIN, f32::MAX);
+impl Scores for [f32] {
+    fn change(&mut self, token: u32, to: impl Fn(f32) -> f32) {
+        if let Some(logit) = self.get_mut(token as usize).filter(|logit| logit.is_finite()) {
+            *logit = to(*logit).clamp(f32::MIN, f32::MAX);
+        }
     }
 }
 
@@ -90,7 +97,7 @@ mod tests {
             penalties.observe_prompt(&[0, 1]);
             penalties.observe(&[1, 2, 2]);
             let mut logits = [3.0, 1.0, -2.0, 0.5, f32::NEG_INFINITY];
-            penalties.apply(&mut logits);
+            penalties.apply(&mut logits[..]);
             logits
         };
         let none = f32::NEG_INFINITY;

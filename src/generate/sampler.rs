@@ -1,9 +1,11 @@
 //! From logits to a token: penalties, filters and one seeded draw.
 
 use super::GenerateOptions;
+use super::candidates::{Candidate, drawn, typical};
 use super::penalties::Penalties;
 use super::ranked::{Ranked, restrict};
 use crate::error::{Code, Error, Result};
+use crate::model::Row;
 use crate::tensor::exp::{exp_sum_f64, largest};
 use crate::tensor::simd::vectorized;
 use crate::tokenize::Tokenizer;
@@ -14,8 +16,8 @@ use rand::{Rng, SeedableRng};
 /// Chooses tokens; the same seed gives the same choices for the same logits.
 #[derive(Debug)]
 pub(crate) struct Sampler {
-    penalties: Penalties,
-    temperature: f64,
+    pub(super) penalties: Penalties,
+    pub(super) temperature: f64,
     top_k: usize,
     top_p: f64,
     min_p: f64,
@@ -23,13 +25,6 @@ pub(crate) struct Sampler {
     rng: StdRng,
     /// The logits after penalties and grammar, of the last choice.
     scores: Vec<f32>,
-}
-
-/// A token that may be drawn, and its weight relative to the most probable one.
-#[derive(Debug, Clone, Copy)]
-struct Candidate {
-    id: u32,
-    weight: f64,
 }
 
 impl Sampler {
@@ -57,15 +52,25 @@ impl Sampler {
     }
 
     /// Draws one of the tokens of `mask`, or any.
-    pub(crate) fn sample(&mut self, logits: &[f32], mask: Option<&SimpleVob>) -> Result<u32> {
+    pub(crate) fn sample(&mut self, logits: &Row, mask: Option<&SimpleVob>) -> Result<u32> {
+        // Between 0 and 1. The best token takes none, so that the next draw has it.
+        let chance = if self.temperature == 0.0 { 0.0 } else { self.rng.random::<f64>() };
+        match logits.shortlist().and_then(|shortlist| self.certain(shortlist, mask, chance)) {
+            Some(id) => Ok(id),
+            None => self.of_all(logits.all()?, mask, chance),
+        }
+    }
+
+    /// The same from all logits.
+    pub(super) fn of_all(&mut self, logits: &[f32], mask: Option<&SimpleVob>, chance: f64) -> Result<u32> {
         let mut scores = std::mem::take(&mut self.scores);
         scores.clear();
         scores.extend_from_slice(logits);
-        self.penalties.apply(&mut scores);
+        self.penalties.apply(&mut scores[..]);
         if let Some(mask) = mask {
             restrict(&mut scores, mask);
         }
-        let drawn = self.draw(&scores);
+        let drawn = self.draw(&scores, chance);
         self.scores = scores;
         drawn.ok_or_else(|| {
             Error::new(Code::Internal, "no token may be generated here, although the grammar is not finished")
@@ -73,7 +78,7 @@ impl Sampler {
     }
 
     /// `None` if there is no token.
-    fn draw(&mut self, scores: &[f32]) -> Option<u32> {
+    fn draw(&self, scores: &[f32], chance: f64) -> Option<u32> {
         let best = vectorized(
             #[inline(always)]
             || largest(scores),
@@ -87,37 +92,52 @@ impl Sampler {
         if self.has_filters() {
             let candidates = self.candidates(scores, best);
             let total = candidates.iter().map(|candidate| candidate.weight).sum();
-            return self.pick(candidates.into_iter(), total);
+            return drawn(candidates.into_iter(), total, chance);
         }
         let total = self.total(scores, best);
         let (temperature, mut ranked) = (self.temperature, self.ranked(scores));
-        self.pick(
-            std::iter::from_fn(|| {
-                ranked.next().map(|id| Candidate { id, weight: weight(scores, id, best, temperature) })
-            }),
-            total,
-        )
+        let ranked = std::iter::from_fn(|| {
+            ranked.next().map(|id| Candidate { id, weight: weight(scores, id, best, temperature) })
+        });
+        drawn(ranked, total, chance)
     }
 
-    fn has_filters(&self) -> bool {
+    pub(super) fn has_filters(&self) -> bool {
         self.top_k > 0 || self.top_p < 1.0 || self.min_p > 0.0 || self.typical_p < 1.0
     }
 
     /// What temperature, top-k, top-p, min-p and typical-p leave.
     fn candidates(&self, scores: &[f32], best: f32) -> Vec<Candidate> {
         let candidate = |id: u32| Candidate { id, weight: weight(scores, id, best, self.temperature) };
+        if self.takes_the_first() {
+            return self.filtered(self.ranked(scores).map(candidate), || self.total(scores, best));
+        }
+        let possible = (0u32..).zip(scores).filter(|(_, score)| **score > f32::NEG_INFINITY);
+        let mut candidates = possible.map(|(id, _)| candidate(id)).collect();
+        typical(&mut candidates, self.typical_p);
+        candidates
+    }
+
+    /// Whether a filter leaves the first of ranked candidates.
+    pub(super) fn takes_the_first(&self) -> bool {
+        self.top_k > 0 || self.top_p < 1.0 || self.min_p > 0.0
+    }
+
+    /// What such filters leave, and typical-p of that. `total` is that of all of them.
+    pub(super) fn filtered(
+        &self,
+        ranked: impl Iterator<Item = Candidate>,
+        total: impl FnOnce() -> f64,
+    ) -> Vec<Candidate> {
         let mut candidates: Vec<Candidate> = Vec::new();
         if self.top_k > 0 {
-            candidates.extend(self.ranked(scores).take(self.top_k).map(candidate));
+            candidates.extend(ranked.take(self.top_k));
             let total = if self.top_p < 1.0 { candidates.iter().map(|candidate| candidate.weight).sum() } else { 0.0 };
             let count = self.probable(candidates.iter().copied(), total).count();
             candidates.truncate(count);
-        } else if self.top_p < 1.0 || self.min_p > 0.0 {
-            let total = if self.top_p < 1.0 { self.total(scores, best) } else { 0.0 };
-            candidates.extend(self.probable(self.ranked(scores).map(candidate), total));
         } else {
-            let possible = (0u32..).zip(scores).filter(|(_, score)| **score > f32::NEG_INFINITY);
-            candidates.extend(possible.map(|(id, _)| candidate(id)));
+            let total = if self.top_p < 1.0 { total() } else { 0.0 };
+            candidates.extend(self.probable(ranked, total));
         }
         if self.typical_p < 1.0 {
             typical(&mut candidates, self.typical_p);
@@ -147,46 +167,10 @@ impl Sampler {
     fn ranked<'s>(&self, scores: &'s [f32]) -> Ranked<'s> {
         Ranked::new(scores, 4.0 * self.temperature as f32)
     }
-
-    fn pick(&mut self, candidates: impl Iterator<Item = Candidate>, total: f64) -> Option<u32> {
-        let mut rest = self.rng.random::<f64>() * total;
-        let mut last = None;
-        for candidate in candidates {
-            rest -= candidate.weight;
-            last = Some(candidate.id);
-            if rest < 0.0 {
-                break;
-            }
-        }
-        // Rounding may leave a crumb of `rest`; the draw then belongs to the last interval.
-        last
-    }
 }
 
 fn weight(scores: &[f32], id: u32, best: f32, temperature: f64) -> f64 {
     ((f64::from(scores[id as usize]) - f64::from(best)) / temperature).exp()
-}
-
-/// Hugging Face's `TypicalLogitsWarper` (Meister et al. 2022, <https://arxiv.org/abs/2202.00666>): those whose surprise is
-/// nearest to the expected one, until their probabilities sum to `mass`.
-fn typical(candidates: &mut Vec<Candidate>, mass: f64) {
-    let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
-    let surprise = |candidate: &Candidate| total.ln() - candidate.weight.ln();
-    let possible = candidates.iter().filter(|candidate| candidate.weight > 0.0);
-    let expected: f64 = possible.map(|candidate| candidate.weight / total * surprise(candidate)).sum();
-    let nearness: Vec<f32> =
-        candidates.iter().map(|candidate| -(surprise(candidate) - expected).abs() as f32).collect();
-    let mut sum = 0.0;
-    let mut farthest = 0.0;
-    for index in Ranked::new(&nearness, 0.5) {
-        farthest = nearness[index as usize];
-        sum += candidates[index as usize].weight;
-        if sum >= mass * total {
-            break;
-        }
-    }
-    let mut nearness = nearness.into_iter();
-    candidates.retain(|_| nearness.next().is_some_and(|nearness| nearness >= farthest));
 }
 
 #[cfg(test)]
@@ -199,9 +183,13 @@ mod tests {
         Sampler::new(&crate::options::parse::<GenerateOptions>(Some(json)).unwrap(), &byte_level())
     }
 
+    fn sample(sampler: &mut Sampler, logits: &[f32], mask: Option<&SimpleVob>) -> Result<u32> {
+        sampler.sample(&Row::whole(logits.to_vec()), mask)
+    }
+
     fn draws(json: &str, logits: &[f32], n: usize) -> Vec<u32> {
         let mut sampler = sampler(json);
-        (0..n).map(|_| sampler.sample(logits, None).unwrap()).collect()
+        (0..n).map(|_| sample(&mut sampler, logits, None).unwrap()).collect()
     }
 
     fn allowing(tokens: &[u32]) -> SimpleVob {
@@ -213,10 +201,10 @@ mod tests {
     #[test]
     fn greedy_takes_the_best_allowed_token_and_the_lowest_id_of_equals() {
         let logits = [1.0, 3.0, 3.0, f32::NEG_INFINITY];
-        assert_eq!(sampler("{}").sample(&logits, None).unwrap(), 1);
-        assert_eq!(sampler("{}").sample(&logits, Some(&allowing(&[0, 2, 3]))).unwrap(), 2);
-        assert_eq!(sampler("{}").sample(&logits, Some(&allowing(&[3]))).unwrap_err().code(), Code::Internal);
-        assert_eq!(sampler(r#"{"temperature":1}"#).sample(&logits, Some(&allowing(&[0]))).unwrap(), 0);
+        assert_eq!(sample(&mut sampler("{}"), &logits, None).unwrap(), 1);
+        assert_eq!(sample(&mut sampler("{}"), &logits, Some(&allowing(&[0, 2, 3]))).unwrap(), 2);
+        assert_eq!(sample(&mut sampler("{}"), &logits, Some(&allowing(&[3]))).unwrap_err().code(), Code::Internal);
+        assert_eq!(sample(&mut sampler(r#"{"temperature":1}"#), &logits, Some(&allowing(&[0]))).unwrap(), 0);
     }
 
     #[test]
@@ -275,7 +263,7 @@ mod tests {
             let mut sampler = sampler(&case["options"].to_string());
             sampler.observe(&seen);
             let mut scores = logits.clone();
-            sampler.penalties.apply(&mut scores);
+            sampler.penalties.apply(&mut scores[..]);
             let best = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let mut left = sampler.candidates(&scores, best);
             left.sort_by_key(|candidate| candidate.id);
@@ -339,8 +327,8 @@ mod tests {
     fn penalties_change_the_choice() {
         let mut sampler = sampler(r#"{"repetition_penalty":2}"#);
         sampler.observe(&[0]);
-        assert_eq!(sampler.sample(&[1.5, 1.0], None).unwrap(), 1);
-        assert_eq!(sampler.sample(&[-1.0, -1.5], None).unwrap(), 1);
-        assert_eq!(sampler.sample(&[-1.0, -2.5], None).unwrap(), 0);
+        assert_eq!(sample(&mut sampler, &[1.5, 1.0], None).unwrap(), 1);
+        assert_eq!(sample(&mut sampler, &[-1.0, -1.5], None).unwrap(), 1);
+        assert_eq!(sample(&mut sampler, &[-1.0, -2.5], None).unwrap(), 0);
     }
 }

@@ -10,10 +10,11 @@ use super::logits::{check_numbers, log_probability};
 use super::output::Output;
 use super::sampler::Sampler;
 use crate::error::{Code, Error, Result};
+use crate::model::{Logits, Row};
 
 /// Tokens of a prompt that are run in one pass.
 pub(crate) const CHUNK: usize = 64;
-/// The same on a card.
+/// The same on a card, whose products of few rows are no faster than those of many.
 pub(crate) const CHUNK_ON_CARD: usize = 512;
 
 /// A prompt and the text that follows it.
@@ -37,8 +38,8 @@ enum Next {
     /// The prompt from this token on.
     Prompt(usize),
     /// Tokens that came together, but for the last: the logits after each give the log-probability of the one behind it.
-    /// Those of the first are known.
-    Together { tokens: Vec<u32>, first: Vec<f32>, then: Option<FinishReason> },
+    /// That of the first is known.
+    Together { tokens: Vec<u32>, first: f32, then: Option<FinishReason> },
     /// The last token of the text.
     Last(u32),
     /// Nothing.
@@ -141,7 +142,7 @@ impl Sequence {
     }
 
     /// Takes the logits of the outputs, in their order.
-    pub(crate) fn take(&mut self, mut logits: Vec<Vec<f32>>) -> Result<Step> {
+    pub(crate) fn take(&mut self, mut logits: Logits) -> Result<Step> {
         if self.finish_reason.is_some() {
             return Ok(Step::default());
         }
@@ -151,16 +152,17 @@ impl Sequence {
                 Ok(Step::default())
             }
             Next::Prompt(_) => {
-                let logits = logits.pop().unwrap_or_default();
+                let logits = logits.pop().ok_or_else(without_logits)?;
                 self.sampler.observe_prompt(&self.prompt);
                 let forced = self.document.as_mut().map(Document::take_forced).transpose()?.unwrap_or_default();
-                if forced.is_empty() { self.draw(logits) } else { self.append(forced, logits, None) }
+                if forced.is_empty() { self.draw(&logits) } else { self.append(forced, &logits, None) }
             }
             Next::Together { tokens, first, then } => {
-                logits.insert(0, first);
-                self.push(&tokens, &logits, then)
+                let others = logits.iter().zip(&tokens[1..]).map(|(logits, &id)| log_probability(logits, id));
+                let probabilities = std::iter::once(Ok(first)).chain(others).collect::<Result<Vec<_>>>()?;
+                self.push(&tokens, &probabilities, then)
             }
-            Next::Last(_) => self.draw(logits.pop().unwrap_or_default()),
+            Next::Last(_) => self.draw(&logits.pop().ok_or_else(without_logits)?),
             Next::End => self.end(),
         }
     }
@@ -189,12 +191,12 @@ impl Sequence {
     }
 
     /// Draws a token, and takes it with those that it forces.
-    fn draw(&mut self, logits: Vec<f32>) -> Result<Step> {
+    fn draw(&mut self, logits: &Row) -> Result<Step> {
         // Also where the log-probability is not needed: NaN must not decide anything.
-        check_numbers(&logits)?;
+        check_numbers(logits)?;
         let id = match self.document.as_mut() {
-            None => self.sampler.sample(&logits, None)?,
-            Some(document) => self.sampler.sample(&logits, Some(&document.mask()?))?,
+            None => self.sampler.sample(logits, None)?,
+            Some(document) => self.sampler.sample(logits, Some(&document.mask()?))?,
         };
         if self.end_tokens.contains(&id) {
             return Ok(self.finish(FinishReason::Stop, String::new()));
@@ -210,20 +212,23 @@ impl Sequence {
 
     /// Adds tokens to the text, `first` being the logits of the first of them. The last one is run when something follows
     /// it.
-    fn append(&mut self, tokens: Vec<u32>, first: Vec<f32>, then: Option<FinishReason>) -> Result<Step> {
-        if tokens.len() < 2 {
-            return self.push(&tokens, &[first], then);
+    fn append(&mut self, tokens: Vec<u32>, first: &Row, then: Option<FinishReason>) -> Result<Step> {
+        let of_first = tokens.first().map(|id| log_probability(first, *id)).transpose()?;
+        match of_first {
+            Some(first) if tokens.len() > 1 => {
+                self.next = Next::Together { tokens, first, then };
+                Ok(Step::default())
+            }
+            _ => self.push(&tokens, of_first.as_slice(), then),
         }
-        self.next = Next::Together { tokens, first, then };
-        Ok(Step::default())
     }
 
-    fn push(&mut self, tokens: &[u32], logits: &[Vec<f32>], then: Option<FinishReason>) -> Result<Step> {
+    fn push(&mut self, tokens: &[u32], probabilities: &[f32], then: Option<FinishReason>) -> Result<Step> {
         self.sampler.observe(tokens);
         let mut text = String::new();
-        for (&id, logits) in tokens.iter().zip(logits) {
+        for (&id, &probability) in tokens.iter().zip(probabilities) {
             let bytes = self.document.as_ref().map(|document| document.bytes(id)).unwrap_or_default();
-            text.push_str(&self.output.push(id, log_probability(logits, id)?, &bytes));
+            text.push_str(&self.output.push(id, probability, &bytes));
         }
         if self.output.is_stopped() {
             return Ok(self.finish(FinishReason::StopString, text));
@@ -260,6 +265,10 @@ impl Sequence {
     }
 }
 
+fn without_logits() -> Error {
+    Error::new(Code::Internal, "a pass gave no logits where they were asked for")
+}
+
 /// The error for a prompt that leaves no room.
 pub(crate) fn too_long(prompt_tokens: usize, more: usize, limit: usize) -> Error {
     Error::new(
@@ -287,8 +296,8 @@ mod tests {
     }
 
     /// Logits that leave no doubt about the next token.
-    fn says(token: usize) -> Vec<Vec<f32>> {
-        vec![(0..VOCAB).map(|id| if id == token { 9.0 } else { 0.0 }).collect()]
+    fn says(token: usize) -> Logits {
+        vec![Row::whole((0..VOCAB).map(|id| if id == token { 9.0 } else { 0.0 }).collect())]
     }
 
     #[test]
@@ -325,7 +334,7 @@ mod tests {
     #[test]
     fn an_error_ends_what_can_be_said() {
         let mut text = sequence(1, 5);
-        assert_eq!(text.take(vec![vec![f32::NAN; VOCAB]]).unwrap_err().code(), Code::ModelFormat);
+        assert_eq!(text.take(vec![Row::whole(vec![f32::NAN; VOCAB])]).unwrap_err().code(), Code::ModelFormat);
         assert_eq!(text.take(says(3)).unwrap_err().code(), Code::Internal);
         assert_eq!(text.summary().finish_reason, FinishReason::Cancelled);
     }

@@ -8,7 +8,7 @@ use super::generation::Generation;
 use super::logits::log_probability;
 use super::output::Output;
 use super::sampler::Sampler;
-use super::sequence::{CHUNK, CHUNK_ON_CARD, Sequence};
+use super::sequence::Sequence;
 use super::stream::Stream;
 use crate::adapter::Adapter;
 use crate::control::{Cancel, Control};
@@ -41,11 +41,6 @@ pub struct Attached {
     pub adapter: Adapter,
     /// 1 is the adapter as trained, 0 the base.
     pub scale: f64,
-}
-
-/// Tokens of a prompt that are run in one pass: as many as make the products of a pass worth reading the weights for.
-fn chunk(model: &LanguageModel) -> usize {
-    if model.decoder().device().is_on_card() { CHUNK_ON_CARD } else { CHUNK }
 }
 
 /// A base model through a stack of adapters. Exclusive: one call at a time. Two sessions of one model may have
@@ -167,14 +162,15 @@ impl Session {
     pub(crate) fn score(&mut self, prompt: &[u32], completion: &[u32], cancel: &Cancel) -> Result<Vec<f32>> {
         let Some((_, read)) = completion.split_last() else { return Ok(Vec::new()) };
         let shared = self.context.begin(prompt, completion.len())?;
-        let mut first = Vec::new();
-        let mut chunks = prompt[shared..].chunks(CHUNK).peekable();
+        let size = self.engine.chunk();
+        let mut scores = Vec::with_capacity(completion.len());
+        let mut chunks = prompt[shared..].chunks(size).peekable();
         while let Some(chunk) = chunks.next() {
             cancel.check()?;
-            first = self.engine.read(&mut self.context, chunk, usize::from(chunks.peek().is_none()))?;
+            let logits = self.engine.read(&mut self.context, chunk, usize::from(chunks.peek().is_none()))?;
+            scores.extend(logits.first().map(|logits| log_probability(logits, completion[0])).transpose()?);
         }
-        let mut scores = vec![log_probability(first.first().map_or(&[], Vec::as_slice), completion[0])?];
-        for (chunk, following) in read.chunks(CHUNK).zip(completion[1..].chunks(CHUNK)) {
+        for (chunk, following) in read.chunks(size).zip(completion[1..].chunks(size)) {
             cancel.check()?;
             for (logits, &id) in self.engine.read(&mut self.context, chunk, chunk.len())?.iter().zip(following) {
                 scores.push(log_probability(logits, id)?);
@@ -203,7 +199,7 @@ impl Session {
         };
         let (end_tokens, limit) = (self.model.end_tokens(), context.limit());
         let sequence = Sequence::new(prompt, options, sampler, end_tokens, output, constraint, limit)?
-            .in_chunks_of(chunk(&self.model));
+            .in_chunks_of(self.engine.chunk());
         Ok(Stream::new(self.engine.clone(), Slot::new(sequence, context)))
     }
 

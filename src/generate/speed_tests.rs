@@ -94,9 +94,10 @@ fn a_grammar_on_a_large_vocabulary() {
 fn a_draw_among_many_tokens() {
     let mut rng = StdRng::seed_from_u64(2);
     // Logits as peaked as those of a real model: a few stand out.
-    let logits: Vec<f32> = (0..VOCAB)
+    let logits = (0..VOCAB)
         .map(|_| (0..6).map(|_| rng.random::<f32>() - 0.5).sum::<f32>() * 4.0 + 8.0 * rng.random::<f32>().powi(60))
         .collect();
+    let logits = crate::model::Row::whole(logits);
     for json in [
         "{}",
         r#"{"temperature":1}"#,

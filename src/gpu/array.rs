@@ -141,6 +141,13 @@ impl Array {
         unsafe { self.gpu.work(Work::Copy { from: source, to: target, bytes: range.len() * size }) }
     }
 
+    /// A copy of a range.
+    pub(crate) fn part(&self, range: Range<usize>) -> Result<Array> {
+        let mut part = Self::new(&self.gpu, self.element, range.len())?;
+        part.copy_from(0, self, range)?;
+        Ok(part)
+    }
+
     fn check(&self, first: usize, count: usize, all: usize) -> Result<()> {
         if first.checked_add(count).is_some_and(|end| end <= all) {
             return Ok(());

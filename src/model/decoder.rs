@@ -223,10 +223,17 @@ impl Decoder {
         self.run(|| {
             let mut hidden = || Ok(self.forward(batch, Some(&mut *pool), stacks, None, |_| Keep::Nothing)?.hidden);
             match self.device.gpu() {
-                Some(gpu) if Recordings::apply_to(batch) => self.recordings.repeated(gpu, batch, stacks, hidden),
+                Some(gpu) if self.is_repeatable() && Recordings::apply_to(batch) => {
+                    self.recordings.repeated(gpu, batch, stacks, hidden)
+                }
                 _ => hidden(),
             }
         })
+    }
+
+    /// Whether the host takes no part in a pass; which tokens go through which expert it must know.
+    fn is_repeatable(&self) -> bool {
+        self.config.experts.is_none()
     }
 
     /// The one forward pass, for training, for prompts and for the next tokens of many sequences; on the model's threads.
@@ -263,7 +270,9 @@ impl Decoder {
 
     /// `hidden [n, hidden]`, normed, → logits `[n, vocab]`.
     pub(crate) fn logits(&self, hidden: &Matrix) -> Result<Matrix> {
-        memory::probe(2 * 4 * (hidden.rows() * self.config.vocab_size) as u64)?;
+        if !self.device.is_on_card() {
+            memory::probe(2 * 4 * (hidden.rows() * self.config.vocab_size) as u64)?;
+        }
         self.run(|| self.head.logits(hidden))
     }
 

@@ -17,6 +17,7 @@ mod read;
 mod recognise;
 mod recordings;
 mod renamed;
+mod row;
 mod sites;
 mod source;
 mod surplus;
@@ -45,6 +46,7 @@ pub(crate) use kv_pool::{BlockTable, KvPool};
 pub(crate) use memory::BatchSize;
 pub(crate) use passes::{Logits, Reply, Request, lock};
 pub(crate) use recognise::model_name;
+pub(crate) use row::Row;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use sites::APART;
 pub(crate) use sites::{LoraGradients, LoraStack, LoraWeights, Module, ModuleTable, Site, Sites};

@@ -1,10 +1,12 @@
 //! Forward passes that callers on any threads share: what they ask for at the same time is read in one.
 //!
 //! There is no thread of its own. The first caller that finds no pass under way makes one, of its own requests and of those
-//! that wait; the others sleep until theirs are done. Every request is read as if it were alone: the bits of a row do not
-//! depend on the rows beside it.
+//! that wait; the others sleep until theirs are done. Each sleeps by itself, and is woken when there is something for it to
+//! do: of many callers, all would else wake at each one's coming. Every request is read as if it were alone: the bits of a
+//! row do not depend on the rows beside it.
 
 use super::kv_pool::BlockTable;
+use super::row::Row;
 use super::sites::LoraStack;
 use crate::error::{Code, Error, Result};
 use std::collections::VecDeque;
@@ -28,7 +30,7 @@ pub(crate) struct Request {
 }
 
 /// The logits after each of the tokens that were to be outputs.
-pub(crate) type Logits = Vec<Vec<f32>>;
+pub(crate) type Logits = Vec<Row>;
 
 /// One pass over requests, each in its place; the same error for all.
 pub(super) type OfRequests<'a> = dyn Fn(&[&Request]) -> Result<Vec<Logits>> + 'a;
@@ -40,8 +42,6 @@ pub(crate) type Reply = (Request, Result<Logits>);
 #[derive(Debug, Default)]
 pub(super) struct Passes {
     state: Mutex<State>,
-    /// A caller has come, or a pass has ended.
-    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +49,8 @@ struct State {
     waiting: VecDeque<Call>,
     /// Whether a pass is under way.
     running: bool,
+    /// Who gathers callers for a pass, and for how many it waits.
+    gathering: Option<(Arc<Condvar>, usize)>,
     /// Callers of the last pass, and how long it took.
     last: (usize, Duration),
 }
@@ -57,6 +59,8 @@ struct State {
 struct Call {
     requests: Vec<Request>,
     replies: Arc<Mutex<Option<Vec<Reply>>>>,
+    /// Wakes its caller.
+    caller: Arc<Condvar>,
 }
 
 /// What a lock guards. After a panic in between: requests that were answered, or keys and values that nobody counts as read.
@@ -68,40 +72,51 @@ impl Passes {
     /// Has `pass` read what is asked for, with what other callers ask for meanwhile. An error is that of its request alone, whose
     /// sequence has then read no more than before.
     pub(super) fn read(&self, requests: Vec<Request>, pass: &OfRequests<'_>) -> Vec<Reply> {
-        let replies = Arc::new(Mutex::new(None));
+        let (replies, caller) = (Arc::new(Mutex::new(None)), Arc::new(Condvar::new()));
         let mut state = lock(&self.state);
-        state.waiting.push_back(Call { requests, replies: replies.clone() });
-        self.changed.notify_all();
+        state.waiting.push_back(Call { requests, replies: replies.clone(), caller: caller.clone() });
+        state.tell_who_gathers();
         loop {
             if let Some(replies) = lock(&replies).take() {
                 return replies;
             }
             if state.running {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = caller.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             state.running = true;
-            state = self.gather(state);
+            state = gather(state, &caller);
             let calls = state.next();
             drop(state);
-            OnePass { passes: self, started: Instant::now(), callers: calls.len(), calls }.run(pass);
+            OnePass { passes: self, started: Instant::now(), callers: calls.len(), calls, done: Vec::new() }.run(pass);
             state = lock(&self.state);
         }
     }
+}
 
-    /// Waits a little for those who were in the last pass: they are about to come again.
-    fn gather<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let (callers, took) = state.last;
-        let until = Instant::now() + LONGEST_WAIT.min(took / 4);
-        while state.waiting.len() < callers {
-            let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else { break };
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        state
+/// Waits a little for those who were in the last pass: they are about to come again.
+fn gather<'a>(mut state: MutexGuard<'a, State>, caller: &Arc<Condvar>) -> MutexGuard<'a, State> {
+    let (callers, took) = state.last;
+    let until = Instant::now() + LONGEST_WAIT.min(took / 4);
+    state.gathering = Some((caller.clone(), callers));
+    while state.waiting.len() < callers {
+        let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else { break };
+        state = caller.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
     }
+    state.gathering = None;
+    state
 }
 
 impl State {
+    /// Wakes who gathers once all have come.
+    fn tell_who_gathers(&self) {
+        if let Some((who, callers)) = &self.gathering
+            && self.waiting.len() >= *callers
+        {
+            who.notify_one();
+        }
+    }
+
     /// The calls of the next pass, in the order they came; those of one stack of adapters beside each other.
     fn next(&mut self) -> Vec<Call> {
         let mut calls: Vec<Call> = Vec::new();
@@ -126,6 +141,8 @@ struct OnePass<'a> {
     started: Instant,
     callers: usize,
     calls: Vec<Call>,
+    /// Callers whose replies are there.
+    done: Vec<Arc<Condvar>>,
 }
 
 impl OnePass<'_> {
@@ -143,6 +160,7 @@ impl OnePass<'_> {
         for call in self.calls.drain(..) {
             let replies = call.requests.into_iter().zip(results.by_ref()).collect();
             *lock(&call.replies) = Some(replies);
+            self.done.push(call.caller);
         }
     }
 }
@@ -153,9 +171,13 @@ impl Drop for OnePass<'_> {
         for call in self.calls.drain(..) {
             let failed = || Err(Error::new(Code::Internal, "a pass shared with this call came to no end"));
             *lock(&call.replies) = Some(call.requests.into_iter().map(|request| (request, failed())).collect());
+            self.done.push(call.caller);
         }
         state.running = false;
         state.last = (self.callers, self.started.elapsed());
-        self.passes.changed.notify_all();
+        // Who has come meanwhile is to make the next pass.
+        self.done.extend(state.waiting.front().map(|call| call.caller.clone()));
+        drop(state);
+        self.done.iter().for_each(|caller| caller.notify_one());
     }
 }

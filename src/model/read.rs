@@ -4,6 +4,7 @@ use super::batch::Batch;
 use super::decoder::Decoder;
 use super::kv_pool::KvPool;
 use super::passes::{Logits, Reply, Request, lock};
+use super::row::Row;
 use super::sites::LoraStack;
 use crate::error::{Code, Error, Result};
 use std::sync::{Arc, Mutex};
@@ -38,19 +39,12 @@ impl Decoder {
             batch.push_tokens(tokens, table, stack, tokens.len() - request.outputs..tokens.len());
         }
         if batch.tokens().is_empty() {
-            return Ok(vec![Vec::new(); requests.len()]);
+            return Ok(requests.iter().map(|_| Vec::new()).collect());
         }
         let hidden = self.hidden(&batch, &mut pool, &stacks)?;
         drop(pool);
-        let mut rows = match hidden.rows() {
-            0 => Vec::new(),
-            _ => {
-                let logits = self.logits(&hidden)?;
-                let vocab = logits.cols();
-                logits.into_values()?.chunks_exact(vocab).map(<[f32]>::to_vec).collect()
-            }
-        }
-        .into_iter();
+        let rows = if hidden.rows() == 0 { Vec::new() } else { Row::all_of(self.logits(&hidden)?)? };
+        let mut rows = rows.into_iter();
         let logits = |request: &&Request| match request.tokens.is_empty() {
             true => Vec::new(),
             false => rows.by_ref().take(request.outputs).collect(),

@@ -9,13 +9,24 @@ use crate::tensor::Matrix;
 use std::sync::Mutex;
 
 /// The largest pass that is recorded: larger ones take a card longer than the host.
-const MOST_TOKENS: usize = 16;
-/// Recordings that are all, each with the memory of a pass.
+const MOST_TOKENS: usize = 64;
+/// Recordings that are kept, and the tokens of all of them: each has the memory of its pass, a third of a megabyte a token
+/// for a model of 7 B parameters, so that all of them have a tenth of a gigabyte.
 const KEPT: usize = 8;
+const KEPT_TOKENS: usize = 256;
 
-/// Those of one decoder, the one that was used last at the end.
+/// Those of one decoder.
 #[derive(Default)]
-pub(super) struct Recordings(Mutex<Vec<(Key, Recording)>>);
+pub(super) struct Recordings(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    /// The one that was used last at the end.
+    all: Vec<(Key, Recording)>,
+    /// The last pass that there was no recording of. Only one that comes again is worth recording: as texts end, each step
+    /// may have other sequences.
+    last: Option<Key>,
+}
 
 /// What passes have in common that are likely to be the same work. Whether they are, is found out.
 #[derive(Clone, PartialEq)]
@@ -23,6 +34,12 @@ struct Key {
     runs: Vec<Run>,
     /// Addresses, to tell them apart.
     stacks: Vec<usize>,
+}
+
+impl Key {
+    fn tokens(&self) -> usize {
+        self.runs.last().map_or(0, |run| run.rows.end)
+    }
 }
 
 impl Recordings {
@@ -44,26 +61,40 @@ impl Recordings {
             runs: batch.runs(),
             stacks: stacks.iter().map(|stack| std::ptr::from_ref(*stack) as usize).collect(),
         };
-        let mut recording = self.take(&key);
+        let Some(mut recording) = self.take(&key) else { return hidden() };
         let array = gpu.repeated(&mut recording, || hidden()?.into_array())?;
-        let mut all = lock(&self.0);
-        if all.len() == KEPT {
-            all.remove(0);
-        }
-        all.push((key, recording));
+        self.keep(key, recording);
         let rows = batch.outputs().len();
         Ok(Matrix::of_array(rows, array.len() / rows.max(1), array))
     }
 
-    fn take(&self, key: &Key) -> Recording {
-        let mut all = lock(&self.0);
-        let found = all.iter().position(|(of, _)| of == key);
-        found.map(|index| all.remove(index).1).unwrap_or_default()
+    /// The recording of such passes, or a new one if the last was one of them.
+    fn take(&self, key: &Key) -> Option<Recording> {
+        let mut kept = lock(&self.0);
+        if let Some(index) = kept.all.iter().position(|(of, _)| of == key) {
+            return Some(kept.all.remove(index).1);
+        }
+        match kept.last.take().filter(|last| last == key) {
+            Some(_) => Some(Recording::default()),
+            None => {
+                kept.last = Some(key.clone());
+                None
+            }
+        }
+    }
+
+    fn keep(&self, key: Key, recording: Recording) {
+        let mut kept = lock(&self.0);
+        kept.all.push((key, recording));
+        let tokens = |all: &[(Key, Recording)]| all.iter().map(|(key, _)| key.tokens()).sum::<usize>();
+        while kept.all.len() > KEPT || tokens(&kept.all) > KEPT_TOKENS {
+            kept.all.remove(0);
+        }
     }
 
     /// Passes that were repeated, by those that are kept.
     #[cfg(test)]
     pub(super) fn replays(&self) -> usize {
-        lock(&self.0).iter().map(|(_, recording)| recording.replays()).sum()
+        lock(&self.0).all.iter().map(|(_, recording)| recording.replays()).sum()
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod lora;
 mod reference;
 pub(crate) mod rms_norm;
 pub(crate) mod rope;
+pub(crate) mod select;
 pub(crate) mod softcap;
 pub(crate) mod swiglu;
 

@@ -235,8 +235,7 @@ impl Matrix {
             }
             Data::Tensor(tensor) => Matrix::of_tensor(&tensor.narrow(0, rows.start, rows.len())?.copy()?),
             Data::Gpu(array) => {
-                let mut part = Array::new(array.gpu(), array.element(), rows.len() * self.cols)?;
-                part.copy_from(0, array, rows.start * self.cols..rows.end * self.cols)?;
+                let part = array.part(rows.start * self.cols..rows.end * self.cols)?;
                 Ok(Matrix::of_array(rows.len(), self.cols, part))
             }
         }

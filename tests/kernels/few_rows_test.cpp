@@ -5,6 +5,7 @@
 
 #include "../../src/weights/gpu/dequantize.cu"
 #include "../../src/weights/gpu/few_rows.cu"
+#include "../../src/weights/gpu/staged.cu"
 
 using Bytes = std::vector<uint8_t>;
 
@@ -57,8 +58,19 @@ static void multiplies(const Matrix &m, uint32_t rows, Shape shape) {
     std::memset(operand.data(), 0xa5, operand.size() * 16);
     check::launch(check::name<T>("few_rows_operand"), {blocks, tiles, 1}, 256, 0, x.data(), operand.data(), rows, width, uint32_t(m.type.order));
     auto y = check::unwritten<T>(size_t(rows) * outputs);
-    check::launch(check::name<T>(("few_rows_" + m.type.name).c_str()), {(outputs + 32 * shape.across - 1) / (32 * shape.across) * ((rows + 31) / 32), 1, 1},
-                  shape.threads, 0, m.planes.data(), m.blocks, operand.data(), y.data(), rows, outputs, width, shape.across);
+    if (m.type.weights == 256) {
+        // Of `across`: into how many parts the inputs are split.
+        uint32_t splits = shape.across, of_tiles = std::min(tiles, 4u), count = rows * outputs;
+        uint32_t stage = of_tiles * (8 * 512 + (m.type.last_plane ? 0 : 256)) + 128 * uint32_t(m.type.bytes / 16 * 16);
+        auto partial = check::unwritten<float>(size_t(splits) * count);
+        check::launch(check::name<T>(("staged_" + m.type.name).c_str()), {(outputs + 127) / 128 * ((rows + 31) / 32), splits, 1}, 128, 2 * stage,
+                      m.planes.data(), m.blocks, operand.data(), partial.data(), y.data(), rows, outputs, width);
+        if (splits > 1)
+            check::launch(check::name<T>("staged_sum"), {(count + 255) / 256, 1, 1}, 256, 0, partial.data(), y.data(), uint64_t(count), splits);
+    } else {
+        check::launch(check::name<T>(("few_rows_" + m.type.name).c_str()), {(outputs + 32 * shape.across - 1) / (32 * shape.across) * ((rows + 31) / 32), 1, 1},
+                      shape.threads, 0, m.planes.data(), m.blocks, operand.data(), y.data(), rows, outputs, width, shape.across);
+    }
     double worst = 0.0;
     for (size_t row = 0; row < rows; row++)
         for (size_t o = 0; o < outputs; o++) {

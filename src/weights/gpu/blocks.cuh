@@ -92,6 +92,7 @@ struct KScales {
     uint4 bytes;
 
     __device__ __forceinline__ explicit KScales(const uint8_t *block) : bytes(load<uint4>(block)) {}
+    __device__ __forceinline__ explicit KScales(uint4 bytes) : bytes(bytes) {}
 
     __device__ __forceinline__ float scale() const { return half_to_float(uint16_t(bytes.x)); }
     __device__ __forceinline__ float min_scale() const { return half_to_float(uint16_t(bytes.x >> 16)); }

@@ -1,9 +1,12 @@
 // Weights of a row as a lane of a tensor core product takes them: codes, exact in bf16, and their scales, which multiply sums.
 //
-// A run is what a lane loads at a time: of `CHUNKS` times 32 inputs of four outputs, its quarter (`t`: lane % 4), and all
-// scales of the t-th output; lanes then tell each other (`Scales`). A product of a chunk is two
-// steps of 16 inputs, of which a lane has four codes each. The sum over inputs has no order, so which four is free, so long
-// as the activations lie in the same order (`Order`) and a step's inputs have one scale (Q6_K's are for 16 inputs).
+// A lane has of 32 inputs (a chunk) of four outputs its quarter (`t`: lane % 4), and the scales of the t-th output; lanes then
+// tell each other. A product of a chunk is two steps of 16 inputs, of which a lane has four codes each. The sum over inputs has
+// no order, so which four is free, so long as the activations lie in the same order (`Order`) and a step's inputs have one
+// scale (Q6_K's are for 16 inputs).
+//
+// Blocks of 32 are loaded from the card's memory. Those of 256 lie in shared memory, whole; a lane takes two chunks of one at
+// a time (`part`), whose codes lie in the same bytes.
 #pragma once
 #include "blocks.cuh"
 
@@ -53,24 +56,20 @@ struct OneScale {
     uint16_t d;
 
     __device__ __forceinline__ void load(const uint8_t *plane, uint64_t block) { d = blocks::load<uint16_t>(plane + block * 2); }
-    __device__ __forceinline__ float scale(uint32_t, int, int) const { return half_to_float(d); }
+    __device__ __forceinline__ float scale() const { return half_to_float(d); }
 };
 
 struct Q8_0 {
-    static constexpr int CHUNKS = 1, SCALES = 1, RUNS = 1, AHEAD = 2;
-    static constexpr uint32_t BLOCK = 32;
-    static constexpr Order ORDER = Order::Octets;
-    static constexpr bool MINS = false;
+    static constexpr int SCALES = 1, AHEAD = 2;
     uint2 bytes;
 
-    __device__ __forceinline__ void load(const uint8_t *w, uint64_t, uint64_t block, uint32_t, uint32_t t) {
+    __device__ __forceinline__ void load(const uint8_t *w, uint64_t, uint64_t block, uint32_t t) {
         bytes = load8(w + block * 32 + t * 8);
     }
-    static __device__ __forceinline__ uint32_t chunk(uint32_t, int) { return 0; }
-    __device__ __forceinline__ void codes(uint32_t, int, uint32_t, uint32_t (&codes)[2]) const { codes[0] = bytes.x, codes[1] = bytes.y; }
+    __device__ __forceinline__ void codes(uint32_t, uint32_t (&codes)[2]) const { codes[0] = bytes.x, codes[1] = bytes.y; }
     static __device__ __forceinline__ uint32_t pair(uint32_t codes, bool upper) { return signed_pair(codes, upper); }
     struct Scales : OneScale {
-        __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block, uint32_t) {
+        __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block) {
             OneScale::load(w + count * 32, block);
         }
     };
@@ -80,144 +79,128 @@ struct Q8_0 {
 struct Q4_0 {
     static constexpr int CHUNKS = 1, SCALES = 1, RUNS = 1, AHEAD = 4;
     static constexpr uint32_t BLOCK = 32;
-    static constexpr Order ORDER = Order::Halves;
-    static constexpr bool MINS = false;
     uint32_t bytes;
 
-    __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block, uint32_t, uint32_t t) {
+    __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block, uint32_t t) {
         bytes = blocks::load<uint32_t>(w + block * 16 + t * 4);
     }
-    static __device__ __forceinline__ uint32_t chunk(uint32_t, int) { return 0; }
-    __device__ __forceinline__ void codes(uint32_t, int, uint32_t, uint32_t (&codes)[2]) const {
+    __device__ __forceinline__ void codes(uint32_t, uint32_t (&codes)[2]) const {
         codes[0] = blocks::nibbles(bytes, 0), codes[1] = blocks::nibbles(bytes, 4);
     }
     static __device__ __forceinline__ uint32_t pair(uint32_t codes, bool upper) { return fragments::pair<8>(codes, upper); }
     struct Scales : OneScale {
-        __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block, uint32_t) {
+        __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block) {
             OneScale::load(w + count * 16, block);
         }
     };
 };
 
 struct Q5_0 {
-    static constexpr int CHUNKS = 1, SCALES = 1, RUNS = 1, AHEAD = 2;
-    static constexpr uint32_t BLOCK = 32;
-    static constexpr Order ORDER = Order::Halves;
-    static constexpr bool MINS = false;
+    static constexpr int SCALES = 1, AHEAD = 2;
     uint32_t bytes, fifth;
 
-    __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block, uint32_t, uint32_t t) {
+    __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block, uint32_t t) {
         bytes = blocks::load<uint32_t>(w + block * 16 + t * 4);
         fifth = blocks::load<uint32_t>(w + count * 16 + block * 4);
     }
-    static __device__ __forceinline__ uint32_t chunk(uint32_t, int) { return 0; }
-    __device__ __forceinline__ void codes(uint32_t, int, uint32_t t, uint32_t (&codes)[2]) const {
+    __device__ __forceinline__ void codes(uint32_t t, uint32_t (&codes)[2]) const {
         codes[0] = blocks::nibbles(bytes, 0) | blocks::fifth_bits(fifth >> 4 * t);
         codes[1] = blocks::nibbles(bytes, 4) | blocks::fifth_bits(fifth >> (16 + 4 * t));
     }
     static __device__ __forceinline__ uint32_t pair(uint32_t codes, bool upper) { return fragments::pair<16>(codes, upper); }
     struct Scales : OneScale {
-        __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block, uint32_t) {
+        __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block) {
             OneScale::load(w + count * 20, block);
         }
     };
 };
 
-// A run is a pair of sub-blocks whose codes lie in the same bytes; its scales come with the whole block's.
-template <uint32_t BYTES>
-struct KScales {
-    union {
-        blocks::KScales of_block; // of a union, so that it may be loaded later
-    };
+template <class T>
+__device__ __forceinline__ T shared_at(const uint8_t *at) {
+    return *reinterpret_cast<const T *>(at);
+}
 
-    __device__ __forceinline__ KScales() {}
-    __device__ __forceinline__ void load(const uint8_t *w, uint64_t, uint64_t block, uint32_t) {
-        of_block = blocks::KScales(w + block * BYTES);
+// The 16 bytes before the codes of Q4_K and Q5_K.
+struct KHead : blocks::KScales {
+    static constexpr uint32_t AT = 0;
+
+    __device__ __forceinline__ KHead(const uint8_t *block, float) : KScales(shared_at<uint4>(block)) {}
+    __device__ __forceinline__ float scale_of(uint32_t part, int c, int) const {
+        return scale() * float(scales(part >= 2) >> (part % 2 * 16 + c * 8) & 255);
     }
-    __device__ __forceinline__ float scale(uint32_t part, int c, int) const {
-        return of_block.scale() * float(of_block.scales(part >= 2) >> (part % 2 * 16 + c * 8) & 255);
-    }
-    // Of all sub-blocks, bytes; and what they count.
-    __device__ __forceinline__ uint32_t mins(bool upper) const { return of_block.mins(upper); }
-    __device__ __forceinline__ float min_scale() const { return of_block.min_scale(); }
 };
 
-struct KRun {
-    static constexpr int CHUNKS = 2, SCALES = 1, RUNS = 4, AHEAD = 2;
-    static constexpr uint32_t BLOCK = 256;
-    static constexpr Order ORDER = Order::Octets;
+struct KBlock {
+    static constexpr int SCALES = 1;
     static constexpr bool MINS = true;
+    using Scales = KHead;
     uint2 low;
 
     static __device__ __forceinline__ uint32_t chunk(uint32_t part, int c) { return part * 2 + c; }
     static __device__ __forceinline__ uint32_t pair(uint32_t codes, bool upper) { return fragments::pair<0>(codes, upper); }
 };
 
-struct Q4_K : KRun {
-    using Scales = KScales<144>;
+struct Q4_K : KBlock {
+    static constexpr uint32_t BYTES = 144;
 
-    __device__ __forceinline__ void load(const uint8_t *w, uint64_t, uint64_t block, uint32_t part, uint32_t t) {
-        low = load8(w + block * 144 + 16 + part * 32 + t * 8);
+    __device__ __forceinline__ void take(const uint8_t *block, uint32_t part, uint32_t t) {
+        low = shared_at<uint2>(block + 16 + part * 32 + t * 8);
     }
-    __device__ __forceinline__ void codes(uint32_t, int c, uint32_t, uint32_t (&codes)[2]) const {
+    __device__ __forceinline__ void codes(uint32_t, int c, uint32_t (&codes)[2]) const {
         codes[0] = blocks::nibbles(low.x, c * 4), codes[1] = blocks::nibbles(low.y, c * 4);
     }
 };
 
-struct Q5_K : KRun {
-    using Scales = KScales<176>;
+struct Q5_K : KBlock {
+    static constexpr uint32_t BYTES = 176;
     uint2 high;
 
-    __device__ __forceinline__ void load(const uint8_t *w, uint64_t, uint64_t block, uint32_t part, uint32_t t) {
-        const uint8_t *at = w + block * 176;
-        high = blocks::load<uint2>(at + 16 + t * 8);
-        low = load8(at + 48 + part * 32 + t * 8);
+    __device__ __forceinline__ void take(const uint8_t *block, uint32_t part, uint32_t t) {
+        high = shared_at<uint2>(block + 16 + t * 8);
+        low = shared_at<uint2>(block + 48 + part * 32 + t * 8);
     }
-    __device__ __forceinline__ void codes(uint32_t part, int c, uint32_t, uint32_t (&codes)[2]) const {
+    __device__ __forceinline__ void codes(uint32_t part, int c, uint32_t (&codes)[2]) const {
         int bit = part * 2 + c;
         codes[0] = blocks::nibbles(low.x, c * 4) | blocks::bit_of_bytes(high.x, bit);
         codes[1] = blocks::nibbles(low.y, c * 4) | blocks::bit_of_bytes(high.y, bit);
     }
 };
 
+// The signed bytes behind the codes of Q6_K, each of 16 inputs, and what they count.
+struct Q6_KScales {
+    uint4 bytes;
+    float d;
+
+    __device__ __forceinline__ Q6_KScales(const uint8_t *block, float d) : bytes(shared_at<uint4>(block + 192)), d(d) {}
+    __device__ __forceinline__ float scale_of(uint32_t part, int c, int s) const {
+        uint32_t index = part / 2 * 8 + part % 2 * 2 + c * 4 + s;
+        uint32_t word = index < 8 ? index < 4 ? bytes.x : bytes.y : index < 12 ? bytes.z : bytes.w;
+        return d * float(int(word << (24 - index % 4 * 8)) >> 24);
+    }
+};
+
 // Of a half of 128, one 32 and that two further on.
 struct Q6_K {
-    static constexpr int CHUNKS = 2, SCALES = 2, RUNS = 4, AHEAD = 2;
-    static constexpr uint32_t BLOCK = 256;
-    static constexpr Order ORDER = Order::Halves;
+    static constexpr int SCALES = 2;
+    static constexpr uint32_t BYTES = 208; // without d
     static constexpr bool MINS = false;
+    using Scales = Q6_KScales;
     uint32_t low[2], high[2];
 
-    __device__ __forceinline__ void load(const uint8_t *w, uint64_t, uint64_t block, uint32_t part, uint32_t t) {
-        const uint8_t *at = w + block * 208;
+    __device__ __forceinline__ void take(const uint8_t *block, uint32_t part, uint32_t t) {
         uint32_t half = part / 2, odd = part % 2;
 #pragma unroll
         for (int s = 0; s < 2; s++) {
-            low[s] = blocks::load<uint32_t>(at + half * 64 + odd * 32 + s * 16 + t * 4);
-            high[s] = blocks::load<uint32_t>(at + 128 + half * 32 + s * 16 + t * 4);
+            low[s] = shared_at<uint32_t>(block + half * 64 + odd * 32 + s * 16 + t * 4);
+            high[s] = shared_at<uint32_t>(block + 128 + half * 32 + s * 16 + t * 4);
         }
     }
     static __device__ __forceinline__ uint32_t chunk(uint32_t part, int c) { return part / 2 * 4 + part % 2 + c * 2; }
-    __device__ __forceinline__ void codes(uint32_t part, int c, uint32_t, uint32_t (&codes)[2]) const {
+    __device__ __forceinline__ void codes(uint32_t part, int c, uint32_t (&codes)[2]) const {
         int shift = part % 2 * 2 + c * 4;
 #pragma unroll
         for (int s = 0; s < 2; s++) codes[s] = blocks::nibbles(low[s], c * 4) | (high[s] >> shift & 0x03030303u) << 4;
     }
     static __device__ __forceinline__ uint32_t pair(uint32_t codes, bool upper) { return fragments::pair<32>(codes, upper); }
-
-    struct Scales {
-        uint32_t of_16[2]; // signed bytes
-        uint16_t d;
-
-        __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block, uint32_t part) {
-            const uint8_t *at = w + block * 208 + 192 + part / 2 * 8 + part % 2 * 2;
-#pragma unroll
-            for (int c = 0; c < 2; c++) of_16[c] = blocks::load<uint16_t>(at + c * 4);
-            d = blocks::load<uint16_t>(w + count * 208 + block * 2);
-        }
-        __device__ __forceinline__ float scale(uint32_t, int c, int s) const {
-            return half_to_float(d) * float(int((c ? of_16[1] : of_16[0]) << (24 - s * 8)) >> 24);
-        }
-    };
 };
 } // namespace fragments

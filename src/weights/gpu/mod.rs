@@ -3,6 +3,7 @@
 mod few;
 mod layout;
 mod products;
+mod some_rows;
 #[cfg(all(test, feature = "cuda-emulator"))]
 mod tests;
 

@@ -3,7 +3,7 @@
 //! activations.
 
 use super::layout::Blocks;
-use super::size;
+use super::{size, some_rows};
 use crate::error::Result;
 use crate::gpu::{self, Array, Element, Gemm, Grid};
 use std::ops::Range;
@@ -29,7 +29,7 @@ pub(super) fn of_blocks(w: &Blocks, shape: (usize, usize), x: &Array, rows: usiz
     let mut y = Array::new(x.gpu(), x.element(), rows * shape.0)?;
     match rows {
         0 => {}
-        1..=FEW_BLOCKS => of_some(w, shape, x, &mut y, rows)?,
+        1..=FEW_BLOCKS => some_rows::of_blocks(w, shape, x, &mut y, rows)?,
         _ => add_blocks(w, shape, x, rows, &mut y, 0.0)?,
     }
     Ok(y)
@@ -178,31 +178,6 @@ pub(super) fn workspace_bytes((outputs, inputs): (usize, usize)) -> u64 {
 pub(super) fn rows_of_octets(rows: usize, columns: usize) -> Grid {
     let blocks = [gpu::blocks(rows, 1), gpu::blocks(columns, 2 * 8 * THREADS), 1];
     Grid { blocks, threads: THREADS as u32, shared: 0 }
-}
-
-/// Some rows with quantized weights, by tensor cores: activations in bf16, as lanes take them.
-fn of_some(w: &Blocks, (outputs, inputs): (usize, usize), x: &Array, y: &mut Array, rows: usize) -> Result<()> {
-    let gpu = x.gpu();
-    let (row_blocks, tiles) = (inputs.div_ceil(256), 2 * rows.div_ceil(16));
-    // Two bytes each of eight rows, and two parts of two bytes of the sum of every 32.
-    let mut operand = Array::new(gpu, Element::U8, row_blocks * tiles * (8 * 256 * 2 + 8 * 8 * 4))?;
-    let to = operand.at_mut(0);
-    let grid = Grid { blocks: [gpu::blocks(row_blocks, 1), gpu::blocks(tiles, 1), 1], threads: 256, shared: 0 };
-    let order = u32::from(w.on_card.half_order);
-    let kernel = gpu::name("few_rows_operand", &[x.element()]);
-    gpu.launch(&kernel, grid, &[x.at(0), to, size(rows), size(inputs), order.into()])?;
-
-    // Of fewer outputs, more warps share the inputs, so that the card has enough loads under way.
-    let (threads, across) = match outputs.div_ceil(32) {
-        2048.. => (256, 4),
-        384.. => (256, 2),
-        _ => (512, 1),
-    };
-    let grid = Grid::of(gpu::blocks(outputs, 32 * across) * gpu::blocks(rows, 32), threads);
-    let to = y.at_mut(0);
-    let args =
-        [w.array.at(0), w.count.into(), operand.at(0), to, size(rows), size(outputs), size(inputs), size(across)];
-    gpu.launch(&gpu::name(&format!("few_rows_{}", w.name), &[y.element()]), grid, &args)
 }
 
 /// A rectangle of a quantized weight of `inputs` columns, in bf16; what is behind it in the array is nothing.

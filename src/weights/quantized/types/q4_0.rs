@@ -18,7 +18,7 @@ pub(crate) static Q4_0: WeightType = weight_type::<Q4Tile>(
     "GGML's Q4_0: blocks of 32 weights in 4 bits with a scale; the output head in Q8_0.",
     "q8_0",
     GgmlDType::Q4_0,
-    OnCard { planes: &[2..18, 0..2], piece: 32, half_order: true },
+    OnCard { planes: &[2..18, 0..2], piece: 32, half_order: true, staged: None },
 );
 
 const BLOCK: usize = 32;

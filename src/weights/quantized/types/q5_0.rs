@@ -19,7 +19,7 @@ pub(crate) static Q5_0: WeightType = weight_type::<Q5Tile>(
     "GGML's Q5_0: blocks of 32 weights in 5 bits with a scale; the output head in Q8_0.",
     "q8_0",
     GgmlDType::Q5_0,
-    OnCard { planes: &[6..22, 2..6, 0..2], piece: 32, half_order: true },
+    OnCard { planes: &[6..22, 2..6, 0..2], piece: 32, half_order: true, staged: None },
 );
 
 const BLOCK: usize = 32;

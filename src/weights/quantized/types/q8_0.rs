@@ -20,7 +20,7 @@ pub(crate) static Q8_0: WeightType = WeightType {
         "GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.",
         "q8_0",
         GgmlDType::Q8_0,
-        OnCard { planes: &[2..34, 0..2], piece: 16, half_order: false },
+        OnCard { planes: &[2..34, 0..2], piece: 16, half_order: false, staged: None },
     )
 };
 
