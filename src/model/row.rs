@@ -11,39 +11,38 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Row {
     len: usize,
-    /// Read when they are needed.
-    all: OnceCell<Vec<f32>>,
-    on_card: Option<OnCard>,
+    /// Where it begins among the rows of its pass.
+    first: usize,
+    of_pass: OfPass,
     shortlist: Option<Shortlist>,
 }
 
-/// Where a row lies among those of its pass.
+/// The rows of a pass, which they share: a copy of each would be a host allocator's to keep, in every thread that made one.
 #[derive(Debug)]
-struct OnCard {
-    logits: Arc<Array>,
-    first: usize,
+enum OfPass {
+    Host(Arc<Vec<f32>>),
+    /// With this row, read when it is needed.
+    Card(Arc<Array>, OnceCell<Vec<f32>>),
 }
 
 impl Row {
     /// Logits that the host has.
+    #[cfg(test)]
     pub(crate) fn whole(logits: Vec<f32>) -> Self {
-        Row { len: logits.len(), all: OnceCell::with_value(logits), on_card: None, shortlist: None }
+        Row { len: logits.len(), first: 0, of_pass: OfPass::Host(Arc::new(logits)), shortlist: None }
     }
 
     /// The rows of `logits [rows, vocab]`.
     pub(crate) fn all_of(logits: Matrix) -> Result<Vec<Self>> {
-        let (rows, vocab) = logits.shape();
+        let (rows, len) = logits.shape();
+        let row = |index, of_pass, shortlist| Row { len, first: index * len, of_pass, shortlist };
         if !logits.on_gpu() {
-            return Ok(logits.into_values()?.chunks_exact(vocab).map(|row| Row::whole(row.to_vec())).collect());
+            let values = Arc::new(logits.into_values()?);
+            return Ok((0..rows).map(|index| row(index, OfPass::Host(values.clone()), None)).collect());
         }
         let logits = Arc::new(logits.into_array()?);
-        let row = |(index, shortlist)| Row {
-            len: vocab,
-            all: OnceCell::new(),
-            on_card: Some(OnCard { logits: logits.clone(), first: index * vocab }),
-            shortlist: Some(shortlist),
-        };
-        Ok(shortlists(&logits, rows)?.into_iter().enumerate().map(row).collect())
+        let on_card = |(index, shortlist)| row(index, OfPass::Card(logits.clone(), OnceCell::new()), Some(shortlist));
+        Ok(shortlists(&logits, rows)?.into_iter().enumerate().map(on_card).collect())
     }
 
     /// The largest of them, where the host may do with those.
@@ -53,7 +52,10 @@ impl Row {
 
     /// All of them.
     pub(crate) fn all(&self) -> Result<&[f32]> {
-        self.all.get_or_try_init(|| self.read(0, self.len)).map(Vec::as_slice)
+        match &self.of_pass {
+            OfPass::Host(values) => Ok(&values[self.first..self.first + self.len]),
+            OfPass::Card(logits, all) => all.get_or_try_init(|| self.read(logits, 0, self.len)).map(Vec::as_slice),
+        }
     }
 
     /// How many there are.
@@ -64,17 +66,18 @@ impl Row {
     /// That of a token, if the vocabulary has it.
     pub(crate) fn at(&self, id: u32) -> Result<Option<f32>> {
         let listed = self.shortlist.iter().flat_map(|shortlist| &shortlist.listed).find(|(listed, _)| *listed == id);
-        match (listed, self.all.get()) {
+        match (listed, &self.of_pass) {
             (Some((_, logit)), _) => Ok(Some(*logit)),
-            (None, Some(all)) => Ok(all.get(id as usize).copied()),
-            (None, None) if (id as usize) < self.len => Ok(self.read(id as usize, 1)?.pop()),
-            (None, None) => Ok(None),
+            (None, OfPass::Card(logits, all)) if all.get().is_none() && (id as usize) < self.len => {
+                Ok(self.read(logits, id as usize, 1)?.pop())
+            }
+            (None, _) => Ok(self.all()?.get(id as usize).copied()),
         }
     }
 
-    fn read(&self, first: usize, count: usize) -> Result<Vec<f32>> {
-        let Some(OnCard { logits, first: of_row }) = &self.on_card else { return Ok(Vec::new()) };
-        logits.part(of_row + first..of_row + first + count)?.download_f32()
+    fn read(&self, logits: &Array, first: usize, count: usize) -> Result<Vec<f32>> {
+        let first = self.first + first;
+        logits.part(first..first + count)?.download_f32()
     }
 }
 
