@@ -63,7 +63,7 @@ pub(super) unsafe fn launch(backend: &dyn Backend, kernel: &str, grid: Grid, arg
 }
 
 /// The most arguments that a kernel has.
-const MOST_ARGS: usize = 32;
+const MOST_ARGS: usize = 40;
 
 /// # Safety
 /// As above.

@@ -2,7 +2,6 @@
 //! the gradient of a weight, which is f32.
 
 use super::form::Form;
-use super::narrow;
 use crate::error::Result;
 use crate::gpu::{Array, Element, Gemm};
 
@@ -11,9 +10,6 @@ pub(super) type Operand<'a> = (&'a Array, usize, (usize, usize));
 
 /// `scale ·` the product.
 pub(super) fn product(form: Form, a: Operand<'_>, b: Operand<'_>, scale: f32) -> Result<Array> {
-    if let Some(narrow) = narrow::product(form, a, b, scale)? {
-        return Ok(narrow);
-    }
     let (m, n, _) = sizes(form, a.2, b.2);
     let element = if form == Form::TN { Element::F32 } else { a.0.element() };
     let mut c = Array::new(a.0.gpu(), element, m * n)?;

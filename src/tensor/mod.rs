@@ -11,7 +11,6 @@ pub(crate) mod gemm;
 mod gpu;
 mod gpu_products;
 mod matrix;
-mod narrow;
 mod product;
 pub(crate) mod rounding;
 mod rows;

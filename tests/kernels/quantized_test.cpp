@@ -160,7 +160,7 @@ static void launch_parts(const std::string &kernel, std::vector<Part<W, Y>> part
                          size_t width, unsigned threads) {
     uint32_t ranks = 0, before = 0, blocks = 0;
     for (auto &part : parts) {
-        ranks += part.rank, blocks += uint32_t(part.outputs + 3) / 4;
+        ranks += part.rank, blocks += uint32_t(part.outputs + ::parts::OUTPUTS<W> - 1) / ::parts::OUTPUTS<W>;
         part.y = check::unwritten<Y>(rows * part.outputs), part.sum = check::unwritten<float>(rows * part.outputs);
     }
     auto low = check::random<float>(rows * ranks, 14);
@@ -217,7 +217,7 @@ static void multiplies_together(size_t rows) {
     auto a = part_of<T>(one), b = part_of<T>(two), c = part_of<T>(three);
     a.with_bias(), a.with_delta(8), b.on_top(rows), b.with_delta(3), c.with_bias(), c.on_top(rows), c.with_delta(16);
     std::string kernel = check::name<T>(("matvec" + std::to_string(kernel_rows(rows)) + "_q8").c_str());
-    launch_parts<uint8_t, uint8_t, T>(kernel, {a, b, c}, q.data(), eight::restored(q, rows, width), rows, width, 96);
+    launch_parts<uint8_t, uint8_t, T>(kernel, {a, b, c}, q.data(), eight::restored(q, rows, width), rows, width, 64);
 }
 
 template <class W, class T>
@@ -256,7 +256,7 @@ static void keeps_what_is_not_a_number(const Type &type) {
         const float *none = nullptr;
         const uint8_t *no_weight = nullptr;
 #define NO_PART no_weight, uint64_t(0), (float *)nullptr, none, none, none, 0u, 0u, 0u, 0.0f
-        check::launch("matvec1_q8_f32", {1, 1, 1}, 32, 0, (const uint8_t *)m.planes.data(), m.blocks, y.data(), none, none, none, 3u, kind, 0u,
+        check::launch("matvec1_q8_f32", {2, 1, 1}, 32, 0, (const uint8_t *)m.planes.data(), m.blocks, y.data(), none, none, none, 3u, kind, 0u,
                       0.0f, NO_PART, NO_PART, none, (const uint8_t *)q.data(), 1u, uint32_t(m.width));
         for (float value : y) check::that(bad == 1e-42f ? value == 0.0f : !std::isfinite(value), type.name + " of a number that is none");
     }
@@ -268,11 +268,11 @@ int main() {
             Matrix m(type, 7, width, unsigned(width));
             dequantizes<float>(m), dequantizes<bf16>(m);
             for (size_t rows = 1; rows <= 8; rows++)
-                for (unsigned threads : {32u, 96u, 128u}) multiplies<float>(m, rows, threads), multiplies<bf16>(m, rows, threads);
+                for (unsigned threads : {32u, 64u}) multiplies<float>(m, rows, threads), multiplies<bf16>(m, rows, threads);
         }
         Matrix one(type, 1, type.weights, 3), wide(type, 9, 2 * type.weights, 4);
         multiplies<float>(wide, 7, 64), multiplies<bf16>(wide, 8, 32);
-        multiplies<float>(one, 3, 128), multiplies<float>(one, 1, 32), dequantizes<float>(one);
+        multiplies<float>(one, 3, 64), multiplies<float>(one, 1, 32), dequantizes<float>(one);
         keeps_what_is_not_a_number(type);
     }
     for (size_t rows : {1, 2, 4, 7}) multiplies_together<float>(rows), multiplies_together<bf16>(rows);

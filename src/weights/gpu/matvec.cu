@@ -7,13 +7,13 @@
 // A part's `kind` is its type, by its place in the table of types; `blocks` are those of its matrix.
 // A block of threads makes the products of `M` rows with `OUTPUTS` outputs; its lanes go through the pieces of 16 bytes of
 // the weight's rows side by side. A piece is a sum of integers (dp4a) times its scales, in f32; f32 sums have one order.
-// Grids: matvec Σ ceil(outputs / OUTPUTS) blocks of 32 to 128 threads; quantize_q8 four inputs a thread, blockIdx.y is the row.
+// Grids: matvec Σ ceil(outputs / OUTPUTS) blocks of 32 or 64 threads; quantize_q8 four inputs a thread, blockIdx.y is the row.
 #include "eight_bits.cuh"
 #include "parts.cuh"
 #include "pieces.cuh"
 
 namespace matvec {
-using parts::OUTPUTS;
+constexpr int OUTPUTS = parts::OUTPUTS<uint8_t>;
 
 template <class T>
 __device__ __forceinline__ void quantize(const T *x, uint8_t *out, uint32_t rows, uint32_t width) {
@@ -95,16 +95,16 @@ QUANTIZE_Q8(bf16)
 
 // `BLOCKS` of them on a multiprocessor: as few registers as keep enough loads under way, and no fewer.
 #define MATVEC(M, BLOCKS, Y)                                                                                       \
-    extern "C" __global__ void __launch_bounds__(parts::WARPS * WARP, BLOCKS)                                      \
+    extern "C" __global__ void __launch_bounds__(parts::WARPS<uint8_t> * WARP, BLOCKS)                                      \
         matvec##M##_q8_##Y(PARTS_PARAMETERS(uint8_t, Y), const uint8_t *x, uint32_t rows, uint32_t width) {        \
         PARTS_SHARE(uint8_t, Y);                                                                                   \
         matvec::product<M>(share, x, rows, width);                                                                 \
     }                                                                                                              \
     EXPORT(matvec##M##_q8_##Y)
 #define MATVECS(Y)     \
-    MATVEC(1, 6, Y)    \
-    MATVEC(2, 5, Y)    \
-    MATVEC(4, 4, Y)    \
-    MATVEC(8, 3, Y)
+    MATVEC(1, 10, Y)    \
+    MATVEC(2, 9, Y)    \
+    MATVEC(4, 8, Y)    \
+    MATVEC(8, 6, Y)
 MATVECS(f32)
 MATVECS(bf16)

@@ -8,7 +8,7 @@
 #include "parts.cuh"
 
 namespace matvec_dense {
-using parts::OUTPUTS;
+constexpr int OUTPUTS = parts::OUTPUTS<float>;
 
 // `N` neighbours of a row of a weight, from `N` · `i` on.
 template <int N, class T>
@@ -69,7 +69,7 @@ __device__ __forceinline__ void product(const parts::Share<W, T> &share, const T
 } // namespace matvec_dense
 
 #define MATVEC_DENSE(M, W, T)                                                                                  \
-    extern "C" __global__ void __launch_bounds__(parts::WARPS * WARP, 4)                                       \
+    extern "C" __global__ void __launch_bounds__(parts::WARPS<W> * WARP, 4)                                       \
         matvec##M##_##W##_##T(PARTS_PARAMETERS(W, T), const T *x, uint32_t rows, uint32_t width) {             \
         PARTS_SHARE(W, T);                                                                                     \
         matvec_dense::product<M>(share, x, rows, width);                                                       \

@@ -11,9 +11,11 @@
 #include "sums.cuh"
 
 namespace parts {
-constexpr uint32_t WARPS = 4;
-// Of a block.
-constexpr int OUTPUTS = 4;
+// Of a block: of quantized weights, which have fewer bytes, smaller ones, so that enough of them are there to load.
+template <class W>
+constexpr uint32_t WARPS = sizeof(W) == 1 ? 2 : 4;
+template <class W>
+constexpr int OUTPUTS = sizeof(W) == 1 ? 2 : 4;
 
 template <class W, class Y>
 struct Part {
@@ -24,7 +26,7 @@ struct Part {
     uint32_t outputs, kind, rank;
     float scaling;
 
-    __device__ __forceinline__ uint32_t grid() const { return (outputs + OUTPUTS - 1) / OUTPUTS; }
+    __device__ __forceinline__ uint32_t grid() const { return (outputs + OUTPUTS<W> - 1) / OUTPUTS<W>; }
 };
 
 // What a block of the grid works on.
@@ -41,7 +43,7 @@ struct Share {
         : one(one), two(two), three(three), low(low) {
         uint32_t to_two = one.grid(), to_three = to_two + two.grid();
         index = blockIdx.x < to_two ? 0 : blockIdx.x < to_three ? 1 : 2;
-        first = (blockIdx.x - (index == 0 ? 0 : index == 1 ? to_two : to_three)) * OUTPUTS;
+        first = (blockIdx.x - (index == 0 ? 0 : index == 1 ? to_two : to_three)) * OUTPUTS<W>;
     }
 
     template <class T>
@@ -53,7 +55,7 @@ struct Share {
     __device__ __forceinline__ void prefetch_top() const {
         using P = Part<W, Y>;
         const uint32_t output = first + threadIdx.x;
-        if (threadIdx.x >= OUTPUTS || output >= of(&P::outputs)) return;
+        if (threadIdx.x >= OUTPUTS<W> || output >= of(&P::outputs)) return;
         if (of(&P::bias)) prefetch(of(&P::bias) + output);
         if (of(&P::rank) > 0) prefetch(of(&P::b) + uint64_t(output) * of(&P::rank));
     }
@@ -69,16 +71,16 @@ struct Share {
 
     // Adds up what the threads of the block have of `M` rows with its outputs, and writes it.
     template <int M>
-    __device__ __forceinline__ void finish(float (&values)[M * OUTPUTS], uint32_t rows) const {
+    __device__ __forceinline__ void finish(float (&values)[M * OUTPUTS<W>], uint32_t rows) const {
         using P = Part<W, Y>;
-        const uint32_t row = threadIdx.x / OUTPUTS, output = first + threadIdx.x % OUTPUTS, outputs = of(&P::outputs);
+        const uint32_t row = threadIdx.x / OUTPUTS<W>, output = first + threadIdx.x % OUTPUTS<W>, outputs = of(&P::outputs);
         const bool writes = row < M && row < rows && output < outputs;
         const uint64_t at = uint64_t(row) * outputs + output;
         // On their way while sums are made.
         const float *bias = of(&P::bias), *onto = of(&P::onto);
         const float of_bias = writes && bias ? bias[output] : 0.0f, below = writes && onto ? onto[at] : 0.0f;
         const float more = writes ? delta(row, output) : 0.0f;
-        const float sum = sums::of_block<WARPS>(values) + of_bias + more + below;
+        const float sum = sums::of_block<WARPS<W>>(values) + of_bias + more + below;
         if (!writes) return;
         Y *y = of(&P::y);
         if (onto) reinterpret_cast<float *>(y)[at] = sum;
