@@ -57,7 +57,7 @@ pub use dataset::{Dataset, DatasetOptions, EmptyRows, Encoding, LongRows, Row};
 pub use error::{Code, Error, Result};
 pub use evaluate::{EvaluateOptions, evaluate};
 pub use generate::{
-    Attached, FinishReason, GenerateOptions, GeneratedToken, Generation, Session, SessionOptions, Stream,
+    Attached, ChatMessage, ChatRole, FinishReason, GenerateOptions, GeneratedToken, Generation, Session, SessionOptions, Stream,
 };
 pub use language_model::{LanguageModel, ModelOptions};
 pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};

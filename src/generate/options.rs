@@ -1,6 +1,7 @@
 //! What a caller may ask of a generation.
 
 use super::constraint::Form;
+use super::messages::{self, ChatMessage};
 use crate::error::Result;
 use crate::options::{Options, invalid};
 use schemars::JsonSchema;
@@ -76,6 +77,8 @@ pub struct GenerateOptions {
     pub lark: Option<String>,
     /// Role prompt: the system message of the model's chat template.
     pub system: Option<String>,
+    /// The conversation before the prompt: `[{"role":"user","content":"…"}, …]`, through the model's chat template; roles are `system`, `user`, `assistant` and `tool`. With an empty prompt its last message is answered; one of the role `assistant` is then the beginning of the answer. A message of the role `system` stands instead of the session's role prompt.
+    pub messages: Option<Vec<ChatMessage>>,
     /// Take the prompt as it is: no chat template, no role prompt.
     pub raw: bool,
     /// List every token with its log-probability in the result.
@@ -119,6 +122,7 @@ impl Default for GenerateOptions {
             regex: None,
             lark: None,
             system: None,
+            messages: None,
             raw: false,
             logprobs: false,
         }
@@ -170,7 +174,7 @@ impl Options for GenerateOptions {
         if self.raw && self.system.is_some() {
             return Err(invalid("system", "given together with `raw`", "one of the two: a raw prompt has no roles"));
         }
-        Ok(())
+        messages::check(self)
     }
 }
 

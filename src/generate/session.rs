@@ -6,6 +6,7 @@ use super::context::Context;
 use super::engine::{Engine, Slot};
 use super::generation::Generation;
 use super::logits::log_probability;
+use super::messages;
 use super::output::Output;
 use super::sampler::Sampler;
 use super::sequence::{CHUNK, CHUNK_ON_CARD, Sequence};
@@ -160,7 +161,10 @@ impl Session {
         if options.raw {
             return format.raw(prompt);
         }
-        format.prompt(options.system.as_deref().or(self.system.as_deref()), prompt)
+        let system = options.system.as_deref().or(self.system.as_deref());
+        let Some(messages) = &options.messages else { return format.prompt(system, prompt) };
+        let (system, turns) = messages::turns(messages, prompt, system)?;
+        format.conversation(system, &turns)
     }
 
     /// The log-probability of each token of `completion` after `prompt`, in nats.

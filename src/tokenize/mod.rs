@@ -5,6 +5,7 @@
 
 mod config;
 mod control_tokens;
+mod conversation;
 mod detokenize;
 mod gguf;
 mod jinja;
@@ -26,6 +27,8 @@ pub(crate) use vocabulary::{Vocabulary, first_line};
 #[cfg(test)]
 pub(crate) mod test_support;
 
+#[cfg(test)]
+mod conversation_tests;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]

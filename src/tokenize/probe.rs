@@ -154,7 +154,7 @@ impl Learnt {
         let counts =
             |turns: &[Message]| template.render(turns, true).map_or(vec![0, 0], |text| times(&text, &[SYSTEM, USER]));
         let own = counts(&[self.turn("system", SYSTEM), self.turn("user", USER)]);
-        let joined = counts(&[self.turn("user", &super::template::joined(Some(SYSTEM.to_owned()), USER))]);
+        let joined = counts(&[self.turn("user", &super::template::joined(Some(SYSTEM), USER))]);
         self.takes_system = own == [1, 1] || (own[0] > 0 && own[1] > 0 && joined != [1, 1]);
         let used = if self.takes_system { &own } else { &joined };
         if used[0] != 1 {
