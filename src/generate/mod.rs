@@ -4,6 +4,7 @@
 //! ([`output`], [`stop`]). The [`engine`] runs them on the model, each with the [`context`] that it has read. Whoever wants
 //! a text steps the engine: a [`Stream`], a [`Session`], an evaluation.
 
+mod choices;
 pub(crate) mod constraint;
 mod context;
 mod document;
@@ -18,21 +19,24 @@ mod output;
 mod penalties;
 mod ranked;
 mod sampler;
+mod score;
 mod sequence;
 mod session;
 mod stop;
 mod stream;
+mod top;
 
 pub(crate) use constraint::check_size as check_schema_size;
 pub(crate) use context::Context;
 pub(crate) use engine::{Engine, Slot};
 pub(crate) use exact::check_schema_numbers;
-pub use generation::{FinishReason, GeneratedToken, Generation};
+pub use generation::{FinishReason, GeneratedToken, Generation, TopToken};
 pub use messages::{ChatMessage, ChatRole};
 pub use options::GenerateOptions;
 pub(crate) use output::Output;
 pub(crate) use sampler::Sampler;
 pub(crate) use sequence::Sequence;
+pub use score::{ScoreOptions, ScoredText};
 pub use session::{Attached, Session, SessionOptions};
 pub use stream::Stream;
 

@@ -83,6 +83,12 @@ pub struct GenerateOptions {
     pub raw: bool,
     /// List every token with its log-probability in the result.
     pub logprobs: bool,
+    /// List every token with so many of the most probable ones in its place and their log-probabilities.
+    #[schemars(range(max = 20))]
+    pub top_logprobs: usize,
+    /// How many texts to generate for the prompt, which is read once. The first is what 1 gives; the others have seeds derived from `seed`, each named in its result. Not for streams.
+    #[schemars(range(min = 1, max = 32))]
+    pub n: usize,
 }
 
 impl GenerateOptions {
@@ -90,6 +96,11 @@ impl GenerateOptions {
     pub(super) fn form(&self) -> Option<Form<'_>> {
         let (regex, lark) = (self.regex.as_deref().map(Form::Regex), self.lark.as_deref().map(Form::Lark));
         self.json_schema.as_ref().map(Form::JsonSchema).or(regex).or(lark)
+    }
+
+    /// Whether the result lists the tokens.
+    pub(crate) fn lists_tokens(&self) -> bool {
+        self.logprobs || self.top_logprobs > 0
     }
 
     /// The token ids of `logit_bias`, and what is added to each.
@@ -125,6 +136,8 @@ impl Default for GenerateOptions {
             messages: None,
             raw: false,
             logprobs: false,
+            top_logprobs: 0,
+            n: 1,
         }
     }
 }
@@ -215,6 +228,9 @@ mod tests {
             (r#"{"regex":"a","lark":"start: A"}"#, "lark"),
             (r#"{"lark":"start: A","stop":["a"]}"#, "stop"),
             (r#"{"raw":true,"system":"x"}"#, "system"),
+            (r#"{"top_logprobs":21}"#, "top_logprobs"),
+            (r#"{"n":0}"#, "n"),
+            (r#"{"n":33}"#, "n"),
         ] {
             let err = parse::<GenerateOptions>(Some(json)).unwrap_err();
             assert_eq!(err.code(), Code::InvalidOptions, "{json}");

@@ -9,6 +9,7 @@ use super::generation::{FinishReason, Generation};
 use super::logits::{check_numbers, log_probability};
 use super::output::Output;
 use super::sampler::Sampler;
+use super::top::Top;
 use crate::error::{Code, Error, Result};
 
 /// Tokens of a prompt that are run in one pass.
@@ -26,6 +27,7 @@ pub(crate) struct Sequence {
     sampler: Sampler,
     document: Option<Document>,
     output: Output,
+    top: Option<Top>,
     next: Next,
     /// Tokens of the prompt that are run at a time.
     chunk: usize,
@@ -79,6 +81,7 @@ impl Sequence {
             sampler,
             document,
             output,
+            top: None,
             next: Next::Prompt(0),
             chunk: CHUNK,
             finish_reason: None,
@@ -88,6 +91,12 @@ impl Sequence {
     /// With pieces of the prompt of another length than [`CHUNK`].
     pub(crate) fn in_chunks_of(mut self, chunk: usize) -> Self {
         self.chunk = chunk;
+        self
+    }
+
+    /// Lists what might have stood in each token's place.
+    pub(super) fn listing(mut self, top: Option<Top>) -> Self {
+        self.top = top;
         self
     }
 
@@ -224,6 +233,9 @@ impl Sequence {
         for (&id, logits) in tokens.iter().zip(logits) {
             let bytes = self.document.as_ref().map(|document| document.bytes(id)).unwrap_or_default();
             text.push_str(&self.output.push(id, log_probability(logits, id)?, &bytes));
+            if let Some(top) = &self.top {
+                self.output.set_top(top.of(logits)?);
+            }
         }
         if self.output.is_stopped() {
             return Ok(self.finish(FinishReason::StopString, text));

@@ -1,6 +1,7 @@
 //! A conversation partner: a base model through a stack of adapters.
 
 use super::GenerateOptions;
+use super::choices::check_one;
 use super::constraint::{Compiler, Constraint};
 use super::context::Context;
 use super::engine::{Engine, Slot};
@@ -11,6 +12,7 @@ use super::output::Output;
 use super::sampler::Sampler;
 use super::sequence::{CHUNK, CHUNK_ON_CARD, Sequence};
 use super::stream::Stream;
+use super::top::Top;
 use crate::adapter::Adapter;
 use crate::control::{Cancel, Control};
 use crate::error::{Code, Error, Result};
@@ -45,7 +47,7 @@ pub struct Attached {
 }
 
 /// Tokens of a prompt that are run in one pass: as many as make the products of a pass worth reading the weights for.
-fn chunk(model: &LanguageModel) -> usize {
+pub(super) fn chunk(model: &LanguageModel) -> usize {
     if model.decoder().device().is_on_card() { CHUNK_ON_CARD } else { CHUNK }
 }
 
@@ -55,8 +57,8 @@ pub struct Session {
     model: LanguageModel,
     system: Option<String>,
     attached: Vec<Attached>,
-    engine: Engine,
-    context: Context,
+    pub(super) engine: Engine,
+    pub(super) context: Context,
 }
 
 impl Session {
@@ -127,6 +129,7 @@ impl Session {
         on_text: &mut dyn FnMut(&str) -> Control,
     ) -> Result<Generation> {
         options.validate()?;
+        check_one(options)?;
         let ids = self.prompt_ids(prompt, options)?;
         let constraint = match self.constraint(options, cancel) {
             Err(err) if err.code() == Code::Cancelled => return Ok(Generation::cancelled(ids.len(), options.seed)),
@@ -148,6 +151,7 @@ impl Session {
     /// Opens a text that is generated as it is asked for. The stream stays what it is, whatever becomes of the session.
     pub fn stream(&mut self, prompt: &str, options: &GenerateOptions) -> Result<Stream> {
         options.validate()?;
+        check_one(options)?;
         let ids = self.prompt_ids(prompt, options)?;
         let constraint = self.constraint(options, &Cancel::new())?;
         let reusable = self.context.shared_prefix(&ids) > 0;
@@ -194,6 +198,18 @@ impl Session {
         options: &GenerateOptions,
         constraint: Option<Constraint>,
     ) -> Result<Stream> {
+        let sequence = self.sequence(prompt, options, constraint, context.limit())?;
+        Ok(Stream::new(self.engine.clone(), Slot::new(sequence, context)))
+    }
+
+    /// A text after a prompt, in a context of `limit` tokens.
+    pub(super) fn sequence(
+        &self,
+        prompt: Vec<u32>,
+        options: &GenerateOptions,
+        constraint: Option<Constraint>,
+        limit: usize,
+    ) -> Result<Sequence> {
         let vocab_size = self.model.decoder().config().vocab_size;
         if let Some((id, _)) = options.logit_biases().find(|(id, _)| *id as usize >= vocab_size) {
             let expected = format!("token ids below {vocab_size}, the size of the model's vocabulary");
@@ -205,13 +221,11 @@ impl Session {
             None => Output::text(tokenizer, &options.stop),
             Some(_) => Output::document(),
         };
-        let (end_tokens, limit) = (self.model.end_tokens(), context.limit());
-        let sequence = Sequence::new(prompt, options, sampler, end_tokens, output, constraint, limit)?
-            .in_chunks_of(chunk(&self.model));
-        Ok(Stream::new(self.engine.clone(), Slot::new(sequence, context)))
+        let sequence = Sequence::new(prompt, options, sampler, self.model.end_tokens(), output, constraint, limit)?;
+        Ok(sequence.in_chunks_of(chunk(&self.model)).listing(Top::new(options.top_logprobs, tokenizer)))
     }
 
-    fn constraint(&self, options: &GenerateOptions, cancel: &Cancel) -> Result<Option<Constraint>> {
+    pub(super) fn constraint(&self, options: &GenerateOptions, cancel: &Cancel) -> Result<Option<Constraint>> {
         let Some(form) = options.form() else { return Ok(None) };
         Compiler::new(self.model.vocabulary()?).compile(form, cancel).map(Some)
     }

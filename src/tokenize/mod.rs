@@ -8,6 +8,7 @@ mod control_tokens;
 mod conversation;
 mod detokenize;
 mod gguf;
+mod ids;
 mod jinja;
 mod probe;
 mod prompt;
@@ -18,6 +19,7 @@ mod tokenizer_json;
 mod vetting;
 mod vocabulary;
 
+pub use ids::TokenizeOptions;
 pub(crate) use prompt::{Example, PromptFormat};
 pub(crate) use stream::StreamDecoder;
 pub(crate) use template::{ChatTemplate, Message};

@@ -108,11 +108,24 @@ impl PromptFormat {
 
     /// The tokens of an answer, or of its beginning.
     pub(super) fn answer(&self, text: &str) -> Result<Vec<u32>> {
-        let answer = format!("{}{text}", self.learnt.before_answer);
-        match self.in_answer.mark(&self.tokenizer, &[&answer])?.as_deref() {
+        self.go_on(&format!("{}{text}", self.learnt.before_answer))
+    }
+
+    fn go_on(&self, text: &str) -> Result<Vec<u32>> {
+        match self.in_answer.mark(&self.tokenizer, &[text])?.as_deref() {
             Some([marked]) => self.in_answer.encode_marked(&self.tokenizer, marked, true),
-            _ => self.tokenizer.encode_continuation(&answer),
+            _ => self.tokenizer.encode_continuation(text),
         }
+    }
+
+    /// The tokens of an answer after its prompt; one that `goes_on` follows the beginning of an answer.
+    pub fn completion(&self, text: &str, goes_on: bool) -> Result<Vec<u32>> {
+        if goes_on { self.go_on(&plain(text)) } else { self.answer(&plain(text)) }
+    }
+
+    /// The tokens of a text after a raw prompt, control tokens and all.
+    pub fn raw_completion(&self, text: &str) -> Result<Vec<u32>> {
+        self.tokenizer.encode_continuation(&plain(text))
     }
 
     /// The token that ends an answer.
