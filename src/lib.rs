@@ -57,8 +57,8 @@ pub use dataset::{Dataset, DatasetOptions, EmptyRows, Encoding, LongRows, Row};
 pub use error::{Code, Error, Result};
 pub use evaluate::{EvaluateOptions, evaluate};
 pub use generate::{
-    Attached, ChatMessage, ChatRole, FinishReason, GenerateOptions, GeneratedToken, Generation, ScoreOptions, ScoredText,
-    Session, SessionOptions, Stream, TopToken,
+    Attached, ChatMessage, ChatRole, FinishReason, GenerateOptions, GeneratedToken, Generation, ScoreOptions,
+    ScoredText, Session, SessionOptions, Stream, TopToken,
 };
 pub use language_model::{LanguageModel, ModelOptions};
 pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};

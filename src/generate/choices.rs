@@ -6,9 +6,9 @@ use super::engine::Slot;
 use super::generation::Generation;
 use super::sequence::{CHUNK, Sequence};
 use super::session::{Session, chunk};
-use crate::control::Cancel;
+use crate::control::{Cancel, Control};
 use crate::error::{Code, Result};
-use crate::options::{Options, invalid};
+use crate::options::Options;
 
 /// Seeds that every reader of JSON holds exactly.
 const SEED_BITS: u32 = 53;
@@ -25,18 +25,13 @@ fn seed_of(seed: u64, index: usize) -> u64 {
     (mixed ^ (mixed >> 31)) >> (u64::BITS - SEED_BITS)
 }
 
-/// Refuses several choices where one text is written.
-pub(super) fn check_one(options: &GenerateOptions) -> Result<()> {
-    if options.n == 1 {
-        return Ok(());
-    }
-    Err(invalid("n", options.n, "1: several choices are generated as whole texts, not as a stream"))
-}
-
 impl Session {
     /// Generates as many texts for `prompt` as the option `n` says. Each is what a call for one with its seed gives; the
     /// first has the seed of the options. A request to stop ends those that are not complete, and is not an error.
     pub fn choices(&mut self, prompt: &str, options: &GenerateOptions, cancel: &Cancel) -> Result<Vec<Generation>> {
+        if options.n == 1 {
+            return Ok(vec![self.generate(prompt, options, cancel, &mut |_| Control::Continue)?]);
+        }
         options.validate()?;
         let ids = self.prompt_ids(prompt, options)?;
         let constraint = match self.constraint(options, cancel) {
@@ -94,7 +89,6 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::Control;
     use crate::generate::FinishReason;
     use crate::generate::test_support::*;
     use std::collections::HashSet;
@@ -129,7 +123,10 @@ mod tests {
             }
             assert!(choices.iter().map(|choice| &choice.text).collect::<HashSet<_>>().len() > 1);
             let again = used.choices(&prompt, &all, &Cancel::new()).unwrap();
-            assert_eq!(again.iter().map(|c| &c.text).collect::<Vec<_>>(), choices.iter().map(|c| &c.text).collect::<Vec<_>>());
+            assert_eq!(
+                again.iter().map(|c| &c.text).collect::<Vec<_>>(),
+                choices.iter().map(|c| &c.text).collect::<Vec<_>>()
+            );
         }
         // Nobody holds blocks that nobody reads.
         assert_eq!(model.decoder().kv_pool().lock().unwrap().rows(), 0);

@@ -1,6 +1,5 @@
 //! A conversation as the prompt: who said what, before the turn that is to be answered.
 
-use super::GenerateOptions;
 use crate::error::Result;
 use crate::options::invalid;
 use crate::tokenize::Message;
@@ -55,16 +54,16 @@ fn has_system(messages: &[ChatMessage]) -> bool {
     messages.iter().any(|message| message.role == ChatRole::System)
 }
 
-/// What of `messages` contradicts the other options.
-pub(super) fn check(options: &GenerateOptions) -> Result<()> {
-    let Some(messages) = &options.messages else { return Ok(()) };
+/// What of the option `messages` contradicts those beside it.
+pub(super) fn check(messages: Option<&[ChatMessage]>, system: Option<&str>, raw: bool) -> Result<()> {
+    let Some(messages) = messages else { return Ok(()) };
     if messages.is_empty() {
         return Err(invalid("messages", "an empty list", "at least one message, or null"));
     }
-    if options.raw {
+    if raw {
         return Err(invalid("messages", "given together with `raw`", "one of the two: a raw prompt has no roles"));
     }
-    if options.system.is_some() && has_system(messages) {
+    if system.is_some() && has_system(messages) {
         let found = "with a message of the role `system`, together with the option `system`";
         return Err(invalid("messages", found, "one role prompt: here or there"));
     }
@@ -94,7 +93,8 @@ pub(super) fn turns<'a>(
         all => all,
     };
     if !before.last().is_some_and(asks) {
-        let last = before.last().map_or("nothing before the answer".to_owned(), |last| format!("`{}`", last.role.name()));
+        let last =
+            before.last().map_or("nothing before the answer".to_owned(), |last| format!("`{}`", last.role.name()));
         let found = format!("a conversation that ends with {last}");
         let expected = "a last message of the role `user` or `tool` (and perhaps the beginning of the answer, of the role \
                         `assistant`), or a prompt, which then is the last turn";
@@ -106,31 +106,9 @@ pub(super) fn turns<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Code;
-    use crate::options::parse;
 
     fn messages(json: &str) -> Vec<ChatMessage> {
         serde_json::from_str(json).unwrap()
-    }
-
-    #[test]
-    fn what_is_no_conversation_is_refused_with_its_place() {
-        for (json, option, words) in [
-            (r#"{"messages":[]}"#, "messages", "at least one message"),
-            (r#"{"messages":[{"role":"user","content":"a"}],"raw":true}"#, "messages", "`raw`"),
-            (r#"{"messages":[{"role":"system","content":"a"}],"system":"b"}"#, "messages", "one role prompt"),
-            (r#"{"messages":"hello"}"#, "messages", "expected a list"),
-            (r#"{"messages":["hello"]}"#, "messages", "`messages[0]` is \"hello\"; expected an object"),
-            (r#"{"messages":[{"role":"bot","content":"a"}]}"#, "messages.role", "\"tool\""),
-            (r#"{"messages":[{"role":"user"}]}"#, "messages", "`messages[0]`: missing field `content`"),
-            (r#"{"messages":[{"role":"user","content":null}]}"#, "messages.content", "is null; expected a text"),
-            (r#"{"messages":[{"role":"user","text":"a"}]}"#, "messages", "unknown field `text`"),
-        ] {
-            let err = parse::<GenerateOptions>(Some(json)).unwrap_err();
-            assert_eq!(err.code(), Code::InvalidOptions, "{json}");
-            assert_eq!(err.details()["option"], option, "{json}: {err}");
-            assert!(err.message().contains(words), "{json}: {err}");
-        }
     }
 
     #[test]

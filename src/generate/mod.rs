@@ -35,11 +35,13 @@ pub use messages::{ChatMessage, ChatRole};
 pub use options::GenerateOptions;
 pub(crate) use output::Output;
 pub(crate) use sampler::Sampler;
-pub(crate) use sequence::Sequence;
 pub use score::{ScoreOptions, ScoredText};
+pub(crate) use sequence::Sequence;
 pub use session::{Attached, Session, SessionOptions};
 pub use stream::Stream;
 
+#[cfg(test)]
+mod chat_tests;
 #[cfg(test)]
 mod shared_tests;
 #[cfg(test)]

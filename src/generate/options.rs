@@ -98,6 +98,14 @@ impl GenerateOptions {
         self.json_schema.as_ref().map(Form::JsonSchema).or(regex).or(lark)
     }
 
+    /// Refuses several choices where one text is written.
+    pub(super) fn check_one(&self) -> Result<()> {
+        if self.n == 1 {
+            return Ok(());
+        }
+        Err(invalid("n", self.n, "1: several choices are generated as whole texts, not as a stream"))
+    }
+
     /// Whether the result lists the tokens.
     pub(crate) fn lists_tokens(&self) -> bool {
         self.logprobs || self.top_logprobs > 0
@@ -187,7 +195,7 @@ impl Options for GenerateOptions {
         if self.raw && self.system.is_some() {
             return Err(invalid("system", "given together with `raw`", "one of the two: a raw prompt has no roles"));
         }
-        messages::check(self)
+        messages::check(self.messages.as_deref(), self.system.as_deref(), self.raw)
     }
 }
 
@@ -235,6 +243,26 @@ mod tests {
             let err = parse::<GenerateOptions>(Some(json)).unwrap_err();
             assert_eq!(err.code(), Code::InvalidOptions, "{json}");
             assert_eq!(err.details()["option"], name, "{json}: {err}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_conversation_is_refused_with_its_place() {
+        for (json, option, words) in [
+            (r#"{"messages":[]}"#, "messages", "at least one message"),
+            (r#"{"messages":[{"role":"user","content":"a"}],"raw":true}"#, "messages", "`raw`"),
+            (r#"{"messages":[{"role":"system","content":"a"}],"system":"b"}"#, "messages", "one role prompt"),
+            (r#"{"messages":"hello"}"#, "messages", "expected a list"),
+            (r#"{"messages":["hello"]}"#, "messages", "`messages[0]` is \"hello\"; expected an object"),
+            (r#"{"messages":[{"role":"bot","content":"a"}]}"#, "messages.role", "\"tool\""),
+            (r#"{"messages":[{"role":"user"}]}"#, "messages", "`messages[0]`: missing field `content`"),
+            (r#"{"messages":[{"role":"user","content":null}]}"#, "messages.content", "is null; expected a text"),
+            (r#"{"messages":[{"role":"user","text":"a"}]}"#, "messages", "unknown field `text`"),
+        ] {
+            let err = parse::<GenerateOptions>(Some(json)).unwrap_err();
+            assert_eq!(err.code(), Code::InvalidOptions, "{json}");
+            assert_eq!(err.details()["option"], option, "{json}: {err}");
+            assert!(err.message().contains(words), "{json}: {err}");
         }
     }
 }

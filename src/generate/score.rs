@@ -166,9 +166,7 @@ mod tests {
         let tokenizer = model.format().tokenizer();
         let said = "该员工表现突出。";
         let whole = score(&mut session, said, "{}");
-        let conversation = |begun: &str| {
-            serde_json::json!({"messages": [{"role": "user", "content": PROMPT}, {"role": "assistant", "content": begun}]})
-        };
+        let conversation = |begun: &str| serde_json::json!({"messages": [{"role": "user", "content": PROMPT}, {"role": "assistant", "content": begun}]});
         for (at, _) in said.char_indices().skip(1) {
             let (begun, rest) = said.split_at(at);
             // Only where the tokens of the whole are those of the two parts.

@@ -1,7 +1,6 @@
 //! A conversation partner: a base model through a stack of adapters.
 
 use super::GenerateOptions;
-use super::choices::check_one;
 use super::constraint::{Compiler, Constraint};
 use super::context::Context;
 use super::engine::{Engine, Slot};
@@ -129,7 +128,7 @@ impl Session {
         on_text: &mut dyn FnMut(&str) -> Control,
     ) -> Result<Generation> {
         options.validate()?;
-        check_one(options)?;
+        options.check_one()?;
         let ids = self.prompt_ids(prompt, options)?;
         let constraint = match self.constraint(options, cancel) {
             Err(err) if err.code() == Code::Cancelled => return Ok(Generation::cancelled(ids.len(), options.seed)),
@@ -151,7 +150,7 @@ impl Session {
     /// Opens a text that is generated as it is asked for. The stream stays what it is, whatever becomes of the session.
     pub fn stream(&mut self, prompt: &str, options: &GenerateOptions) -> Result<Stream> {
         options.validate()?;
-        check_one(options)?;
+        options.check_one()?;
         let ids = self.prompt_ids(prompt, options)?;
         let constraint = self.constraint(options, &Cancel::new())?;
         let reusable = self.context.shared_prefix(&ids) > 0;

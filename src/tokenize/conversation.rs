@@ -3,18 +3,18 @@
 //! The turns go through the model's own template as `transformers` would put them. What a template would do in silence is
 //! an error here: a turn that it leaves out is an instruction that nobody follows.
 
+use super::Message;
 use super::control_tokens::{ControlTokens, escapes_marks};
 use super::prompt::{PromptFormat, plain};
 use super::template::joined;
-use super::Message;
 use crate::error::{Code, Error, Result};
 
 const ASSISTANT: &str = "assistant";
 
 impl PromptFormat {
     /// The tokens of a conversation after a role prompt, up to where the model is to answer. A last turn of the assistant
-    /// is the beginning of the answer. Control tokens in contents are text, but for the markup in the assistant's own turns
-    /// (`<think>`).
+    /// is the beginning of the answer. Control tokens in contents are text; what is markup and no more (`<think>`) stays so in
+    /// the assistant's own turns.
     ///
     /// # Errors
     /// `Tokenizer` if the template refuses the conversation, or leaves one of its turns out.
@@ -27,7 +27,7 @@ impl PromptFormat {
         self.check_turns(&turns, before)?;
         let mut ids = self.ask(&turns)?;
         if let Some(begun) = begun {
-            ids.extend(self.answer(&begun.content)?);
+            ids.extend(self.begun(&begun.content)?);
         }
         Ok(ids)
     }
@@ -61,7 +61,7 @@ impl PromptFormat {
 
     /// The assistant's earlier answers are the model's own, and templates read their markup.
     fn control_tokens(&self, turn: &Message) -> &ControlTokens {
-        if turn.role == ASSISTANT { &self.in_answer } else { &self.in_prompt }
+        if turn.role == ASSISTANT { &self.in_turn } else { &self.in_prompt }
     }
 
     fn render(&self, turns: &[Message]) -> Result<String> {

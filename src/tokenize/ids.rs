@@ -53,7 +53,8 @@ impl PromptFormat {
         }
         let known = vocab_size.max(self.tokenizer.vocab_size());
         if let Some((index, id)) = ids.iter().enumerate().find(|(_, id)| **id as usize >= known) {
-            let message = format!("`ids[{index}]` is {id}; expected token ids below {known}, the size of the vocabulary");
+            let message =
+                format!("`ids[{index}]` is {id}; expected token ids below {known}, the size of the vocabulary");
             return Err(Error::new(Code::InvalidArgument, message).with("argument", "ids").with("index", index));
         }
         Ok(self.tokenizer.decode(ids, !options.control_tokens))

@@ -26,6 +26,8 @@ pub(crate) struct PromptFormat {
     pub(super) learnt: Learnt,
     pub(super) in_prompt: ControlTokens,
     pub(super) in_answer: ControlTokens,
+    /// In what the assistant said before: as in answers, and nothing may end its turn or begin another.
+    pub(super) in_turn: ControlTokens,
 }
 
 impl PromptFormat {
@@ -62,6 +64,7 @@ impl PromptFormat {
             ));
         };
         let source = template.as_ref().map(ChatTemplate::source);
+        let in_turn = ControlTokens::new(&tokenizer, learnt.turns.as_deref().or(source))?;
         Ok(PromptFormat {
             bos: tokenizer.leading_bos(bos)?,
             end_of_turn,
@@ -69,6 +72,7 @@ impl PromptFormat {
             in_prompt: ControlTokens::new(&tokenizer, source)?,
             // Answers are the trainer's own; only true control tokens are kept out of them, `<think>` may be taught.
             in_answer: ControlTokens::new(&tokenizer, None)?,
+            in_turn,
             tokenizer,
             template,
         })
@@ -106,21 +110,26 @@ impl PromptFormat {
         Ok(Example { ids, prompt_len })
     }
 
-    /// The tokens of an answer, or of its beginning.
-    pub(super) fn answer(&self, text: &str) -> Result<Vec<u32>> {
-        self.go_on(&format!("{}{text}", self.learnt.before_answer))
+    /// The tokens of an answer.
+    fn answer(&self, text: &str) -> Result<Vec<u32>> {
+        self.go_on(&format!("{}{text}", self.learnt.before_answer), &self.in_answer)
     }
 
-    fn go_on(&self, text: &str) -> Result<Vec<u32>> {
-        match self.in_answer.mark(&self.tokenizer, &[text])?.as_deref() {
-            Some([marked]) => self.in_answer.encode_marked(&self.tokenizer, marked, true),
+    /// The tokens of the beginning of an answer.
+    pub(super) fn begun(&self, text: &str) -> Result<Vec<u32>> {
+        self.go_on(&format!("{}{text}", self.learnt.before_answer), &self.in_turn)
+    }
+
+    fn go_on(&self, text: &str, control: &ControlTokens) -> Result<Vec<u32>> {
+        match control.mark(&self.tokenizer, &[text])?.as_deref() {
+            Some([marked]) => control.encode_marked(&self.tokenizer, marked, true),
             _ => self.tokenizer.encode_continuation(text),
         }
     }
 
     /// The tokens of an answer after its prompt; one that `goes_on` follows the beginning of an answer.
     pub fn completion(&self, text: &str, goes_on: bool) -> Result<Vec<u32>> {
-        if goes_on { self.go_on(&plain(text)) } else { self.answer(&plain(text)) }
+        if goes_on { self.go_on(&plain(text), &self.in_answer) } else { self.answer(&plain(text)) }
     }
 
     /// The tokens of a text after a raw prompt, control tokens and all.
