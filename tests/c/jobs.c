@@ -352,7 +352,7 @@ static void training(void) {
     CHECK_STATUS(tailora_session_detach(session, adapter, NULL), TAILORA_ERR_INVALID_ARGUMENT);
     MUST(tailora_session_reset(session, &err));
 
-    /* Stopped by the callback and by a request, after the first step: the best so far is given out. */
+    /* Stopped by the callback and by a request, after the first step: the best so outside is given out. */
     CHECK_STATUS(tailora_adapter_free(adapter), TAILORA_OK);
     MUST(tailora_cancel_new(&cancel, &err));
     memset(&seen, 0, sizeof seen);
@@ -390,7 +390,7 @@ static void chats(void) {
     tailora_stream *stream = NULL;
     tailora_cancel *cancel = NULL;
     tailora_error *error = NULL;
-    const uint32_t far[2] = {1, UINT32_MAX};
+    const uint32_t outside[2] = {1, UINT32_MAX};
     char *json = NULL, *again = NULL;
 
     MUST(tailora_session_new(model, NULL, &session, &err));
@@ -413,13 +413,13 @@ static void chats(void) {
     CHECK_STATUS(tailora_string_free(json), TAILORA_OK);
     CHECK_STATUS(tailora_model_tokenize(model, NULL, 1, NULL, &json, NULL), TAILORA_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(tailora_model_tokenize(model, "a", SIZE_MAX, NULL, &json, NULL), TAILORA_ERR_INVALID_ARGUMENT);
-    MUST(tailora_model_detokenize(model, far, 1, CONTROL, &json, &err));
+    MUST(tailora_model_detokenize(model, outside, 1, CONTROL, &json, &err));
     expect_in(json, "\"text\":\"");
-    CHECK_STATUS(tailora_model_detokenize(model, far, 2, NULL, &json, &error), TAILORA_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(tailora_model_detokenize(model, outside, 2, NULL, &json, &error), TAILORA_ERR_INVALID_ARGUMENT);
     CHECK(json == NULL && has(tailora_error_details(error), "\"index\":1"));
     tailora_error_free(error);
     CHECK_STATUS(tailora_model_detokenize(model, NULL, 1, NULL, &json, NULL), TAILORA_ERR_INVALID_ARGUMENT);
-    CHECK_STATUS(tailora_model_detokenize(model, far, SIZE_MAX, NULL, &json, NULL), TAILORA_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(tailora_model_detokenize(model, outside, SIZE_MAX, NULL, &json, NULL), TAILORA_ERR_INVALID_ARGUMENT);
 
     MUST(tailora_session_score(session, PROMPT, PROMPT_LEN, "b", 1, "{\"end_of_turn\":true}", NULL, &json, &err));
     CHECK(has(json, "\"logprob\":-"));
@@ -429,7 +429,7 @@ static void chats(void) {
     MUST(tailora_cancel_new(&cancel, &err));
     CHECK_STATUS(tailora_cancel_request(cancel), TAILORA_OK);
     CHECK_STATUS(tailora_session_score(session, "a", 1, "b", 1, NULL, cancel, &json, NULL), TAILORA_ERR_CANCELLED);
-    CHECK_STATUS(tailora_session_generate(session, NULL, 0, CHAT, cancel, &json, &err), TAILORA_STOPPED);
+    CHECK_STATUS(tailora_session_generate(session, NULL, 0, CHAT, cancel, &json, NULL), TAILORA_STOPPED);
     expect_in(json, "\"finish_reason\":\"cancelled\"");
     tailora_cancel_free(cancel);
     tailora_session_free(session);
