@@ -398,12 +398,14 @@ const char *tailora_status_name(tailora_status status);
 
 /**
  * The JSON Schema of a set of options, with every option's meaning, default and range. `name` is the function family
- * that takes them: `model`, `adapter`, `dataset`, `train`, `evaluate`, `session`, `generate`, `report`.
+ * that takes them: `model`, `adapter`, `dataset`, `train`, `evaluate`, `session`, `generate`, `score`, `report`, `tokenize`.
  *
  * Ownership: the caller frees `*schema_json` with `tailora_string_free`. Threads: any.
  * Errors: `TAILORA_ERR_INVALID_ARGUMENT` for a NULL or a name that is none of these.
  */
-tailora_status tailora_options_schema(const char *name, char **schema_json, tailora_error **err);
+tailora_status tailora_options_schema(const char *name,
+                                      char **schema_json,
+                                      tailora_error **err);
 
 /**
  * How many handles and strings were given out and not freed: 0 in a program that has cleaned up.
@@ -562,6 +564,39 @@ tailora_status tailora_model_estimate(const tailora_model *model,
  * Errors: `TAILORA_ERR_INVALID_HANDLE` if it is not a model's handle, or was freed already. Threads: any.
  */
 tailora_status tailora_model_free(tailora_model *model);
+
+/**
+ * The token ids of a text, with no special tokens around it: a JSON object with `ids`.
+ *
+ * `text`: `text_len` bytes of UTF-8, at most 16 MiB; (NULL, 0) is the empty text. `options_json`: see
+ * `tailora_options_schema("tokenize")`; NULL for defaults, by which nothing in the text becomes a control token.
+ * Ownership: the caller frees `*ids_json` with `tailora_string_free`. Threads: any.
+ * Errors: `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`, `TAILORA_ERR_INVALID_OPTIONS`,
+ * `TAILORA_ERR_TOKENIZER`, `TAILORA_ERR_OUT_OF_MEMORY`.
+ */
+tailora_status tailora_model_tokenize(const tailora_model *model,
+                                      const char *text,
+                                      size_t text_len,
+                                      const char *options_json,
+                                      char **ids_json,
+                                      tailora_error **err);
+
+/**
+ * The text of token ids: a JSON object with `text`, since a text may hold a NUL. Bytes that are no whole character
+ * become U+FFFD.
+ *
+ * `ids`: `ids_len` token ids of the model's vocabulary; (NULL, 0) are none. `options_json`: see
+ * `tailora_options_schema("tokenize")`; NULL for defaults, by which control tokens are left out.
+ * Ownership: the caller frees `*text_json` with `tailora_string_free`. Threads: any.
+ * Errors: `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT` (also for an id outside the vocabulary, whose
+ * place is `index` in the details), `TAILORA_ERR_INVALID_OPTIONS`.
+ */
+tailora_status tailora_model_detokenize(const tailora_model *model,
+                                        const uint32_t *ids,
+                                        size_t ids_len,
+                                        const char *options_json,
+                                        char **text_json,
+                                        tailora_error **err);
 
 /**
  * Loads a LoRA adapter in PEFT's format: a directory with `adapter_config.json` and `adapter_model.safetensors`.
@@ -774,11 +809,13 @@ tailora_status tailora_session_attach(tailora_session *session,
 tailora_status tailora_session_detach(tailora_session *session, const tailora_adapter *adapter, tailora_error **err);
 
 /**
- * Answers a prompt, put through the model's chat template as the user's turn. The result is a JSON object: `text`,
- * `finish_reason` (`stop`, `length`, `stop_string`, `cancelled`), `seed`, `prompt_tokens`, `completion_tokens`, and
- * `tokens` with their log-probabilities where the option `logprobs` asks for them.
+ * Answers a prompt, put through the model's chat template as the user's turn, after the conversation of the option
+ * `messages` if there is one. The result is a JSON object: `text`, `finish_reason` (`stop`, `length`, `stop_string`,
+ * `cancelled`), `seed`, `prompt_tokens`, `completion_tokens`; `tokens` with their log-probabilities where the option
+ * `logprobs` asks for them, each with the most probable ones in its place as `top` where `top_logprobs` does; and for more
+ * than one text (`n`) such an object for each of them as `choices`, the first being the one around them.
  *
- * `prompt`: `prompt_len` bytes of UTF-8; (NULL, 0) is the empty prompt. `options_json`: see
+ * `prompt`: `prompt_len` bytes of UTF-8; (NULL, 0) is the empty prompt: with `messages` their last one is answered. `options_json`: see
  * `tailora_options_schema("generate")`; NULL for defaults. `cancel` may be NULL.
  * Returns `TAILORA_STOPPED` when the host asked to stop: the result is the text up to then.
  * Ownership: the caller frees `*result_json` with `tailora_string_free`. Threads: one call on a session at a time.
@@ -817,6 +854,27 @@ tailora_status tailora_session_report(tailora_session *session,
                                       const tailora_cancel *cancel,
                                       char **report_json,
                                       tailora_error **err);
+
+/**
+ * How probable a given text is as the answer to a prompt: a JSON object with `logprob` (the sum, in nats), `prompt_tokens`,
+ * `completion_tokens` and `tokens`, each with its `id`, `logprob` and `text`. Nothing is generated.
+ *
+ * `prompt`: as for `tailora_session_generate`. `completion`: `completion_len` bytes of UTF-8; (NULL, 0) is the empty one,
+ * which has no tokens. `options_json`: see `tailora_options_schema("score")`; NULL for defaults. `cancel` may be NULL.
+ * Ownership: the caller frees `*score_json` with `tailora_string_free`. Threads: one call on a session at a time.
+ * Errors: `TAILORA_ERR_CONTEXT_LENGTH`, `TAILORA_ERR_TOKENIZER`, `TAILORA_ERR_OUT_OF_MEMORY`, `TAILORA_ERR_DEVICE`,
+ * `TAILORA_ERR_BUSY`, `TAILORA_ERR_POISONED`, `TAILORA_ERR_INVALID_OPTIONS`, `TAILORA_ERR_INVALID_HANDLE`,
+ * `TAILORA_ERR_INVALID_ARGUMENT`, `TAILORA_ERR_CANCELLED`.
+ */
+tailora_status tailora_session_score(tailora_session *session,
+                                     const char *prompt,
+                                     size_t prompt_len,
+                                     const char *completion,
+                                     size_t completion_len,
+                                     const char *options_json,
+                                     const tailora_cancel *cancel,
+                                     char **score_json,
+                                     tailora_error **err);
 
 /**
  * Makes the session as new: detaches all adapters and forgets earlier prompts. (Between calls a session keeps nothing

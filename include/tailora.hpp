@@ -163,7 +163,7 @@ inline std::string version() { return tailora_version(); }
 /// How the library was built and what it finds on this machine, JSON.
 inline std::string build_info() { return detail::json(&tailora_build_info); }
 
-/// The JSON Schema of a set of options: "model", "adapter", "dataset", "train", "evaluate", "session", "generate", "report".
+/// The JSON Schema of a set of options: "model", "adapter", "dataset", "train", "evaluate", "session", "generate", "score", "report", "tokenize".
 inline std::string options_schema(const std::string &name) {
     return detail::json([&](char **text, tailora_error **err) { return tailora_options_schema(name.c_str(), text, err); });
 }
@@ -216,6 +216,20 @@ public:
         tailora_error *err = nullptr;
         detail::check(tailora_model_count_tokens(get(), text.data(), text.size(), &count, &err), err);
         return count;
+    }
+
+    /// The token ids of a text, JSON.
+    std::string tokenize(std::string_view text, const std::string &options = {}) const {
+        return detail::json([&](char **json, tailora_error **err) {
+            return tailora_model_tokenize(get(), text.data(), text.size(), detail::options(options), json, err);
+        });
+    }
+
+    /// The text of token ids, JSON.
+    std::string detokenize(const std::vector<std::uint32_t> &ids, const std::string &options = {}) const {
+        return detail::json([&](char **json, tailora_error **err) {
+            return tailora_model_detokenize(get(), ids.data(), ids.size(), detail::options(options), json, err);
+        });
     }
 
     /// Memory and time that a training would take, JSON. Without a dataset, of the longest rows that the options allow.
@@ -412,6 +426,15 @@ public:
         return detail::json([&](char **text, tailora_error **err) {
             return tailora_session_generate(get(), prompt.data(), prompt.size(), detail::options(options),
                                             cancel == nullptr ? nullptr : cancel->get(), text, err);
+        });
+    }
+
+    /// How probable a completion is after a prompt, JSON.
+    std::string score(std::string_view prompt, std::string_view completion, const std::string &options = {},
+                      const Cancel *cancel = nullptr) {
+        return detail::json([&](char **text, tailora_error **err) {
+            return tailora_session_score(get(), prompt.data(), prompt.size(), completion.data(), completion.size(),
+                                         detail::options(options), cancel == nullptr ? nullptr : cancel->get(), text, err);
         });
     }
 

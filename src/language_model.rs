@@ -7,7 +7,7 @@ use crate::memory;
 use crate::model::{Decoder, LoadPlan, ModelFiles, model_name};
 use crate::options::{Options, invalid};
 use crate::tensor::DeviceChoice;
-use crate::tokenize::{ChatTemplate, PromptFormat, Tokenizer, Vocabulary};
+use crate::tokenize::{ChatTemplate, PromptFormat, TokenizeOptions, Tokenizer, Vocabulary};
 use crate::weights::{Dtype, Quantize};
 use jiff::civil::Date;
 use once_cell::sync::OnceCell;
@@ -235,6 +235,16 @@ impl LanguageModel {
     /// Tokens of a text, without special ones around it.
     pub fn count_tokens(&self, text: &str) -> Result<usize> {
         Ok(self.0.format.tokenizer().encode(text, false)?.len())
+    }
+
+    /// The token ids of a text, without special ones around it.
+    pub fn tokenize(&self, text: &str, options: &TokenizeOptions) -> Result<Vec<u32>> {
+        self.0.format.ids(text, options)
+    }
+
+    /// The text of token ids.
+    pub fn detokenize(&self, ids: &[u32], options: &TokenizeOptions) -> Result<String> {
+        self.0.format.text(ids, self.0.decoder.config().vocab_size, options)
     }
 
     /// What there is to know about the model, for hosts.

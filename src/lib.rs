@@ -57,11 +57,13 @@ pub use dataset::{Dataset, DatasetOptions, EmptyRows, Encoding, LongRows, Row};
 pub use error::{Code, Error, Result};
 pub use evaluate::{EvaluateOptions, evaluate};
 pub use generate::{
-    Attached, FinishReason, GenerateOptions, GeneratedToken, Generation, Session, SessionOptions, Stream,
+    Attached, ChatMessage, ChatRole, FinishReason, GenerateOptions, GeneratedToken, Generation, ScoreOptions,
+    ScoredText, Session, SessionOptions, Stream, TopToken,
 };
 pub use language_model::{LanguageModel, ModelOptions};
 pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};
 pub use tensor::DeviceChoice;
+pub use tokenize::TokenizeOptions;
 pub use train::{
     AutoWord, ByteSize, GradientCheckpointing, SchedulerType, TrainOptions, TrainOutcome, estimate, train,
 };

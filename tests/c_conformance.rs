@@ -20,6 +20,10 @@ struct Case {
     call: String,
     /// What the call takes: a path, a prompt, a name.
     subject: String,
+    /// What is scored.
+    completion: String,
+    /// Tokens.
+    ids: Vec<u32>,
     options: Option<String>,
     session: Option<String>,
 }
@@ -47,6 +51,8 @@ fn cases() -> Vec<Case> {
             name: text("name").unwrap(),
             call: text("call").unwrap(),
             subject: subject.unwrap_or_else(|| model().to_str().unwrap().to_owned()),
+            completion: text("completion").unwrap_or_default(),
+            ids: case.get("ids").cloned().map(|ids| serde_json::from_value(ids).unwrap()).unwrap_or_default(),
             options: case.get("options").map(Value::to_string),
             session: case.get("session").map(Value::to_string),
             expected: case.clone(),
@@ -128,6 +134,11 @@ fn optional(text: &Option<String>, none: &str) -> String {
     text.as_deref().map_or(none.to_owned(), literal)
 }
 
+/// Numbers in braces.
+fn numbers(ids: &[u32]) -> String {
+    format!("{{{}}}", ids.iter().map(u32::to_string).collect::<Vec<_>>().join(", "))
+}
+
 fn c_program(cases: &[Case]) -> String {
     let mut body = String::new();
     for case in cases {
@@ -155,6 +166,21 @@ fn c_program(cases: &[Case]) -> String {
             "evaluate" => format!(
                 "tailora_evaluate(model, NULL, NULL, 0, dataset, dataset, {options}, NULL, NULL, NULL, &json, &err)"
             ),
+            "tokenize" => {
+                format!("tailora_model_tokenize(model, {subject}, sizeof({subject}) - 1, {options}, &json, &err)")
+            }
+            "detokenize" => {
+                let (ids, count) = (numbers(&case.ids), case.ids.len());
+                format!("tailora_model_detokenize(model, (const uint32_t[]){ids}, {count}, {options}, &json, &err)")
+            }
+            "score" => {
+                let completion = literal(&case.completion);
+                format!(
+                    "tailora_session_new(model, {session}, &session, &err);\n    \
+                     if (status == 0) status = tailora_session_score(session, {subject}, sizeof({subject}) - 1, {completion}, \
+                     sizeof({completion}) - 1, {options}, NULL, &json, &err);\n    tailora_session_free(session)"
+                )
+            }
             call @ ("generate" | "report") => format!(
                 "tailora_session_new(model, {session}, &session, &err);\n    \
                  if (status == 0) status = tailora_session_{call}(session, {subject}, sizeof({subject}) - 1, {options}, \
@@ -208,6 +234,11 @@ fn cpp_program(cases: &[Case]) -> String {
             "train" => format!("tailora::train(model, dataset, {options}).summary"),
             "estimate" => format!("model.estimate(&dataset, {options})"),
             "evaluate" => format!("tailora::evaluate(model, {{}}, dataset, &dataset, {options})"),
+            "tokenize" => format!("model.tokenize({subject}, {options})"),
+            "detokenize" => format!("model.detokenize({}, {options})", numbers(&case.ids)),
+            "score" => {
+                format!("model.session({session}).score({subject}, {}, {options})", literal(&case.completion))
+            }
             call @ ("generate" | "report") => format!("model.session({session}).{call}({subject}, {options})"),
             other => panic!("the table has a call that no runner knows: {other}"),
         };
@@ -338,6 +369,21 @@ fn answer(case: &Case, model: *mut tailora_model, dataset: *mut tailora_dataset)
                     &mut json,
                     &mut err,
                 )
+            }
+            "tokenize" => tailora_model_tokenize(model, name, len, options, &mut json, &mut err),
+            "detokenize" => {
+                tailora_model_detokenize(model, case.ids.as_ptr(), case.ids.len(), options, &mut json, &mut err)
+            }
+            "score" => {
+                let (completion, mut session) = (text(&case.completion), null_mut());
+                let mut status = tailora_session_new(model, session_options, &mut session, &mut err);
+                if status == 0 {
+                    let (said, said_len) = (completion.as_ptr(), case.completion.len());
+                    status =
+                        tailora_session_score(session, name, len, said, said_len, options, null(), &mut json, &mut err);
+                }
+                tailora_session_free(session);
+                status
             }
             call => {
                 let mut session = null_mut();

@@ -113,8 +113,10 @@ fn every_number_of_every_set_has_a_range_which_is_checked() {
     every_number_has_a_range::<TrainOptions>(25);
     every_number_has_a_range::<EvaluateOptions>(2);
     every_number_has_a_range::<SessionOptions>(1);
-    every_number_has_a_range::<GenerateOptions>(14);
-    every_number_has_a_range::<ReportOptions>(15);
+    every_number_has_a_range::<GenerateOptions>(16);
+    every_number_has_a_range::<ScoreOptions>(0);
+    every_number_has_a_range::<TokenizeOptions>(0);
+    every_number_has_a_range::<ReportOptions>(17);
 }
 
 type Set<T> = (&'static str, fn(&mut T, f64));

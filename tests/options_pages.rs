@@ -48,7 +48,9 @@ fn sets() -> Vec<(&'static str, Value)> {
         of::<tailora::EvaluateOptions>(),
         of::<tailora::SessionOptions>(),
         of::<tailora::GenerateOptions>(),
+        of::<tailora::ScoreOptions>(),
         of::<tailora::ReportOptions>(),
+        of::<tailora::TokenizeOptions>(),
     ]
 }
 
@@ -95,7 +97,9 @@ fn a_missing_chinese_description_is_named() {
 #[test]
 fn every_set_that_a_host_can_ask_for_has_a_section() {
     let page = page(&ENGLISH).unwrap();
-    for set in ["model", "adapter", "dataset", "train", "evaluate", "session", "generate", "report"] {
+    for set in
+        ["model", "adapter", "dataset", "train", "evaluate", "session", "generate", "score", "report", "tokenize"]
+    {
         assert!(page.contains(&format!("(`{set}`)")), "{set}");
     }
     assert!(page.contains("| `r` | `8` | integer 1–4096 |"), "{page}");

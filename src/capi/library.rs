@@ -9,11 +9,12 @@ use crate::adapter::AdapterOptions;
 use crate::dataset::DatasetOptions;
 use crate::error::{Code, Error, Result};
 use crate::evaluate::EvaluateOptions;
-use crate::generate::{GenerateOptions, SessionOptions};
+use crate::generate::{GenerateOptions, ScoreOptions, SessionOptions};
 use crate::language_model::ModelOptions;
 use crate::options::{self, Options};
 use crate::report::ReportOptions;
 use crate::tensor::{available_devices, cuda_problem};
+use crate::tokenize::TokenizeOptions;
 use crate::train::TrainOptions;
 use serde_json::{Value, json};
 use std::ffi::{CStr, c_char};
@@ -96,7 +97,9 @@ const SCHEMAS: &[Schema] = &[
     (EvaluateOptions::NAME, options::schema::<EvaluateOptions>),
     (SessionOptions::NAME, options::schema::<SessionOptions>),
     (GenerateOptions::NAME, options::schema::<GenerateOptions>),
+    (ScoreOptions::NAME, options::schema::<ScoreOptions>),
     (ReportOptions::NAME, options::schema::<ReportOptions>),
+    (TokenizeOptions::NAME, options::schema::<TokenizeOptions>),
 ];
 
 fn schema_of(name: &str) -> Result<Value> {
@@ -134,7 +137,7 @@ pub extern "C" fn tailora_status_name(status: tailora_status) -> *const c_char {
 }
 
 /// The JSON Schema of a set of options, with every option's meaning, default and range. `name` is the function family
-/// that takes them: `model`, `adapter`, `dataset`, `train`, `evaluate`, `session`, `generate`, `report`.
+/// that takes them: `model`, `adapter`, `dataset`, `train`, `evaluate`, `session`, `generate`, `score`, `report`, `tokenize`.
 ///
 /// Ownership: the caller frees `*schema_json` with `tailora_string_free`. Threads: any.
 /// Errors: `TAILORA_ERR_INVALID_ARGUMENT` for a NULL or a name that is none of these.

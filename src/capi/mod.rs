@@ -38,6 +38,7 @@ mod session;
 mod status;
 mod stream;
 mod text;
+mod tokens;
 mod train;
 mod types;
 mod worker;
@@ -56,6 +57,7 @@ pub use session::*;
 pub use status::*;
 pub use stream::*;
 pub use text::*;
+pub use tokens::*;
 pub use train::*;
 pub use types::*;
 

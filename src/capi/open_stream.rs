@@ -16,7 +16,8 @@ pub(super) struct OpenStream {
 pub(super) struct Work {
     pub(super) stream: Stream,
     pub(super) cancel: Cancel,
-    pub(super) logprobs: bool,
+    /// Whether its summary lists the tokens.
+    pub(super) lists_tokens: bool,
     pub(super) begun: Instant,
     /// Whether its end was logged.
     pub(super) ended: bool,

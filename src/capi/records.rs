@@ -94,6 +94,14 @@ pub(super) fn text_generated(result: &Value, begun: Instant) {
     );
 }
 
+pub(super) fn text_scored(result: &Value, begun: Instant) {
+    let seconds = begun.elapsed().as_secs_f64();
+    info!(
+        target: "tailora::generate",
+        prompt_tokens = %result["prompt_tokens"], completion_tokens = %result["completion_tokens"], seconds, "text scored"
+    );
+}
+
 pub(super) fn chunk_given(bytes: usize) {
     trace!(target: "tailora::generate", bytes, "chunk of a stream");
 }

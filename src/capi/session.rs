@@ -7,9 +7,8 @@ use super::status::{TAILORA_OK, TAILORA_STOPPED, tailora_status};
 use super::text::give;
 use super::types::*;
 use super::{cancel as cancels, guard, records, worker};
-use crate::control::Control;
 use crate::error::{Code, Error};
-use crate::generate::{FinishReason, GenerateOptions, Session, SessionOptions};
+use crate::generate::{FinishReason, GenerateOptions, Generation, ScoreOptions, Session, SessionOptions};
 use crate::report;
 use std::ffi::c_char;
 use std::time::Instant;
@@ -89,11 +88,13 @@ pub unsafe extern "C" fn tailora_session_detach(
     }
 }
 
-/// Answers a prompt, put through the model's chat template as the user's turn. The result is a JSON object: `text`,
-/// `finish_reason` (`stop`, `length`, `stop_string`, `cancelled`), `seed`, `prompt_tokens`, `completion_tokens`, and
-/// `tokens` with their log-probabilities where the option `logprobs` asks for them.
+/// Answers a prompt, put through the model's chat template as the user's turn, after the conversation of the option
+/// `messages` if there is one. The result is a JSON object: `text`, `finish_reason` (`stop`, `length`, `stop_string`,
+/// `cancelled`), `seed`, `prompt_tokens`, `completion_tokens`; `tokens` with their log-probabilities where the option
+/// `logprobs` asks for them, each with the most probable ones in its place as `top` where `top_logprobs` does; and for more
+/// than one text (`n`) such an object for each of them as `choices`, the first being the one around them.
 ///
-/// `prompt`: `prompt_len` bytes of UTF-8; (NULL, 0) is the empty prompt. `options_json`: see
+/// `prompt`: `prompt_len` bytes of UTF-8; (NULL, 0) is the empty prompt: with `messages` their last one is answered. `options_json`: see
 /// `tailora_options_schema("generate")`; NULL for defaults. `cancel` may be NULL.
 /// Returns `TAILORA_STOPPED` when the host asked to stop: the result is the text up to then.
 /// Ownership: the caller frees `*result_json` with `tailora_string_free`. Threads: one call on a session at a time.
@@ -120,11 +121,10 @@ pub unsafe extern "C" fn tailora_session_generate(
             let cancel = cancels::optional(cancel)?;
             let (result, stopped) = worker::run(move || {
                 let (begun, options) = (Instant::now(), options.parse::<GenerateOptions>()?);
-                let result = session.enter(NAME)?.generate(&prompt, &options, &cancel, &mut |_| Control::Continue)?;
-                let stopped = result.finish_reason == FinishReason::Cancelled;
-                let result = result.to_json(options.logprobs);
-                records::text_generated(&result, begun);
-                Ok((result.to_string(), stopped))
+                let choices = session.enter(NAME)?.choices(&prompt, &options, &cancel)?;
+                choices.iter().for_each(|choice| records::text_generated(&choice.to_json(false), begun));
+                let stopped = choices.iter().any(|choice| choice.finish_reason == FinishReason::Cancelled);
+                Ok((Generation::choices_to_json(&choices, options.lists_tokens()).to_string(), stopped))
             })?;
             give(result_json, result)?;
             Ok(if stopped { TAILORA_STOPPED } else { TAILORA_OK })
@@ -171,6 +171,47 @@ pub unsafe extern "C" fn tailora_session_report(
                 Ok(written.to_string())
             })?;
             give(report_json, written)
+        })
+    }
+}
+
+/// How probable a given text is as the answer to a prompt: a JSON object with `logprob` (the sum, in nats), `prompt_tokens`,
+/// `completion_tokens` and `tokens`, each with its `id`, `logprob` and `text`. Nothing is generated.
+///
+/// `prompt`: as for `tailora_session_generate`. `completion`: `completion_len` bytes of UTF-8; (NULL, 0) is the empty one,
+/// which has no tokens. `options_json`: see `tailora_options_schema("score")`; NULL for defaults. `cancel` may be NULL.
+/// Ownership: the caller frees `*score_json` with `tailora_string_free`. Threads: one call on a session at a time.
+/// Errors: `TAILORA_ERR_CONTEXT_LENGTH`, `TAILORA_ERR_TOKENIZER`, `TAILORA_ERR_OUT_OF_MEMORY`, `TAILORA_ERR_DEVICE`,
+/// `TAILORA_ERR_BUSY`, `TAILORA_ERR_POISONED`, `TAILORA_ERR_INVALID_OPTIONS`, `TAILORA_ERR_INVALID_HANDLE`,
+/// `TAILORA_ERR_INVALID_ARGUMENT`, `TAILORA_ERR_CANCELLED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_session_score(
+    session: *mut tailora_session,
+    prompt: *const c_char,
+    prompt_len: usize,
+    completion: *const c_char,
+    completion_len: usize,
+    options_json: *const c_char,
+    cancel: *const tailora_cancel,
+    score_json: *mut *mut c_char,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(score_json);
+        guard::run(err, || {
+            required(score_json, "score_json")?;
+            let session = handle::get(session)?;
+            let prompt = sized_text(prompt, prompt_len, "prompt")?;
+            let completion = sized_text(completion, completion_len, "completion")?;
+            let (options, cancel) = (options(options_json)?, cancels::optional(cancel)?);
+            let scored = worker::run(move || {
+                let (begun, options) = (Instant::now(), options.parse::<ScoreOptions>()?);
+                let scored = session.enter(NAME)?.score_text(&prompt, &completion, &options, &cancel)?.to_json();
+                records::text_scored(&scored, begun);
+                Ok(scored.to_string())
+            })?;
+            give(score_json, scored)
         })
     }
 }

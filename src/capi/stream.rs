@@ -42,7 +42,7 @@ pub unsafe extern "C" fn tailora_stream_open(
             let work = worker::run(move || {
                 let options: GenerateOptions = options.parse()?;
                 let stream = session.enter(session::NAME)?.stream(&prompt, &options)?;
-                Ok(Work { stream, cancel, logprobs: options.logprobs, begun: Instant::now(), ended: false })
+                Ok(Work { stream, cancel, lists_tokens: options.lists_tokens(), begun: Instant::now(), ended: false })
             })?;
             stream.write(handle::insert(OpenStream { work: Exclusive::new(work), chunk: Mutex::default() })?);
             Ok(())
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn tailora_stream_summary(
             let stream = handle::get(stream)?;
             let summary = worker::run(move || {
                 let work = stream.work.enter(NAME)?;
-                Ok(work.stream.summary().to_json(work.logprobs).to_string())
+                Ok(work.stream.summary().to_json(work.lists_tokens).to_string())
             })?;
             give(summary_json, summary)
         })

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 /// What all calls of one input may cost.
 const BUDGET: usize = 90;
 /// How many there are.
-const CALLS: u8 = 24;
+const CALLS: u8 = 27;
 const PROMPT: &CStr = c"\xe5\xb2\x97\xe4\xbd\x8d:P7,\xe7\xbb\xa9\xe6\x95\x88:A";
 /// The type's byte in a handle, as `capi::handle` gives it.
 const ERROR: usize = 0x51;
@@ -37,6 +37,7 @@ fn price(call: u8) -> usize {
     match call % CALLS {
         0 | 7 => 2,
         4 | 6 => 6,
+        24 => 4,
         5 | 18 => 8,
         17 => 26,
         _ => 1,
@@ -182,6 +183,16 @@ impl Host {
                     tailora_dataset_preview(dataset, model, u64::from(second), text, err)
                 }
                 21 => tailora_model_count_tokens(tailora(handle(MODEL)), prompt, len, &mut 0, err),
+                24 => {
+                    let session = tailora(handle(SESSION));
+                    let cancel = tailora(other(CANCEL));
+                    tailora_session_score(session, prompt, len, prompt, len, null(), cancel, text, err)
+                }
+                25 => tailora_model_tokenize(tailora(handle(MODEL)), prompt, len, null(), text, err),
+                26 => {
+                    let ids = [u32::from(second), u32::from(first) << 24];
+                    tailora_model_detokenize(tailora(handle(MODEL)), ids.as_ptr(), 2, null(), text, err)
+                }
                 22 => {
                     let strings = self.strings.len();
                     let string = usize::from(first).checked_rem(strings).map(|index| self.strings[index]);

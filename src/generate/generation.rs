@@ -28,7 +28,7 @@ impl FinishReason {
 }
 
 /// One generated token.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct GeneratedToken {
     /// Its id in the model's vocabulary.
     pub id: u32,
@@ -38,6 +38,32 @@ pub struct GeneratedToken {
     pub start: usize,
     /// … to here. A character of several tokens belongs to each of them.
     pub end: usize,
+    /// The most probable tokens in its place, best first: as many as `top_logprobs` asks for. It need not be among them.
+    pub top: Vec<TopToken>,
+}
+
+impl GeneratedToken {
+    /// For hosts; `text` is the whole text.
+    pub(super) fn to_json(&self, text: &str) -> Value {
+        let text = text.get(self.start..self.end).unwrap_or_default();
+        let mut token = json!({ "id": self.id, "logprob": self.logprob, "text": text });
+        if !self.top.is_empty() {
+            let top = self.top.iter().map(|top| json!({ "id": top.id, "logprob": top.logprob, "text": top.text }));
+            token["top"] = top.collect();
+        }
+        token
+    }
+}
+
+/// A token that the model might have said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopToken {
+    /// Its id in the model's vocabulary.
+    pub id: u32,
+    /// Its log-probability under the model in nats, as for [`GeneratedToken`].
+    pub logprob: f32,
+    /// Its text; bytes that are no whole character are U+FFFD, and a control token is its name.
+    pub text: String,
 }
 
 /// A finished text.
@@ -80,11 +106,16 @@ impl Generation {
             "completion_tokens": self.completion_tokens,
         });
         if with_tokens {
-            let tokens = self.tokens.iter().map(|token| {
-                let text = self.text.get(token.start..token.end).unwrap_or_default();
-                json!({ "id": token.id, "logprob": token.logprob, "text": text })
-            });
-            value["tokens"] = tokens.collect();
+            value["tokens"] = self.tokens.iter().map(|token| token.to_json(&self.text)).collect();
+        }
+        value
+    }
+
+    /// Several texts of one prompt for hosts: what the first alone would be, and all of them as `choices`.
+    pub fn choices_to_json(choices: &[Generation], with_tokens: bool) -> Value {
+        let mut value = choices.first().map(|first| first.to_json(with_tokens)).unwrap_or_default();
+        if choices.len() > 1 {
+            value["choices"] = choices.iter().map(|choice| choice.to_json(with_tokens)).collect();
         }
         value
     }

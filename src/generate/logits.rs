@@ -44,25 +44,40 @@ fn checked_largest(logits: &[f32]) -> Result<f32> {
     Ok(max)
 }
 
+/// What turns a row's logits into log-probabilities: its largest, and Σ exp(logit − largest).
+pub(crate) struct Softmax {
+    max: f32,
+    sum: f64,
+}
+
+impl Softmax {
+    pub(crate) fn of(logits: &Row) -> Result<Self> {
+        if let Some(shortlist) = logits.shortlist().filter(|shortlist| shortlist.is_sound()) {
+            return Ok(Softmax { max: shortlist.max, sum: f64::from(shortlist.sum) });
+        }
+        let all = logits.all()?;
+        let max = checked_largest(all)?;
+        let sum = vectorized(
+            #[inline(always)]
+            || exp_sum_long(all, max),
+        );
+        Ok(Softmax { max, sum })
+    }
+
+    /// The log-probability of a token with this logit, in nats.
+    pub(crate) fn log(&self, logit: f32) -> f32 {
+        (f64::from(logit) - f64::from(self.max) - self.sum.ln()) as f32
+    }
+}
+
 /// The model's log-probability of `id`, in nats.
 pub(crate) fn log_probability(logits: &Row, id: u32) -> Result<f32> {
-    let (max, sum) = match logits.shortlist() {
-        Some(shortlist) if shortlist.is_sound() => (shortlist.max, f64::from(shortlist.sum)),
-        _ => {
-            let all = logits.all()?;
-            let max = checked_largest(all)?;
-            let sum = vectorized(
-                #[inline(always)]
-                || exp_sum_long(all, max),
-            );
-            (max, sum)
-        }
-    };
+    let softmax = Softmax::of(logits)?;
     let logit = logits.at(id)?.ok_or_else(|| {
         Error::new(Code::InvalidArgument, format!("token {id} is outside the model's vocabulary of {}", logits.len()))
             .with("token", id)
     })?;
-    Ok((f64::from(logit) - f64::from(max) - sum.ln()) as f32)
+    Ok(softmax.log(logit))
 }
 
 #[cfg(test)]

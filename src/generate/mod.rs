@@ -6,6 +6,7 @@
 
 mod candidates;
 mod certain;
+mod choices;
 pub(crate) mod constraint;
 mod context;
 mod document;
@@ -14,28 +15,35 @@ mod engine;
 mod exact;
 mod generation;
 mod logits;
+mod messages;
 mod options;
 mod output;
 mod penalties;
 mod ranked;
 mod sampler;
+mod score;
 mod sequence;
 mod session;
 mod stop;
 mod stream;
+mod top;
 
 pub(crate) use constraint::check_size as check_schema_size;
 pub(crate) use context::Context;
 pub(crate) use engine::{Engine, Slot};
 pub(crate) use exact::check_schema_numbers;
-pub use generation::{FinishReason, GeneratedToken, Generation};
+pub use generation::{FinishReason, GeneratedToken, Generation, TopToken};
+pub use messages::{ChatMessage, ChatRole};
 pub use options::GenerateOptions;
 pub(crate) use output::Output;
 pub(crate) use sampler::Sampler;
+pub use score::{ScoreOptions, ScoredText};
 pub(crate) use sequence::Sequence;
 pub use session::{Attached, Session, SessionOptions};
 pub use stream::Stream;
 
+#[cfg(test)]
+mod chat_tests;
 #[cfg(test)]
 mod shared_tests;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a caller may ask of a generation.
 
 use super::constraint::Form;
+use super::messages::{self, ChatMessage};
 use crate::error::Result;
 use crate::options::{Options, invalid};
 use schemars::JsonSchema;
@@ -76,10 +77,18 @@ pub struct GenerateOptions {
     pub lark: Option<String>,
     /// Role prompt: the system message of the model's chat template.
     pub system: Option<String>,
+    /// The conversation before the prompt: `[{"role":"user","content":"…"}, …]`, through the model's chat template; roles are `system`, `user`, `assistant` and `tool`. With an empty prompt its last message is answered; one of the role `assistant` is then the beginning of the answer. A message of the role `system` stands instead of the session's role prompt.
+    pub messages: Option<Vec<ChatMessage>>,
     /// Take the prompt as it is: no chat template, no role prompt.
     pub raw: bool,
     /// List every token with its log-probability in the result.
     pub logprobs: bool,
+    /// List every token with so many of the most probable ones in its place and their log-probabilities.
+    #[schemars(range(max = 20))]
+    pub top_logprobs: usize,
+    /// How many texts to generate for the prompt, which is read once. The first is what 1 gives; the others have seeds derived from `seed`, each named in its result. Not for streams.
+    #[schemars(range(min = 1, max = 32))]
+    pub n: usize,
 }
 
 impl GenerateOptions {
@@ -87,6 +96,19 @@ impl GenerateOptions {
     pub(super) fn form(&self) -> Option<Form<'_>> {
         let (regex, lark) = (self.regex.as_deref().map(Form::Regex), self.lark.as_deref().map(Form::Lark));
         self.json_schema.as_ref().map(Form::JsonSchema).or(regex).or(lark)
+    }
+
+    /// Refuses several choices where one text is written.
+    pub(super) fn check_one(&self) -> Result<()> {
+        if self.n == 1 {
+            return Ok(());
+        }
+        Err(invalid("n", self.n, "1: several choices are generated as whole texts, not as a stream"))
+    }
+
+    /// Whether the result lists the tokens.
+    pub(crate) fn lists_tokens(&self) -> bool {
+        self.logprobs || self.top_logprobs > 0
     }
 
     /// The token ids of `logit_bias`, and what is added to each.
@@ -119,8 +141,11 @@ impl Default for GenerateOptions {
             regex: None,
             lark: None,
             system: None,
+            messages: None,
             raw: false,
             logprobs: false,
+            top_logprobs: 0,
+            n: 1,
         }
     }
 }
@@ -170,7 +195,7 @@ impl Options for GenerateOptions {
         if self.raw && self.system.is_some() {
             return Err(invalid("system", "given together with `raw`", "one of the two: a raw prompt has no roles"));
         }
-        Ok(())
+        messages::check(self.messages.as_deref(), self.system.as_deref(), self.raw)
     }
 }
 
@@ -211,10 +236,33 @@ mod tests {
             (r#"{"regex":"a","lark":"start: A"}"#, "lark"),
             (r#"{"lark":"start: A","stop":["a"]}"#, "stop"),
             (r#"{"raw":true,"system":"x"}"#, "system"),
+            (r#"{"top_logprobs":21}"#, "top_logprobs"),
+            (r#"{"n":0}"#, "n"),
+            (r#"{"n":33}"#, "n"),
         ] {
             let err = parse::<GenerateOptions>(Some(json)).unwrap_err();
             assert_eq!(err.code(), Code::InvalidOptions, "{json}");
             assert_eq!(err.details()["option"], name, "{json}: {err}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_conversation_is_refused_with_its_place() {
+        for (json, option, words) in [
+            (r#"{"messages":[]}"#, "messages", "at least one message"),
+            (r#"{"messages":[{"role":"user","content":"a"}],"raw":true}"#, "messages", "`raw`"),
+            (r#"{"messages":[{"role":"system","content":"a"}],"system":"b"}"#, "messages", "one role prompt"),
+            (r#"{"messages":"hello"}"#, "messages", "expected a list"),
+            (r#"{"messages":["hello"]}"#, "messages", "`messages[0]` is \"hello\"; expected an object"),
+            (r#"{"messages":[{"role":"bot","content":"a"}]}"#, "messages.role", "\"tool\""),
+            (r#"{"messages":[{"role":"user"}]}"#, "messages", "`messages[0]`: missing field `content`"),
+            (r#"{"messages":[{"role":"user","content":null}]}"#, "messages.content", "is null; expected a text"),
+            (r#"{"messages":[{"role":"user","text":"a"}]}"#, "messages", "unknown field `text`"),
+        ] {
+            let err = parse::<GenerateOptions>(Some(json)).unwrap_err();
+            assert_eq!(err.code(), Code::InvalidOptions, "{json}");
+            assert_eq!(err.details()["option"], option, "{json}: {err}");
+            assert!(err.message().contains(words), "{json}: {err}");
         }
     }
 }

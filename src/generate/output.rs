@@ -1,6 +1,6 @@
 //! The text of a generation as it grows: whole characters, stop strings taken out, and which token wrote which bytes.
 
-use super::generation::GeneratedToken;
+use super::generation::{GeneratedToken, TopToken};
 use super::stop::{Passed, StopStrings};
 use crate::tokenize::{StreamDecoder, Tokenizer};
 
@@ -52,7 +52,7 @@ impl Output {
     /// Adds a token (`bytes` matter for documents only); the text that became certain.
     pub(crate) fn push(&mut self, id: u32, logprob: f32, bytes: &[u8]) -> String {
         self.count += 1;
-        self.tokens.push(GeneratedToken { id, logprob, start: self.decoded, end: self.decoded });
+        self.tokens.push(GeneratedToken { id, logprob, start: self.decoded, end: self.decoded, top: Vec::new() });
         let piece = match &mut self.decoder {
             Decoder::Text(decoder) => decoder.push(id),
             Decoder::Document(unfinished) => {
@@ -61,6 +61,13 @@ impl Output {
             }
         };
         piece.map(|piece| self.admit(&piece)).unwrap_or_default()
+    }
+
+    /// Says what might have stood in the place of the last token.
+    pub(crate) fn set_top(&mut self, top: Vec<TopToken>) {
+        if let Some(last) = self.tokens.last_mut() {
+            last.top = top;
+        }
     }
 
     /// Nothing follows; the text that this makes certain.
@@ -95,7 +102,7 @@ impl Output {
     pub(crate) fn text_and_tokens(&self) -> (String, Vec<GeneratedToken>) {
         let len = self.text.len();
         let of_text = self.tokens.iter().filter(|token| token.start < len || !self.stopped);
-        let clipped = of_text.map(|token| GeneratedToken { end: token.end.min(len), ..*token });
+        let clipped = of_text.map(|token| GeneratedToken { end: token.end.min(len), ..token.clone() });
         (self.text.clone(), clipped.collect())
     }
 

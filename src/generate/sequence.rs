@@ -5,10 +5,11 @@
 use super::GenerateOptions;
 use super::constraint::Constraint;
 use super::document::{Advance, Document};
-use super::generation::{FinishReason, Generation};
+use super::generation::{FinishReason, Generation, TopToken};
 use super::logits::{check_numbers, log_probability};
 use super::output::Output;
 use super::sampler::Sampler;
+use super::top::Top;
 use crate::error::{Code, Error, Result};
 use crate::model::{Logits, Row};
 
@@ -27,6 +28,7 @@ pub(crate) struct Sequence {
     sampler: Sampler,
     document: Option<Document>,
     output: Output,
+    top: Option<Top>,
     next: Next,
     /// Tokens of the prompt that are run at a time.
     chunk: usize,
@@ -39,11 +41,18 @@ enum Next {
     Prompt(usize),
     /// Tokens that came together, but for the last: the logits after each give the log-probability of the one behind it.
     /// That of the first is known.
-    Together { tokens: Vec<u32>, first: f32, then: Option<FinishReason> },
+    Together { tokens: Vec<u32>, first: Judged, then: Option<FinishReason> },
     /// The last token of the text.
     Last(u32),
     /// Nothing.
     End,
+}
+
+/// What the model says of a token of the text.
+struct Judged {
+    logprob: f32,
+    /// What might have stood in its place, where that is to be listed.
+    top: Vec<TopToken>,
 }
 
 /// What came of the logits.
@@ -80,6 +89,7 @@ impl Sequence {
             sampler,
             document,
             output,
+            top: None,
             next: Next::Prompt(0),
             chunk: CHUNK,
             finish_reason: None,
@@ -89,6 +99,12 @@ impl Sequence {
     /// With pieces of the prompt of another length than [`CHUNK`].
     pub(crate) fn in_chunks_of(mut self, chunk: usize) -> Self {
         self.chunk = chunk;
+        self
+    }
+
+    /// Lists what might have stood in each token's place.
+    pub(super) fn listing(mut self, top: Option<Top>) -> Self {
+        self.top = top;
         self
     }
 
@@ -158,9 +174,9 @@ impl Sequence {
                 if forced.is_empty() { self.draw(&logits) } else { self.append(forced, &logits, None) }
             }
             Next::Together { tokens, first, then } => {
-                let others = logits.iter().zip(&tokens[1..]).map(|(logits, &id)| log_probability(logits, id));
-                let probabilities = std::iter::once(Ok(first)).chain(others).collect::<Result<Vec<_>>>()?;
-                self.push(&tokens, &probabilities, then)
+                let others = logits.iter().zip(&tokens[1..]).map(|(logits, &id)| self.judged(logits, id));
+                let judged = std::iter::once(Ok(first)).chain(others).collect::<Result<Vec<_>>>()?;
+                self.push(&tokens, judged, then)
             }
             Next::Last(_) => self.draw(&logits.pop().ok_or_else(without_logits)?),
             Next::End => self.end(),
@@ -213,22 +229,28 @@ impl Sequence {
     /// Adds tokens to the text, `first` being the logits of the first of them. The last one is run when something follows
     /// it.
     fn append(&mut self, tokens: Vec<u32>, first: &Row, then: Option<FinishReason>) -> Result<Step> {
-        let of_first = tokens.first().map(|id| log_probability(first, *id)).transpose()?;
+        let of_first = tokens.first().map(|id| self.judged(first, *id)).transpose()?;
         match of_first {
             Some(first) if tokens.len() > 1 => {
                 self.next = Next::Together { tokens, first, then };
                 Ok(Step::default())
             }
-            _ => self.push(&tokens, of_first.as_slice(), then),
+            of_first => self.push(&tokens, of_first.into_iter().collect(), then),
         }
     }
 
-    fn push(&mut self, tokens: &[u32], probabilities: &[f32], then: Option<FinishReason>) -> Result<Step> {
+    fn judged(&self, logits: &Row, id: u32) -> Result<Judged> {
+        let top = self.top.as_ref().map(|top| top.of(logits)).transpose()?.unwrap_or_default();
+        Ok(Judged { logprob: log_probability(logits, id)?, top })
+    }
+
+    fn push(&mut self, tokens: &[u32], judged: Vec<Judged>, then: Option<FinishReason>) -> Result<Step> {
         self.sampler.observe(tokens);
         let mut text = String::new();
-        for (&id, &probability) in tokens.iter().zip(probabilities) {
+        for (&id, judged) in tokens.iter().zip(judged) {
             let bytes = self.document.as_ref().map(|document| document.bytes(id)).unwrap_or_default();
-            text.push_str(&self.output.push(id, probability, &bytes));
+            text.push_str(&self.output.push(id, judged.logprob, &bytes));
+            self.output.set_top(judged.top);
         }
         if self.output.is_stopped() {
             return Ok(self.finish(FinishReason::StopString, text));

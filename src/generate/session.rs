@@ -6,10 +6,12 @@ use super::context::Context;
 use super::engine::{Engine, Slot};
 use super::generation::Generation;
 use super::logits::log_probability;
+use super::messages;
 use super::output::Output;
 use super::sampler::Sampler;
 use super::sequence::Sequence;
 use super::stream::Stream;
+use super::top::Top;
 use crate::adapter::Adapter;
 use crate::control::{Cancel, Control};
 use crate::error::{Code, Error, Result};
@@ -49,8 +51,8 @@ pub struct Session {
     model: LanguageModel,
     system: Option<String>,
     attached: Vec<Attached>,
-    engine: Engine,
-    context: Context,
+    pub(super) engine: Engine,
+    pub(super) context: Context,
 }
 
 impl Session {
@@ -121,6 +123,7 @@ impl Session {
         on_text: &mut dyn FnMut(&str) -> Control,
     ) -> Result<Generation> {
         options.validate()?;
+        options.check_one()?;
         let ids = self.prompt_ids(prompt, options)?;
         let constraint = match self.constraint(options, cancel) {
             Err(err) if err.code() == Code::Cancelled => return Ok(Generation::cancelled(ids.len(), options.seed)),
@@ -142,6 +145,7 @@ impl Session {
     /// Opens a text that is generated as it is asked for. The stream stays what it is, whatever becomes of the session.
     pub fn stream(&mut self, prompt: &str, options: &GenerateOptions) -> Result<Stream> {
         options.validate()?;
+        options.check_one()?;
         let ids = self.prompt_ids(prompt, options)?;
         let constraint = self.constraint(options, &Cancel::new())?;
         let reusable = self.context.shared_prefix(&ids) > 0;
@@ -155,7 +159,10 @@ impl Session {
         if options.raw {
             return format.raw(prompt);
         }
-        format.prompt(options.system.as_deref().or(self.system.as_deref()), prompt)
+        let system = options.system.as_deref().or(self.system.as_deref());
+        let Some(messages) = &options.messages else { return format.prompt(system, prompt) };
+        let (system, turns) = messages::turns(messages, prompt, system)?;
+        format.conversation(system, &turns)
     }
 
     /// The log-probability of each token of `completion` after `prompt`, in nats.
@@ -186,6 +193,18 @@ impl Session {
         options: &GenerateOptions,
         constraint: Option<Constraint>,
     ) -> Result<Stream> {
+        let sequence = self.sequence(prompt, options, constraint, context.limit())?;
+        Ok(Stream::new(self.engine.clone(), Slot::new(sequence, context)))
+    }
+
+    /// A text after a prompt, in a context of `limit` tokens.
+    pub(super) fn sequence(
+        &self,
+        prompt: Vec<u32>,
+        options: &GenerateOptions,
+        constraint: Option<Constraint>,
+        limit: usize,
+    ) -> Result<Sequence> {
         let vocab_size = self.model.decoder().config().vocab_size;
         if let Some((id, _)) = options.logit_biases().find(|(id, _)| *id as usize >= vocab_size) {
             let expected = format!("token ids below {vocab_size}, the size of the model's vocabulary");
@@ -197,13 +216,11 @@ impl Session {
             None => Output::text(tokenizer, &options.stop),
             Some(_) => Output::document(),
         };
-        let (end_tokens, limit) = (self.model.end_tokens(), context.limit());
-        let sequence = Sequence::new(prompt, options, sampler, end_tokens, output, constraint, limit)?
-            .in_chunks_of(self.engine.chunk());
-        Ok(Stream::new(self.engine.clone(), Slot::new(sequence, context)))
+        let sequence = Sequence::new(prompt, options, sampler, self.model.end_tokens(), output, constraint, limit)?;
+        Ok(sequence.in_chunks_of(self.engine.chunk()).listing(Top::new(options.top_logprobs, tokenizer)))
     }
 
-    fn constraint(&self, options: &GenerateOptions, cancel: &Cancel) -> Result<Option<Constraint>> {
+    pub(super) fn constraint(&self, options: &GenerateOptions, cancel: &Cancel) -> Result<Option<Constraint>> {
         let Some(form) = options.form() else { return Ok(None) };
         Compiler::new(self.model.vocabulary()?).compile(form, cancel).map(Some)
     }

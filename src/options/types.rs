@@ -59,7 +59,9 @@ pub(super) fn wrong(
     let reason = err.inner().to_string();
     // A text of a form of its own: what refused it knows the form.
     let formed = property.get("pattern").is_some() && value.is_string();
-    let text = match expected(property).filter(|_| !formed) {
+    // An object whose keys were refused, not the object.
+    let keyed = value.is_object() && names(property).any(|name| name == "object");
+    let text = match expected(property).filter(|_| !formed && !keyed) {
         Some(expected) if option.is_empty() => format!("the {set} options are {}; expected {expected}", found(value)),
         Some(expected) => {
             let hint = if is_quoted(value) && !accepts_text(property) { "; write it without quotes" } else { "" };

@@ -30,7 +30,7 @@ pub struct ReportOptions {
     pub max_conclusions: usize,
     /// Measure what each conclusion owes to its sources, by leaving them out: one more reading of prompt and report per field; with more than 24 fields, the one that matters most besides those named is searched for in blocks of neighbours, which may find one of nearly its strength instead.
     pub influence: bool,
-    /// How the text is generated, role prompt included. `json_schema`, `regex`, `lark` and `logprobs` do not belong here.
+    /// How the text is generated, role prompt included; `messages` are the conversation before the input, which is its last turn. `json_schema`, `regex`, `lark`, `logprobs`, `top_logprobs` and `n` do not belong here.
     pub generate: GenerateOptions,
 }
 
@@ -75,6 +75,13 @@ impl Options for ReportOptions {
         if self.generate.logprobs {
             return Err(invalid("generate.logprobs", "true", "false: a report gives confidences instead"));
         }
+        if self.generate.top_logprobs > 0 {
+            let found = self.generate.top_logprobs;
+            return Err(invalid("generate.top_logprobs", found, "0: a report gives confidences instead"));
+        }
+        if self.generate.n != 1 {
+            return Err(invalid("generate.n", self.generate.n, "1: a report is written once"));
+        }
         if self.mode() == ReportMode::Schema && !self.generate.stop.is_empty() {
             return Err(invalid(
                 "generate.stop",
@@ -107,6 +114,8 @@ mod tests {
             (r#"{"generate":{"regex":"a"}}"#, "generate.regex"),
             (r#"{"generate":{"lark":"start: A"}}"#, "generate.lark"),
             (r#"{"generate":{"logprobs":true}}"#, "generate.logprobs"),
+            (r#"{"generate":{"top_logprobs":1}}"#, "generate.top_logprobs"),
+            (r#"{"generate":{"n":2}}"#, "generate.n"),
             (r#"{"mode":"schema","generate":{"stop":["x"]}}"#, "generate.stop"),
             (r#"{"generate":{"top_p":2}}"#, "generate.top_p"),
         ] {

@@ -182,6 +182,20 @@ fn the_same_case_as_an_object_gives_the_same_report() {
 }
 
 #[test]
+fn a_conversation_stands_before_the_case() {
+    let model = tiny_model();
+    let mut session = session(&model);
+    let messages =
+        json!([{ "role": "user", "content": "岗位:P6,绩效:B" }, { "role": "assistant", "content": "表现稳定。" }]);
+    let generate = json!({ "max_tokens": 40, "messages": messages });
+    let written = write(&mut session, CASE, json!({ "generate": generate.clone() }));
+    let options: GenerateOptions = crate::options::from_value(generate.clone()).unwrap();
+    let prompt = session.prompt_ids(&Fields::parse(CASE).unwrap().text(), &options).unwrap();
+    assert_eq!(written["generation"]["prompt_tokens"], prompt.len());
+    measured_by_hand(&model, &written, generate);
+}
+
+#[test]
 fn the_envelope_says_what_made_the_report() {
     let model = random_model();
     let mut session = session(&model);

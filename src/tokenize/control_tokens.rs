@@ -107,7 +107,8 @@ impl ControlTokens {
         })
     }
 
-    fn wrap(&self, text: &str) -> String {
+    /// The text with its control tokens wrapped.
+    pub fn wrap(&self, text: &str) -> String {
         let text = text.replace([OPEN, CLOSE], "");
         let mut out = String::with_capacity(text.len() + 16);
         let mut rest = text.as_str();

@@ -5,8 +5,10 @@
 
 mod config;
 mod control_tokens;
+mod conversation;
 mod detokenize;
 mod gguf;
+mod ids;
 mod jinja;
 mod probe;
 mod prompt;
@@ -17,6 +19,7 @@ mod tokenizer_json;
 mod vetting;
 mod vocabulary;
 
+pub use ids::TokenizeOptions;
 pub(crate) use prompt::{Example, PromptFormat};
 pub(crate) use stream::StreamDecoder;
 pub(crate) use template::{ChatTemplate, Message};
@@ -26,6 +29,8 @@ pub(crate) use vocabulary::{Vocabulary, first_line};
 #[cfg(test)]
 pub(crate) mod test_support;
 
+#[cfg(test)]
+mod conversation_tests;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]

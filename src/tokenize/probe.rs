@@ -80,6 +80,8 @@ pub(super) struct Learnt {
     pub before_answer: String,
     /// The token that it writes after an answer.
     pub end_of_turn: Option<u32>,
+    /// A conversation as it writes it: what ends turns and begins them stands in it.
+    pub turns: Option<String>,
     pub notes: Vec<String>,
 }
 
@@ -91,6 +93,7 @@ impl Default for Learnt {
             header: String::new(),
             before_answer: String::new(),
             end_of_turn: None,
+            turns: None,
             notes: Vec::new(),
         }
     }
@@ -109,6 +112,9 @@ impl Learnt {
         let mut learnt = Learnt::default();
         let prompt = learnt.question(template)?;
         learnt.role_prompt(template);
+        // Not the last answer: there some templates put markup for thinking.
+        let turns = [learnt.turn("user", USER), learnt.turn("assistant", ANSWER), learnt.turn("user", USER)];
+        learnt.turns = template.render(&turns, false).ok();
         learnt.answer(template, tokenizer, &prompt)?;
         Ok(learnt)
     }
@@ -154,7 +160,7 @@ impl Learnt {
         let counts =
             |turns: &[Message]| template.render(turns, true).map_or(vec![0, 0], |text| times(&text, &[SYSTEM, USER]));
         let own = counts(&[self.turn("system", SYSTEM), self.turn("user", USER)]);
-        let joined = counts(&[self.turn("user", &super::template::joined(Some(SYSTEM.to_owned()), USER))]);
+        let joined = counts(&[self.turn("user", &super::template::joined(Some(SYSTEM), USER))]);
         self.takes_system = own == [1, 1] || (own[0] > 0 && own[1] > 0 && joined != [1, 1]);
         let used = if self.takes_system { &own } else { &joined };
         if used[0] != 1 {

@@ -1,8 +1,7 @@
 //! From a role prompt, an input and an output to the tokens that a model is trained on and asked with.
 
-use super::control_tokens::{ControlTokens, escapes_marks};
+use super::control_tokens::ControlTokens;
 use super::probe::Learnt;
-use super::template::joined;
 use super::{ChatTemplate, Message, Tokenizer};
 use crate::error::{Code, Error, Result};
 use jiff::civil::Date;
@@ -20,13 +19,15 @@ pub(crate) struct Example {
 /// How a model is spoken to.
 #[derive(Debug)]
 pub(crate) struct PromptFormat {
-    tokenizer: Tokenizer,
-    template: Option<ChatTemplate>,
+    pub(super) tokenizer: Tokenizer,
+    pub(super) template: Option<ChatTemplate>,
     bos: Option<u32>,
     end_of_turn: u32,
-    learnt: Learnt,
-    in_prompt: ControlTokens,
-    in_answer: ControlTokens,
+    pub(super) learnt: Learnt,
+    pub(super) in_prompt: ControlTokens,
+    pub(super) in_answer: ControlTokens,
+    /// In what the assistant said before: as in answers, and nothing may end its turn or begin another.
+    pub(super) in_turn: ControlTokens,
 }
 
 impl PromptFormat {
@@ -63,6 +64,7 @@ impl PromptFormat {
             ));
         };
         let source = template.as_ref().map(ChatTemplate::source);
+        let in_turn = ControlTokens::new(&tokenizer, learnt.turns.as_deref().or(source))?;
         Ok(PromptFormat {
             bos: tokenizer.leading_bos(bos)?,
             end_of_turn,
@@ -70,6 +72,7 @@ impl PromptFormat {
             in_prompt: ControlTokens::new(&tokenizer, source)?,
             // Answers are the trainer's own; only true control tokens are kept out of them, `<think>` may be taught.
             in_answer: ControlTokens::new(&tokenizer, None)?,
+            in_turn,
             tokenizer,
             template,
         })
@@ -79,11 +82,9 @@ impl PromptFormat {
     /// a template: `system`, a blank line, `user`, a line break. A template that knows no system role gets `system` at
     /// the beginning of the question.
     pub fn prompt(&self, system: Option<&str>, user: &str) -> Result<Vec<u32>> {
-        let (text, marked) = self.render(system.map(plain).as_deref(), &plain(user))?;
-        Ok(self.after_bos(match marked {
-            true => self.in_prompt.encode_marked(&self.tokenizer, &text, false)?,
-            false => self.tokenizer.encode(&text, false)?,
-        }))
+        let system = system.filter(|text| !text.is_empty()).map(|text| Message::new("system", plain(text)));
+        let turns: Vec<Message> = system.into_iter().chain([Message::new("user", plain(user))]).collect();
+        self.ask(&turns)
     }
 
     /// The tokens of a prompt that was written by hand, control tokens and all: one BOS, and never an end, which some
@@ -92,7 +93,7 @@ impl PromptFormat {
         Ok(self.after_bos(self.tokenizer.encode(&plain(prompt), false)?))
     }
 
-    fn after_bos(&self, mut ids: Vec<u32>) -> Vec<u32> {
+    pub(super) fn after_bos(&self, mut ids: Vec<u32>) -> Vec<u32> {
         if let Some(bos) = self.bos.filter(|bos| ids.first() != Some(bos)) {
             ids.insert(0, bos);
         }
@@ -104,13 +105,36 @@ impl PromptFormat {
     pub fn example(&self, system: Option<&str>, input: &str, output: &str) -> Result<Example> {
         let mut ids = self.prompt(system, input)?;
         let prompt_len = ids.len();
-        let answer = format!("{}{}", self.learnt.before_answer, plain(output));
-        ids.extend(match self.in_answer.mark(&self.tokenizer, &[&answer])?.as_deref() {
-            Some([marked]) => self.in_answer.encode_marked(&self.tokenizer, marked, true)?,
-            _ => self.tokenizer.encode_continuation(&answer)?,
-        });
+        ids.extend(self.answer(&plain(output))?);
         ids.push(self.end_of_turn);
         Ok(Example { ids, prompt_len })
+    }
+
+    /// The tokens of an answer.
+    fn answer(&self, text: &str) -> Result<Vec<u32>> {
+        self.go_on(&format!("{}{text}", self.learnt.before_answer), &self.in_answer)
+    }
+
+    /// The tokens of the beginning of an answer.
+    pub(super) fn begun(&self, text: &str) -> Result<Vec<u32>> {
+        self.go_on(&format!("{}{text}", self.learnt.before_answer), &self.in_turn)
+    }
+
+    fn go_on(&self, text: &str, control: &ControlTokens) -> Result<Vec<u32>> {
+        match control.mark(&self.tokenizer, &[text])?.as_deref() {
+            Some([marked]) => control.encode_marked(&self.tokenizer, marked, true),
+            _ => self.tokenizer.encode_continuation(text),
+        }
+    }
+
+    /// The tokens of an answer after its prompt; one that `goes_on` follows the beginning of an answer.
+    pub fn completion(&self, text: &str, goes_on: bool) -> Result<Vec<u32>> {
+        if goes_on { self.go_on(&plain(text), &self.in_answer) } else { self.answer(&plain(text)) }
+    }
+
+    /// The tokens of a text after a raw prompt, control tokens and all.
+    pub fn raw_completion(&self, text: &str) -> Result<Vec<u32>> {
+        self.tokenizer.encode_continuation(&plain(text))
     }
 
     /// The token that ends an answer.
@@ -155,41 +179,10 @@ impl PromptFormat {
     pub fn template_date(&self) -> Option<Date> {
         self.template.as_ref().filter(|template| template.tells_the_date()).map(ChatTemplate::date)
     }
-
-    /// The prompt's text, and whether control tokens are marked in it.
-    fn render(&self, system: Option<&str>, user: &str) -> Result<(String, bool)> {
-        let system = system.filter(|text| !text.is_empty());
-        let texts: Vec<&str> = system.into_iter().chain([user]).collect();
-        let marked = self.in_prompt.mark(&self.tokenizer, &texts)?;
-        let is_marked = marked.is_some();
-        let mut texts = marked.unwrap_or_else(|| texts.into_iter().map(str::to_owned).collect());
-        let user = texts.pop().unwrap_or_default();
-        let system = texts.pop();
-        let text = match &self.template {
-            Some(template) => template.render(&self.conversation(system, user), true)? + &self.learnt.header,
-            None => joined(system, &user) + "\n",
-        };
-        if is_marked && escapes_marks(&text) {
-            return Err(Error::new(
-                Code::Tokenizer,
-                "the text contains a control token, and the chat template writes texts in a form in which it cannot be told \
-                 from its own; remove it",
-            ));
-        }
-        Ok((text, is_marked))
-    }
-
-    fn conversation(&self, system: Option<String>, user: String) -> Vec<Message> {
-        let turn = |role: &str, content: String| Message::new(role, content).in_parts(self.learnt.in_parts);
-        match system {
-            Some(system) if self.learnt.takes_system => vec![turn("system", system), turn("user", user)],
-            system => vec![turn("user", joined(system, &user))],
-        }
-    }
 }
 
 /// Line ends of any system as `\n`, as models were tuned on, and no byte-order mark.
-fn plain(text: &str) -> Cow<'_, str> {
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) }
 }

@@ -70,6 +70,11 @@ impl StreamDecoder {
 }
 
 impl Tokenizer {
+    /// The text of a token inside a text; a special one's is its name.
+    pub fn decode_inside(&self, id: u32) -> String {
+        self.token_bytes(id).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
     /// The text of `ids`. Invalid UTF-8 gives U+FFFD; ids outside the vocabulary give nothing.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
         let mut stream = StreamDecoder::with_special(self, skip_special);

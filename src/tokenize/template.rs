@@ -20,7 +20,7 @@ const LARGEST_TEMPLATE: u64 = 4 << 20;
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
-    /// `system`, `user` or `assistant`.
+    /// `system`, `user`, `assistant` or `tool`.
     pub role: String,
     /// What was said.
     pub content: String,
@@ -32,6 +32,12 @@ impl Message {
     /// A turn.
     pub fn new(role: &str, content: impl Into<String>) -> Self {
         Message { role: role.to_owned(), content: content.into(), in_parts: false }
+    }
+
+    /// The same turn with another content.
+    #[must_use]
+    pub fn with(&self, content: impl Into<String>) -> Self {
+        Message { content: content.into(), ..self.clone() }
     }
 
     /// The same turn, its content as parts or as a text.
@@ -176,7 +182,7 @@ fn default_template(value: serde_json::Value, path: &Path) -> Result<Option<Stri
 }
 
 /// A role prompt and a question as one text, for templates without a role prompt.
-pub(super) fn joined(system: Option<String>, user: &str) -> String {
+pub(super) fn joined(system: Option<&str>, user: &str) -> String {
     system.map_or_else(|| user.to_owned(), |system| format!("{system}\n\n{user}"))
 }
 

@@ -58,6 +58,17 @@ WRAP(tailora_model_count_tokens) {
     if (status < 0) CHECK(count == 0);
     return status;
 }
+WRAP(tailora_model_tokenize) {
+    char *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_model_tokenize(handle, "a", 1, NULL, &out, err), out);
+}
+WRAP(tailora_model_detokenize) {
+    char *out = GARBAGE;
+    const uint32_t ids[1] = {0};
+    UNUSED;
+    RETURN_NULLED(tailora_model_detokenize(handle, ids, 1, NULL, &out, err), out);
+}
 WRAP(tailora_model_estimate) {
     char *out = GARBAGE;
     RETURN_NULLED(tailora_model_estimate(handle, valid->dataset, NULL, NULL, &out, err), out);
@@ -133,6 +144,11 @@ WRAP(tailora_session_generate) {
     UNUSED;
     RETURN_NULLED(tailora_session_generate(handle, "a", 1, NULL, NULL, &out, err), out);
 }
+WRAP(tailora_session_score) {
+    char *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_session_score(handle, "a", 1, "b", 1, NULL, NULL, &out, err), out);
+}
 WRAP(tailora_session_report) {
     char *out = GARBAGE;
     UNUSED;
@@ -174,6 +190,8 @@ static const test_function test_functions[] = {
     FUNCTION(tailora_model_load, 1, 1, 0),
     FUNCTION(tailora_model_info, 1, 0, 0),
     FUNCTION(tailora_model_count_tokens, 1, 0, 0),
+    FUNCTION(tailora_model_tokenize, 1, 0, 0),
+    FUNCTION(tailora_model_detokenize, 1, 0, 0),
     FUNCTION(tailora_model_estimate, 1, 0, 0),
     FUNCTION(tailora_model_free, 1, 1, 0),
     FUNCTION(tailora_adapter_load, 1, 0, 0),
@@ -197,6 +215,7 @@ static const test_function test_functions[] = {
     FUNCTION(tailora_session_detach, 1, 0, 0),
     FUNCTION(tailora_session_detach_adapter, 1, 0, 1),
     FUNCTION(tailora_session_generate, 1, 0, 0),
+    FUNCTION(tailora_session_score, 1, 0, 0),
     FUNCTION(tailora_session_report, 1, 0, 0),
     FUNCTION(tailora_session_reset, 1, 0, 0),
     FUNCTION(tailora_session_free, 1, 1, 0),

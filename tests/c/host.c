@@ -76,6 +76,10 @@ static void *every_job(void *nothing) {
     drop(json);
     MUST(tailora_model_count_tokens(model, PROMPT, PROMPT_LEN, &count, &err));
     CHECK(count > 0);
+    MUST(tailora_model_tokenize(model, PROMPT, PROMPT_LEN, NULL, &json, &err));
+    drop(json);
+    MUST(tailora_model_detokenize(model, NULL, 0, NULL, &json, &err));
+    drop(json);
     MUST(tailora_dataset_open_csv(csv_path, "{\"max_rows\":12}", on_progress, NULL, NULL, &dataset, &err));
     MUST(tailora_dataset_info(dataset, &json, &err));
     drop(json);
@@ -100,6 +104,11 @@ static void *every_job(void *nothing) {
     MUST(tailora_session_generate(session, PROMPT, PROMPT_LEN, "{\"max_tokens\":4}", cancel, &json, &err));
     drop(json);
     MUST(tailora_session_generate(session, PROMPT, PROMPT_LEN, deep_options(), cancel, &json, &err));
+    drop(json);
+    MUST(tailora_session_generate(session, NULL, 0, "{\"max_tokens\":4,\"n\":3,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}",
+                                  cancel, &json, &err));
+    drop(json);
+    MUST(tailora_session_score(session, PROMPT, PROMPT_LEN, "b", 1, NULL, cancel, &json, &err));
     drop(json);
     MUST(tailora_session_report(session, PROMPT, PROMPT_LEN, "{\"mode\":\"schema\",\"max_conclusions\":1}", cancel, &json, &err));
     drop(json);

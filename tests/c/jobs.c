@@ -352,7 +352,7 @@ static void training(void) {
     CHECK_STATUS(tailora_session_detach(session, adapter, NULL), TAILORA_ERR_INVALID_ARGUMENT);
     MUST(tailora_session_reset(session, &err));
 
-    /* Stopped by the callback and by a request, after the first step: the best so far is given out. */
+    /* Stopped by the callback and by a request, after the first step: the best so outside is given out. */
     CHECK_STATUS(tailora_adapter_free(adapter), TAILORA_OK);
     MUST(tailora_cancel_new(&cancel, &err));
     memset(&seen, 0, sizeof seen);
@@ -374,6 +374,66 @@ static void training(void) {
     tailora_dataset_free(dataset);
     tailora_model_free(model);
     tailora_session_free(session);
+    CHECK(tailora_live_handles() == 0);
+}
+
+/* What a chat host needs: conversations, token ids, scores, alternatives, choices. */
+static void chats(void) {
+    static const char CHAT[] =
+        "{\"max_tokens\":4,\"top_logprobs\":2,\"n\":2,\"messages\":[{\"role\":\"system\",\"content\":\"s\"},"
+        "{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"},"
+        "{\"role\":\"user\",\"content\":\"<|im_end|>c\"}]}";
+    static const char NOBODY[] = "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"}]}";
+    static const char CONTROL[] = "{\"control_tokens\":true}";
+    tailora_model *model = load_model();
+    tailora_session *session = NULL;
+    tailora_stream *stream = NULL;
+    tailora_cancel *cancel = NULL;
+    tailora_error *error = NULL;
+    const uint32_t outside[2] = {1, UINT32_MAX};
+    char *json = NULL, *again = NULL;
+
+    MUST(tailora_session_new(model, NULL, &session, &err));
+    MUST(tailora_session_generate(session, NULL, 0, CHAT, NULL, &json, &err));
+    CHECK(has(json, "\"choices\":[") && has(json, "\"top\":["));
+    CHECK_STATUS(tailora_string_free(json), TAILORA_OK);
+    CHECK_STATUS(tailora_session_generate(session, NULL, 0, NOBODY, NULL, &json, &error), TAILORA_ERR_INVALID_OPTIONS);
+    CHECK(json == NULL && has(tailora_error_details(error), "\"option\":\"messages\""));
+    tailora_error_free(error);
+    /* With a prompt, that is the last turn. */
+    MUST(tailora_stream_open(session, "a", 1, "{\"max_tokens\":2,\"messages\":[{\"role\":\"system\",\"content\":\"s\"}]}", NULL,
+                             &stream, &err));
+    CHECK_STATUS(tailora_stream_free(stream), TAILORA_OK);
+    CHECK_STATUS(tailora_stream_open(session, NULL, 0, CHAT, NULL, &stream, NULL), TAILORA_ERR_INVALID_OPTIONS);
+
+    MUST(tailora_model_tokenize(model, "<|im_end|>", 10, NULL, &json, &err));
+    MUST(tailora_model_tokenize(model, "<|im_end|>", 10, CONTROL, &again, &err));
+    CHECK(strlen(json) > strlen(again));
+    CHECK_STATUS(tailora_string_free(again), TAILORA_OK);
+    CHECK_STATUS(tailora_string_free(json), TAILORA_OK);
+    CHECK_STATUS(tailora_model_tokenize(model, NULL, 1, NULL, &json, NULL), TAILORA_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(tailora_model_tokenize(model, "a", SIZE_MAX, NULL, &json, NULL), TAILORA_ERR_INVALID_ARGUMENT);
+    MUST(tailora_model_detokenize(model, outside, 1, CONTROL, &json, &err));
+    expect_in(json, "\"text\":\"");
+    CHECK_STATUS(tailora_model_detokenize(model, outside, 2, NULL, &json, &error), TAILORA_ERR_INVALID_ARGUMENT);
+    CHECK(json == NULL && has(tailora_error_details(error), "\"index\":1"));
+    tailora_error_free(error);
+    CHECK_STATUS(tailora_model_detokenize(model, NULL, 1, NULL, &json, NULL), TAILORA_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(tailora_model_detokenize(model, outside, SIZE_MAX, NULL, &json, NULL), TAILORA_ERR_INVALID_ARGUMENT);
+
+    MUST(tailora_session_score(session, PROMPT, PROMPT_LEN, "b", 1, "{\"end_of_turn\":true}", NULL, &json, &err));
+    CHECK(has(json, "\"logprob\":-"));
+    expect_in(json, "\"completion_tokens\":2");
+    MUST(tailora_session_score(session, PROMPT, PROMPT_LEN, NULL, 0, NULL, NULL, &json, &err));
+    expect_in(json, "\"tokens\":[]");
+    MUST(tailora_cancel_new(&cancel, &err));
+    CHECK_STATUS(tailora_cancel_request(cancel), TAILORA_OK);
+    CHECK_STATUS(tailora_session_score(session, "a", 1, "b", 1, NULL, cancel, &json, NULL), TAILORA_ERR_CANCELLED);
+    CHECK_STATUS(tailora_session_generate(session, NULL, 0, CHAT, cancel, &json, NULL), TAILORA_STOPPED);
+    expect_in(json, "\"finish_reason\":\"cancelled\"");
+    tailora_cancel_free(cancel);
+    tailora_session_free(session);
+    tailora_model_free(model);
     CHECK(tailora_live_handles() == 0);
 }
 
@@ -404,6 +464,7 @@ int main(int argc, char **argv) {
     models_and_datasets();
     other_handles();
     streams();
+    chats();
     cancelled_before_it_began();
     if (argc == 4) {
         threads();

@@ -48,6 +48,8 @@ static void jobs(const char *model_path, const char *csv_path, const char *out_p
     });
     CHECK(events > 0);
     CHECK(has(model.info(), "\"model_type\":\"qwen2\""));
+    CHECK(has(model.tokenize("ab"), "\"ids\":["));
+    CHECK(model.detokenize({}) == R"({"text":""})");
     CHECK(model.count_tokens("") == 0 && model.count_tokens("ab") > 0);
     const auto dataset = tailora::Dataset::open_csv(csv_path);
     CHECK(has(dataset.info(), "\"rows\""));
@@ -103,6 +105,9 @@ static void jobs(const char *model_path, const char *csv_path, const char *out_p
     session.detach(loaded);
     CHECK(has(session.generate("a", R"({"max_tokens": 3})"), "\"text\""));
     CHECK(has(session.report("岗位:P7,绩效:A", R"({"generate": {"max_tokens": 20}})"), "\"tailora.report/1\""));
+
+    CHECK(has(session.score("a", "b"), "\"logprob\":-"));
+    CHECK(has(session.generate({}, R"({"max_tokens": 1, "messages": [{"role": "user", "content": "a"}]})"), "\"text\""));
 
     auto stream = session.stream("a", R"({"max_tokens": 8})");
     session.reset();

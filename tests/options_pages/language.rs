@@ -6,7 +6,7 @@ pub struct Language {
     pub file: &'static str,
     pub introduction: &'static str,
     pub columns: [&'static str; 4],
-    headings: [(&'static str, &'static str); 8],
+    headings: [(&'static str, &'static str); 10],
     /// The words of JSON types, as the schema calls them.
     types: [(&'static str, &'static str); 7],
     pub any: &'static str,
@@ -64,7 +64,9 @@ left out has its default. `tailora_options_schema(\"train\")` and so on give the
         ("evaluate", "Evaluating"),
         ("session", "A session"),
         ("generate", "Generating"),
+        ("score", "Scoring a text"),
         ("report", "A report"),
+        ("tokenize", "Token ids"),
     ],
     types: [
         ("integer", "integer"),
@@ -101,7 +103,9 @@ pub const CHINESE: Language = Language {
         ("evaluate", "评估"),
         ("session", "会话"),
         ("generate", "生成"),
+        ("score", "给文本评分"),
         ("report", "报告"),
+        ("tokenize", "词元 id"),
     ],
     types: [
         ("integer", "整数"),

@@ -17,11 +17,20 @@ OUT = pathlib.Path(__file__).parent.parent / "fixtures" / "chat" / "expected.jso
 SYSTEM = {"role": "system", "content": "你是一名绩效评估助手。"}
 USER = {"role": "user", "content": " 工号：10023；评分：A；\"quoted\" <b> 😀\n"}
 ANSWER = {"role": "assistant", "content": "\n该员工表现突出。"}
+SAID = [
+    ("工号10023的绩效如何？", "评分为A，连续两年。"), ("Any risks?", "<think>\nTenure, workload.\n</think>\n\nWorkload; see Q3."),
+    ("  indented\n\nquestion ", "- one\n- two\n"), ("😀?", "Yes."), ("继续", "好的。\n\n以上。"),
+]
+TURNS = [{"role": role, "content": text} for pair in SAID for role, text in zip(("user", "assistant"), pair)]
+TOOL = {"role": "tool", "content": '{"score": "A", "年": 2024}'}
 CONVERSATIONS = {
     "user": ([USER], True),
     "system": ([SYSTEM, USER], True),
     "answered": ([USER, ANSWER], False),
     "second turn": ([SYSTEM, USER, ANSWER, {"role": "user", "content": "Why?"}], True),
+    "ten turns": ([SYSTEM, *TURNS[:8], USER], True),
+    "ten turns without a role prompt": ([*TURNS, USER], True),
+    "ten turns with a tool": ([SYSTEM, *TURNS[:6], TURNS[6], TURNS[7], TOOL], True),
 }
 TEXTS = [
     "Once upon a time", " leading and trailing ", "a", "", "\n\n", "tab\tand  double  space",

@@ -33,7 +33,8 @@ pub(super) const SESSION: Rows = &[
         Nothing("adapters are attached with `tailora_session_attach`, which takes the scale"),
         "adapters adapter lora scale loras",
     ),
-    (Nothing("each call brings its own prompt"), "messages prompt history chat_history conversation"),
+    (Nothing("each call brings its own prompt"), "prompt"),
+    (In("generate", "messages"), "messages history chat_history conversation"),
 ];
 
 pub(super) const GENERATE: Rows = &[
@@ -41,7 +42,7 @@ pub(super) const GENERATE: Rows = &[
         Name("max_tokens"),
         "n_predict max_new_tokens max_completion_tokens max_output_tokens num_predict max_length max_gen_len \
          max_tokens_to_sample max_generation_tokens max_gen_tokens n_tokens num_tokens length max_decode_length \
-         max_response_tokens generate_tokens n",
+         max_response_tokens generate_tokens",
     ),
     (Name("temperature"), "temp sampling_temperature t"),
     (Name("top_k"), "k topk_tokens"),
@@ -97,9 +98,8 @@ pub(super) const GENERATE: Rows = &[
         "do_sample greedy sample sampling decoding sampler samplers sampling_method use_greedy",
     ),
     (
-        Nothing("one text is generated at a time, token by token"),
-        "num_beams num_return_sequences best_of beam_size use_beam_search n_beams num_beam_groups diversity_penalty \
-         num_completions candidate_count n_samples",
+        Nothing("texts are generated token by token; several of one prompt are asked for by `n`"),
+        "num_beams best_of beam_size use_beam_search n_beams num_beam_groups diversity_penalty",
     ),
     (
         Nothing("the samplers are `temperature`, `top_k`, `top_p`, `min_p` and `typical_p`"),
@@ -115,9 +115,11 @@ pub(super) const GENERATE: Rows = &[
     (Name("raw"), "raw_prompt no_template use_template apply_chat_template add_generation_prompt add_special_tokens"),
     (
         Name("logprobs"),
-        "top_logprobs n_probs return_logprobs output_scores output_logits log_probs logits_all return_logits \
-         prompt_logprobs response_logprobs",
+        "return_logprobs output_scores output_logits log_probs logits_all return_logits response_logprobs",
     ),
+    (Name("top_logprobs"), "n_probs num_logprobs top_logprob"),
+    (Name("n"), "num_return_sequences num_completions candidate_count n_samples num_samples n_choices"),
+    (Nothing("a given text is scored with `tailora_session_score`"), "prompt_logprobs echo"),
     (
         In("session", "context_length"),
         "context_length n_ctx ctx_size num_ctx max_seq_length max_seq_len context_window",
@@ -128,7 +130,8 @@ pub(super) const GENERATE: Rows = &[
         Nothing("a text that comes in chunks is opened with `tailora_stream_open`"),
         "stream streaming stream_options streamer",
     ),
-    (Nothing("each call brings its one prompt"), "messages prompt input history chat_history echo suffix"),
+    (Nothing("each call brings its one prompt"), "prompt input suffix"),
+    (Name("messages"), "history chat_history conversation chat turns dialog dialogue"),
     (Nothing(ARGUMENT), "model user cache_prompt use_cache prompt_cache prompt_cache_key keep n_keep store metadata"),
     (
         Nothing("a model's reasoning is part of its text"),

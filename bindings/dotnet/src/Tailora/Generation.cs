@@ -26,6 +26,9 @@ public sealed record Generation
     /// <summary>The tokens of the text with their log-probabilities, where <see cref="GenerateOptions.Logprobs"/> asked for them.</summary>
     public IReadOnlyList<GeneratedToken>? Tokens { get; init; }
 
+    /// <summary>All texts, where <see cref="GenerateOptions.N"/> asked for several; the first is this one.</summary>
+    public IReadOnlyList<Generation>? Choices { get; init; }
+
     /// <summary>The JSON that this was read from.</summary>
     [JsonIgnore]
     public string RawJson { get; private init; } = "";
@@ -37,4 +40,14 @@ public sealed record Generation
 /// <param name="Id">Its id in the model's vocabulary.</param>
 /// <param name="Logprob">Its log-probability under the model in nats: before grammar, penalties, temperature and filters.</param>
 /// <param name="Text">The text that it took part in; a character of several tokens belongs to each of them.</param>
-public sealed record GeneratedToken(uint Id, double Logprob, string Text);
+public sealed record GeneratedToken(uint Id, double Logprob, string Text)
+{
+    /// <summary>The most probable tokens in its place, best first, where <see cref="GenerateOptions.TopLogprobs"/> asked for them.</summary>
+    public IReadOnlyList<TopToken>? Top { get; init; }
+}
+
+/// <summary>A token that the model might have said.</summary>
+/// <param name="Id">Its id in the model's vocabulary.</param>
+/// <param name="Logprob">Its log-probability under the model in nats.</param>
+/// <param name="Text">Its text; bytes that are no whole character are U+FFFD.</param>
+public sealed record TopToken(uint Id, double Logprob, string Text);

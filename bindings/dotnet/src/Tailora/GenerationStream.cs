@@ -32,7 +32,7 @@ public sealed class GenerationStream : IAsyncEnumerable<string>
     public Generation? Summary { get; private set; }
 
     /// <summary>Starts generating.</summary>
-    /// <param name="cancellationToken">Stops the generation, as the token given to <see cref="Session.StreamAsync"/> does.</param>
+    /// <param name="cancellationToken">Stops the generation, as the token given to <see cref="Session.StreamAsync(string, GenerateOptions?, CancellationToken)"/> does.</param>
     /// <exception cref="InvalidOperationException">The stream was enumerated before.</exception>
     public IAsyncEnumerator<string> GetAsyncEnumerator(CancellationToken cancellationToken = default)
     {

@@ -6,4 +6,7 @@ namespace Tailora;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(Generation))]
 [JsonSerializable(typeof(Report))]
+[JsonSerializable(typeof(ScoredText))]
+[JsonSerializable(typeof(TokenIds))]
+[JsonSerializable(typeof(TokenText))]
 internal sealed partial class ResultsJson : JsonSerializerContext;

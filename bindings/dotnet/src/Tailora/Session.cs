@@ -60,15 +60,45 @@ public sealed class Session : IDisposable
         return LongCall.RunAsync("Tailora generation", cancel => Generate(session, prompt, options, cancel, cancellationToken), cancellationToken);
     }
 
+    /// <summary>Answers the last message of a conversation, on a thread of its own.</summary>
+    /// <param name="messages">The conversation, in the place of <see cref="GenerateOptions.Messages"/>.</param>
+    /// <param name="options">How to generate; <c>null</c> for the defaults, which are greedy.</param>
+    /// <param name="cancellationToken">Stops the generation at the next token.</param>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    public Task<Generation> GenerateAsync(
+        IReadOnlyList<ChatMessage> messages, GenerateOptions? options = null, CancellationToken cancellationToken = default) =>
+        GenerateAsync("", With(messages, options), cancellationToken);
+
     /// <summary>
-    /// Answers a prompt as <see cref="GenerateAsync"/> does, chunk by chunk: whole characters, one or more. The adapters are those
+    /// Answers a prompt as <see cref="GenerateAsync(string, GenerateOptions?, CancellationToken)"/> does, chunk by chunk: whole characters, one or more. The adapters are those
     /// attached when the enumeration starts; leaving the loop early stops the generation.
     /// </summary>
-    /// <inheritdoc cref="GenerateAsync"/>
+    /// <inheritdoc cref="GenerateAsync(string, GenerateOptions?, CancellationToken)"/>
     public GenerationStream StreamAsync(string prompt, GenerateOptions? options = null, CancellationToken cancellationToken = default)
     {
         Argument.NotNull(prompt, nameof(prompt));
         return new GenerationStream(Handle, prompt, options, cancellationToken);
+    }
+
+    /// <summary>Answers the last message of a conversation, chunk by chunk.</summary>
+    /// <inheritdoc cref="GenerateAsync(IReadOnlyList{ChatMessage}, GenerateOptions?, CancellationToken)"/>
+    public GenerationStream StreamAsync(
+        IReadOnlyList<ChatMessage> messages, GenerateOptions? options = null, CancellationToken cancellationToken = default) =>
+        StreamAsync("", With(messages, options), cancellationToken);
+
+    /// <summary>How probable a given text is as the answer to a prompt, on a thread of its own. Nothing is generated.</summary>
+    /// <param name="prompt">The user's turn.</param>
+    /// <param name="completion">The text.</param>
+    /// <param name="options">How they are put to the model; <c>null</c> for the defaults.</param>
+    /// <param name="cancellationToken">Stops the reading.</param>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    public Task<ScoredText> ScoreAsync(
+        string prompt, string completion, ScoreOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        Argument.NotNull(prompt, nameof(prompt));
+        Argument.NotNull(completion, nameof(completion));
+        SessionHandle session = Handle;
+        return LongCall.RunAsync("Tailora score", cancel => Score(session, prompt, completion, options, cancel, cancellationToken), cancellationToken);
     }
 
     /// <summary>
@@ -101,6 +131,29 @@ public sealed class Session : IDisposable
             string json = result.Take();
             Failure.Check(status, error, token);
             return status == NativeMethods.TAILORA_STOPPED ? throw new OperationCanceledException(token) : Generation.FromJson(json);
+        }
+    }
+
+    private static GenerateOptions With(IReadOnlyList<ChatMessage> messages, GenerateOptions? options)
+    {
+        Argument.NotNull(messages, nameof(messages));
+        return (options ?? new GenerateOptions()) with { Messages = messages };
+    }
+
+    private static unsafe ScoredText Score(
+        SessionHandle session, string prompt, string completion, ScoreOptions? options, CancelHandle cancel, CancellationToken token)
+    {
+        byte[] text = Utf8Text.Bytes(prompt);
+        byte[] said = Utf8Text.Bytes(completion);
+        fixed (byte* start = text)
+        fixed (byte* begin = said)
+        fixed (byte* how = Json.Write(options, OptionsJson.Default.ScoreOptions))
+        {
+            int status = NativeMethods.tailora_session_score(
+                session, start, (nuint)text.Length, begin, (nuint)said.Length, how, cancel, out StringHandle score, out ErrorHandle error);
+            string json = score.Take();
+            Failure.Check(status, error, token);
+            return ScoredText.FromJson(json);
         }
     }
 

@@ -150,6 +150,18 @@ public class ConformanceTests(Trained trained)
                 return await model.EstimateAsync(trained.Dataset, Options<TrainingOptions>(row));
             case "evaluate":
                 return await model.EvaluateAsync(trained.Dataset, training: trained.Dataset, options: Options<EvaluateOptions>(row));
+            case "tokenize":
+                return JsonSerializer.SerializeToElement(new { ids = model.Tokenize(Text("prompt")!, Options<TokenizeOptions>(row)) });
+            case "detokenize":
+                uint[] ids = row.GetProperty("ids").Deserialize<uint[]>()!;
+                return JsonSerializer.SerializeToElement(new { text = model.Detokenize(ids, Options<TokenizeOptions>(row)) });
+            case "score":
+                using (Session session = model.CreateSession(Options<SessionOptions>(row, "session")))
+                {
+                    ScoredText scored = await session.ScoreAsync(Text("prompt")!, Text("completion")!, Options<ScoreOptions>(row));
+                    return JsonDocument.Parse(scored.RawJson).RootElement;
+                }
+
             case "generate":
                 using (Session session = model.CreateSession(Options<SessionOptions>(row, "session")))
                 {

@@ -98,6 +98,7 @@ public partial class HeaderTests
     {
         "tailora_status" or "int32_t" => nameof(Int32),
         "uint32_t" => nameof(UInt32),
+        "uint32_t*" => "UInt32*",
         "uint64_t" => nameof(UInt64),
         "double" => nameof(Double),
         "size_t" => nameof(UIntPtr),

@@ -20,7 +20,9 @@ public class OptionsTests
         { "evaluate", typeof(EvaluateOptions) },
         { "session", typeof(SessionOptions) },
         { "generate", typeof(GenerateOptions) },
+        { "score", typeof(ScoreOptions) },
         { "report", typeof(ReportOptions) },
+        { "tokenize", typeof(TokenizeOptions) },
     };
 
     [Theory]

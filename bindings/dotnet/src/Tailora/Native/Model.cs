@@ -22,6 +22,24 @@ internal static unsafe partial class NativeMethods
     internal static extern int tailora_model_count_tokens(ModelHandle model, byte* text, nuint text_len, out ulong count, out ErrorHandle err);
 
     [DllImport(Library, ExactSpelling = true)]
+    internal static extern int tailora_model_tokenize(
+        ModelHandle model,
+        byte* text,
+        nuint text_len,
+        byte* options_json,
+        out StringHandle ids_json,
+        out ErrorHandle err);
+
+    [DllImport(Library, ExactSpelling = true)]
+    internal static extern int tailora_model_detokenize(
+        ModelHandle model,
+        uint* ids,
+        nuint ids_len,
+        byte* options_json,
+        out StringHandle text_json,
+        out ErrorHandle err);
+
+    [DllImport(Library, ExactSpelling = true)]
     internal static extern int tailora_model_estimate(
         ModelHandle model,
         DatasetHandle dataset,

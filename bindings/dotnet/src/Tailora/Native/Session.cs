@@ -25,6 +25,18 @@ internal static unsafe partial class NativeMethods
         out ErrorHandle err);
 
     [DllImport(Library, ExactSpelling = true)]
+    internal static extern int tailora_session_score(
+        SessionHandle session,
+        byte* prompt,
+        nuint prompt_len,
+        byte* completion,
+        nuint completion_len,
+        byte* options_json,
+        CancelHandle cancel,
+        out StringHandle score_json,
+        out ErrorHandle err);
+
+    [DllImport(Library, ExactSpelling = true)]
     internal static extern int tailora_session_report(
         SessionHandle session,
         byte* input,

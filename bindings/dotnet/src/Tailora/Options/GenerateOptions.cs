@@ -69,9 +69,25 @@ public sealed record GenerateOptions
     /// <summary>Role prompt: the system message of the model's chat template.</summary>
     public string? System { get; init; }
 
+    /// <summary>
+    /// The conversation before the prompt, through the model's chat template. With an empty prompt its last message is answered; one of
+    /// <see cref="ChatRole.Assistant"/> is then the beginning of the answer. A message of <see cref="ChatRole.System"/> stands instead of
+    /// the session's role prompt.
+    /// </summary>
+    public IReadOnlyList<ChatMessage>? Messages { get; init; }
+
     /// <summary>Take the prompt as it is: no chat template, no role prompt.</summary>
     public bool? Raw { get; init; }
 
     /// <summary>List every token with its log-probability in <see cref="Generation.Tokens"/>.</summary>
     public bool? Logprobs { get; init; }
+
+    /// <summary>List every token with so many of the most probable ones in its place, up to 20, in <see cref="GeneratedToken.Top"/>.</summary>
+    public int? TopLogprobs { get; init; }
+
+    /// <summary>
+    /// How many texts to generate for the prompt, up to 32: all of them are in <see cref="Generation.Choices"/>. The first is what 1 gives;
+    /// the others have seeds derived from <see cref="Seed"/>. Not for streams.
+    /// </summary>
+    public int? N { get; init; }
 }

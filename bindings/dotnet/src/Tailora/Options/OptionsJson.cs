@@ -15,7 +15,9 @@ namespace Tailora;
 [JsonSerializable(typeof(EvaluateOptions))]
 [JsonSerializable(typeof(SessionOptions))]
 [JsonSerializable(typeof(GenerateOptions))]
+[JsonSerializable(typeof(ScoreOptions))]
 [JsonSerializable(typeof(ReportOptions))]
+[JsonSerializable(typeof(TokenizeOptions))]
 internal sealed partial class OptionsJson : JsonSerializerContext;
 
 /// <summary>Writes <c>ReportMode.Schema</c> as <c>"schema"</c>.</summary>
