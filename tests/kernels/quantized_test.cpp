@@ -160,7 +160,7 @@ static void launch_parts(const std::string &kernel, std::vector<Part<W, Y>> part
                          size_t width, unsigned threads) {
     uint32_t ranks = 0, before = 0, blocks = 0;
     for (auto &part : parts) {
-        ranks += part.rank, blocks += uint32_t(part.outputs + ::parts::OUTPUTS<W> - 1) / ::parts::OUTPUTS<W>;
+        ranks += part.rank, blocks += uint32_t(part.outputs + ::parts::OUTPUTS - 1) / ::parts::OUTPUTS;
         part.y = check::unwritten<Y>(rows * part.outputs), part.sum = check::unwritten<float>(rows * part.outputs);
     }
     auto low = check::random<float>(rows * ranks, 14);
@@ -256,7 +256,7 @@ static void keeps_what_is_not_a_number(const Type &type) {
         const float *none = nullptr;
         const uint8_t *no_weight = nullptr;
 #define NO_PART no_weight, uint64_t(0), (float *)nullptr, none, none, none, 0u, 0u, 0u, 0.0f
-        check::launch("matvec1_q8_f32", {2, 1, 1}, 32, 0, (const uint8_t *)m.planes.data(), m.blocks, y.data(), none, none, none, 3u, kind, 0u,
+        check::launch("matvec1_q8_f32", {1, 1, 1}, 32, 0, (const uint8_t *)m.planes.data(), m.blocks, y.data(), none, none, none, 3u, kind, 0u,
                       0.0f, NO_PART, NO_PART, none, (const uint8_t *)q.data(), 1u, uint32_t(m.width));
         for (float value : y) check::that(bad == 1e-42f ? value == 0.0f : !std::isfinite(value), type.name + " of a number that is none");
     }

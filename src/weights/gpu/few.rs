@@ -9,8 +9,9 @@ use crate::tensor::Matrix;
 
 /// Weights of a launch.
 const PARTS: usize = 3;
-/// Threads of a block at most, and the outputs it has, of quantized weights and of dense ones (`parts.cuh`).
-const OF_BLOCK: [(usize, usize); 2] = [(64, 2), (128, 4)];
+/// Threads of a block at most, of quantized weights and of dense ones, and the outputs it has (`parts.cuh`).
+const THREADS: [usize; 2] = [64, 128];
+const OUTPUTS: usize = 4;
 
 /// A weight of a launch, and what goes on top of its product.
 pub(in crate::weights) struct Term<'a> {
@@ -61,14 +62,13 @@ pub(in crate::weights) fn products(terms: &[Term<'_>], low: Option<&Matrix>, x: 
     let at_once = rows.next_power_of_two();
     let pieces = terms.iter().map(|term| width.div_ceil(term.weight.piece())).max().unwrap_or(1);
     let element = terms.first().and_then(|term| term.weight.element());
-    let (most, outputs) = OF_BLOCK[usize::from(element.is_some())];
     let (kernel, operand) = match element {
         None => (name(&format!("matvec{at_once}_q8"), &[from.element()]), x.eight_bits()?),
         Some(element) => (name(&format!("matvec{at_once}"), &[element, from.element()]), from),
     };
     args.extend([operand.at(0), size(rows), size(width)]);
-    let grid = terms.iter().map(|term| blocks(term.weight.shape.0, outputs)).sum();
-    let threads = pieces.next_multiple_of(32).clamp(32, most) as u32;
+    let grid = terms.iter().map(|term| blocks(term.weight.shape.0, OUTPUTS)).sum();
+    let threads = pieces.next_multiple_of(32).clamp(32, THREADS[usize::from(element.is_some())]) as u32;
     from.gpu().launch_early(&kernel, Grid::of(grid, threads), &args)?;
     Ok(ys)
 }

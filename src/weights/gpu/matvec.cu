@@ -13,7 +13,7 @@
 #include "pieces.cuh"
 
 namespace matvec {
-constexpr int OUTPUTS = parts::OUTPUTS<uint8_t>;
+using parts::OUTPUTS;
 
 template <class T>
 __device__ __forceinline__ void quantize(const T *x, uint8_t *out, uint32_t rows, uint32_t width) {
@@ -104,7 +104,7 @@ QUANTIZE_Q8(bf16)
 #define MATVECS(Y)     \
     MATVEC(1, 10, Y)    \
     MATVEC(2, 9, Y)    \
-    MATVEC(4, 8, Y)    \
-    MATVEC(8, 6, Y)
+    MATVEC(4, 7, Y)    \
+    MATVEC(8, 5, Y)
 MATVECS(f32)
 MATVECS(bf16)

@@ -8,7 +8,7 @@
 #include "parts.cuh"
 
 namespace matvec_dense {
-constexpr int OUTPUTS = parts::OUTPUTS<float>;
+using parts::OUTPUTS;
 
 // `N` neighbours of a row of a weight, from `N` · `i` on.
 template <int N, class T>

@@ -14,8 +14,7 @@ namespace parts {
 // Of a block: of quantized weights, which have fewer bytes, smaller ones, so that enough of them are there to load.
 template <class W>
 constexpr uint32_t WARPS = sizeof(W) == 1 ? 2 : 4;
-template <class W>
-constexpr int OUTPUTS = sizeof(W) == 1 ? 2 : 4;
+constexpr int OUTPUTS = 4;
 
 template <class W, class Y>
 struct Part {
@@ -26,7 +25,7 @@ struct Part {
     uint32_t outputs, kind, rank;
     float scaling;
 
-    __device__ __forceinline__ uint32_t grid() const { return (outputs + OUTPUTS<W> - 1) / OUTPUTS<W>; }
+    __device__ __forceinline__ uint32_t grid() const { return (outputs + OUTPUTS - 1) / OUTPUTS; }
 };
 
 // What a block of the grid works on.
@@ -43,7 +42,7 @@ struct Share {
         : one(one), two(two), three(three), low(low) {
         uint32_t to_two = one.grid(), to_three = to_two + two.grid();
         index = blockIdx.x < to_two ? 0 : blockIdx.x < to_three ? 1 : 2;
-        first = (blockIdx.x - (index == 0 ? 0 : index == 1 ? to_two : to_three)) * OUTPUTS<W>;
+        first = (blockIdx.x - (index == 0 ? 0 : index == 1 ? to_two : to_three)) * OUTPUTS;
     }
 
     template <class T>
@@ -55,7 +54,7 @@ struct Share {
     __device__ __forceinline__ void prefetch_top() const {
         using P = Part<W, Y>;
         const uint32_t output = first + threadIdx.x;
-        if (threadIdx.x >= OUTPUTS<W> || output >= of(&P::outputs)) return;
+        if (threadIdx.x >= OUTPUTS || output >= of(&P::outputs)) return;
         if (of(&P::bias)) prefetch(of(&P::bias) + output);
         if (of(&P::rank) > 0) prefetch(of(&P::b) + uint64_t(output) * of(&P::rank));
     }
@@ -71,9 +70,9 @@ struct Share {
 
     // Adds up what the threads of the block have of `M` rows with its outputs, and writes it.
     template <int M>
-    __device__ __forceinline__ void finish(float (&values)[M * OUTPUTS<W>], uint32_t rows) const {
+    __device__ __forceinline__ void finish(float (&values)[M * OUTPUTS], uint32_t rows) const {
         using P = Part<W, Y>;
-        const uint32_t row = threadIdx.x / OUTPUTS<W>, output = first + threadIdx.x % OUTPUTS<W>, outputs = of(&P::outputs);
+        const uint32_t row = threadIdx.x / OUTPUTS, output = first + threadIdx.x % OUTPUTS, outputs = of(&P::outputs);
         const bool writes = row < M && row < rows && output < outputs;
         const uint64_t at = uint64_t(row) * outputs + output;
         // On their way while sums are made.
