@@ -4,7 +4,7 @@ use super::grammar::{Builder, MOST_SYMBOLS};
 use super::rules::{Rule, Symbol};
 use super::shape::ObjectShape;
 use super::source::Loc;
-use super::text::quoted_literal;
+use super::text::{Escapes, quoted_literal};
 use crate::error::Result;
 use llguidance::derivre::RegexAst;
 
@@ -98,7 +98,7 @@ impl Builder<'_> {
     fn free_member(&mut self, object: &ObjectShape, place: Loc) -> Result<Option<Symbol>> {
         let mut choices = Vec::new();
         for kind in &object.free {
-            let mut ast = kind.names.regex();
+            let mut ast = kind.names.regex(Escapes::Usual);
             if !object.taken.is_empty() {
                 let taken = object.taken.iter().map(|name| RegexAst::Literal(quoted_literal(name))).collect();
                 ast = RegexAst::And(vec![ast, RegexAst::Not(Box::new(RegexAst::Or(taken)))]);

@@ -25,17 +25,17 @@ impl TextShape {
     }
 
     /// The strings with their quotes.
-    pub(super) fn regex(&self) -> RegexAst {
+    pub(super) fn regex(&self, escapes: Escapes) -> RegexAst {
         let mut all: Vec<RegexAst> =
             self.patterns.iter().map(|pattern| RegexAst::SearchRegex(pattern.clone())).collect();
         all.extend(self.formats.iter().map(|format| RegexAst::Regex(format.to_string())));
         if all.is_empty() || self.min > 0 || self.max.is_some() {
             all.push(of_length(self.min, self.max));
         }
-        let mut quoted = vec![quote(RegexAst::And(all))];
-        let mut excluded: Vec<RegexAst> =
-            self.not_patterns.iter().map(|pattern| quote(RegexAst::SearchRegex(pattern.clone()))).collect();
-        excluded.extend(self.excluded.iter().map(|text| RegexAst::Literal(quoted_literal(text))));
+        let mut quoted = vec![quote(RegexAst::And(all), escapes)];
+        let not = self.not_patterns.iter().map(|pattern| RegexAst::SearchRegex(pattern.clone()));
+        let not = not.chain(self.excluded.iter().map(|text| RegexAst::Literal(text.clone())));
+        let excluded: Vec<RegexAst> = not.map(|text| quote(text, escapes)).collect();
         if !excluded.is_empty() {
             quoted.push(RegexAst::Not(Box::new(RegexAst::Or(excluded))));
         }
@@ -49,8 +49,21 @@ pub(super) fn of_length(min: usize, max: Option<usize>) -> RegexAst {
     RegexAst::Repeat(Box::new(any), min.min(u32::MAX as usize) as u32, most)
 }
 
-pub(super) fn quote(text: RegexAst) -> RegexAst {
-    let options = JsonQuoteOptions { allowed_escapes: "nrt\\\"".to_string(), raw_mode: false };
+/// How characters are written that cannot stand in a string as they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Escapes {
+    /// Quotes, backslashes, tabs and line breaks. Other control characters are in no string.
+    Usual,
+    /// All that JSON has: for patterns that nothing else satisfies.
+    All,
+}
+
+pub(super) fn quote(text: RegexAst, escapes: Escapes) -> RegexAst {
+    let allowed = match escapes {
+        Escapes::Usual => "nrt\\\"",
+        Escapes::All => "nrtbfu\\\"",
+    };
+    let options = JsonQuoteOptions { allowed_escapes: allowed.to_owned(), raw_mode: false };
     RegexAst::JsonQuote(Box::new(text), options)
 }
 
