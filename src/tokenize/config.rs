@@ -79,7 +79,8 @@ fn added_tokens(value: &Value) -> std::result::Result<Vec<(u64, AddedToken)>, St
     let mut tokens = Vec::with_capacity(by_id.len());
     for (id, token) in by_id {
         let number = id.parse();
-        let number = number.map_err(|_| format!("`added_tokens_decoder` has the key {id:?}; expected the id of a token"))?;
+        let number =
+            number.map_err(|_| format!("`added_tokens_decoder` has the key {id:?}; expected the id of a token"))?;
         if token_text(token).is_none() {
             return Err(format!("`added_tokens_decoder` has no text for {id}; expected an object with a `content`"));
         }

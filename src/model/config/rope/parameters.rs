@@ -43,9 +43,9 @@ impl<'a> Parameters<'a> {
             _ => false,
         };
         match KNOWN.iter().filter(|name| !name.ends_with("type")).find(|name| differs(name)) {
-            Some(name) => Err(bad(format!(
-                "`{name}` differs between `rope_parameters` and `rope_scaling`; expected one of them"
-            ))),
+            Some(name) => {
+                Err(bad(format!("`{name}` differs between `rope_parameters` and `rope_scaling`; expected one of them")))
+            }
             None => Ok(Parameters(newer)),
         }
     }
