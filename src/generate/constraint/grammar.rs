@@ -176,8 +176,9 @@ impl<'a> Builder<'a> {
             return Ok(Some(self.add(Rule::Text { min: text.min, max: text.max })));
         }
         let keyword = if text.patterns.is_empty() && !text.formats.is_empty() { "format" } else { "pattern" };
-        match self.pattern(text.regex(Escapes::Usual), place, keyword)? {
-            None => self.pattern(text.regex(Escapes::All), place, keyword),
+        let escapes = text.escapes();
+        match self.pattern(text.regex(escapes), place, keyword)? {
+            None if escapes == Escapes::Usual => self.pattern(text.regex(Escapes::All), place, keyword),
             found => Ok(found),
         }
     }

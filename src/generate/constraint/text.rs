@@ -1,7 +1,7 @@
 //! Strings of a schema as expressions, quoted as JSON quotes them: the short escapes only, so that no control character
 //! ever gets into a text.
 
-use super::pattern::translated;
+use super::pattern::{has_control_characters, translated};
 use llguidance::derivre::{JsonQuoteOptions, RegexAst};
 
 /// Which strings. Lengths are in characters.
@@ -24,6 +24,12 @@ impl TextShape {
         self.patterns.is_empty() && self.not_patterns.is_empty() && self.formats.is_empty() && self.excluded.is_empty()
     }
 
+    /// The escapes that its strings need at least.
+    pub(super) fn escapes(&self) -> Escapes {
+        let mut patterns = self.patterns.iter().chain(&self.not_patterns);
+        if patterns.any(|pattern| has_control_characters(pattern)) { Escapes::All } else { Escapes::Usual }
+    }
+
     /// The strings with their quotes.
     pub(super) fn regex(&self, escapes: Escapes) -> RegexAst {
         let mut all: Vec<RegexAst> =
@@ -33,9 +39,8 @@ impl TextShape {
             all.push(of_length(self.min, self.max));
         }
         let mut quoted = vec![quote(RegexAst::And(all), escapes)];
-        let not = self.not_patterns.iter().map(|pattern| RegexAst::SearchRegex(pattern.clone()));
-        let not = not.chain(self.excluded.iter().map(|text| RegexAst::Literal(text.clone())));
-        let excluded: Vec<RegexAst> = not.map(|text| quote(text, escapes)).collect();
+        let not = self.not_patterns.iter().map(|pattern| quote(RegexAst::SearchRegex(pattern.clone()), escapes));
+        let excluded: Vec<RegexAst> = not.chain(self.excluded.iter().map(|text| exactly(text, escapes))).collect();
         if !excluded.is_empty() {
             quoted.push(RegexAst::Not(Box::new(RegexAst::Or(excluded))));
         }
@@ -50,11 +55,12 @@ pub(super) fn of_length(min: usize, max: Option<usize>) -> RegexAst {
 }
 
 /// How characters are written that cannot stand in a string as they are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Escapes {
-    /// Quotes, backslashes, tabs and line breaks. Other control characters are in no string.
+    /// Quotes, backslashes, tabs and line breaks. Other control characters are in no string, and must be in no expression
+    /// one after another: the engine would leave them out.
     Usual,
-    /// All that JSON has: for patterns that nothing else satisfies.
+    /// All that JSON has: for patterns that ask for them.
     All,
 }
 
@@ -65,6 +71,14 @@ pub(super) fn quote(text: RegexAst, escapes: Escapes) -> RegexAst {
     };
     let options = JsonQuoteOptions { allowed_escapes: allowed.to_owned(), raw_mode: false };
     RegexAst::JsonQuote(Box::new(text), options)
+}
+
+/// A string and nothing else, in every way in which the escapes write it.
+pub(super) fn exactly(text: &str, escapes: Escapes) -> RegexAst {
+    match escapes {
+        Escapes::Usual => RegexAst::Literal(quoted_literal(text)),
+        Escapes::All => quote(RegexAst::Literal(text.to_owned()), escapes),
+    }
 }
 
 /// A string exactly, also with characters that only `\u` escapes can write.
