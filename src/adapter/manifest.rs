@@ -83,7 +83,10 @@ impl AdapterManifest {
         }
         let text = read_text(&path, MAX_SIZE)?;
         let damaged = |what: String| Error::new(Code::AdapterFormat, what).in_file(&path);
-        let manifest: Self = serde_json::from_str(&text).map_err(|err| damaged(format!("not a manifest: {err}")))?;
+        // As an object first: a list of its values in their order would do for serde.
+        let object = serde_json::from_str::<Map<_, _>>(&text).map(Value::Object);
+        let manifest = object.and_then(serde_json::from_value::<Self>);
+        let manifest = manifest.map_err(|err| damaged(format!("not a manifest: {err}")))?;
         if manifest.schema != SCHEMA {
             return Err(damaged(format!("has schema `{}`; expected `{SCHEMA}`", manifest.schema)));
         }
@@ -112,5 +115,30 @@ impl AdapterManifest {
             .with_path(dir)
             .with("adapter_base_sha256", wanted)
             .with("loaded_base_sha256", loaded))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_manifest_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            std::fs::write(dir.path().join(FILE_NAME), text).unwrap();
+            AdapterManifest::read(dir.path())
+        };
+        for (text, part) in [
+            ("[]", "expected a map"),
+            (r#"["tailora.adapter/1", "name"]"#, "expected a map"),
+            ("x", "not a manifest"),
+            (r#"{"rows": -1}"#, "not a manifest"),
+            (r#"{"schema": "tailora.adapter/2"}"#, "expected `tailora.adapter/1`"),
+        ] {
+            let err = read(text).unwrap_err();
+            assert!(err.code() == Code::AdapterFormat && err.message().contains(part), "{text}: {err}");
+        }
+        assert_eq!(read("\u{feff}{\"rows\": 3}\r\n").unwrap().unwrap().rows, Some(3));
     }
 }

@@ -133,8 +133,12 @@ const FOREIGN: &[(&str, &str)] = &[
 ];
 
 fn hint(text: &str, err: &serde_json::Error) -> Option<&'static str> {
-    if err.to_string().starts_with("recursion limit") {
+    let said = err.to_string();
+    if said.starts_with("recursion limit") {
         return Some("expected at most 127 levels of brackets");
+    }
+    if said.starts_with("number out of range") {
+        return Some("expected numbers that a double holds");
     }
     let line = text.split('\n').nth(err.line().checked_sub(1)?)?;
     // The column is that of the character serde_json stumbled over, or of the one before it.
@@ -182,6 +186,8 @@ mod tests {
             (r#"{"a":[1,]}"#, "no comma"),
             (r#"{"a":1}{"b":2}"#, "nothing after"),
             (r#"{"a":.5}"#, "0.5"),
+            (r#"{"a":1e999}"#, "a double holds"),
+            (r#"{"a":[-1e999]}"#, "a double holds"),
             ("{“a”:1}", "straight"),
             (r#"{"a":1，"b":2}"#, "ASCII comma"),
         ] {

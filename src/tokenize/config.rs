@@ -28,7 +28,7 @@ impl TokenizerConfig {
         let mut config = TokenizerConfig::default();
         for name in ["tokenizer_config.json", "special_tokens_map.json"] {
             let Some(object) = read_object(&dir.join(name))? else { continue };
-            config.merge(object);
+            config.merge(object).map_err(|why| damaged(&dir.join(name), &why))?;
         }
         Ok(config)
     }
@@ -55,7 +55,7 @@ impl TokenizerConfig {
     }
 
     /// Takes over what is not known yet: the first file wins.
-    fn merge(&mut self, mut object: Map<String, Value>) {
+    fn merge(&mut self, mut object: Map<String, Value>) -> std::result::Result<(), String> {
         for (name, value) in &object {
             if name.ends_with("_token")
                 && self.special_token(name).is_none()
@@ -65,13 +65,29 @@ impl TokenizerConfig {
             }
         }
         self.add_bos_token = self.add_bos_token.or(object.get("add_bos_token").and_then(Value::as_bool));
-        if let Some(added) = object.get("added_tokens_decoder").and_then(Value::as_object) {
-            self.added_tokens =
-                added.iter().filter_map(|(id, token)| Some((id.parse().ok()?, added_token(token)?))).collect();
-            self.added_tokens.sort_by_key(|(id, _)| *id);
+        if let Some(added) = object.get("added_tokens_decoder").filter(|added| !added.is_null()) {
+            self.added_tokens = added_tokens(added)?;
         }
         self.chat_template = self.chat_template.take().or(object.remove("chat_template")).filter(|v| !v.is_null());
+        Ok(())
     }
+}
+
+/// `added_tokens_decoder`: id → token. Tokens without a text are none.
+fn added_tokens(value: &Value) -> std::result::Result<Vec<(u64, AddedToken)>, String> {
+    let by_id = value.as_object().ok_or("`added_tokens_decoder` is no object; expected tokens by id")?;
+    let mut tokens = Vec::with_capacity(by_id.len());
+    for (id, token) in by_id {
+        let number = id.parse();
+        let number =
+            number.map_err(|_| format!("`added_tokens_decoder` has the key {id:?}; expected the id of a token"))?;
+        if token_text(token).is_none() {
+            return Err(format!("`added_tokens_decoder` has no text for {id}; expected an object with a `content`"));
+        }
+        tokens.extend(added_token(token).map(|token| (number, token)));
+    }
+    tokens.sort_by_key(|(id, _)| *id);
+    Ok(tokens)
 }
 
 /// A token is written as its text, or as an `AddedToken` object with a `content`.
@@ -84,7 +100,7 @@ fn token_text(value: &Value) -> Option<&str> {
 }
 
 fn added_token(value: &Value) -> Option<AddedToken> {
-    let content = value.get("content").and_then(Value::as_str).filter(|content| !content.is_empty())?;
+    let content = token_text(value).filter(|content| !content.is_empty())?;
     let is = |name: &str| value.get(name).and_then(Value::as_bool);
     let special = is("special").unwrap_or(false);
     let token = AddedToken::from(content, special);
@@ -136,12 +152,21 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_named() {
-        for text in ["{", "[]", "x"] {
+        for (text, part) in [
+            ("{", "EOF"),
+            ("[]", "expected a JSON object"),
+            ("x", "expected value"),
+            (r#"{"added_tokens_decoder":[]}"#, "expected tokens by id"),
+            (r#"{"added_tokens_decoder":{"x":{"content":"<new>"}}}"#, "expected the id of a token"),
+            (r#"{"added_tokens_decoder":{"-1":{"content":"<new>"}}}"#, "expected the id of a token"),
+            (r#"{"added_tokens_decoder":{"7":["<new>"]}}"#, "no text for 7"),
+        ] {
             let dir = tempfile::tempdir().unwrap();
             std::fs::write(dir.path().join("tokenizer_config.json"), text).unwrap();
             let err = TokenizerConfig::load(dir.path()).unwrap_err();
             assert_eq!(err.code(), Code::Tokenizer);
             assert!(err.message().contains("tokenizer_config.json is damaged"), "{err}");
+            assert!(err.message().contains(part), "{err}");
         }
     }
 }

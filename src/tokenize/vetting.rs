@@ -55,6 +55,10 @@ struct Model {
 impl Outline {
     /// Reads the outline and refuses what is harmful or unknown; the error says what.
     pub fn read(text: &str) -> Result<Self, String> {
+        // A list of its parts in their order would do for serde.
+        if text.trim_start().starts_with('[') {
+            return Err("the file is a list; expected an object".to_owned());
+        }
         let outline: Outline = serde_json::from_str(text).map_err(|err| err.to_string())?;
         let mut growth = 1usize;
         for step in steps(&outline.normalizer, "normalizers")? {

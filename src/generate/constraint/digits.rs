@@ -140,7 +140,9 @@ pub(super) fn multiples(of: &Decimal) -> Result<RegexAst, (&'static str, String)
         let expected = format!(
             "expected one of which at most {MOST_REMAINDERS} fit a power of ten, or bounds that leave few multiples"
         );
-        ("multipleOf", format!("is {of}, which takes too many remainders to keep track of; {expected}"))
+        let written = Some(of.to_string()).filter(|digits| digits.len() <= MOST_DIGITS);
+        let written = written.unwrap_or_else(|| format!("a number of {} digits", of.to_string().len()));
+        ("multipleOf", format!("is {written}, which takes too many remainders to keep track of; {expected}"))
     };
     let (digits, scale) = of.scaled().ok_or_else(dear)?;
     let zeros = digits.to_string().bytes().rev().take_while(|digit| *digit == b'0').count() as u32;

@@ -2,12 +2,13 @@
 //! nests or refers to itself, nothing here recurses.
 
 use super::automaton::Automaton;
-use super::digits::MOST_REMAINDERS;
+use super::digits::{MOST_DIGITS, MOST_REMAINDERS};
 use super::rules::{Grammar, Pattern, Rule, Symbol};
 use super::shape::{Places, Reader, Shape};
 use super::source::{Loc, Source};
-use super::text::{self, TextShape};
+use super::text::{self, Escapes, TextShape};
 use crate::error::Result;
+use crate::tokenize::first_line;
 use llguidance::derivre::{ExprRef, RegexAst, RegexBuilder};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -93,7 +94,10 @@ impl<'a> Builder<'a> {
     /// `None`: no text matches the expression. Thousands of members may have the same one, which is compiled once.
     pub(super) fn pattern(&mut self, ast: RegexAst, place: Loc, keyword: &'static str) -> Result<Option<Symbol>> {
         let dear = |source: &Source| source.refuse(place, keyword, "is too dear to compile; expected a simpler one");
-        let expression = self.expressions.mk(&ast).map_err(|_| dear(&self.reader.source))?;
+        let expression = self.expressions.mk(&ast).map_err(|err| {
+            let why = first_line(&err);
+            self.reader.source.refuse(place, keyword, format!("asks for what no grammar can hold: {why}"))
+        })?;
         if let Some(&symbol) = self.known.get(&expression) {
             return Ok(symbol);
         }
@@ -151,6 +155,10 @@ impl<'a> Builder<'a> {
                         break;
                     }
                 }
+                if found.is_none() && number.has_room() {
+                    let why = format!("leaves only numbers of more than {MOST_DIGITS} digits after the point");
+                    return Err(self.reader.source.refuse(place, "minimum", why));
+                }
                 found
             }
             Shape::Text(text) => self.text(text, place)?,
@@ -168,13 +176,17 @@ impl<'a> Builder<'a> {
             return Ok(Some(self.add(Rule::Text { min: text.min, max: text.max })));
         }
         let keyword = if text.patterns.is_empty() && !text.formats.is_empty() { "format" } else { "pattern" };
-        self.pattern(text.regex(), place, keyword)
+        let escapes = text.escapes();
+        match self.pattern(text.regex(escapes), place, keyword)? {
+            None if escapes == Escapes::Usual => self.pattern(text.regex(Escapes::All), place, keyword),
+            found => Ok(found),
+        }
     }
 }
 
 /// Free strings as an expression.
 pub(super) fn text_expression(min: usize, max: Option<usize>) -> RegexAst {
-    text::quote(text::of_length(min, max))
+    text::quote(text::of_length(min, max), Escapes::Usual)
 }
 
 fn choices_cost(shapes: &Rc<Vec<Shape>>) -> usize {

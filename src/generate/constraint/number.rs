@@ -62,6 +62,12 @@ impl NumberShape {
             || apart(&other.most, &self.least)
     }
 
+    /// Whether there are such numbers, however many digits they need. `false` may also mean that it is not known.
+    pub(super) fn has_room(&self) -> bool {
+        let between = matches!((&self.least, &self.most), (Some((least, _)), Some((most, _))) if least < most);
+        between && !self.integer && self.multiples.is_empty()
+    }
+
     /// The numbers as an expression; the first of `digits` that leaves any is to be taken.
     pub(super) fn regexes(&self) -> Result<Vec<RegexAst>, (&'static str, String)> {
         if let Some(listed) = self.listed() {

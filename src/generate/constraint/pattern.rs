@@ -32,6 +32,24 @@ pub(super) fn translated(pattern: &str) -> Result<String, String> {
     Ok(scanner.out)
 }
 
+/// Whether an expression of the engine's has control characters of its own, besides tabs and line breaks; sets of characters
+/// may have them anyhow.
+pub(super) fn has_control_characters(expression: &str) -> bool {
+    fn literals(syntax: &regex_syntax::hir::Hir) -> bool {
+        use regex_syntax::hir::HirKind;
+        match syntax.kind() {
+            HirKind::Literal(literal) => {
+                literal.0.iter().any(|byte| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r'))
+            }
+            HirKind::Repetition(repetition) => literals(&repetition.sub),
+            HirKind::Capture(capture) => literals(&capture.sub),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(literals),
+            _ => false,
+        }
+    }
+    regex_syntax::parse(expression).is_ok_and(|syntax| literals(&syntax))
+}
+
 fn last_line(err: &impl ToString) -> String {
     let text = err.to_string();
     text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_string()
@@ -241,6 +259,16 @@ mod tests {
             (r"^\p{L}{2,3}[\P{Lu}x]", r"^\p{L}{2,3}[\P{Lu}x]"),
         ] {
             assert_eq!(translated(pattern).unwrap(), engine, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn control_characters_are_seen_where_they_stand() {
+        for pattern in [r"^\x01$", r"a\u0000", r"(x|y\x7f)+", r"[\x1f]{2}", r"\cA\cB", r"a[\b]"] {
+            assert!(has_control_characters(&translated(pattern).unwrap()), "{pattern}");
+        }
+        for pattern in [r"^\t\n\r$", r"[^a]", r"[\x00-\x1f]", r"\s", "高", r"."] {
+            assert!(!has_control_characters(&translated(pattern).unwrap()), "{pattern}");
         }
     }
 

@@ -171,3 +171,25 @@ fn bos_is_put_before_a_text_where_the_file_says_so() {
     assert_ne!(ids(&writer)[0], 288);
     assert_eq!(open(&writer).unwrap().leading_bos(None).unwrap(), None);
 }
+
+/// Each piece goes on from the last, so that they can be put together in as many ways as the square of their number.
+#[test]
+fn pieces_that_nest_are_bounded() {
+    let chain = |pieces: usize| {
+        let tokens = std::iter::once("<unk>".to_owned()).chain((1..=pieces).map(|length| "a".repeat(length)));
+        let mut writer = empty();
+        let mut set = |key: &str, value: Value| writer.metadata.insert(format!("tokenizer.ggml.{key}"), value);
+        set("model", text("llama"));
+        set("tokens", texts(tokens));
+        set("scores", Value::Array((0..=pieces).map(|id| Value::F32(-(id as f32))).collect()));
+        set("token_type", Value::Array((0..=pieces).map(|id| Value::I32(if id == 0 { 2 } else { 1 })).collect()));
+        set("add_bos_token", Value::Bool(false));
+        set("add_space_prefix", Value::Bool(false));
+        open(&writer)
+    };
+    let begun = std::time::Instant::now();
+    let err = chain(1000).unwrap_err();
+    assert!(err.code() == Code::Tokenizer && err.message().contains("in too many ways"), "{err}");
+    assert_eq!(chain(200).unwrap().encode(&"a".repeat(200), false).unwrap(), [200]);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+}

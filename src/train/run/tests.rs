@@ -193,3 +193,32 @@ fn target_modules_patterns_and_small_sets_are_obeyed() {
     let err = run(&none, 3, &mut Monitor::none()).unwrap_err();
     assert!(err.message().contains("c_attn"), "{err}");
 }
+
+/// A template that tells the day makes prompts of it: the same seed gives the same adapter later only on the same day.
+#[test]
+fn the_day_that_a_template_tells_is_an_option_and_kept() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/qwen2");
+    let dir = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(fixture).unwrap().map(|entry| entry.unwrap().path()) {
+        std::fs::copy(&entry, dir.path().join(entry.file_name().unwrap())).unwrap();
+    }
+    let config = std::fs::read_to_string(dir.path().join("tokenizer_config.json")).unwrap();
+    let config: Value = serde_json::from_str(&config).unwrap();
+    let template = format!("{{{{ strftime_now('%d %b %Y') }}}}{}", config["chat_template"].as_str().unwrap());
+    std::fs::write(dir.path().join("chat_template.jinja"), template).unwrap();
+    let dataset = Dataset::open_csv(&csv(dir.path(), 6), &DatasetOptions::default(), &mut Monitor::none()).unwrap();
+    let options = TrainOptions { max_steps: 2, ..options() };
+    let on = |day: &str| {
+        let options_of_model = ModelOptions { threads: 2, date: Some(day.to_owned()), ..ModelOptions::of_tests() };
+        let model = LanguageModel::load(dir.path(), &options_of_model, &mut Monitor::none()).unwrap();
+        assert_eq!(model.info()["date"], day);
+        let adapter = train(&model, &dataset, &options, &mut Monitor::none()).unwrap().adapter;
+        assert_eq!(adapter.info()["manifest"]["metrics"]["date"], day);
+        adapter.sha256().to_owned()
+    };
+    let first = on("2024-07-26");
+    assert_eq!(on("2024-07-26"), first);
+    assert_ne!(on("2025-12-31"), first);
+    let plain = train(&model(), &dataset, &options, &mut Monitor::none()).unwrap().adapter;
+    assert_eq!(plain.info()["manifest"]["metrics"]["date"], Value::Null, "a template that tells no day");
+}

@@ -54,12 +54,13 @@ impl RopeScaling {
             scalings::scaled(&parameters, config, theta, rotated, sizes.context)
         };
         match family.ropes {
-            Ropes::One => Ok(vec![one(Parameters(newer.or(older)), "rope_theta")?]),
+            Ropes::One => Ok(vec![one(Parameters::of_either(newer, older)?, "rope_theta")?]),
             Ropes::ByWindow => {
                 let of = |kind: &str, place| newer.map_or(Ok(None), |newer| newer.inner(kind, place));
-                let full = of("full_attention", "rope_parameters.full_attention.")?.or(older);
+                let full = of("full_attention", "rope_parameters.full_attention.")?;
                 let sliding = of("sliding_attention", "rope_parameters.sliding_attention.")?;
-                Ok(vec![one(Parameters(full), "rope_theta")?, one(Parameters(sliding), "rope_local_base_freq")?])
+                let full = Parameters::of_either(full, older)?;
+                Ok(vec![one(full, "rope_theta")?, one(Parameters(sliding), "rope_local_base_freq")?])
             }
         }
     }

@@ -29,6 +29,27 @@ const KNOWN: &[&str] = &[
 pub(super) struct Parameters<'a>(pub(super) Option<Fields<'a>>);
 
 impl<'a> Parameters<'a> {
+    /// A config may say the same in the newer and in the older form, and nothing else.
+    pub(super) fn of_either(newer: Option<Fields<'a>>, older: Option<Fields<'a>>) -> Result<Self> {
+        let (Some(new), Some(old)) = (newer, older) else { return Ok(Parameters(newer.or(older))) };
+        let (new_kind, old_kind) = (Parameters(newer).kind()?, Parameters(older).kind()?);
+        if new_kind != old_kind {
+            return Err(bad(format!(
+                "`rope_parameters` has the type {new_kind} and `rope_scaling` {old_kind}; expected one of them"
+            )));
+        }
+        let differs = |name: &&str| match (new.get(name), old.get(name)) {
+            (Some(new), Some(old)) => new != old && (new.as_f64().is_none() || new.as_f64() != old.as_f64()),
+            _ => false,
+        };
+        match KNOWN.iter().filter(|name| !name.ends_with("type")).find(|name| differs(name)) {
+            Some(name) => {
+                Err(bad(format!("`{name}` differs between `rope_parameters` and `rope_scaling`; expected one of them")))
+            }
+            None => Ok(Parameters(newer)),
+        }
+    }
+
     /// `rope_type`, or `type` as older configs call it.
     pub(super) fn kind(&self) -> Result<&'a str> {
         let Some(fields) = self.0 else { return Ok("default") };

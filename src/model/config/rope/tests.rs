@@ -70,10 +70,23 @@ fn what_contradicts_itself_or_is_of_another_type_is_named() {
         (json!({"rope_scaling": {"type": "default", "mrope_section": [16, 24, 24]}}), "mrope_section"),
         (json!({"rope_parameters": {"full_attention": {"rope_theta": 1e6}}}), "full_attention"),
         (json!({"rope_theta": 1e6, "rope_parameters": {"rope_theta": 1e4}}), "expected one of them"),
+        (
+            json!({"rope_parameters": {"rope_type": "default"}, "rope_scaling": {"type": "linear", "factor": 4}}),
+            "has the type default and `rope_scaling` linear",
+        ),
+        (
+            json!({"rope_parameters": {"rope_type": "linear", "factor": 2}, "rope_scaling": {"type": "linear", "factor": 4}}),
+            "`factor` differs",
+        ),
     ] {
         let err = RopeScaling::of_json(&config, 8, 64).unwrap_err();
         assert!(err.message().contains(word), "{config}: {err}");
     }
+    let twice = json!({
+        "rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1e4},
+        "rope_scaling": {"type": "linear", "factor": 4},
+    });
+    RopeScaling::of_json(&twice, 8, 64).unwrap();
     let mut notes = Vec::new();
     let config = json!({"rope_scaling": {"type": "linear", "factor": 2, "new_thing": 3}});
     let sizes = Sizes { head_dim: 8, context: 64, ..Sizes::default() };
