@@ -2,7 +2,8 @@
 //!
 //! Prompts are read in chunks of a fixed size, and only whole chunks are used again. So the arithmetic that a prompt
 //! goes through has the same shapes whether or not an earlier call left part of it behind: what was generated before
-//! never changes a bit of what is generated now.
+//! never changes a bit of what is generated now. (On a card, which reads prompts in longer pieces, it may change last bits:
+//! passes of different sizes sum in different orders there.)
 
 use super::sequence::{CHUNK, too_long};
 use crate::error::{Code, Error, Result};
