@@ -6,8 +6,8 @@ use super::digits::{MOST_DIGITS, MOST_REMAINDERS};
 use super::rules::{Grammar, Pattern, Rule, Symbol};
 use super::shape::{Places, Reader, Shape};
 use super::source::{Loc, Source};
-use super::text::{self, Escapes, TextShape};
-use crate::error::Result;
+use super::text::{self, TextShape};
+use crate::error::{Error, Result};
 use crate::tokenize::first_line;
 use llguidance::derivre::{ExprRef, RegexAst, RegexBuilder};
 use std::collections::HashMap;
@@ -176,17 +176,33 @@ impl<'a> Builder<'a> {
             return Ok(Some(self.add(Rule::Text { min: text.min, max: text.max })));
         }
         let keyword = if text.patterns.is_empty() && !text.formats.is_empty() { "format" } else { "pattern" };
-        let escapes = text.escapes();
-        match self.pattern(text.regex(escapes), place, keyword)? {
-            None if escapes == Escapes::Usual => self.pattern(text.regex(Escapes::All), place, keyword),
-            found => Ok(found),
+        self.check_characters(text, place, keyword)?;
+        let found = self.pattern(text.regex(), place, keyword)?;
+        // Something has the pattern, but cannot be written.
+        if found.is_none() && text.excluded.is_empty() && text.not_patterns.is_empty() {
+            let somehow = Automaton::new(&text.unquoted()).is_some_and(|automaton| automaton.start().is_some());
+            if somehow {
+                return Err(self.control_characters(place, keyword));
+            }
         }
+        Ok(found)
+    }
+
+    /// Refuses patterns with characters that strings are not written with.
+    pub(super) fn check_characters(&self, text: &TextShape, place: Loc, keyword: &str) -> Result<()> {
+        if text.has_control_characters() { Err(self.control_characters(place, keyword)) } else { Ok(()) }
+    }
+
+    fn control_characters(&self, place: Loc, keyword: &str) -> Error {
+        let why =
+            "asks for control characters, which no string is written with but tabs and line breaks; leave them out";
+        self.reader.source.refuse(place, keyword, why)
     }
 }
 
 /// Free strings as an expression.
 pub(super) fn text_expression(min: usize, max: Option<usize>) -> RegexAst {
-    text::quote(text::of_length(min, max), Escapes::Usual)
+    text::quote(text::of_length(min, max))
 }
 
 fn choices_cost(shapes: &Rc<Vec<Shape>>) -> usize {

@@ -4,7 +4,7 @@ use super::grammar::{Builder, MOST_SYMBOLS};
 use super::rules::{Rule, Symbol};
 use super::shape::ObjectShape;
 use super::source::Loc;
-use super::text::{exactly, quoted_literal};
+use super::text::quoted_literal;
 use crate::error::Result;
 use llguidance::derivre::RegexAst;
 
@@ -98,10 +98,10 @@ impl Builder<'_> {
     fn free_member(&mut self, object: &ObjectShape, place: Loc) -> Result<Option<Symbol>> {
         let mut choices = Vec::new();
         for kind in &object.free {
-            let escapes = kind.names.escapes();
-            let mut ast = kind.names.regex(escapes);
+            self.check_characters(&kind.names, place, "patternProperties")?;
+            let mut ast = kind.names.regex();
             if !object.taken.is_empty() {
-                let taken = object.taken.iter().map(|name| exactly(name, escapes)).collect();
+                let taken = object.taken.iter().map(|name| RegexAst::Literal(quoted_literal(name))).collect();
                 ast = RegexAst::And(vec![ast, RegexAst::Not(Box::new(RegexAst::Or(taken)))]);
             }
             let name = if object.taken.is_empty() && kind.names.is_free() {

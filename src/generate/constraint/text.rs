@@ -24,23 +24,28 @@ impl TextShape {
         self.patterns.is_empty() && self.not_patterns.is_empty() && self.formats.is_empty() && self.excluded.is_empty()
     }
 
-    /// The escapes that its strings need at least.
-    pub(super) fn escapes(&self) -> Escapes {
-        let mut patterns = self.patterns.iter().chain(&self.not_patterns);
-        if patterns.any(|pattern| has_control_characters(pattern)) { Escapes::All } else { Escapes::Usual }
+    /// Whether a pattern has control characters that strings are not written with. The engine would leave them out of it.
+    pub(super) fn has_control_characters(&self) -> bool {
+        self.patterns.iter().chain(&self.not_patterns).any(|pattern| has_control_characters(pattern))
     }
 
-    /// The strings with their quotes.
-    pub(super) fn regex(&self, escapes: Escapes) -> RegexAst {
+    /// What the strings have between their quotes, before anything is excluded.
+    pub(super) fn unquoted(&self) -> RegexAst {
         let mut all: Vec<RegexAst> =
             self.patterns.iter().map(|pattern| RegexAst::SearchRegex(pattern.clone())).collect();
         all.extend(self.formats.iter().map(|format| RegexAst::Regex(format.to_string())));
         if all.is_empty() || self.min > 0 || self.max.is_some() {
             all.push(of_length(self.min, self.max));
         }
-        let mut quoted = vec![quote(RegexAst::And(all), escapes)];
-        let not = self.not_patterns.iter().map(|pattern| quote(RegexAst::SearchRegex(pattern.clone()), escapes));
-        let excluded: Vec<RegexAst> = not.chain(self.excluded.iter().map(|text| exactly(text, escapes))).collect();
+        RegexAst::And(all)
+    }
+
+    /// The strings with their quotes.
+    pub(super) fn regex(&self) -> RegexAst {
+        let mut quoted = vec![quote(self.unquoted())];
+        let mut excluded: Vec<RegexAst> =
+            self.not_patterns.iter().map(|pattern| quote(RegexAst::SearchRegex(pattern.clone()))).collect();
+        excluded.extend(self.excluded.iter().map(|text| RegexAst::Literal(quoted_literal(text))));
         if !excluded.is_empty() {
             quoted.push(RegexAst::Not(Box::new(RegexAst::Or(excluded))));
         }
@@ -54,31 +59,9 @@ pub(super) fn of_length(min: usize, max: Option<usize>) -> RegexAst {
     RegexAst::Repeat(Box::new(any), min.min(u32::MAX as usize) as u32, most)
 }
 
-/// How characters are written that cannot stand in a string as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Escapes {
-    /// Quotes, backslashes, tabs and line breaks. Other control characters are in no string, and must be in no expression
-    /// one after another: the engine would leave them out.
-    Usual,
-    /// All that JSON has: for patterns that ask for them.
-    All,
-}
-
-pub(super) fn quote(text: RegexAst, escapes: Escapes) -> RegexAst {
-    let allowed = match escapes {
-        Escapes::Usual => "nrt\\\"",
-        Escapes::All => "nrtbfu\\\"",
-    };
-    let options = JsonQuoteOptions { allowed_escapes: allowed.to_owned(), raw_mode: false };
+pub(super) fn quote(text: RegexAst) -> RegexAst {
+    let options = JsonQuoteOptions { allowed_escapes: "nrt\\\"".to_string(), raw_mode: false };
     RegexAst::JsonQuote(Box::new(text), options)
-}
-
-/// A string and nothing else, in every way in which the escapes write it.
-pub(super) fn exactly(text: &str, escapes: Escapes) -> RegexAst {
-    match escapes {
-        Escapes::Usual => RegexAst::Literal(quoted_literal(text)),
-        Escapes::All => quote(RegexAst::Literal(text.to_owned()), escapes),
-    }
 }
 
 /// A string exactly, also with characters that only `\u` escapes can write.
