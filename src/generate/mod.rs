@@ -45,6 +45,8 @@ pub use stream::Stream;
 #[cfg(test)]
 mod chat_tests;
 #[cfg(test)]
+mod sequence_tests;
+#[cfg(test)]
 mod shared_tests;
 #[cfg(test)]
 mod speed_tests;

@@ -66,10 +66,10 @@ fn gradients_in_bf16_are_near_those_of_peft() {
         let (batch, scaling) = (json(&dir.join("batch.json")), scaling(&dir));
         let base = fixtures().join("models").join(batch["base"].as_str().unwrap());
         let packed = packed(&batch["input_ids"], &batch["labels"], &batch["attention_mask"]);
-        let of = |device, dtype, kept| {
+        let of = |device, dtype, full| {
             let decoder = load_in(&base, device, dtype, None);
             let lora = stack(&dir.join("adapter"), &decoder, scaling);
-            let (loss, gradients) = decoder.loss_and_gradients(&packed, &lora, 1.0, None, kept).unwrap();
+            let (loss, gradients) = decoder.loss_and_gradients(&packed, &lora, 1.0, None, full).unwrap();
             let sites: Vec<Site> = decoder.sites().iter().collect();
             let all = sites.iter().flat_map(|site| gradients.at(*site)).flat_map(|both| [&both.a, &both.b]);
             (loss, all.flat_map(flat).collect::<Vec<f32>>())
@@ -77,8 +77,8 @@ fn gradients_in_bf16_are_near_those_of_peft() {
         let row = |values: Vec<f32>| Matrix::new(1, values.len(), values, &crate::tensor::Device::host()).unwrap();
         let (expected_loss, expected) = of(DeviceChoice::Cpu, Dtype::F32, usize::MAX);
         let expected = row(expected);
-        for kept in [usize::MAX, 1, 0] {
-            let (loss, found) = of(card, Dtype::Bf16, kept);
+        for full in [usize::MAX, 1, 0] {
+            let (loss, found) = of(card, Dtype::Bf16, full);
             let distance = distance(&row(found), &expected);
             println!("{distance:.4} {}", dir.file_name().unwrap().display());
             assert!((loss / expected_loss - 1.0).abs() < 2e-2, "{}: loss {loss}, {expected_loss}", dir.display());

@@ -79,19 +79,19 @@ impl Decoder {
         let widest = |rows: u64| rows * (4 * hidden + size * (hidden + mlp));
         let widened = |rows: u64| (layer.mlp.rounded_bytes(rows)) + widest(rows);
         let input = 4 * tokens * hidden;
-        let kept = kept_layers.min(self.layers.len()) as u64;
-        let again = self.layers.len() as u64 - kept;
+        let full = kept_layers.min(self.layers.len()) as u64;
+        let again = self.layers.len() as u64 - full;
         // Of the layers from the first to one of them what is kept, and that one's backward pass.
         let of_inputs = |others: u64, of: u64, rows: u64| others * input + of + widened(rows);
-        let of_kept = |others: u64| again * input + others * other;
-        let (saved, at_last) = match kept {
+        let of_full = |others: u64| again * input + others * other;
+        let (saved, at_last) = match full {
             0 => (again * input, of_inputs(again - 1, last, trained)),
-            _ => (of_kept(kept - 1) + last, of_kept(kept - 1) + last + widened(trained)),
+            _ => (of_full(full - 1) + last, of_full(full - 1) + last + widened(trained)),
         };
         let below = self.layers.len() as u64 - 1;
-        let at_kept = if kept > 1 { of_kept(kept - 1) + widened(tokens) } else { 0 };
+        let at_full = if full > 1 { of_full(full - 1) + widened(tokens) } else { 0 };
         let at_again = if again.min(below) > 0 { of_inputs(again.min(below) - 1, other, tokens) } else { 0 };
-        let backward = at_last.max(at_kept).max(at_again).saturating_sub(saved);
+        let backward = at_last.max(at_full).max(at_again).saturating_sub(saved);
         // Of the trained tokens: the last layer's output, normed, and the gradient.
         let loss = 4 * trained * 3 * hidden;
         let logits = logits_bytes(batch.trained, self.config.vocab_size, self.device.is_on_card()) / 4 * size;

@@ -70,29 +70,29 @@ impl Recordings {
 
     /// The recording of such passes, or a new one if the last was one of them.
     fn take(&self, key: &Key) -> Option<Recording> {
-        let mut kept = lock(&self.0);
-        if let Some(index) = kept.all.iter().position(|(of, _)| of == key) {
-            return Some(kept.all.remove(index).1);
+        let mut held = lock(&self.0);
+        if let Some(index) = held.all.iter().position(|(of, _)| of == key) {
+            return Some(held.all.remove(index).1);
         }
-        match kept.last.take().filter(|last| last == key) {
+        match held.last.take().filter(|last| last == key) {
             Some(_) => Some(Recording::default()),
             None => {
-                kept.last = Some(key.clone());
+                held.last = Some(key.clone());
                 None
             }
         }
     }
 
     fn keep(&self, key: Key, recording: Recording) {
-        let mut kept = lock(&self.0);
-        kept.all.push((key, recording));
+        let mut held = lock(&self.0);
+        held.all.push((key, recording));
         let tokens = |all: &[(Key, Recording)]| all.iter().map(|(key, _)| key.tokens()).sum::<usize>();
-        while kept.all.len() > KEPT || tokens(&kept.all) > KEPT_TOKENS {
-            kept.all.remove(0);
+        while held.all.len() > KEPT || tokens(&held.all) > KEPT_TOKENS {
+            held.all.remove(0);
         }
     }
 
-    /// Passes that were repeated, by those that are kept.
+    /// Passes that were repeated, by those that are held.
     #[cfg(test)]
     pub(super) fn replays(&self) -> usize {
         lock(&self.0).all.iter().map(|(_, recording)| recording.replays()).sum()

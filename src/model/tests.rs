@@ -85,9 +85,9 @@ fn loss_and_every_gradient_equal_peft() {
             let trained = batch["trained_tokens"].as_u64().unwrap() as usize;
             assert_eq!(packed.num_trained(), trained);
             let reference = candle_core::safetensors::load(dir.join("gradients.safetensors"), &Device::Cpu).unwrap();
-            for kept in [usize::MAX, 1, 0] {
+            for full in [usize::MAX, 1, 0] {
                 let (loss, gradients) =
-                    decoder.loss_and_gradients(&packed, &lora, 1.0 / trained as f64, None, kept).unwrap();
+                    decoder.loss_and_gradients(&packed, &lora, 1.0 / trained as f64, None, full).unwrap();
                 let loss = loss / trained as f64;
                 let expected = batch["loss"].as_f64().unwrap();
                 assert!((loss - expected).abs() < 1e-5 * expected, "{case}: loss {loss}, PEFT has {expected}");

@@ -1,9 +1,9 @@
 //! Frozen weights: one implementation of [`FrozenMatrix`] for each way in which they are stored, and the table of them.
 #![allow(unsafe_code)]
 
-mod activations;
 mod dense;
 mod dequantized;
+mod eight_bits;
 pub(crate) mod ggml;
 mod gpu;
 mod kernel;

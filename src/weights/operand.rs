@@ -1,7 +1,7 @@
 //! The input of products with weights, and the forms of it that quantized weights take: each is made once, however many
 //! weights the input meets.
 
-use super::activations::Activations;
+use super::eight_bits::Activations;
 use crate::error::{Code, Error, Result};
 use crate::gpu::{Array, Element, Grid, blocks, name};
 use crate::tensor::Matrix;
@@ -18,7 +18,7 @@ pub(crate) struct Operand<'a> {
     /// In 8 bits on a card, as `eight_bits.cuh` has it.
     eight_bits: OnceCell<Array>,
     /// In 8 bits on the CPU: by the spans that share a scale, of which weights of K-quants have longer ones.
-    activations: [OnceCell<Activations>; 2],
+    of_spans: [OnceCell<Activations>; 2],
 }
 
 enum Values<'a> {
@@ -43,7 +43,7 @@ impl<'a> Operand<'a> {
     }
 
     fn new(values: Values<'a>) -> Self {
-        Operand { values, eight_bits: OnceCell::new(), activations: Default::default() }
+        Operand { values, eight_bits: OnceCell::new(), of_spans: Default::default() }
     }
 
     /// The activation itself.
@@ -74,8 +74,8 @@ impl<'a> Operand<'a> {
     }
 
     /// In 8 bits on the CPU, so many with a scale.
-    pub(super) fn activations(&self, span: usize) -> Result<&Activations> {
-        let Some(of_span) = self.activations.get(usize::from(span > SPAN)) else {
+    pub(super) fn in_spans(&self, span: usize) -> Result<&Activations> {
+        let Some(of_span) = self.of_spans.get(usize::from(span > SPAN)) else {
             return Err(Error::new(Code::Internal, format!("activations by {span}")));
         };
         let made = of_span.get_or_try_init(|| {

@@ -151,13 +151,13 @@ pub(crate) fn input_gradient(
     dprojected: &Projected,
     dy: &Matrix,
 ) -> Result<Matrix> {
-    if let ([low, lows @ ..], [first, rest @ ..]) = (&**dprojected, deltas)
+    if let ([low, others @ ..], [first, rest @ ..]) = (&**dprojected, deltas)
         && dy.on_gpu()
         && dropout.is_none()
     {
         // The layer's product goes on top, as in the forward pass.
         let mut dx = Matrix::product(Form::NN, low, first.a_operand())?;
-        for (low, delta) in lows.iter().zip(rest) {
+        for (low, delta) in others.iter().zip(rest) {
             dx.add_product(Form::NN, low, delta.a_operand(), 1.0)?;
         }
         linear.add_backward(dy, &mut dx)?;

@@ -49,3 +49,29 @@ pub(super) fn backward(activation: Activation, mut gate: Matrix, mut up: Matrix,
     gate.array()?.gpu().launch(&name(kernel, &elements), over_elements(n, &elements), &args)?;
     Ok(Backward { gated: dy, dgate: gate, dup: up })
 }
+
+#[cfg(all(test, feature = "cuda-emulator"))]
+mod tests {
+    use super::*;
+    use crate::gpu::Element;
+    use crate::tensor::DeviceChoice;
+    use crate::tensor::testing::{flat, normal};
+    use crate::weights::TYPES;
+
+    #[test]
+    fn the_8_bits_are_those_made_of_the_result() {
+        let device = DeviceChoice::Emulator.open().unwrap();
+        for (element, width) in [(Element::F32, 96), (Element::Bf16, 544)] {
+            let [gate, up] = [1, 2].map(|seed| {
+                let x = normal(3, width, seed).to(&device).unwrap();
+                Matrix::of_array(3, width, x.array().unwrap().cast(element).unwrap())
+            });
+            let both = in_eight_bits(Activation::Silu, &gate, &up).unwrap();
+            let alone = Operand::owned(forward(Activation::Silu, &gate, &up).unwrap());
+            assert_eq!(flat(both.matrix()), flat(alone.matrix()));
+            let w = normal(5, width, 3);
+            let weight = TYPES[0].quantized(&device, [5, width], &w.values().unwrap(), false).unwrap();
+            assert_eq!(flat(&weight.product(&both).unwrap()), flat(&weight.product(&alone).unwrap()));
+        }
+    }
+}

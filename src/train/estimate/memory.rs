@@ -76,7 +76,7 @@ impl MemoryEstimate {
             GradientCheckpointing::Fixed(true) => 0,
             GradientCheckpointing::Fixed(false) => layers,
             GradientCheckpointing::Auto(_) => {
-                last_that(layers, |kept| most.is_none_or(|most| estimate.peak_of(pass(kept)) <= most))
+                last_that(layers, |full| most.is_none_or(|most| estimate.peak_of(pass(full)) <= most))
             }
         };
         estimate.chosen = pass(estimate.kept_layers);
@@ -152,8 +152,8 @@ fn last_that(end: usize, holds: impl Fn(usize) -> bool) -> usize {
         return end;
     }
     while not - last > 1 {
-        let middle = usize::midpoint(last, not);
-        *(if holds(middle) { &mut last } else { &mut not }) = middle;
+        let half = usize::midpoint(last, not);
+        *(if holds(half) { &mut last } else { &mut not }) = half;
     }
     last
 }

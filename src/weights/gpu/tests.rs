@@ -121,19 +121,3 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(weight.gather(&[3]).unwrap_err().code(), Code::Internal);
     assert!(GpuWeight::dense(gpu, [3, 8], Element::F32, &[0.0; 23]).is_err());
 }
-
-#[test]
-fn what_makes_an_operand_gives_it_in_8_bits_as_it_is_made_of_the_operand() {
-    use crate::ops::swiglu::{self, Activation};
-    let device = emulator();
-    for (element, width) in [(Element::F32, 96), (Element::Bf16, 544)] {
-        let [gate, up] = [1, 2].map(|seed| on_card(&normal(3, width, seed), &device, element));
-        let both = swiglu::operand(Activation::Silu, &gate, &up, true).unwrap();
-        let alone = Operand::owned(swiglu::forward(Activation::Silu, &gate, &up).unwrap());
-        assert_eq!(flat(both.matrix()), flat(alone.matrix()));
-        let w = normal(5, width, 3);
-        let kind = TYPES[0];
-        let weight = kind.quantized(&device, [5, width], &w.values().unwrap(), false).unwrap();
-        assert_eq!(flat(&weight.product(&both).unwrap()), flat(&weight.product(&alone).unwrap()));
-    }
-}

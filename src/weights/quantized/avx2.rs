@@ -2,7 +2,7 @@
 //! sum; as many of those are added up as cannot overflow, and `vpmaddwd` scales them into 32 bits.
 
 use super::tile::{OUTPUTS, Tile};
-use crate::weights::activations::{Activations, Span};
+use crate::weights::eight_bits::{Activations, Span};
 use crate::weights::prefetch;
 use std::arch::x86_64::*;
 

@@ -4,7 +4,7 @@ use super::portable;
 use super::tile::{OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, vnni};
-use crate::weights::activations::Activations;
+use crate::weights::eight_bits::Activations;
 use crate::weights::kernel::{Instructions, Kernel, ROWS};
 
 /// Up to `ROWS` rows from `first` on times a row of tiles: sums of each row.

@@ -7,7 +7,7 @@ use super::tile::Tile;
 use super::tiles::Tiles;
 use crate::error::{Code, Error, Result};
 use crate::tensor::Matrix;
-use crate::weights::activations::Activations;
+use crate::weights::eight_bits::Activations;
 use crate::weights::kernel::Kernel;
 use once_cell::sync::OnceCell;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
         let (outputs, inputs) = self.shape();
         let (values, rows) = dequantized::operand(x.matrix(), inputs)?;
         let y = match self.kernel {
-            Some(kernel) => self.tiles.product(kernel, x.activations(T::SPAN)?)?,
+            Some(kernel) => self.tiles.product(kernel, x.in_spans(T::SPAN)?)?,
             None => dequantized::product(&self.tiles, values, rows)?,
         };
         Ok(Matrix::host(rows, outputs, y))

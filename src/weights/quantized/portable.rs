@@ -1,7 +1,7 @@
 //! The products in plain loops, for every CPU: what the others are tested against.
 
 use super::tile::{OUTPUTS, Tile};
-use crate::weights::activations::Activations;
+use crate::weights::eight_bits::Activations;
 
 /// `rows` rows from `first` on times a row of tiles.
 pub(super) fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize, out: &mut [[f32; OUTPUTS]]) {

@@ -6,7 +6,7 @@ use super::tiles::Tiles;
 use super::types::{q4_0::Q4Tile, q4_k::Q4KTile, q5_0::Q5Tile, q5_k::Q5KTile, q6_k::Q6KTile, q8_0::Q8Tile};
 use crate::tensor::testing::{assert_close, normal};
 use crate::tensor::{Device, Form, Matrix};
-use crate::weights::activations::Activations;
+use crate::weights::eight_bits::Activations;
 use crate::weights::kernel::{Kernel, ROWS};
 use crate::weights::{FrozenMatrix, Operand, Purpose};
 

@@ -2,7 +2,7 @@
 
 use super::super::WeightType;
 #[cfg(target_arch = "x86_64")]
-use crate::weights::activations::Span;
+use crate::weights::eight_bits::Span;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256i, __m512i};

@@ -8,7 +8,7 @@ use crate::memory;
 use crate::tensor::Buffer;
 use crate::tensor::buffers;
 use crate::tensor::columns::Columns;
-use crate::weights::activations::Activations;
+use crate::weights::eight_bits::Activations;
 use crate::weights::kernel::{Kernel, ROWS};
 use rayon::prelude::*;
 

@@ -2,7 +2,7 @@
 //! 32-bit sum.
 
 use super::tile::{OUTPUTS, Tile};
-use crate::weights::activations::{Activations, Span};
+use crate::weights::eight_bits::{Activations, Span};
 use crate::weights::prefetch;
 use std::arch::x86_64::*;
 

@@ -3,7 +3,7 @@
 use super::super::tile::OUTPUTS;
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
-use crate::weights::activations::Span;
+use crate::weights::eight_bits::Span;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;

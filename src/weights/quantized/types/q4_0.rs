@@ -4,7 +4,7 @@ use super::super::matrix::{self, weight_type};
 use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
-use crate::weights::activations::Span;
+use crate::weights::eight_bits::Span;
 use crate::weights::ggml::GgmlDType;
 use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ4_0;

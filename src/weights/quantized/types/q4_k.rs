@@ -5,7 +5,7 @@ use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
 use super::k_scales::{BLOCK, KScales, SUB};
-use crate::weights::activations::Span;
+use crate::weights::eight_bits::Span;
 use crate::weights::ggml::GgmlDType;
 use crate::weights::{OnCard, Staged, WeightType};
 use candle_core::quantized::k_quants::BlockQ4K;

@@ -5,7 +5,7 @@ use super::super::tile::{GROUP, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
 use super::five_bits;
-use crate::weights::activations::Span;
+use crate::weights::eight_bits::Span;
 use crate::weights::ggml::GgmlDType;
 use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ5_0;

@@ -1,0 +1,61 @@
+//! A text that is given logits, without a model.
+
+use super::GenerateOptions;
+use super::generation::FinishReason;
+use super::output::Output;
+use super::sampler::Sampler;
+use super::sequence::{CHUNK, Sequence, Step};
+use crate::error::Code;
+use crate::model::{Logits, Row};
+
+const VOCAB: usize = 8;
+
+fn sequence(prompt: usize, max_tokens: usize) -> Sequence {
+    let options = GenerateOptions { max_tokens, ..Default::default() };
+    let sampler = Sampler::new(&options, &crate::tokenize::test_support::byte_level());
+    Sequence::new(vec![1; prompt], &options, sampler, vec![7], Output::document(), None, 400).unwrap()
+}
+
+/// Logits that leave no doubt about the next token.
+fn says(token: usize) -> Logits {
+    vec![Row::whole((0..VOCAB).map(|id| if id == token { 9.0 } else { 0.0 }).collect())]
+}
+
+#[test]
+fn a_prompt_is_wanted_in_chunks_and_only_its_end_has_logits() {
+    let mut text = sequence(2 * CHUNK + 3, 5);
+    text.skip(CHUNK);
+    assert_eq!((text.wants().len(), text.outputs()), (CHUNK, 0));
+    assert_eq!(text.take(Vec::new()).unwrap(), Step::default());
+    assert_eq!((text.wants().len(), text.outputs()), (3, 1));
+    text.take(says(4)).unwrap();
+    assert_eq!((text.wants(), text.outputs()), (&[4][..], 1));
+    let mut whole = sequence(CHUNK, 5);
+    assert_eq!((whole.wants().len(), whole.outputs()), (CHUNK, 1));
+    whole.take(says(2)).unwrap();
+    assert_eq!(whole.wants(), [2]);
+}
+
+#[test]
+fn an_end_token_ends_it_at_once_and_its_length_without_another_pass() {
+    let mut stopped = sequence(1, 5);
+    stopped.take(says(3)).unwrap();
+    assert_eq!(stopped.take(says(7)).unwrap().finished, Some(FinishReason::Stop));
+    assert_eq!((stopped.summary().completion_tokens, stopped.take(says(3)).unwrap()), (1, Step::default()));
+
+    let mut long = sequence(1, 2);
+    assert_eq!(long.take(says(3)).unwrap().finished, None);
+    assert_eq!(long.take(says(4)).unwrap().finished, None);
+    assert!(long.wants().is_empty() && long.outputs() == 0);
+    assert_eq!(long.take(Vec::new()).unwrap().finished, Some(FinishReason::Length));
+    let ids: Vec<u32> = long.summary().tokens.iter().map(|token| token.id).collect();
+    assert_eq!(ids, [3, 4]);
+}
+
+#[test]
+fn an_error_ends_what_can_be_said() {
+    let mut text = sequence(1, 5);
+    assert_eq!(text.take(vec![Row::whole(vec![f32::NAN; VOCAB])]).unwrap_err().code(), Code::ModelFormat);
+    assert_eq!(text.take(says(3)).unwrap_err().code(), Code::Internal);
+    assert_eq!(text.summary().finish_reason, FinishReason::Cancelled);
+}
