@@ -16,7 +16,7 @@ impl Decoder {
         self.check(batch)?;
         self.run(|| {
             let hidden = self.forward(&batch.batch, None, &[lora], None, |_| Keep::Nothing)?.hidden;
-            Ok(loss_sum(&self.head, &hidden, &batch.targets, None)?.losses.total()?)
+            loss_sum(&self.head, &hidden, &batch.targets, None)?.losses.total()
         })
     }
 

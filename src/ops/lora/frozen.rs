@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// The factors of a delta.
 #[derive(Debug)]
 pub(crate) enum Frozen {
-    Packed { a: Dense, b: Dense },
+    Packed { a: Box<Dense>, b: Box<Dense> },
     OnCard { a: Arc<Matrix>, b: Arc<Matrix> },
 }
 
@@ -20,7 +20,7 @@ impl LoraWeights {
     /// The same delta, made ready; it has no gradient.
     pub(crate) fn frozen(&self) -> Result<Self> {
         let frozen = match self.a.on_gpu() {
-            false => Frozen::Packed { a: Dense::f32(&self.a)?, b: Dense::f32(&self.b)? },
+            false => Frozen::Packed { a: Box::new(Dense::f32(&self.a)?), b: Box::new(Dense::f32(&self.b)?) },
             true => Frozen::OnCard { a: self.a.clone(), b: self.b.clone() },
         };
         Ok(LoraWeights { frozen: Some(Arc::new(frozen)), ..self.clone() })
