@@ -2,9 +2,13 @@
 
 use super::generation::TopToken;
 use super::logits::Softmax;
+use super::ranked::Ranked;
 use crate::error::Result;
 use crate::model::Row;
 use crate::tokenize::Tokenizer;
+
+/// Of logits, in which alternatives are looked for first.
+const RANGE: f32 = 4.0;
 
 /// Finds the `count` most probable tokens. As all log-probabilities, theirs are the model's own.
 pub(super) struct Top {
@@ -24,23 +28,12 @@ impl Top {
         let token = |(id, logit)| TopToken { id, logprob: softmax.log(logit), text: self.tokenizer.decode_inside(id) };
         let largest = match logits.shortlist() {
             Some(shortlist) if shortlist.listed.len() >= self.count => shortlist.listed[..self.count].to_vec(),
-            _ => self.largest(logits.all()?),
+            _ => {
+                let all = logits.all()?;
+                Ranked::new(all, RANGE).take(self.count).map(|id| (id, all[id as usize])).collect()
+            }
         };
         Ok(largest.into_iter().map(token).collect())
-    }
-
-    fn largest(&self, logits: &[f32]) -> Vec<(u32, f32)> {
-        let mut found: Vec<(u32, f32)> = Vec::with_capacity(self.count + 1);
-        for (id, &logit) in (0u32..).zip(logits) {
-            let full = found.len() == self.count;
-            if logit == f32::NEG_INFINITY || (full && found.last().is_some_and(|(_, least)| logit <= *least)) {
-                continue;
-            }
-            let place = found.partition_point(|(_, better)| *better >= logit);
-            found.insert(place, (id, logit));
-            found.truncate(self.count);
-        }
-        found
     }
 }
 

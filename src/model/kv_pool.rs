@@ -5,7 +5,7 @@
 //! block gets a copy.
 
 use crate::error::{Code, Error, Result};
-use crate::ops::rope::Rotation;
+use crate::ops::rope::{self, Rotation};
 use crate::tensor::{Device, Matrix, RowIndices};
 use std::ops::Range;
 
@@ -222,9 +222,7 @@ impl KvPool {
             rotation.store([&mut q, &mut k, &mut v], places, [&mut *all_k, &mut *all_v])?;
             return Ok((q, all_k, all_v));
         }
-        if let Some(rotation) = rotation {
-            (q, k) = (rotation.forward(q)?, rotation.forward(k)?);
-        }
+        let (q, k) = rope::rotated(rotation, q, k)?;
         let (all_k, all_v) = self.store(layer, &k, &v, placements)?;
         Ok((q, all_k, all_v))
     }

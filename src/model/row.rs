@@ -68,9 +68,8 @@ impl Row {
         let listed = self.shortlist.iter().flat_map(|shortlist| &shortlist.listed).find(|(listed, _)| *listed == id);
         match (listed, &self.of_pass) {
             (Some((_, logit)), _) => Ok(Some(*logit)),
-            (None, OfPass::Card(logits, all)) if all.get().is_none() && (id as usize) < self.len => {
-                Ok(self.read(logits, id as usize, 1)?.pop())
-            }
+            (None, _) if id as usize >= self.len => Ok(None),
+            (None, OfPass::Card(logits, all)) if all.get().is_none() => Ok(self.read(logits, id as usize, 1)?.pop()),
             (None, _) => Ok(self.all()?.get(id as usize).copied()),
         }
     }

@@ -7,7 +7,7 @@ use super::{Adaptable, Around, Block, Pass, Projections};
 use crate::error::{Code, Error, Result};
 use crate::ops::attention::{self, Gradients, Heads};
 use crate::ops::lora::Projected;
-use crate::ops::rms_norm;
+use crate::ops::{rms_norm, rope};
 use crate::tensor::Matrix;
 use crate::weights::Operand;
 
@@ -90,10 +90,7 @@ impl Block for Attention {
         let (rotation, spans) = (pass.rotation(self.rope), &pass.spans);
         let (q, attention, sums, kv) = match pool {
             None => {
-                let (q, k) = match rotation {
-                    None => (q, k),
-                    Some(rotation) => (rotation.forward(q)?, rotation.forward(k)?),
-                };
+                let (q, k) = rope::rotated(rotation, q, k)?;
                 let (attention, sums) = attention::forward_saved(self.heads, spans, &q, &k, &v)?;
                 (q, Operand::owned(attention), sums, Some((k, v)))
             }

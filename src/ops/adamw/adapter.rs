@@ -64,8 +64,7 @@ fn entry(tensor: &mut Tensor<'_>) -> [Result<u64>; 7] {
 }
 
 fn factors(hyper: Hyper, learning_rate: f64, step: u64, clip: f64) -> [f32; 10] {
-    let power = i32::try_from(step).unwrap_or(i32::MAX);
-    let (correction1, correction2) = (1.0 - hyper.beta1.powi(power), 1.0 - hyper.beta2.powi(power));
+    let [correction1, correction2] = hyper.corrections(step);
     [
         learning_rate,
         hyper.weight_decay,

@@ -21,6 +21,14 @@ pub(crate) struct Hyper {
     pub(crate) weight_decay: f64,
 }
 
+impl Hyper {
+    /// What the moments lack of their means after step `step`: `1 − β^step` of both.
+    fn corrections(self, step: u64) -> [f64; 2] {
+        let power = i32::try_from(step).unwrap_or(i32::MAX);
+        [self.beta1, self.beta2].map(|beta| 1.0 - beta.powi(power))
+    }
+}
+
 /// The two moments of one parameter; both have its shape.
 #[derive(Debug)]
 pub(crate) struct Moments {
@@ -54,10 +62,21 @@ pub(crate) fn step(
     moments: &Moments,
 ) -> Result<(Matrix, Moments)> {
     if parameter.on_gpu() {
-        return step_on_card(hyper, learning_rate, step, clip, parameter, gradient, moments);
+        // By the kernel for the tensors of an adapter.
+        let mut next = parameter.duplicate()?;
+        let (mut first, mut second) = (moments.first.duplicate()?, moments.second.duplicate()?);
+        let tensor = adapter::Tensor {
+            parameter: &mut next,
+            cast: None,
+            first: &mut first,
+            second: &mut second,
+            gradient,
+            ratio: 1.0,
+        };
+        adapter::step(hyper, learning_rate, step, clip, &mut [tensor])?;
+        return Ok((next, Moments { first, second }));
     }
-    let power = i32::try_from(step).unwrap_or(i32::MAX);
-    let (correction1, correction2) = (1.0 - hyper.beta1.powi(power), 1.0 - hyper.beta2.powi(power));
+    let [correction1, correction2] = hyper.corrections(step);
     let factors = AdamFactors {
         keep: (1.0 - learning_rate * hyper.weight_decay) as f32,
         beta1: hyper.beta1 as f32,
@@ -78,22 +97,4 @@ pub(crate) fn step(
     let [next, first, second] = reference::adamw(factors, &parameter?, &gradient?, &first?, &second?)?;
     let moments = Moments { first: Matrix::of_tensor(&first)?, second: Matrix::of_tensor(&second)? };
     Ok((Matrix::of_tensor(&next)?, moments))
-}
-
-/// The same of one tensor, by the kernel for those of an adapter.
-fn step_on_card(
-    hyper: Hyper,
-    learning_rate: f64,
-    step: u64,
-    clip: f64,
-    parameter: &Matrix,
-    gradient: &Matrix,
-    moments: &Moments,
-) -> Result<(Matrix, Moments)> {
-    let mut next = parameter.duplicate()?;
-    let mut moments = Moments { first: moments.first.duplicate()?, second: moments.second.duplicate()? };
-    let Moments { first, second } = &mut moments;
-    let tensor = adapter::Tensor { parameter: &mut next, cast: None, first, second, gradient, ratio: 1.0 };
-    adapter::step(hyper, learning_rate, step, clip, &mut [tensor])?;
-    Ok((next, moments))
 }

@@ -21,6 +21,14 @@ pub(crate) struct Rotation {
     pairs: Pairs,
 }
 
+/// Queries and keys as they are rotated, if they are.
+pub(crate) fn rotated(rotation: Option<&Rotation>, q: Matrix, k: Matrix) -> Result<(Matrix, Matrix)> {
+    match rotation {
+        None => Ok((q, k)),
+        Some(rotation) => Ok((rotation.forward(q)?, rotation.forward(k)?)),
+    }
+}
+
 impl Rotation {
     /// Of whole heads in halves: angles `position · inv_freq`, with cosines and sines times `attention_factor` (YaRN's
     /// temperature; 1 otherwise).

@@ -13,9 +13,8 @@ use crate::error::{Code, Error, Result};
 use crate::gpu::Element;
 use crate::tensor::{Device, Form, Matrix};
 use candle_core::{DType, Tensor};
-use dequantized::Rows;
 use pairs::{Bf16Pair, F32Pair, NARROW, WIDE};
-use panels::Panels;
+use panels::{Packed, Panels};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,10 +65,7 @@ pub(crate) struct Dense {
 
 #[derive(Debug)]
 enum Storage {
-    F32(Panels<F32Pair<WIDE>, WIDE>),
-    /// Of few outputs.
-    Narrow(Panels<F32Pair<NARROW>, NARROW>),
-    Bf16(Panels<Bf16Pair<WIDE>, WIDE>),
+    Packed(Box<dyn Packed>),
     /// Of candle's; bf16 meets operands of its own type, activations stay f32.
     Tensor(Tensor),
     /// On a card.
@@ -88,9 +84,11 @@ impl Dense {
                 let tensor = Tensor::from_vec(values, (rows, cols), &candle_core::Device::Cpu)?;
                 Storage::Tensor(tensor.to_dtype(dtype)?.to_device(device)?)
             }
-            (DType::F32, None) if rows <= WIDE - NARROW => Storage::Narrow(Panels::new(rows, cols, &values)?),
-            (DType::F32, None) => Storage::F32(Panels::new(rows, cols, &values)?),
-            (DType::BF16, None) => Storage::Bf16(Panels::new(rows, cols, &values)?),
+            (DType::F32, None) if rows <= WIDE - NARROW => {
+                Storage::Packed(Box::new(Panels::<F32Pair<NARROW>, NARROW>::new(rows, cols, &values)?))
+            }
+            (DType::F32, None) => Storage::Packed(Box::new(Panels::<F32Pair<WIDE>, WIDE>::new(rows, cols, &values)?)),
+            (DType::BF16, None) => Storage::Packed(Box::new(Panels::<Bf16Pair<WIDE>, WIDE>::new(rows, cols, &values)?)),
             (dtype, None) => {
                 return Err(Error::new(Code::Internal, format!("a weight in {} in host memory", dtype.as_str())));
             }
@@ -115,8 +113,7 @@ impl FrozenMatrix for Dense {
 
     fn type_name(&self) -> &'static str {
         match &self.storage {
-            Storage::F32(_) | Storage::Narrow(_) => DType::F32.as_str(),
-            Storage::Bf16(_) => DType::BF16.as_str(),
+            Storage::Packed(panels) => panels.name(),
             Storage::Tensor(weight) => weight.dtype().as_str(),
             Storage::Gpu(weight) => weight.type_name(),
         }
@@ -124,9 +121,7 @@ impl FrozenMatrix for Dense {
 
     fn bytes(&self, purpose: Purpose) -> u64 {
         let bytes = match &self.storage {
-            Storage::F32(panels) => panels.bytes(),
-            Storage::Narrow(panels) => panels.bytes(),
-            Storage::Bf16(panels) => panels.bytes(),
+            Storage::Packed(panels) => panels.bytes(),
             Storage::Tensor(weight) => weight.elem_count() * weight.dtype().size_in_bytes(),
             Storage::Gpu(weight) => return weight.bytes(purpose),
         };
@@ -135,28 +130,26 @@ impl FrozenMatrix for Dense {
 
     fn product(&self, x: &Operand<'_>) -> Result<Matrix> {
         let (outputs, inputs) = self.shape;
-        let operand = || dequantized::operand(x.matrix(), inputs);
-        let (y, rows) = match &self.storage {
-            Storage::Narrow(panels) => operand().and_then(|(x, rows)| Ok((panels.product(x, rows)?, rows)))?,
-            Storage::F32(panels) => operand().and_then(|(x, rows)| Ok((panels.product(x, rows)?, rows)))?,
-            Storage::Bf16(panels) => operand().and_then(|(x, rows)| Ok((panels.product(x, rows)?, rows)))?,
-            Storage::Tensor(weight) => return composed(Form::NT, x.matrix(), weight),
-            Storage::Gpu(weight) => return weight.product(x),
-        };
-        Ok(Matrix::host(rows, outputs, y))
+        match &self.storage {
+            Storage::Packed(panels) => {
+                let (x, rows) = dequantized::operand(x.matrix(), inputs)?;
+                Ok(Matrix::host(rows, outputs, panels.product(x, rows)?))
+            }
+            Storage::Tensor(weight) => composed(Form::NT, x.matrix(), weight),
+            Storage::Gpu(weight) => weight.product(x),
+        }
     }
 
     fn transposed_product(&self, dy: &Matrix) -> Result<Matrix> {
         let (outputs, inputs) = self.shape;
-        let rows: &dyn Rows = match &self.storage {
-            Storage::F32(panels) => panels,
-            Storage::Narrow(panels) => panels,
-            Storage::Bf16(panels) => panels,
-            Storage::Tensor(weight) => return composed(Form::NN, dy, weight),
-            Storage::Gpu(weight) => return weight.transposed_product(dy),
-        };
-        let (dy, count) = dequantized::operand(dy, outputs)?;
-        Ok(Matrix::host(count, inputs, dequantized::transposed_product(rows, dy, count)?))
+        match &self.storage {
+            Storage::Packed(panels) => {
+                let (dy, count) = dequantized::operand(dy, outputs)?;
+                Ok(Matrix::host(count, inputs, dequantized::transposed_product(&**panels, dy, count)?))
+            }
+            Storage::Tensor(weight) => composed(Form::NN, dy, weight),
+            Storage::Gpu(weight) => weight.transposed_product(dy),
+        }
     }
 
     fn add_product(&self, x: &Operand<'_>, y: &mut Matrix) -> Result<()> {
@@ -175,9 +168,7 @@ impl FrozenMatrix for Dense {
 
     fn gather(&self, ids: &[u32]) -> Result<Matrix> {
         match &self.storage {
-            Storage::F32(panels) => dequantized::gather(panels, ids),
-            Storage::Narrow(panels) => dequantized::gather(panels, ids),
-            Storage::Bf16(panels) => dequantized::gather(panels, ids),
+            Storage::Packed(panels) => dequantized::gather(&**panels, ids),
             Storage::Tensor(weight) => Matrix::of_tensor(&weight.index_select(&Tensor::new(ids, weight.device())?, 0)?),
             Storage::Gpu(weight) => weight.gather(ids),
         }
@@ -194,7 +185,7 @@ impl FrozenMatrix for Dense {
         match &self.storage {
             Storage::Tensor(_) => 0,
             Storage::Gpu(weight) => weight.workspace_bytes(),
-            Storage::F32(_) | Storage::Narrow(_) | Storage::Bf16(_) => dequantized::group_bytes(self.shape),
+            Storage::Packed(_) => dequantized::group_bytes(self.shape),
         }
     }
 }

@@ -18,6 +18,18 @@ const LEAST_BYTES: usize = 1 << 15;
 /// Pairs of inputs that are multiplied with all rows of a task before the next: as many as stay in a core's first cache.
 const BLOCK: usize = 64;
 
+/// A weight in panels, of whatever type and width.
+pub(super) trait Packed: Rows + Send + std::fmt::Debug {
+    /// The name of the type.
+    fn name(&self) -> &'static str;
+
+    /// Bytes held.
+    fn bytes(&self) -> usize;
+
+    /// `x [rows, inputs]` times the transpose, `[rows, outputs]`.
+    fn product(&self, x: &[f32], rows: usize) -> Result<Buffer>;
+}
+
 /// A weight `[outputs, inputs]`.
 pub(super) struct Panels<P, const OUTPUTS: usize> {
     outputs: usize,
@@ -47,19 +59,6 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
             }
         });
         Ok(Panels { outputs, inputs, pairs, kernel: Kernel::detect() })
-    }
-
-    /// Bytes held.
-    pub(super) fn bytes(&self) -> usize {
-        self.pairs.len() * size_of::<P>()
-    }
-
-    /// `x [rows, inputs]` times the transpose, `[rows, outputs]`.
-    pub(super) fn product(&self, x: &[f32], rows: usize) -> Result<Buffer> {
-        match self.kernel {
-            Some(kernel) => self.product_by(kernel, x, rows),
-            None => dequantized::product(self, x, rows),
-        }
     }
 
     pub(super) fn product_by(&self, kernel: Kernel, x: &[f32], rows: usize) -> Result<Buffer> {
@@ -102,6 +101,23 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
                 out.write(first + i, panel * OUTPUTS, columns, &sums[..columns]);
             }
         });
+    }
+}
+
+impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Packed for Panels<P, OUTPUTS> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn bytes(&self) -> usize {
+        self.pairs.len() * size_of::<P>()
+    }
+
+    fn product(&self, x: &[f32], rows: usize) -> Result<Buffer> {
+        match self.kernel {
+            Some(kernel) => self.product_by(kernel, x, rows),
+            None => dequantized::product(self, x, rows),
+        }
     }
 }
 

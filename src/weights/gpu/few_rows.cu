@@ -126,15 +126,9 @@ __device__ __forceinline__ void tiles(const uint8_t *w, uint64_t count, const Pl
         add_blocks<Q>(w, count, at, outputs, uint32_t(uint64_t(blocks) * k / along), uint32_t(uint64_t(blocks) * (k + 1) / along), values);
     add_warps(values, partial, warp, across, along);
     if (k > 0) return;
-#pragma unroll
-    for (int m = 0; m < M; m++)
-#pragma unroll
-        for (int n = 0; n < TILES; n++)
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                uint32_t row = (at.first_tile + n) * 8 + at.t * 2 + i % 2, output = at.first_output + m * 16 + i / 2 * 8 + at.g;
-                if (row < rows && output < outputs) y[uint64_t(row) * outputs + output] = from_float<Y>(values[m][n][i]);
-            }
+    each_sum(values, at, rows, outputs, [=](uint32_t row, uint32_t output, float sum) {
+        y[uint64_t(row) * outputs + output] = from_float<Y>(sum);
+    });
 }
 
 template <class Q, class Y>

@@ -63,4 +63,18 @@ __device__ __forceinline__ void add_tiles(const uint32_t (&a)[M][2][4], const fl
         }
     }
 }
+
+// Hands each sum that a lane has to `to(row, output, sum)`, but those of rows and outputs that are not there.
+template <int TILES, class To>
+__device__ __forceinline__ void each_sum(const float (&values)[M][TILES][4], const Place &at, uint32_t rows, uint32_t outputs, To to) {
+#pragma unroll
+    for (int m = 0; m < M; m++)
+#pragma unroll
+        for (int n = 0; n < TILES; n++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                uint32_t row = (at.first_tile + n) * 8 + at.t * 2 + i % 2, output = at.first_output + m * 16 + i / 2 * 8 + at.g;
+                if (row < rows && output < outputs) to(row, output, values[m][n][i]);
+            }
+}
 } // namespace few_rows

@@ -131,17 +131,10 @@ __device__ __forceinline__ void write_tiles(const uint8_t *w, uint64_t count, co
     float values[M][TILES][4] = {};
     add_stages<Q, TILES>(w, count, at, outputs, uint64_t(at.row_blocks) * split / splits, uint64_t(at.row_blocks) * (split + 1) / splits,
                          values);
-#pragma unroll
-    for (int m = 0; m < M; m++)
-#pragma unroll
-        for (int n = 0; n < TILES; n++)
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                uint32_t row = (at.first_tile + n) * 8 + at.t * 2 + i % 2, output = at.first_output + m * 16 + i / 2 * 8 + at.g;
-                if (row >= rows || output >= outputs) continue;
-                if (splits == 1) y[uint64_t(row) * outputs + output] = from_float<Y>(values[m][n][i]);
-                else partial[(uint64_t(split) * rows + row) * outputs + output] = values[m][n][i];
-            }
+    each_sum(values, at, rows, outputs, [=](uint32_t row, uint32_t output, float sum) {
+        if (splits == 1) y[uint64_t(row) * outputs + output] = from_float<Y>(sum);
+        else partial[(uint64_t(split) * rows + row) * outputs + output] = sum;
+    });
 }
 
 template <class Q, class Y>
