@@ -93,7 +93,7 @@ pub struct LanguageModel(Arc<Inner>);
 struct Inner {
     name: String,
     path: PathBuf,
-    decoder: Decoder,
+    decoder: Arc<Decoder>,
     format: PromptFormat,
     /// Of the tokenizer and the chat template.
     notes: Vec<String>,
@@ -128,7 +128,7 @@ impl LanguageModel {
             exact: options.exact,
             threads: options.threads,
         };
-        let decoder = Decoder::open(&files, &plan, monitor)?;
+        let decoder = Decoder::shared(&files, &plan, monitor)?;
         let config = decoder.config();
         let mut notes = tokenizer.check_rows(config.vocab_size)?;
         let format = PromptFormat::new(tokenizer, template, &config.eos_token_ids, config.bos_token_id)?;
@@ -187,7 +187,7 @@ impl LanguageModel {
 
     /// The identity and shapes that an adapter is held against.
     pub(crate) fn adapter_base(&self) -> Result<AdapterBase> {
-        Ok(AdapterBase::try_from(&self.0.decoder)?.named(self.name()))
+        Ok(AdapterBase::try_from(&*self.0.decoder)?.named(self.name()))
     }
 
     /// Loads a PEFT adapter directory that fits this model; see [`Adapter::load`] for its errors.

@@ -2,54 +2,54 @@
 
 use super::batch::Batch;
 use super::config::{DecoderConfig, RopeScaling};
-use super::files::ModelFiles;
-use super::gguf::GgufWeights;
 use super::kv_pool::{KvPool, Placements};
 use super::layer::{Keep, Layer, Pass, Saved};
-use super::loader::{Loader, Plan, Stored};
+use super::loader::Stored;
 use super::passes::Passes;
 use super::recordings::Recordings;
-use super::renamed::Renamed;
 use super::sites::{LoraStack, Module, Sites};
-use super::source::WeightSource;
 use super::weight_file::{self, WeightFile};
-use super::weights::Weights;
-use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use crate::ops::cross_entropy::Head;
 use crate::ops::lora::Dropout;
 use crate::ops::rms_norm;
 use crate::ops::rope::Rotation;
 use crate::tensor::buffers::{Buffers, Hold};
-use crate::tensor::{Device, DeviceChoice, Matrix, rounding};
-use crate::weights::{DenseType, Dtype, FrozenMatrix, Linear, Quantize};
+use crate::tensor::{Device, Matrix};
+use crate::weights::{DenseType, FrozenMatrix, Quantize};
 use crate::{gpu, memory};
 use once_cell::sync::OnceCell;
 use rayon::ThreadPool;
-#[cfg(test)]
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// A loaded model. Immutable, so sessions and training runs share it.
 pub(crate) struct Decoder {
     pub(super) config: DecoderConfig,
     pub(super) device: Device,
-    dtype: DenseType,
+    pub(super) form: Form,
     pub(super) embedding: Arc<dyn FrozenMatrix>,
     pub(super) layers: Vec<Layer>,
-    norm: Matrix,
+    pub(super) norm: Matrix,
     pub(super) head: Head,
     /// All parallel work of the model runs here.
-    threads: ThreadPool,
-    buffers: Buffers,
-    files: Vec<Arc<WeightFile>>,
+    pub(super) threads: ThreadPool,
+    pub(super) buffers: Buffers,
+    pub(super) files: Vec<Arc<WeightFile>>,
     /// Stored tensors.
-    tensors: usize,
-    stored: Stored,
-    sha256: OnceCell<String>,
+    pub(super) tensors: usize,
+    pub(super) stored: Stored,
+    pub(super) sha256: OnceCell<String>,
     pub(super) kv_pool: Arc<Mutex<KvPool>>,
     pub(super) passes: Passes,
     pub(super) recordings: Recordings,
+}
+
+/// In what form a decoder's weights are kept.
+#[derive(Clone, PartialEq)]
+pub(super) struct Form {
+    pub(super) dtype: DenseType,
+    pub(super) quantize: Option<Quantize>,
+    pub(super) exact: bool,
 }
 
 /// What a forward pass gives.
@@ -63,84 +63,7 @@ pub(super) struct Forward<'a> {
     pub(super) saved: Vec<Saved>,
 }
 
-/// How to load a decoder.
-pub(crate) struct LoadPlan {
-    pub(crate) device: DeviceChoice,
-    pub(crate) dtype: Dtype,
-    /// How the weights are quantized while they are read, if at all.
-    pub(crate) quantize: Option<Quantize>,
-    /// Products of quantized weights to f32 rounding, in place of integer ones.
-    pub(crate) exact: bool,
-    /// 0 for one per core.
-    pub(crate) threads: usize,
-}
-
 impl Decoder {
-    /// Loads a model from a Hugging Face directory or a GGUF file.
-    #[cfg(test)]
-    pub(crate) fn load(path: &Path, plan: &LoadPlan, monitor: &mut Monitor<'_>) -> Result<Self> {
-        Self::open(&ModelFiles::find(path)?, plan, monitor)
-    }
-
-    /// Loads configuration and weights.
-    pub(crate) fn open(files: &ModelFiles, plan: &LoadPlan, monitor: &mut Monitor<'_>) -> Result<Self> {
-        let config = match files {
-            ModelFiles::Directory(dir) => DecoderConfig::load(dir)?,
-            ModelFiles::Gguf(gguf) => DecoderConfig::from_gguf(gguf)?,
-        };
-        memory::probe(0)?;
-        let device = plan.device.open()?;
-        let threads = thread_pool(plan.threads)?;
-        let weights: Box<dyn WeightSource> = match files {
-            ModelFiles::Directory(dir) => match config.family.stored {
-                None => Box::new(Weights::open(dir)?),
-                Some(names) => Box::new(Renamed {
-                    files: Weights::open(dir)?,
-                    names,
-                    widths: config.qkv_widths(),
-                    head_dim: config.head_dim,
-                }),
-            },
-            ModelFiles::Gguf(gguf) => Box::new(GgufWeights::new(gguf.clone(), &config)?),
-        };
-        let dtype = DenseType::on(&device, plan.dtype, weights.is_bf16());
-        let device = device.with_activation_type(dtype.activation_type());
-        let plan =
-            Plan { quantize: plan.quantize.map(Quantize::weight_type), exact: plan.exact, dtype, device: &device };
-        let mut loader = Loader::new(&config, &*weights, plan, &threads, monitor);
-        let (embedding, head) = loader.embedding_and_head()?;
-        let layers = (0..config.num_hidden_layers).map(|index| loader.layer(index)).collect::<Result<Vec<_>>>()?;
-        let norm = loader.final_norm()?;
-        let stored = loader.finish()?;
-        let (files, tensors) = (weights.files(), weights.len());
-        // What was read while someone wrote to it is neither the old model nor the new one.
-        files.iter().try_for_each(|file| file.check_unchanged())?;
-        let head = Head {
-            linear: Linear::new(head, None),
-            scale: config.scales.logits,
-            softcap: config.scales.logit_softcap.map(|c| c as f32),
-        };
-        let kv_pool = Arc::new(Mutex::new(new_pool(&config, 0, &device)?));
-        Ok(Decoder {
-            config,
-            device,
-            dtype,
-            embedding,
-            layers,
-            norm,
-            head,
-            threads,
-            buffers: Buffers::default(),
-            files,
-            tensors,
-            stored,
-            sha256: OnceCell::new(),
-            kv_pool,
-            passes: Passes::default(),
-            recordings: Recordings::default(),
-        })
-    }
-
     /// The model's description.
     pub(crate) fn config(&self) -> &DecoderConfig {
         &self.config
@@ -153,7 +76,7 @@ impl Decoder {
 
     /// The type its dense weights are kept in.
     pub(crate) fn dtype(&self) -> DenseType {
-        self.dtype
+        self.form.dtype
     }
 
     /// In what types its matrices are kept.
@@ -319,23 +242,8 @@ impl Decoder {
 }
 
 /// A pool of keys and values with room for `tokens`.
-fn new_pool(config: &DecoderConfig, tokens: usize, device: &Device) -> Result<KvPool> {
+pub(super) fn new_pool(config: &DecoderConfig, tokens: usize, device: &Device) -> Result<KvPool> {
     let width = config.num_key_value_heads * config.head_dim;
     let beyond = config.ropes.iter().filter_map(|rope| Some(rope.long.as_ref()?.beyond)).min();
     KvPool::new(config.num_hidden_layers, tokens, width, beyond.unwrap_or(usize::MAX), device)
-}
-
-/// A thread's own stack and that for its signals.
-const STACKS: u64 = (2 << 20) + (1 << 18);
-
-fn thread_pool(threads: usize) -> Result<ThreadPool> {
-    // A thread that cannot have its stacks ends the process once it has begun.
-    let count = if threads == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { threads };
-    memory::probe(count as u64 * STACKS)?;
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("tailora-{index}"))
-        .start_handler(|_| rounding::set_default())
-        .build()
-        .map_err(|err| Error::new(Code::OutOfMemory, format!("cannot start {count} threads: {err}")))
 }

@@ -20,6 +20,8 @@ pub(crate) struct WeightFile {
     path: PathBuf,
     file: File,
     opened: State,
+    /// When it was opened; none where the file system does not tell enough.
+    identity: Option<Identity>,
 }
 
 /// What changes when a file is written to.
@@ -28,6 +30,37 @@ struct State {
     len: u64,
     /// Not every file system has it.
     modified: Option<SystemTime>,
+}
+
+/// What two files differ in, and a file from what it was before somebody wrote to it.
+#[derive(PartialEq)]
+struct Identity {
+    #[cfg(unix)]
+    device_and_inode: (u64, u64),
+    /// When content or metadata last changed, in seconds and nanoseconds; nobody can set it.
+    #[cfg(unix)]
+    changed: (i64, i64),
+    #[cfg(windows)]
+    path: PathBuf,
+    #[cfg(windows)]
+    created: SystemTime,
+}
+
+impl Identity {
+    #[cfg(unix)]
+    fn of(file: &File, _: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = file.metadata().ok()?;
+        Some(Identity {
+            device_and_inode: (metadata.dev(), metadata.ino()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+
+    #[cfg(windows)]
+    fn of(file: &File, path: &Path) -> Option<Self> {
+        Some(Identity { path: path.canonicalize().ok()?, created: file.metadata().ok()?.created().ok()? })
+    }
 }
 
 impl State {
@@ -42,7 +75,8 @@ impl WeightFile {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let file = open_regular(path)?;
         let opened = State::of(&file, path)?;
-        let file = WeightFile { path: path.to_path_buf(), file, opened };
+        let identity = Identity::of(&file, path);
+        let file = WeightFile { path: path.to_path_buf(), file, opened, identity };
         refuse_pointer(path, &file.read(0, file.len().min(BEGINNING as u64))?)?;
         Ok(file)
     }
@@ -50,6 +84,15 @@ impl WeightFile {
     /// Where it was found.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether both are one file to which nobody wrote between the one's opening and the other's; false where that cannot be
+    /// told.
+    pub(crate) fn is_same(&self, other: &WeightFile) -> bool {
+        self.opened.modified.is_some()
+            && self.opened == other.opened
+            && self.identity.is_some()
+            && self.identity == other.identity
     }
 
     /// Bytes it had when it was opened.

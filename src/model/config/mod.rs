@@ -34,7 +34,7 @@ use std::path::Path;
 use tokens::{check_end_tokens, token_ids};
 
 /// What the decoder needs to know of a model.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DecoderConfig {
     pub(crate) family: &'static Family,
     pub(crate) vocab_size: usize,

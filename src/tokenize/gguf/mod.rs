@@ -1,12 +1,15 @@
 //! The tokenizer in a GGUF file's metadata, put into the words of a `tokenizer.json`, so that one reader makes both.
 //!
-//! Two kinds are known: byte-level BPE (`gpt2`: Qwen, Llama 3) and SentencePiece's BPE (`llama`: Llama 2, Mistral).
+//! Two kinds are known: byte-level BPE (`gpt2`: Qwen, Llama 3, DeepSeek, GLM-4, Phi-4) and SentencePiece's BPE (`llama`: Llama 2, Mistral, Phi-3, Gemma).
 
 mod byte_level;
+mod pre_tokenizers;
 mod sentencepiece;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vector_tests;
 
 use super::config::TokenizerConfig;
 use crate::error::{Code, Error, Result};

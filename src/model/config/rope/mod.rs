@@ -14,7 +14,7 @@ use crate::model::families::{Family, Ropes};
 use parameters::Parameters;
 
 /// The angles per position of a model.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RopeScaling {
     /// One for each pair of features that is rotated.
     pub(crate) inv_freq: Vec<f32>,
@@ -28,7 +28,7 @@ pub(crate) struct RopeScaling {
 }
 
 /// The frequencies of longer sequences.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LongRope {
     pub(crate) inv_freq: Vec<f32>,
     /// Tokens of a sequence that still has the others.
