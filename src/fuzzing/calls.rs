@@ -249,7 +249,7 @@ fn load() -> Option<usize> {
 }
 
 fn open() -> Option<usize> {
-    let (path, mut dataset) = (file("samples/data/talent_review.csv"), null_mut());
+    let (path, mut dataset) = (file("tests/fixtures/training/resume.csv"), null_mut());
     let options = c"{\"max_rows\":8}";
     // SAFETY: as in `new`.
     let status = unsafe {

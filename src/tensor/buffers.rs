@@ -87,15 +87,24 @@ pub(crate) fn take(len: usize) -> Result<Buffer> {
 /// `vec![0.0; len]`, with an error where that would end the process. The pages are cleared as they are first touched, by
 /// whichever thread that is.
 pub(crate) fn zeros(len: usize) -> Result<Vec<f32>> {
-    let layout = match Layout::array::<f32>(len) {
+    // SAFETY: zero bytes are the float 0.
+    unsafe { zeroed(len) }
+}
+
+/// The same of any type.
+///
+/// # Safety
+/// Zero bytes are a value of the type.
+pub(crate) unsafe fn zeroed<T>(len: usize) -> Result<Vec<T>> {
+    let layout = match Layout::array::<T>(len) {
         Ok(layout) if layout.size() > 0 => layout,
         Ok(_) => return Ok(Vec::new()),
         Err(_) => return Err(memory::exhausted(u64::MAX)),
     };
-    // SAFETY: the layout is not empty. What is allocated with the layout of an array of `len` floats may become a vector of
-    // that length and capacity, and zero bytes are the float 0.
+    // SAFETY: the layout is not empty. What is allocated with the layout of an array of `len` elements may become a vector
+    // of that length and capacity, and zero bytes are elements.
     unsafe {
-        let data = alloc_zeroed(layout).cast::<f32>();
+        let data = alloc_zeroed(layout).cast::<T>();
         if data.is_null() {
             return Err(memory::exhausted(layout.size() as u64));
         }

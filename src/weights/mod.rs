@@ -101,6 +101,8 @@ pub(crate) struct WeightType {
     pub(crate) description: &'static str,
     /// The type of GGML's whose blocks it keeps.
     pub(crate) ggml: GgmlDType,
+    /// Where such a block has its f16s: scales, and scales of mins.
+    pub(crate) scales: &'static [usize],
     /// What the width of a matrix must be a multiple of.
     pub(crate) block: usize,
     /// What a matrix takes in its place whose width is no multiple of that, as llama.cpp has it; else [`FALLBACK`].
@@ -182,6 +184,15 @@ impl WeightType {
             Some(gpu) => Ok(Arc::new(GpuWeight::from_rows(gpu, self, shape, row)?)),
             None => (self.from_rows)(shape, row, exact),
         }
+    }
+
+    /// Whether blocks as GGML stores them are finite numbers. Their scales tell: the rest are integers, so that a value is
+    /// infinite or not a number if a scale is, and never else.
+    pub(crate) fn is_finite(&self, bytes: &[u8]) -> bool {
+        const EXPONENT: u16 = 0x7c00;
+        let is_finite = |low: u8, high: u8| u16::from_le_bytes([low, high]) & EXPONENT != EXPONENT;
+        let mut blocks = bytes.chunks_exact(self.ggml.type_size());
+        blocks.all(|block| self.scales.iter().all(|&at| is_finite(block[at], block[at + 1])))
     }
 
     /// The type that keeps the blocks of a type of GGML's.

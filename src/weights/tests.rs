@@ -94,6 +94,37 @@ fn what_is_not_a_number_stays_visible_and_widths_are_checked() {
 }
 
 #[test]
+fn scales_tell_whether_blocks_are_finite() {
+    for kind in TYPES {
+        let size = kind.ggml.type_size();
+        let finite_by_values = |block: &[u8]| {
+            let mut values = vec![0.0; kind.ggml.block_size()];
+            ggml::dequantize(kind.ggml, block, &mut values).unwrap();
+            let finite = values.iter().filter(|value| value.is_finite()).count();
+            assert!([0, values.len()].contains(&finite), "{kind:?}: {finite}");
+            finite > 0
+        };
+        let with = |rest: u8, scales: &[u16]| {
+            let mut block = vec![rest; size];
+            for (&at, scale) in kind.scales.iter().zip(scales) {
+                block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
+            }
+            assert_eq!(kind.is_finite(&[&*block, &block].concat()), finite_by_values(&block), "{kind:?} {scales:x?}");
+            kind.is_finite(&block)
+        };
+        let (largest, infinite, not_a_number) = (0x7bff, 0xfc00, 0x7e01);
+        // With all integers the largest by amount, and all of them zero.
+        for rest in [0xff, 0x7f, 0] {
+            assert!(with(rest, &[largest; 2]) && with(rest, &[0; 2]));
+            for bad in [infinite, not_a_number] {
+                assert!(!with(rest, &[bad, 0]));
+                assert_eq!(with(rest, &[0, bad]), kind.scales.len() == 1);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_weight_takes_the_bits_that_its_type_has() {
     for kind in TYPES {
         let bits = match kind.name {

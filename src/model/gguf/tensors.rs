@@ -176,26 +176,25 @@ impl WeightSource for GgufWeights {
             let bytes = bytes.get(row * info.row_bytes..(row + 1) * info.row_bytes);
             bytes.ok_or_else(|| gguf.error(Code::Internal, format!("row {row} of {stored} is not one of its rows")))
         };
-        // Scales may be infinite or not a number; the values say so.
-        check_rows(&stored, info, shape, row).map_err(|err| gguf.named(err))?;
+        check_rows(&stored, kind, shape, row).map_err(|err| gguf.named(err))?;
         Ok(Some(Found { weight: kind.stored(device, shape, &row, exact)?, converted_from: None }))
     }
 }
 
+/// Refuses blocks that hold what is not a finite number.
 fn check_rows<'a>(
     name: &str,
-    info: &TensorInfo,
+    kind: &WeightType,
     [rows, width]: [usize; 2],
     row: impl Fn(usize) -> Result<&'a [u8]> + Sync,
 ) -> Result<()> {
-    (0..rows).into_par_iter().try_for_each_init(
-        || vec![0.0f32; width],
-        |values, index| {
-            ggml::dequantize(info.dtype, row(index)?, values)?;
-            match values.iter().position(|v| !v.is_finite()) {
-                None => Ok(()),
-                Some(at) => check_finite(name, &values[at..=at]).map_err(|err| err.with("row", index)),
-            }
-        },
-    )
+    (0..rows).into_par_iter().try_for_each(|index| {
+        let bytes = row(index)?;
+        if kind.is_finite(bytes) {
+            return Ok(());
+        }
+        let mut values = vec![0.0f32; width];
+        ggml::dequantize(kind.ggml, bytes, &mut values)?;
+        check_finite(name, &values).map_err(|err| err.with("row", index))
+    })
 }

@@ -4,7 +4,6 @@ use super::super::dequantized::{self, Rows};
 use super::kernel::{Operand, add_product};
 use super::pairs::Pair;
 use crate::error::Result;
-use crate::memory;
 use crate::tensor::Buffer;
 use crate::tensor::buffers;
 use crate::tensor::columns::Columns;
@@ -15,7 +14,8 @@ use rayon::prelude::*;
 const TASK_ROWS: usize = 32 * ROWS;
 /// Bytes of weights, times rows, below which a task is not worth another thread's waking.
 const LEAST_BYTES: usize = 1 << 15;
-/// Pairs of inputs that are multiplied with all rows of a task before the next: as many as stay in a core's first cache.
+/// Pairs of inputs that are filled, or multiplied with all rows of a task, before the next: as many as stay in a core's
+/// first cache.
 const BLOCK: usize = 64;
 
 /// A weight in panels, of whatever type and width.
@@ -43,18 +43,17 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
     /// Packs `values`, row by row.
     pub(super) fn new(outputs: usize, inputs: usize, values: &[f32]) -> Result<Self> {
         let width = inputs.div_ceil(2);
-        let count = outputs.div_ceil(OUTPUTS) * width;
-        let mut pairs: Vec<P> = memory::reserved(count)?;
-        // SAFETY: there is room for `count` pairs, and zeros are pairs.
-        unsafe {
-            pairs.as_mut_ptr().write_bytes(0, count);
-            pairs.set_len(count);
-        }
+        // SAFETY: zeros are pairs.
+        let mut pairs: Vec<P> = unsafe { buffers::zeroed(outputs.div_ceil(OUTPUTS) * width)? };
         let panels = pairs.par_chunks_mut(width.max(1)).zip(values.par_chunks((OUTPUTS * inputs).max(1)));
         panels.for_each(|(pairs, rows)| {
-            for (output, row) in rows.chunks_exact(inputs).enumerate() {
-                for (pair, values) in pairs.iter_mut().zip(row.chunks(2)) {
-                    pair.put(output, [values[0], values.get(1).copied().unwrap_or(0.0)]);
+            for (index, block) in pairs.chunks_mut(BLOCK).enumerate() {
+                for (output, row) in rows.chunks_exact(inputs).enumerate() {
+                    let (whole, half) = row[2 * index * BLOCK..].as_chunks::<2>();
+                    block.iter_mut().zip(whole).for_each(|(pair, values)| pair.put(output, *values));
+                    if let (Some(pair), [value]) = (block.get_mut(whole.len()), half) {
+                        pair.put(output, [*value, 0.0]);
+                    }
                 }
             }
         });

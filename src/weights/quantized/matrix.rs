@@ -34,6 +34,7 @@ pub(super) const fn weight_type<T: Tile>(
         name,
         description,
         ggml,
+        scales: T::SCALES,
         block: T::SPAN,
         fallback: None,
         head,

@@ -32,6 +32,8 @@ pub(in crate::weights) unsafe trait Tile:
     const HAS_MINS: bool;
     /// Whether the backward pass takes integers, too, from a copy quantized along the outputs.
     const INTEGER_BACKWARD: bool = false;
+    /// Where a block as GGML stores it has its f16s.
+    const SCALES: &'static [usize];
     const TYPE: &'static WeightType;
 
     /// Quantizes a block of one output, whose missing values are zero.

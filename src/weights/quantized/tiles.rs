@@ -4,7 +4,6 @@ use super::super::dequantized::Rows;
 use super::kernel::product;
 use super::tile::{OUTPUTS, Tile};
 use crate::error::Result;
-use crate::memory;
 use crate::tensor::Buffer;
 use crate::tensor::buffers;
 use crate::tensor::columns::Columns;
@@ -29,13 +28,8 @@ impl<T: Tile> Tiles<T> {
     /// A matrix whose outputs are set by `fill(output, lane, its row of tiles)`.
     pub(super) fn build(outputs: usize, inputs: usize, fill: impl Fn(usize, usize, &mut [T]) + Sync) -> Result<Self> {
         let spans = inputs.div_ceil(T::SPAN);
-        let count = outputs.div_ceil(OUTPUTS) * spans;
-        let mut tiles: Vec<T> = memory::reserved(count)?;
-        // SAFETY: there is room for `count` tiles, and zeros are tiles.
-        unsafe {
-            tiles.as_mut_ptr().write_bytes(0, count);
-            tiles.set_len(count);
-        }
+        // SAFETY: zeros are tiles.
+        let mut tiles: Vec<T> = unsafe { buffers::zeroed(outputs.div_ceil(OUTPUTS) * spans)? };
         tiles.par_chunks_mut(spans).enumerate().for_each(|(index, tiles)| {
             let first = index * OUTPUTS;
             (first..outputs.min(first + OUTPUTS)).for_each(|output| fill(output, output - first, tiles));

@@ -44,6 +44,7 @@ unsafe impl Tile for Q4Tile {
     const SPAN: usize = BLOCK;
     const SUB: usize = BLOCK;
     const HAS_MINS: bool = false;
+    const SCALES: &'static [usize] = &[0];
     const TYPE: &'static WeightType = &Q4_0;
 
     fn quantize(&mut self, lane: usize, values: &[f32]) {

@@ -45,6 +45,7 @@ unsafe impl Tile for Q4KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;
     const HAS_MINS: bool = true;
+    const SCALES: &'static [usize] = &[0, 2];
     const TYPE: &'static WeightType = &Q4_K;
 
     fn quantize(&mut self, lane: usize, values: &[f32]) {

@@ -46,6 +46,7 @@ unsafe impl Tile for Q5KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;
     const HAS_MINS: bool = true;
+    const SCALES: &'static [usize] = &[0, 2];
     const TYPE: &'static WeightType = &Q5_K;
 
     fn quantize(&mut self, lane: usize, values: &[f32]) {

@@ -91,6 +91,7 @@ unsafe impl Tile for Q6KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;
     const HAS_MINS: bool = false;
+    const SCALES: &'static [usize] = &[208];
     const TYPE: &'static WeightType = &Q6_K;
 
     fn quantize(&mut self, lane: usize, values: &[f32]) {

@@ -50,6 +50,7 @@ unsafe impl Tile for Q8Tile {
     const SUB: usize = BLOCK;
     const HAS_MINS: bool = false;
     const INTEGER_BACKWARD: bool = true;
+    const SCALES: &'static [usize] = &[0];
     const TYPE: &'static WeightType = &Q8_0;
 
     #[inline(always)]
