@@ -75,9 +75,19 @@ impl Context {
         common.min(prompt.len().saturating_sub(1)) / CHUNK * CHUNK
     }
 
-    /// Makes ready for `prompt`, with room for `more` tokens after it; how many of its tokens need not be read again.
+    /// Makes ready for `prompt`, with room for `more` tokens after it; how many of its tokens need not be read again, as this
+    /// sequence or another one did.
     pub(crate) fn begin(&mut self, prompt: &[u32], more: usize) -> Result<usize> {
-        self.begin_after(self.shared_prefix(prompt), prompt, more)
+        let shared = self.begin_after(self.shared_prefix(prompt), prompt, more)?;
+        // Of the last token the logits are wanted.
+        let following = &prompt[shared..prompt.len() - 1];
+        let mut pool = lock(&self.pool);
+        let found = pool.known(&self.table, &self.lora, following);
+        let adopted = pool.adopt(&mut self.table, &found);
+        self.table.advance(adopted);
+        self.tokens.extend_from_slice(&following[..adopted]);
+        self.reusable += adopted;
+        Ok(shared + adopted)
     }
 
     /// The same where the first `known` tokens are those that were read.
@@ -112,6 +122,14 @@ impl Context {
         self.tokens.extend(request.tokens);
         self.reusable = self.tokens.len().min(self.prompt) / CHUNK * CHUNK;
         Ok(logits)
+    }
+
+    /// Forgets the last `count` tokens, which are not of the text.
+    pub(super) fn forget_last(&mut self, count: usize) {
+        let left = self.tokens.len().saturating_sub(count);
+        self.tokens.truncate(left);
+        self.table.forget_last(count);
+        self.reusable = self.reusable.min(left / CHUNK * CHUNK);
     }
 }
 

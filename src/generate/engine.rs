@@ -7,6 +7,9 @@ use crate::language_model::LanguageModel;
 use crate::model::{Logits, LoraStack};
 use std::sync::Arc;
 
+/// Most texts that are written at the same time with tokens read ahead.
+const SPECULATING: usize = 2;
+
 /// What steps the sequences of one model, together with those that other threads step. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Engine {
@@ -39,13 +42,25 @@ impl Engine {
     /// ended stays as it is. All contexts are of this engine.
     pub(crate) fn step(&self, slots: &mut [Slot]) -> Vec<Result<Step>> {
         let begun: Vec<Result<()>> = slots.iter_mut().map(Slot::begin).collect();
+        if self.has_spare_rows(slots.len()) {
+            slots.iter_mut().for_each(|slot| slot.sequence.speculate());
+        }
         let mut logits =
             self.logits(slots.iter_mut().zip(&begun).filter(|(_, begun)| begun.is_ok()).map(|(slot, _)| slot));
         let take = |(slot, begun): (&mut Slot, Result<()>)| {
             begun?;
-            slot.sequence.take(logits.next().unwrap_or_else(|| Ok(Vec::new()))?)
+            let step = slot.sequence.take(logits.next().unwrap_or_else(|| Ok(Vec::new()))?);
+            slot.context.forget_last(slot.sequence.wrong());
+            step
         };
         slots.iter_mut().zip(begun).map(take).collect()
+    }
+
+    /// Whether a pass may read tokens that may turn out wrong: while it has so few rows that more of them take hardly longer. On
+    /// a card other rows beside a row would change its last bits.
+    fn has_spare_rows(&self, sequences: usize) -> bool {
+        let decoder = self.model.decoder();
+        !decoder.device().is_on_card() && sequences.max(decoder.callers()) <= SPECULATING
     }
 
     /// [`Engine::step`] of one sequence.

@@ -150,13 +150,10 @@ mod tests {
             alone.attach(&adapter(&model), 1.5).unwrap();
             let alone = alone.score(prompt, completion, &Cancel::new()).unwrap();
             assert_eq!(alone.len(), completion.len());
-            for (one, other) in alone.iter().zip(scores) {
-                match model.decoder().device().is_host() {
-                    true => assert_eq!(one.to_bits(), other.to_bits()),
-                    false => assert!((one - other).abs() < 1e-3, "{one} {other}"),
-                }
-            }
+            // Read in pieces of other sizes, so that last bits may differ.
+            assert!(alone.iter().zip(scores).all(|(one, other)| (one - other).abs() < 1e-3), "{alone:?} {scores:?}");
         }
+        assert_eq!(used.score_many(texts(), &Cancel::new()).unwrap(), together);
         assert!(used.score_many(Vec::new(), &Cancel::new()).unwrap().is_empty());
         let held = model.decoder().kv_pool().lock().unwrap().rows();
         assert!(held <= (1 + AT_ONCE + 2) * 320, "{held} rows for readings of up to 250 tokens");
