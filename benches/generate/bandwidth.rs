@@ -1,6 +1,6 @@
 //! How fast this machine reads memory: no pass over the weights can be faster.
 
-use crate::cases::THREADS;
+use crate::llama::THREADS;
 use std::hint::black_box;
 use std::time::Instant;
 

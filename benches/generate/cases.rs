@@ -1,11 +1,9 @@
 //! What is measured: which work, on which weights.
 
 use crate::Outcome;
+use crate::files::Weights;
 use crate::models::Shape;
 use std::fmt;
-
-/// Threads of both sides.
-pub const THREADS: usize = 2;
 
 /// Texts that are read or written at the same time.
 #[derive(Debug, Clone, Copy)]
@@ -37,40 +35,12 @@ impl Work {
     }
 }
 
-/// How the weights are stored.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Weights {
-    Bf16,
-    Q8_0,
-    Q4KM,
-}
-
-impl Weights {
-    /// As `llama-quantize` calls them.
-    pub fn name(self) -> &'static str {
-        match self {
-            Weights::Bf16 => "bf16",
-            Weights::Q8_0 => "q8_0",
-            Weights::Q4KM => "q4_k_m",
-        }
-    }
-
-    /// `quantize` of the model options that comes nearest, for want of `llama-quantize`.
-    pub fn quantize(self) -> Option<&'static str> {
-        match self {
-            Weights::Bf16 => None,
-            Weights::Q8_0 => Some("q8_0"),
-            Weights::Q4KM => Some("q4_k"),
-        }
-    }
-
-    /// The rows of Qwen2.5-0.5B are no multiple of 256: `Q4_K_M` would not be Q4_K there.
-    pub fn shape(self, small: bool) -> Shape {
-        match self {
-            _ if small => Shape::SMALL,
-            Weights::Q4KM => Shape::QWEN2_5_1_5B,
-            _ => Shape::QWEN2_5_0_5B,
-        }
+/// The model with such weights. The rows of Qwen2.5-0.5B are no multiple of 256: `Q4_K_M` would not be Q4_K there.
+pub fn shape(weights: Weights, small: bool) -> Shape {
+    match weights {
+        _ if small => Shape::SMALL,
+        Weights::Q4KM => Shape::QWEN2_5_1_5B,
+        _ => Shape::QWEN2_5_0_5B,
     }
 }
 

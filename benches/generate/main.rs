@@ -4,17 +4,23 @@
 //! Every figure comes from a process of its own, so that peak memory is that of one case. `benches/README.md` says what
 //! is measured and how.
 
+mod adapter;
 mod bandwidth;
 mod cases;
 mod child;
 #[path = "../common/figures.rs"]
 mod figures;
+#[path = "../common/files.rs"]
+mod files;
+#[path = "../common/gguf.rs"]
 mod gguf;
+#[path = "../common/llama.rs"]
 mod llama;
-mod model;
 #[path = "../common/models.rs"]
 mod models;
 mod options;
+mod peer;
+#[path = "../common/process.rs"]
 mod process;
 #[path = "../common/program.rs"]
 mod program;
@@ -25,8 +31,8 @@ mod table;
 #[path = "../common/texts.rs"]
 mod texts;
 
-use cases::THREADS;
-use llama::Llama;
+use files::Weights;
+use llama::{Llama, THREADS};
 use options::Options;
 use program::Outcome;
 use std::process::ExitCode;
@@ -43,14 +49,14 @@ fn bench(options: &Options) -> Outcome {
     let cases = cases::cases(&options.case)?;
     let llama = Llama::find();
     println!("{THREADS} threads, {} rounds", options.rounds);
-    for weights in [cases::Weights::Bf16, cases::Weights::Q8_0, cases::Weights::Q4KM] {
+    for weights in [Weights::Bf16, Weights::Q8_0, Weights::Q4KM] {
         let made = match (weights.quantize(), &llama) {
             (Some(quantize), None) => {
                 format!("bf16, quantized to {quantize} while loading, for want of llama-quantize")
             }
             _ => "one GGUF file for both sides".to_owned(),
         };
-        println!("{}: {}; {made}", weights.name(), weights.shape(options.small));
+        println!("{}: {}; {made}", weights.name(), cases::shape(weights, options.small));
     }
     let mut results = Vec::new();
     for case in cases {

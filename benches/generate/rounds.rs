@@ -1,10 +1,9 @@
 //! Ours and the peer's measurements in turn, so that a machine that slows down slows both.
 
-use crate::cases::{Case, THREADS};
-use crate::llama::Llama;
-use crate::model;
+use crate::cases::{self, Case};
+use crate::llama::{Llama, THREADS};
 use crate::options::Options;
-use crate::{Outcome, bandwidth, process, program};
+use crate::{Outcome, adapter, bandwidth, files, process, program};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -31,10 +30,10 @@ pub struct CaseResult {
 
 /// Measures a case.
 pub fn measure(case: Case, llama: Option<&Llama>, options: &Options) -> Outcome<CaseResult> {
-    let shape = case.weights.shape(options.small);
-    let model = model::prepare(&shape, case.weights, llama)?;
+    let shape = cases::shape(case.weights, options.small);
+    let model = files::prepare(&shape, case.weights, llama)?;
     let bytes = std::fs::metadata(&model.file)?.len();
-    let adapter = case.adapter.then(|| model::adapter(&shape)).transpose()?;
+    let adapter = case.adapter.then(|| adapter::prepare(&shape)).transpose()?;
     let work = case.work;
     let job = json!({
         "file": model.file, "model": {"device": "cpu", "threads": THREADS, "quantize": model.quantize}, "adapter": adapter,
@@ -72,7 +71,7 @@ pub fn measure(case: Case, llama: Option<&Llama>, options: &Options) -> Outcome<
 
 /// Runs a job in this program as a child: its figures, and its seconds without an adapter and in all.
 fn ours(job: &Value, tokens: usize) -> Outcome<(Measurement, f64, f64)> {
-    let path = model::folder().join("job.json");
+    let path = files::folder().join("job.json");
     std::fs::write(&path, job.to_string())?;
     let (text, peak_gib) = process::run(Command::new(std::env::current_exe()?).arg(program::CHILD).arg(path))?;
     let figures: Value = serde_json::from_str(text.lines().last().unwrap_or_default())?;

@@ -168,14 +168,17 @@ impl Adapter {
     /// Puts this adapter on top of a stack; `scale` multiplies PEFT's scaling (0 leaves the base, 1 is the adapter).
     pub(crate) fn attach_to(&self, stack: &mut LoraStack, scale: f64) -> Result<()> {
         check_scale(scale)?;
+        let mut identity = stack.identity().map(|below| Sha256::new().chain_update(below).chain_update(self.sha256()));
         for (site, weights) in &self.0.weights {
             let scaling = weights.scaling * scale;
             if !(scaling as f32).is_finite() {
                 let message = format!("the adapter's scale is {scale}, which no f32 can hold at {}", site.path());
                 return Err(Error::new(Code::InvalidArgument, message).with("scale", scale));
             }
+            identity.iter_mut().for_each(|identity| identity.update(scaling.to_le_bytes()));
             stack.push(*site, LoraWeights::new(weights.a.clone(), weights.b.clone(), scaling));
         }
+        identity.into_iter().for_each(|identity| stack.identify(identity.finalize().into()));
         Ok(())
     }
 

@@ -128,8 +128,9 @@ mod tests {
                 choices.iter().map(|c| &c.text).collect::<Vec<_>>()
             );
         }
-        // Nobody holds blocks that nobody reads.
-        assert_eq!(model.decoder().kv_pool().lock().unwrap().rows(), 0);
+        // Nobody holds blocks that nobody reads, but for those with which prompts to come may begin.
+        let pool = model.decoder().kv_pool().lock().unwrap();
+    assert!(pool.rows() <= 2 * pool.known_rows(), "{} rows, {} known", pool.rows(), pool.known_rows());
     }
 
     #[test]

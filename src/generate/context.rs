@@ -59,6 +59,15 @@ impl Context {
         fork
     }
 
+    /// A context for `prompt`, with room for `more` tokens after it, that has read what the two begin with in common; how many
+    /// of its tokens that are.
+    pub(crate) fn fork_for(&self, prompt: &[u32], more: usize) -> Result<(Self, usize)> {
+        let mut fork = self.fork();
+        let common = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+        let read = fork.begin_after(common.min(prompt.len().saturating_sub(1)), prompt, more)?;
+        Ok((fork, read))
+    }
+
     /// Tokens of `prompt` that need not be read again.
     pub(crate) fn shared_prefix(&self, prompt: &[u32]) -> usize {
         let known = self.tokens.iter().take(self.reusable);
@@ -66,8 +75,23 @@ impl Context {
         common.min(prompt.len().saturating_sub(1)) / CHUNK * CHUNK
     }
 
-    /// Makes ready for `prompt`, with room for `more` tokens after it; how many of its tokens need not be read again.
+    /// Makes ready for `prompt`, with room for `more` tokens after it; how many of its tokens need not be read again, as this
+    /// sequence or another one did.
     pub(crate) fn begin(&mut self, prompt: &[u32], more: usize) -> Result<usize> {
+        let shared = self.begin_after(self.shared_prefix(prompt), prompt, more)?;
+        // Of the last token the logits are wanted.
+        let following = &prompt[shared..prompt.len() - 1];
+        let mut pool = lock(&self.pool);
+        let found = pool.known(&self.table, &self.lora, following);
+        let adopted = pool.adopt(&mut self.table, &found);
+        self.table.advance(adopted);
+        self.tokens.extend_from_slice(&following[..adopted]);
+        self.reusable += adopted;
+        Ok(shared + adopted)
+    }
+
+    /// The same where the first `known` tokens are those that were read.
+    fn begin_after(&mut self, known: usize, prompt: &[u32], more: usize) -> Result<usize> {
         let needed = prompt.len() + more;
         if prompt.is_empty() {
             return Err(Error::new(Code::InvalidArgument, "the prompt has no token; expected at least one"));
@@ -75,11 +99,10 @@ impl Context {
         if needed > self.limit {
             return Err(too_long(prompt.len(), more, self.limit));
         }
-        let known = self.shared_prefix(prompt);
         let mut pool = lock(&self.pool);
         let shared = pool.begin(&mut self.table, known, needed);
         self.tokens.truncate(shared);
-        self.reusable = shared;
+        self.reusable = self.reusable.min(shared);
         pool.reserve(&mut self.table, needed - shared)?;
         self.prompt = prompt.len();
         Ok(shared)
@@ -99,6 +122,14 @@ impl Context {
         self.tokens.extend(request.tokens);
         self.reusable = self.tokens.len().min(self.prompt) / CHUNK * CHUNK;
         Ok(logits)
+    }
+
+    /// Forgets the last `count` tokens, which are not of the text.
+    pub(super) fn forget_last(&mut self, count: usize) {
+        let left = self.tokens.len().saturating_sub(count);
+        self.tokens.truncate(left);
+        self.table.forget_last(count);
+        self.reusable = self.reusable.min(left / CHUNK * CHUNK);
     }
 }
 

@@ -7,6 +7,9 @@ use crate::language_model::LanguageModel;
 use crate::model::{Logits, LoraStack};
 use std::sync::Arc;
 
+/// Most texts that are written at the same time with tokens read ahead.
+const SPECULATING: usize = 2;
+
 /// What steps the sequences of one model, together with those that other threads step. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Engine {
@@ -39,13 +42,25 @@ impl Engine {
     /// ended stays as it is. All contexts are of this engine.
     pub(crate) fn step(&self, slots: &mut [Slot]) -> Vec<Result<Step>> {
         let begun: Vec<Result<()>> = slots.iter_mut().map(Slot::begin).collect();
+        if self.has_spare_rows(slots.len()) {
+            slots.iter_mut().for_each(|slot| slot.sequence.speculate());
+        }
         let mut logits =
             self.logits(slots.iter_mut().zip(&begun).filter(|(_, begun)| begun.is_ok()).map(|(slot, _)| slot));
         let take = |(slot, begun): (&mut Slot, Result<()>)| {
             begun?;
-            slot.sequence.take(logits.next().unwrap_or_else(|| Ok(Vec::new()))?)
+            let step = slot.sequence.take(logits.next().unwrap_or_else(|| Ok(Vec::new()))?);
+            slot.context.forget_last(slot.sequence.wrong());
+            step
         };
         slots.iter_mut().zip(begun).map(take).collect()
+    }
+
+    /// Whether a pass may read tokens that may turn out wrong: while it has so few rows that more of them take hardly longer. On
+    /// a card other rows beside a row would change its last bits.
+    fn has_spare_rows(&self, sequences: usize) -> bool {
+        let decoder = self.model.decoder();
+        !decoder.device().is_on_card() && sequences.max(decoder.callers()) <= SPECULATING
     }
 
     /// [`Engine::step`] of one sequence.
@@ -79,8 +94,25 @@ impl Engine {
 
     /// Reads `tokens` after what a context has read; the logits after each of the last `outputs` of them.
     pub(crate) fn read(&self, context: &mut Context, tokens: &[u32], outputs: usize) -> Result<Logits> {
-        let mut replies = self.model.decoder().read(vec![context.request(tokens.to_vec(), outputs)]);
-        replies.pop().map_or_else(|| Ok(Vec::new()), |reply| context.take_back(reply))
+        self.read_many([(context, tokens.to_vec(), outputs)].into_iter()).pop().unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    /// The same of many in one pass. An error is that of its context alone.
+    pub(super) fn read_many<'c>(
+        &self,
+        readings: impl Iterator<Item = (&'c mut Context, Vec<u32>, usize)>,
+    ) -> Vec<Result<Logits>> {
+        let ask = |(context, tokens, outputs): (&'c mut Context, Vec<u32>, usize)| {
+            let request = context.request(tokens, outputs);
+            (context, request)
+        };
+        let (contexts, requests): (Vec<_>, Vec<_>) = readings.map(ask).unzip();
+        let replies = self.model.decoder().read(requests);
+        contexts.into_iter().zip(replies).map(|(context, reply)| context.take_back(reply)).collect()
+    }
+
+    pub(super) fn vocab_size(&self) -> usize {
+        self.model.decoder().config().vocab_size
     }
 }
 

@@ -81,6 +81,8 @@ pub struct GenerateOptions {
     pub messages: Option<Vec<ChatMessage>>,
     /// Take the prompt as it is: no chat template, no role prompt.
     pub raw: bool,
+    /// Let a pass read tokens ahead that may come because they stood in prompt or text before. The text is the same, on the CPU to the bit; where it repeats its input it is written faster. Only on the CPU, and while few texts are written at the same time.
+    pub speculation: bool,
     /// List every token with its log-probability in the result.
     pub logprobs: bool,
     /// List every token with so many of the most probable ones in its place and their log-probabilities.
@@ -146,6 +148,7 @@ impl Default for GenerateOptions {
             logprobs: false,
             top_logprobs: 0,
             n: 1,
+            speculation: true,
         }
     }
 }

@@ -5,8 +5,10 @@
 use super::GenerateOptions;
 use super::constraint::Constraint;
 use super::document::{Advance, Document};
-use super::generation::{FinishReason, Generation, TopToken};
+use super::generation::{FinishReason, Generation};
 use super::logits::{check_numbers, log_probability};
+use super::lookup::Lookup;
+use super::next::{Judged, Next};
 use super::output::Output;
 use super::sampler::Sampler;
 use super::top::Top;
@@ -29,30 +31,14 @@ pub(crate) struct Sequence {
     document: Option<Document>,
     output: Output,
     top: Option<Top>,
+    /// What proposes tokens, if any are to be.
+    lookup: Option<Lookup>,
     next: Next,
+    /// Tokens that were run last and are not of the text.
+    wrong: usize,
     /// Tokens of the prompt that are run at a time.
     chunk: usize,
     finish_reason: Option<FinishReason>,
-}
-
-/// What is to be run next.
-enum Next {
-    /// The prompt from this token on.
-    Prompt(usize),
-    /// Tokens that came together, but for the last: the logits after each give the log-probability of the one behind it.
-    /// That of the first is known.
-    Together { tokens: Vec<u32>, first: Judged, then: Option<FinishReason> },
-    /// The last token of the text.
-    Last(u32),
-    /// Nothing.
-    End,
-}
-
-/// What the model says of a token of the text.
-struct Judged {
-    logprob: f32,
-    /// What might have stood in its place, where that is to be listed.
-    top: Vec<TopToken>,
 }
 
 /// What came of the logits.
@@ -62,6 +48,13 @@ pub(crate) struct Step {
     pub(crate) text: String,
     /// Why the text has ended, if it has.
     pub(crate) finished: Option<FinishReason>,
+}
+
+impl Step {
+    /// With what came of the next logits.
+    fn and(self, next: Step) -> Step {
+        Step { text: self.text + &next.text, finished: next.finished }
+    }
 }
 
 impl Sequence {
@@ -82,7 +75,6 @@ impl Sequence {
         let budget = options.max_tokens.min(room);
         let document = constraint.map(|constraint| Document::new(constraint, budget)).transpose()?;
         Ok(Sequence {
-            prompt,
             budget,
             seed: options.seed,
             end_tokens,
@@ -90,7 +82,10 @@ impl Sequence {
             document,
             output,
             top: None,
+            lookup: options.speculation.then(|| Lookup::new(&prompt)),
+            prompt,
             next: Next::Prompt(0),
+            wrong: 0,
             chunk: CHUNK,
             finish_reason: None,
         })
@@ -129,27 +124,31 @@ impl Sequence {
 
     /// The tokens to run next, after those before; none if the text is complete, which `take` then says.
     pub(crate) fn wants(&self) -> &[u32] {
-        match &self.next {
-            Next::Prompt(read) => &self.prompt[*read..self.prompt.len().min(read + self.chunk)],
-            Next::Together { tokens, .. } => &tokens[..tokens.len() - 1],
-            Next::Last(token) => std::slice::from_ref(token),
-            Next::End => &[],
-        }
+        self.next.tokens(&self.prompt, self.chunk)
     }
 
     /// After how many of them, from the end, the logits are needed.
     pub(crate) fn outputs(&self) -> usize {
-        match &self.next {
-            Next::Prompt(read) => usize::from(read + self.chunk >= self.prompt.len()),
-            Next::Together { tokens, .. } => tokens.len() - 1,
-            Next::Last(_) => 1,
-            Next::End => 0,
+        self.next.outputs(&self.prompt, self.chunk)
+    }
+
+    /// Looks for tokens that may follow the last one, to be run with it.
+    pub(super) fn speculate(&mut self) {
+        if let (Next::Last(tokens), Some(lookup)) = (&mut self.next, &mut self.lookup)
+            && tokens.len() == 1
+        {
+            tokens.extend(lookup.propose(self.budget.saturating_sub(self.output.count() + 1)));
         }
+    }
+
+    /// How many of the tokens that were run last are not of the text.
+    pub(super) fn wrong(&self) -> usize {
+        self.wrong
     }
 
     /// Whether the next draw has something to it that does not depend on the logits.
     pub(crate) fn can_prepare(&self) -> bool {
-        self.finish_reason.is_none() && matches!(self.next, Next::Last(_)) && self.document.is_some()
+        self.finish_reason.is_none() && self.next.draws() && self.document.is_some()
     }
 
     /// Makes ready for the next draw.
@@ -159,6 +158,7 @@ impl Sequence {
 
     /// Takes the logits of the outputs, in their order.
     pub(crate) fn take(&mut self, mut logits: Logits) -> Result<Step> {
+        self.wrong = 0;
         if self.finish_reason.is_some() {
             return Ok(Step::default());
         }
@@ -173,12 +173,8 @@ impl Sequence {
                 let forced = self.document.as_mut().map(Document::take_forced).transpose()?.unwrap_or_default();
                 if forced.is_empty() { self.draw(&logits) } else { self.append(forced, &logits, None) }
             }
-            Next::Together { tokens, first, then } => {
-                let others = logits.iter().zip(&tokens[1..]).map(|(logits, &id)| self.judged(logits, id));
-                let judged = std::iter::once(Ok(first)).chain(others).collect::<Result<Vec<_>>>()?;
-                self.push(&tokens, judged, then)
-            }
-            Next::Last(_) => self.draw(&logits.pop().ok_or_else(without_logits)?),
+            Next::Together { tokens, run, first, then } => self.take_together(&tokens, run, first, then, &logits),
+            Next::Last(tokens) => self.take_last(&tokens[1..], &logits),
             Next::End => self.end(),
         }
     }
@@ -206,6 +202,41 @@ impl Sequence {
         }
     }
 
+    fn take_together(
+        &mut self,
+        tokens: &[u32],
+        run: usize,
+        first: Judged,
+        then: Option<FinishReason>,
+        logits: &[Row],
+    ) -> Result<Step> {
+        let others = logits.iter().zip(&tokens[1..]).map(|(logits, &id)| self.judged(logits, id));
+        let judged = std::iter::once(Ok(first)).chain(others).collect::<Result<Vec<_>>>()?;
+        let step = self.push(tokens, judged, then)?;
+        match (&self.next, logits.get(tokens.len() - 1)) {
+            (Next::Last(_), Some(after_all)) if run == tokens.len() => Ok(step.and(self.draw(after_all)?)),
+            _ => Ok(step),
+        }
+    }
+
+    /// Draws after the last token, and after each of the proposed ones as long as they are what was drawn.
+    fn take_last(&mut self, proposed: &[u32], logits: &[Row]) -> Result<Step> {
+        let mut came = 0;
+        let mut step = self.draw(logits.first().ok_or_else(without_logits)?)?;
+        for (id, logits) in proposed.iter().zip(&logits[1..]) {
+            match &self.next {
+                Next::Last(drawn) if step.finished.is_none() && drawn[..] == [*id] => came += 1,
+                _ => break,
+            }
+            step = step.and(self.draw(logits)?);
+        }
+        self.wrong = proposed.len() - came;
+        if let Some(lookup) = self.lookup.as_mut().filter(|_| !proposed.is_empty()) {
+            lookup.learn(proposed.len(), came);
+        }
+        Ok(step)
+    }
+
     /// Draws a token, and takes it with those that it forces.
     fn draw(&mut self, logits: &Row) -> Result<Step> {
         // Also where the log-probability is not needed: NaN must not decide anything.
@@ -226,13 +257,14 @@ impl Sequence {
         }
     }
 
-    /// Adds tokens to the text, `first` being the logits of the first of them. The last one is run when something follows
-    /// it.
+    /// Adds tokens to the text, `first` being the logits of the first of them.
     fn append(&mut self, tokens: Vec<u32>, first: &Row, then: Option<FinishReason>) -> Result<Step> {
         let of_first = tokens.first().map(|id| self.judged(first, *id)).transpose()?;
         match of_first {
             Some(first) if tokens.len() > 1 => {
-                self.next = Next::Together { tokens, first, then };
+                let ends = then.is_some() || self.is_complete_with(tokens.len());
+                let run = tokens.len() - usize::from(ends);
+                self.next = Next::Together { tokens, run, first, then };
                 Ok(Step::default())
             }
             of_first => self.push(&tokens, of_first.into_iter().collect(), then),
@@ -246,6 +278,7 @@ impl Sequence {
 
     fn push(&mut self, tokens: &[u32], judged: Vec<Judged>, then: Option<FinishReason>) -> Result<Step> {
         self.sampler.observe(tokens);
+        self.lookup.iter_mut().for_each(|lookup| lookup.extend(tokens));
         let mut text = String::new();
         for (&id, judged) in tokens.iter().zip(judged) {
             let bytes = self.document.as_ref().map(|document| document.bytes(id)).unwrap_or_default();
@@ -259,14 +292,15 @@ impl Sequence {
             return Ok(self.finish(reason, text));
         }
         self.next = match tokens.last() {
-            Some(&last) if !self.is_complete() => Next::Last(last),
+            Some(&last) if !self.is_complete_with(0) => Next::Last(vec![last]),
             _ => Next::End,
         };
         Ok(Step { text, finished: None })
     }
 
-    fn is_complete(&self) -> bool {
-        self.output.count() >= self.budget || self.document.as_ref().is_some_and(Document::is_finished)
+    /// Whether nothing can follow so many more tokens, which the document has already.
+    fn is_complete_with(&self, more: usize) -> bool {
+        self.output.count() + more >= self.budget || self.document.as_ref().is_some_and(Document::is_finished)
     }
 
     fn end(&mut self) -> Result<Step> {

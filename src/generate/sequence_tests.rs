@@ -59,3 +59,38 @@ fn an_error_ends_what_can_be_said() {
     assert_eq!(text.take(says(3)).unwrap_err().code(), Code::Internal);
     assert_eq!(text.summary().finish_reason, FinishReason::Cancelled);
 }
+
+#[test]
+fn proposed_tokens_that_are_drawn_stay_and_the_others_do_not() {
+    let options = GenerateOptions { max_tokens: 20, ..Default::default() };
+    let vocabulary = crate::tokenize::test_support::byte_level();
+    let text = |options: &GenerateOptions| {
+        let sampler = Sampler::new(options, &vocabulary);
+        Sequence::new(vec![1, 2, 3, 4, 5, 6, 1, 2], options, sampler, vec![7], Output::document(), None, 400).unwrap()
+    };
+    let mut repeats = text(&options);
+    repeats.take(says(3)).unwrap();
+    assert_eq!(repeats.wants(), [3]);
+    repeats.speculate();
+    assert_eq!((repeats.wants(), repeats.outputs()), (&[3, 4, 5][..], 3));
+    let drawn = |tokens: &[usize]| tokens.iter().flat_map(|token| says(*token)).collect::<Logits>();
+    // The second proposal is wrong: what its logits say is not drawn from.
+    repeats.take(drawn(&[4, 2, 6])).unwrap();
+    assert_eq!((repeats.wants(), repeats.wrong()), (&[2][..], 1));
+    repeats.speculate();
+    assert_eq!(repeats.wants(), [2], "3, 4, 2 did not stand before");
+    repeats.take(says(3)).unwrap();
+    assert_eq!((repeats.wants(), repeats.wrong()), (&[3][..], 0));
+    let ids = |text: &Sequence| text.summary().tokens.iter().map(|token| token.id).collect::<Vec<_>>();
+    assert_eq!(ids(&repeats), [3, 4, 2, 3]);
+    // The end of the turn leaves what was read behind it.
+    let mut ends = text(&options);
+    ends.take(says(3)).unwrap();
+    ends.speculate();
+    assert_eq!(ends.take(drawn(&[7, 5, 6])).unwrap().finished, Some(FinishReason::Stop));
+    assert_eq!((ids(&ends), ends.wrong()), (vec![3], 2));
+    let mut without = text(&GenerateOptions { speculation: false, ..options });
+    without.take(says(3)).unwrap();
+    without.speculate();
+    assert_eq!(without.wants(), [3]);
+}

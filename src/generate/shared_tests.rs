@@ -81,8 +81,9 @@ fn threads_that_share_a_model_say_what_each_says_alone() {
         }
         cancelled.join().unwrap();
     });
-    // Whoever is gone has given the memory back.
-    assert_eq!(model.decoder().kv_pool().lock().unwrap().rows(), 0);
+    // Whoever is gone has given the memory back, but for what prompts to come may begin with.
+    let pool = model.decoder().kv_pool().lock().unwrap();
+    assert!(pool.rows() <= 2 * pool.known_rows(), "{} rows, {} known", pool.rows(), pool.known_rows());
 }
 
 #[test]
@@ -109,4 +110,88 @@ fn a_request_that_cannot_be_read_does_not_harm_those_beside_it() {
     for (mut request, _) in replies {
         decoder.kv_pool().lock().unwrap().release(&mut request.table);
     }
+}
+
+/// Sessions one after the other, which find what earlier ones read, and a model that has read nothing.
+#[test]
+fn a_prompt_that_was_read_before_gives_the_same_text() {
+    let role = "You review talent, soberly. ".repeat(9);
+    let models = [tiny_model(), random_model()];
+    for (index, model) in models.iter().enumerate() {
+        let ask = |model: &LanguageModel, adapted: bool, case: usize, options: &str| {
+            let mut session = session(model);
+            if adapted {
+                session.attach(&adapter(model), 1.5).unwrap();
+            }
+            let prompt = format!("{role}case {case}: rated A, potential high");
+            generate(&mut session, &prompt, options)
+        };
+        for (case, options) in [
+            r#"{"max_tokens":30}"#.to_owned(),
+            r#"{"max_tokens":30,"temperature":0.9,"seed":3}"#.to_owned(),
+            format!(r#"{{"max_tokens":60,"json_schema":{SCHEMA}}}"#),
+        ]
+        .iter()
+        .enumerate()
+        {
+            for adapted in [false, true].into_iter().take(1 + index) {
+                let before = ask(model, adapted, case, options);
+                let again = ask(model, adapted, case, options);
+                let fresh = if index == 0 { tiny_model() } else { random_model() };
+                let alone = ask(&fresh, adapted, case, options);
+                assert_eq!((&before.text, &again.text), (&alone.text, &alone.text));
+                if model.decoder().device().is_host() {
+                    assert_eq!((&before, &again), (&alone, &alone));
+                }
+            }
+        }
+        assert!(model.decoder().kv_pool().lock().unwrap().known_rows() > 0);
+    }
+}
+
+#[test]
+fn a_prompt_that_many_read_at_once_is_read_once() {
+    use crate::model::{BlockTable, LoraStack, Request};
+    use std::sync::Arc;
+    let model = random_model();
+    let decoder = model.decoder();
+    let tokens: Vec<u32> = (0..64).map(|index| 5 + index % 200).collect();
+    let request = || {
+        let mut table = BlockTable::default();
+        decoder.kv_pool().lock().unwrap().reserve(&mut table, 70).unwrap();
+        Request { tokens: tokens.clone(), table, stack: Arc::new(LoraStack::none()), outputs: 0 }
+    };
+    let replies = decoder.read(vec![request(), request(), request()]);
+    let mut next = Vec::new();
+    for (mut request, result) in replies {
+        assert!(result.unwrap().is_empty());
+        request.table.advance(64);
+        next.push(Request { tokens: vec![7], outputs: 1, ..request });
+    }
+    assert_eq!(decoder.kv_pool().lock().unwrap().known_rows(), 64);
+    let replies = decoder.read(next);
+    let logits = |at: usize| replies[at].1.as_ref().unwrap()[0].all().unwrap().to_vec();
+    assert!(logits(0) == logits(1) && logits(1) == logits(2));
+    let mut pool = decoder.kv_pool().lock().unwrap();
+    replies.into_iter().for_each(|(mut request, _)| pool.release(&mut request.table));
+}
+
+/// What is read ahead changes no bit, however much of it comes true.
+#[test]
+fn a_text_is_the_same_with_and_without_speculation() {
+    let model = tiny_model();
+    let mut total = 0;
+    for (index, prompt) in ["岗位:P7高级架构师,绩效:A/A-,潜力:高,技术深度:9/10,跨团队协作:6/10", "a b c a b c a b c a b"].iter().enumerate() {
+        for more in [r#""temperature":0"#, r#""temperature":0.7,"seed":5"#, r#""repetition_penalty":1.2,"top_logprobs":2"#] {
+            let options = |speculation: bool| format!(r#"{{"max_tokens":90,"speculation":{speculation},{more}}}"#);
+            let with = generate(&mut session(&model), prompt, &options(true));
+            let without = generate(&mut session(&model), prompt, &options(false));
+            assert_eq!(with.text, without.text, "{index} {more}");
+            if model.decoder().device().is_host() {
+                assert_eq!(with, without, "{index} {more}");
+            }
+            total += with.completion_tokens;
+        }
+    }
+    assert!(total > 100, "{total}");
 }

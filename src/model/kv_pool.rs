@@ -2,8 +2,9 @@
 //!
 //! One pair of matrices a layer holds the blocks of all sequences; a table says which blocks are a sequence's, in the order
 //! of its positions (Kwon et al. 2023, PagedAttention). Sequences that begin alike share blocks; who writes into a shared
-//! block gets a copy.
+//! block gets a copy. Blocks with the beginnings of prompts stay for prompts to come.
 
+use super::prefixes::Prefixes;
 use crate::error::{Code, Error, Result};
 use crate::ops::rope::{self, Rotation};
 use crate::tensor::{Device, Matrix, RowIndices};
@@ -11,17 +12,20 @@ use std::ops::Range;
 
 /// Tokens of a block.
 pub(crate) const BLOCK: usize = 64;
+/// Blocks that are kept for prompts to come: 4096 tokens.
+const KNOWN: usize = 4096 / BLOCK;
 
 /// The keys and values of any number of sequences of one model.
 #[derive(Debug)]
 pub(crate) struct KvPool {
     /// `[blocks · BLOCK, kv_heads · head_dim]`, by layer.
     layers: Vec<LayerPool>,
-    /// How many tables have each block.
-    users: Vec<u32>,
+    /// How many tables have each block; what is known as a beginning has one user more.
+    pub(super) users: Vec<u32>,
+    pub(super) prefixes: Prefixes,
     width: usize,
     /// Tokens beyond which a sequence has other rotations.
-    beyond: usize,
+    pub(super) beyond: usize,
     device: Device,
 }
 
@@ -42,7 +46,7 @@ pub(super) struct Placements {
 /// The blocks of one sequence. It must be given back to its pool, or its blocks stay taken as long as the pool lives.
 #[derive(Debug, Default)]
 pub(crate) struct BlockTable {
-    blocks: Vec<usize>,
+    pub(super) blocks: Vec<usize>,
     len: usize,
     /// Tokens that the sequence was said to come to.
     reach: usize,
@@ -58,9 +62,19 @@ impl BlockTable {
         self.len
     }
 
+    /// That of the last token held.
+    pub(super) fn last_block(&self) -> Option<usize> {
+        self.blocks[..self.len.div_ceil(BLOCK)].last().copied()
+    }
+
     /// Makes `tokens` that a pass has written count.
     pub(crate) fn advance(&mut self, tokens: usize) {
         self.len += tokens;
+    }
+
+    /// Makes the last `tokens` count no more.
+    pub(crate) fn forget_last(&mut self, tokens: usize) {
+        self.len = self.len.saturating_sub(tokens);
     }
 
     /// The rows of the first `tokens` positions, neighbouring blocks as one run.
@@ -85,7 +99,14 @@ impl KvPool {
         let matrix = || Matrix::zero_activations(blocks.saturating_mul(BLOCK), width, device);
         let layers =
             (0..num_layers).map(|_| Ok(LayerPool { k: matrix()?, v: matrix()? })).collect::<Result<Vec<_>>>()?;
-        Ok(KvPool { layers, users: vec![0; blocks], width, beyond, device: device.clone() })
+        let prefixes = Prefixes::new(KNOWN);
+        Ok(KvPool { layers, users: vec![0; blocks], prefixes, width, beyond, device: device.clone() })
+    }
+
+    /// Rows of beginnings that are known.
+    #[cfg(test)]
+    pub(crate) fn known_rows(&self) -> usize {
+        self.prefixes.len() * BLOCK
     }
 
     /// Rows that there is memory for.
@@ -106,11 +127,19 @@ impl KvPool {
     /// `OutOfMemory` if the pool cannot grow; the table is as it was.
     pub(crate) fn reserve(&mut self, table: &mut BlockTable, tokens: usize) -> Result<()> {
         let needed = (table.len + tokens).div_ceil(BLOCK);
-        let shared = table.blocks.iter().skip(table.len / BLOCK).filter(|block| self.users[**block] > 1).count();
-        let missing = needed.saturating_sub(table.blocks.len()) + shared;
-        let free = self.users.iter().filter(|users| **users == 0).count();
-        if missing > free {
-            self.grow(missing - free)?;
+        loop {
+            let shared = table.blocks.iter().skip(table.len / BLOCK).filter(|block| self.users[**block] > 1).count();
+            let missing = needed.saturating_sub(table.blocks.len()) + shared;
+            let free = self.users.iter().filter(|users| **users == 0).count();
+            if missing <= free {
+                break;
+            }
+            match self.grow(missing - free) {
+                Err(err) if self.prefixes.len() == 0 => return Err(err),
+                // Memory is wanted more than what might be of use again.
+                Err(_) => self.forget_known(),
+                Ok(()) => {}
+            }
         }
         for index in table.len / BLOCK..needed.max(table.blocks.len()) {
             match table.blocks.get(index).copied() {
@@ -195,16 +224,26 @@ impl KvPool {
         self.shrink();
     }
 
-    /// Gives the memory back that no sequence has.
+    /// Gives the memory back that no sequence has, once it is more than what is kept for prompts to come.
     fn shrink(&mut self) {
-        if self.users.iter().any(|users| *users > 0) {
+        let known = self.prefixes.len();
+        if self.users.iter().sum::<u32>() as usize > known || self.users.len() <= 2 * known {
             return;
         }
-        let empty = || Matrix::zero_activations(0, self.width, &self.device);
-        let layers: Result<Vec<_>> = self.layers.iter().map(|_| Ok(LayerPool { k: empty()?, v: empty()? })).collect();
+        let held = self.prefixes.sorted();
+        let of_known = |matrix: &Matrix| -> Result<Matrix> {
+            let mut smaller = Matrix::zero_activations(held.len() * BLOCK, self.width, &self.device)?;
+            for (place, block) in held.iter().enumerate() {
+                smaller.set_rows(place * BLOCK, &matrix.part(block * BLOCK..(block + 1) * BLOCK)?)?;
+            }
+            Ok(smaller)
+        };
+        let of_layer = |layer: &LayerPool| Ok(LayerPool { k: of_known(&layer.k)?, v: of_known(&layer.v)? });
+        let layers: Result<Vec<_>> = self.layers.iter().map(of_layer).collect();
         if let Ok(layers) = layers {
             self.layers = layers;
-            self.users.clear();
+            self.users = vec![1; held.len()];
+            self.prefixes.renumber(&held);
         }
     }
 
@@ -267,66 +306,5 @@ impl Placements {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rows(value: f32) -> Matrix {
-        Matrix::new(1, 2, vec![value; 2], &Device::host()).unwrap()
-    }
-
-    /// Writes a token whose keys and values are `value`.
-    fn write(pool: &mut KvPool, table: &mut BlockTable, value: f32) {
-        pool.reserve(table, 1).unwrap();
-        let row = table.rows(table.len() + 1).last().unwrap().end - 1;
-        let placements = Placements::new(vec![(0..1, row)], 1, &Device::host()).unwrap();
-        pool.store(0, &rows(value), &rows(-value), &placements).unwrap();
-        table.advance(1);
-    }
-
-    fn read(pool: &mut KvPool, table: &BlockTable) -> Vec<f32> {
-        let (k, _) = pool.store(0, &rows(0.0), &rows(0.0), &Placements::default()).unwrap();
-        table.rows(table.len()).into_iter().flatten().map(|row| k.values().unwrap()[2 * row]).collect()
-    }
-
-    #[test]
-    fn sequences_share_what_neither_writes() {
-        let mut pool = KvPool::new(1, 2 * BLOCK, 2, usize::MAX, &Device::host()).unwrap();
-        let mut one = BlockTable::default();
-        (0..BLOCK + 3).for_each(|token| write(&mut pool, &mut one, token as f32));
-        assert_eq!(one.rows(one.len()), [0..BLOCK + 3], "a sequence alone has neighbouring blocks");
-        let mut two = pool.fork(&one);
-        assert_eq!(pool.users, [2, 2]);
-        write(&mut pool, &mut two, 100.0);
-        write(&mut pool, &mut one, 200.0);
-        assert_eq!(pool.users, [2, 1, 1], "the block that both would write is copied, the one before it is not");
-        assert_eq!(read(&mut pool, &two)[BLOCK..], [64.0, 65.0, 66.0, 100.0]);
-        assert_eq!(read(&mut pool, &one)[BLOCK..], [64.0, 65.0, 66.0, 200.0]);
-        assert_eq!(read(&mut pool, &one)[..BLOCK], read(&mut pool, &two)[..BLOCK]);
-        pool.release(&mut one);
-        assert_eq!((pool.users.clone(), one.len()), (vec![1, 0, 1], 0));
-        let mut three = BlockTable::default();
-        write(&mut pool, &mut three, 7.0);
-        assert_eq!(pool.users, [1, 1, 1], "blocks that were given back are taken again");
-    }
-
-    #[test]
-    fn what_is_forgotten_is_written_over() {
-        let mut pool = KvPool::new(1, 0, 2, 8, &Device::host()).unwrap();
-        let mut table = BlockTable::default();
-        (0..5).for_each(|token| write(&mut pool, &mut table, token as f32));
-        pool.begin(&mut table, 2, 8);
-        write(&mut pool, &mut table, 9.0);
-        assert_eq!(read(&mut pool, &table), [0.0, 1.0, 9.0]);
-        assert!(pool.has_room(&table, BLOCK - 3) && !pool.has_room(&table, BLOCK - 2));
-    }
-
-    #[test]
-    fn what_is_rotated_otherwise_is_read_again() {
-        let pool = KvPool::new(1, 0, 2, 8, &Device::host()).unwrap();
-        let mut table = BlockTable { len: 5, reach: 6, ..BlockTable::default() };
-        assert_eq!(pool.begin(&mut table, 4, 8), 4);
-        assert_eq!(pool.begin(&mut table, 4, 9), 0);
-        table.len = 5;
-        assert_eq!(pool.begin(&mut table, 4, 20), 4);
-    }
-}
+#[path = "kv_pool_tests.rs"]
+mod tests;

@@ -33,7 +33,7 @@ pub(crate) struct Request {
 pub(crate) type Logits = Vec<Row>;
 
 /// One pass over requests, each in its place; the same error for all.
-pub(super) type OfRequests<'a> = dyn Fn(&[&Request]) -> Result<Vec<Logits>> + 'a;
+pub(super) type OfRequests<'a> = dyn Fn(&mut [&mut Request]) -> Result<Vec<Logits>> + 'a;
 
 /// A request as it comes back.
 pub(crate) type Reply = (Request, Result<Logits>);
@@ -69,6 +69,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Passes {
+    /// How many there were in the last pass, or wait now.
+    pub(super) fn callers(&self) -> usize {
+        let state = lock(&self.state);
+        state.last.0.max(state.waiting.len())
+    }
+
     /// Has `pass` read what is asked for, with what other callers ask for meanwhile. An error is that of its request alone, whose
     /// sequence has then read no more than before.
     pub(super) fn read(&self, requests: Vec<Request>, pass: &OfRequests<'_>) -> Vec<Reply> {
@@ -129,7 +135,10 @@ impl State {
             tokens += of_call;
             calls.extend(self.waiting.pop_front());
         }
-        let stack = |call: &Call| call.requests.first().map(|request| Arc::as_ptr(&request.stack));
+        let stack = |call: &Call| {
+            let stack = &call.requests.first()?.stack;
+            Some((stack.identity(), stack.identity().is_none().then(|| Arc::as_ptr(stack))))
+        };
         calls.sort_by_key(stack);
         calls
     }
@@ -147,13 +156,13 @@ struct OnePass<'a> {
 
 impl OnePass<'_> {
     fn run(mut self, pass: &OfRequests<'_>) {
-        let requests: Vec<&Request> = self.calls.iter().flat_map(|call| &call.requests).collect();
-        let mut results = match pass(&requests) {
+        let mut requests: Vec<&mut Request> = self.calls.iter_mut().flat_map(|call| &mut call.requests).collect();
+        let mut results = match pass(&mut requests) {
             Ok(logits) => logits.into_iter().map(Ok).collect::<Vec<_>>(),
             Err(err) if requests.len() == 1 => vec![Err(err)],
             Err(_) => {
-                let alone = |request: &&Request| pass(&[request]).map(|mut logits| logits.remove(0));
-                requests.iter().map(alone).collect()
+                let alone = |request: &mut Request| pass(&mut [request]).map(|mut logits| logits.remove(0));
+                requests.into_iter().map(alone).collect()
             }
         }
         .into_iter();

@@ -1,4 +1,4 @@
-//! llama.cpp's programs, the peer of `cargo xtask bench generate`.
+//! llama.cpp's programs, the peer of `cargo xtask bench generate` and `bench reports`.
 //!
 //! Built from the source package of `llama-cpp-python` on PyPI, which has llama.cpp in it, for this machine's CPU, into the
 //! user's cache. `TAILORA_LLAMA_CPP` names another folder with the programs instead.
@@ -14,9 +14,9 @@ pub const VARIABLE: &str = "TAILORA_LLAMA_CPP";
 
 /// Of `llama-cpp-python`.
 const VERSION: &str = "0.3.36";
-const PROGRAMS: [&str; 3] = ["llama-bench", "llama-batched-bench", "llama-quantize"];
-/// Without network code, and for the CPU that it is built on.
-const SETTINGS: [&str; 9] = [
+const PROGRAMS: [&str; 4] = ["llama-bench", "llama-batched-bench", "llama-quantize", "llama-server"];
+/// For the CPU that it is built on; its server listens, and nothing asks others.
+const SETTINGS: [&str; 10] = [
     "CMAKE_BUILD_TYPE=Release",
     "GGML_NATIVE=ON",
     "BUILD_SHARED_LIBS=OFF",
@@ -24,7 +24,8 @@ const SETTINGS: [&str; 9] = [
     "LLAMA_OPENSSL=OFF",
     "LLAMA_BUILD_TESTS=OFF",
     "LLAMA_BUILD_EXAMPLES=OFF",
-    "LLAMA_BUILD_SERVER=OFF",
+    "LLAMA_BUILD_SERVER=ON",
+    "LLAMA_BUILD_UI=OFF",
     "LLAMA_BUILD_TOOLS=ON",
 ];
 

@@ -37,7 +37,7 @@ cargo xtask TASK
   docs [--check]   write docs/options.md and options.zh.md from the options' schemas, or check the committed ones
   bench [NAME ..]  run benches/NAME: a table, then one line of JSON; without NAME, list them
   fixtures         write tests/fixtures again with PyTorch, transformers and PEFT
-  llama            make the llama.cpp programs that `bench generate` measures beside ours; print their folder
+  llama            make the llama.cpp programs that `bench generate` and `bench reports` measure beside ours; print their folder
   python           make the Python that fixtures and the PEFT tests use; print its path
   fuzz [TARGET ..] [--seconds 60] [--runs N]
                    fuzz the targets of fuzz/, with cargo-fuzz

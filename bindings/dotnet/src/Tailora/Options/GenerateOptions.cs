@@ -79,6 +79,12 @@ public sealed record GenerateOptions
     /// <summary>Take the prompt as it is: no chat template, no role prompt.</summary>
     public bool? Raw { get; init; }
 
+    /// <summary>
+    /// Let a pass read tokens ahead that may come because they stood in prompt or text before, which is the default. The text is the same;
+    /// where it repeats its input it is written faster. Only on the CPU, and while few texts are written at the same time.
+    /// </summary>
+    public bool? Speculation { get; init; }
+
     /// <summary>List every token with its log-probability in <see cref="Generation.Tokens"/>.</summary>
     public bool? Logprobs { get; init; }
 

@@ -1,34 +1,13 @@
-//! The peer: llama.cpp's own programs for measuring, on the same file.
+//! What llama.cpp's programs for measuring say of a work.
 
 use crate::Outcome;
-use crate::cases::{THREADS, Work};
+use crate::cases::Work;
+use crate::llama::{Llama, THREADS};
 use crate::process;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-/// The folder with its programs.
-pub struct Llama(PathBuf);
+use std::path::Path;
 
 impl Llama {
-    /// What `cargo xtask llama` made, or the user named.
-    pub fn find() -> Option<Self> {
-        let named = std::env::var_os("TAILORA_LLAMA_CPP").filter(|name| !name.is_empty()).map(PathBuf::from);
-        if named.is_none() {
-            eprintln!(
-                "SKIPPED: llama.cpp: TAILORA_LLAMA_CPP does not name a folder with it; `cargo xtask llama` makes one"
-            );
-        }
-        named.map(Llama)
-    }
-
-    /// Writes `from` with weights of another type.
-    pub fn quantize(&self, from: &Path, to: &Path, kind: &str) -> Outcome {
-        let mut command = self.program("llama-quantize");
-        command.args([from, to]).arg(kind.to_uppercase()).arg(THREADS.to_string());
-        process::run(&mut command).map(drop)
-    }
-
     /// Tokens a second, and the highest resident memory.
     pub fn measure(&self, file: &Path, work: &Work) -> Outcome<(f64, Option<f64>)> {
         if work.at_once > 1 { self.batched_bench(file, work) } else { self.bench(file, work) }
@@ -57,13 +36,6 @@ impl Llama {
         let (text, peak_gib) = process::run(&mut command)?;
         let line = text.lines().find(|line| line.starts_with('{')).unwrap_or(&text);
         Ok((speed(&serde_json::from_str(line)?, "speed_tg")?, peak_gib))
-    }
-
-    fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.0.join(name));
-        // What it says there is for its developers.
-        command.stderr(Stdio::null());
-        command
     }
 }
 

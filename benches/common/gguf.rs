@@ -3,8 +3,8 @@
 //! The format: `docs/gguf.md` of the ggml repository. The tokenizer is byte-level BPE without merges, so that a letter of
 //! a prompt is a token.
 
-use crate::Outcome;
 use crate::models::{RandomTensor, Shape};
+use crate::program::Outcome;
 use half::bf16;
 use safetensors::View;
 use std::borrow::Cow;

@@ -1,7 +1,7 @@
 //! A process that is measured: what it printed, and its highest resident memory, seen from outside, the same way for
 //! both sides.
 
-use crate::Outcome;
+use crate::program::Outcome;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -30,7 +30,8 @@ pub fn run(command: &mut Command) -> Outcome<(String, Option<f64>)> {
     }
 }
 
-fn highest_gib(pid: u32) -> Option<f64> {
+/// The highest resident memory of a process so far.
+pub fn highest_gib(pid: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
