@@ -9,8 +9,10 @@
 //! report                      what a business asks for
 //! train                       LoRA training
 //! evaluate                    how good a model and its adapters are on rows
+//! conclusions                 what a text claims, how sure the model is of it, and which fields it owes it to
 //! generate                    text, token by token
 //! language_model              a base model as one thing: decoder + tokenizer + chat template
+//! fields                      the named facts of a case
 //! adapter    dataset          PEFT adapters; CSV rows as training examples
 //! tokenize                    text ↔ tokens
 //! model                       one decoder for training and inference
@@ -34,8 +36,10 @@ pub mod options;
 mod own_stack;
 
 mod adapter;
+mod conclusions;
 mod dataset;
 mod evaluate;
+mod fields;
 mod generate;
 mod gpu;
 mod language_model;

@@ -28,8 +28,10 @@ pub struct ReportOptions {
     /// Most conclusions in the report.
     #[schemars(range(min = 1, max = 64))]
     pub max_conclusions: usize,
-    /// Measure what each conclusion owes to its sources, by leaving them out: one more reading of prompt and report per field; with more than 24 fields, the one that matters most besides those named is searched for in blocks of neighbours, which may find one of nearly its strength instead.
+    /// Measure what each conclusion owes to each field: the report is written again with up to five other values of the field (fewer with more than 24 fields), in batches. Without it, the sources are the fields that a conclusion names.
     pub influence: bool,
+    /// Fields that must not matter, such as a name or a gender. Where one moves a conclusion all the same, the envelope's `bias` says so.
+    pub protected: Vec<String>,
     /// How the text is generated, role prompt included; `messages` are the conversation before the input, which is its last turn. `json_schema`, `regex`, `lark`, `logprobs`, `top_logprobs` and `n` do not belong here.
     pub generate: GenerateOptions,
 }
@@ -41,6 +43,7 @@ impl Default for ReportOptions {
             schema: None,
             max_conclusions: 8,
             influence: true,
+            protected: Vec::new(),
             generate: GenerateOptions::default(),
         }
     }

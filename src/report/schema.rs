@@ -1,8 +1,8 @@
 //! The JSON Schema of a report's document, for one case: sources are an enum of the fields that this case has.
 
-use super::conclusions::Kind;
-use super::fields::Fields;
+use crate::conclusions::Kind;
 use crate::error::{Code, Error, Result};
+use crate::fields::Fields;
 use serde_json::{Value, json};
 
 /// Characters of the built-in schema's texts: bounded, so that a report ends.

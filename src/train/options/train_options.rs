@@ -109,7 +109,7 @@ pub struct TrainOptions {
     pub validation_share: f64,
     /// With 2 or more, no row is kept for good: so many times, that part of the rows is held out and the rest trained on;
     /// the step with the lowest mean validation loss is the best one, and the adapter is trained on all rows up to it. It
-    /// takes as many times as long, and one more. 0 never does so; null does with 5 folds where there are 5 to 39 rows,
+    /// takes as many times as long, and one more. 0 never does so; null does with 5 folds where there are 5 to 99 rows,
     /// since a tenth of so few says little. Without a `validation_share` there are no folds.
     #[schemars(range(min = 0, max = 40))]
     pub validation_folds: Option<usize>,
@@ -128,6 +128,11 @@ pub struct TrainOptions {
     /// answers is copied from the training rows word for word; 0 leaves that out.
     #[schemars(range(min = 0, max = 8))]
     pub memorisation_samples: usize,
+    /// After training, at most so many rows that were held out are answered, by a model that has not seen them, and the
+    /// conclusions held against the rows' own: that tells reports how often a conclusion with such signs is right. With
+    /// folds, all rows are held out in turn. 0 leaves it out, and reports then say `uncalibrated`.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub calibration_rows: usize,
     /// Decides the initial A, the split, the order of rows and dropout.
     pub seed: u64,
 }
@@ -171,6 +176,7 @@ impl Default for TrainOptions {
             checkpoint_steps: 0,
             resume_from_checkpoint: false,
             memorisation_samples: 4,
+            calibration_rows: 100,
             seed: 42,
         }
     }

@@ -8,9 +8,11 @@
 use super::convergence::still_falling;
 use super::done::{Done, StopReason};
 use super::early_stopping::Snapshot;
+use super::failure::caught;
 use super::job::Job;
 use super::outcome::{Ending, TrainOutcome};
 use super::training_loop::Run;
+use crate::conclusions::Labelled;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use crate::evaluate::Evaluation;
@@ -29,9 +31,12 @@ struct Fold {
     best: (u64, Option<f64>),
 }
 
-#[derive(Default)]
 struct CrossValidation {
+    /// How many folds there will be.
+    planned: usize,
     folds: Vec<Fold>,
+    /// Conclusions on the rows that each fold held out, or why there are none.
+    labelled: Result<Vec<Labelled>>,
     /// Index and weights of the fold with the lowest loss: what a run that is cancelled gives back.
     best: Option<(usize, Snapshot)>,
 }
@@ -44,7 +49,7 @@ pub(crate) fn train(
     refit: PlannedRun,
     monitor: &mut Monitor<'_>,
 ) -> Result<TrainOutcome> {
-    let mut seen = CrossValidation::default();
+    let mut seen = CrossValidation { planned: folds.len(), folds: Vec::new(), labelled: Ok(Vec::new()), best: None };
     let mut runs_after = folds.len() as u64;
     for fold in folds {
         let until = fold.plan.until;
@@ -52,7 +57,7 @@ pub(crate) fn train(
         run.between(seen.steps(), runs_after * until);
         runs_after -= 1;
         let reason = seen.run(&mut run, monitor)?;
-        seen.add(&mut run, reason);
+        seen.add(&mut run, reason, monitor);
         if reason.is_premature() {
             return seen.give_up(run, reason, monitor);
         }
@@ -97,12 +102,19 @@ impl CrossValidation {
         self.folds.iter().map(|fold| fold.done.steps).sum()
     }
 
-    /// Takes note of a fold that made at least a step.
-    fn add(&mut self, run: &mut Run<'_>, reason: StopReason) {
+    /// Takes note of a fold that made at least a step, and of what it says of the rows that it has not seen.
+    fn add(&mut self, run: &mut Run<'_>, reason: StopReason, monitor: &mut Monitor<'_>) {
         if run.done.steps == 0 {
             return;
         }
         let best = run.take_best();
+        if let (Ok(labelled), false) = (&mut self.labelled, reason.is_premature()) {
+            let share = run.job.options.calibration_rows.div_ceil(self.planned);
+            match caught(|| run.label(&best, (&run.validation_rows, share), monitor)) {
+                Ok(more) => labelled.extend(more),
+                Err(err) => self.labelled = Err(err),
+            }
+        }
         let loss = |best: &Snapshot| best.validation_loss.unwrap_or(f64::INFINITY);
         let (step, validation_loss) = (best.step, best.validation_loss);
         if self.best.as_ref().is_none_or(|(_, other)| loss(&best) < loss(other)) {
@@ -196,6 +208,7 @@ impl CrossValidation {
             let probe = job.probe(snapshot.stack(), validation_rows, train_rows, Some(note));
             ending.probe(&probe, monitor);
         }
+        ending.label(self.labelled);
         ending.write(monitor)
     }
 }
