@@ -59,6 +59,15 @@ impl Context {
         fork
     }
 
+    /// A context for `prompt`, with room for `more` tokens after it, that has read what the two begin with in common; how many
+    /// of its tokens that are.
+    pub(crate) fn fork_for(&self, prompt: &[u32], more: usize) -> Result<(Self, usize)> {
+        let mut fork = self.fork();
+        let common = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+        let read = fork.begin_after(common.min(prompt.len().saturating_sub(1)), prompt, more)?;
+        Ok((fork, read))
+    }
+
     /// Tokens of `prompt` that need not be read again.
     pub(crate) fn shared_prefix(&self, prompt: &[u32]) -> usize {
         let known = self.tokens.iter().take(self.reusable);
@@ -68,6 +77,11 @@ impl Context {
 
     /// Makes ready for `prompt`, with room for `more` tokens after it; how many of its tokens need not be read again.
     pub(crate) fn begin(&mut self, prompt: &[u32], more: usize) -> Result<usize> {
+        self.begin_after(self.shared_prefix(prompt), prompt, more)
+    }
+
+    /// The same where the first `known` tokens are those that were read.
+    fn begin_after(&mut self, known: usize, prompt: &[u32], more: usize) -> Result<usize> {
         let needed = prompt.len() + more;
         if prompt.is_empty() {
             return Err(Error::new(Code::InvalidArgument, "the prompt has no token; expected at least one"));
@@ -75,11 +89,10 @@ impl Context {
         if needed > self.limit {
             return Err(too_long(prompt.len(), more, self.limit));
         }
-        let known = self.shared_prefix(prompt);
         let mut pool = lock(&self.pool);
         let shared = pool.begin(&mut self.table, known, needed);
         self.tokens.truncate(shared);
-        self.reusable = shared;
+        self.reusable = self.reusable.min(shared);
         pool.reserve(&mut self.table, needed - shared)?;
         self.prompt = prompt.len();
         Ok(shared)

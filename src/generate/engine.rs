@@ -79,8 +79,25 @@ impl Engine {
 
     /// Reads `tokens` after what a context has read; the logits after each of the last `outputs` of them.
     pub(crate) fn read(&self, context: &mut Context, tokens: &[u32], outputs: usize) -> Result<Logits> {
-        let mut replies = self.model.decoder().read(vec![context.request(tokens.to_vec(), outputs)]);
-        replies.pop().map_or_else(|| Ok(Vec::new()), |reply| context.take_back(reply))
+        self.read_many([(context, tokens.to_vec(), outputs)].into_iter()).pop().unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    /// The same of many in one pass. An error is that of its context alone.
+    pub(super) fn read_many<'c>(
+        &self,
+        readings: impl Iterator<Item = (&'c mut Context, Vec<u32>, usize)>,
+    ) -> Vec<Result<Logits>> {
+        let ask = |(context, tokens, outputs): (&'c mut Context, Vec<u32>, usize)| {
+            let request = context.request(tokens, outputs);
+            (context, request)
+        };
+        let (contexts, requests): (Vec<_>, Vec<_>) = readings.map(ask).unzip();
+        let replies = self.model.decoder().read(requests);
+        contexts.into_iter().zip(replies).map(|(context, reply)| context.take_back(reply)).collect()
+    }
+
+    pub(super) fn vocab_size(&self) -> usize {
+        self.model.decoder().config().vocab_size
     }
 }
 

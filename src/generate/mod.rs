@@ -22,6 +22,7 @@ mod penalties;
 mod ranked;
 mod sampler;
 mod score;
+mod scores;
 mod sequence;
 mod session;
 mod stop;

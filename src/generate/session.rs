@@ -5,7 +5,6 @@ use super::constraint::{Compiler, Constraint};
 use super::context::Context;
 use super::engine::{Engine, Slot};
 use super::generation::Generation;
-use super::logits::log_probability;
 use super::messages;
 use super::output::Output;
 use super::sampler::Sampler;
@@ -163,27 +162,6 @@ impl Session {
         let Some(messages) = &options.messages else { return format.prompt(system, prompt) };
         let (system, turns) = messages::turns(messages, prompt, system)?;
         format.conversation(system, &turns)
-    }
-
-    /// The log-probability of each token of `completion` after `prompt`, in nats.
-    pub(crate) fn score(&mut self, prompt: &[u32], completion: &[u32], cancel: &Cancel) -> Result<Vec<f32>> {
-        let Some((_, read)) = completion.split_last() else { return Ok(Vec::new()) };
-        let shared = self.context.begin(prompt, completion.len())?;
-        let size = self.engine.chunk();
-        let mut scores = Vec::with_capacity(completion.len());
-        let mut chunks = prompt[shared..].chunks(size).peekable();
-        while let Some(chunk) = chunks.next() {
-            cancel.check()?;
-            let logits = self.engine.read(&mut self.context, chunk, usize::from(chunks.peek().is_none()))?;
-            scores.extend(logits.first().map(|logits| log_probability(logits, completion[0])).transpose()?);
-        }
-        for (chunk, following) in read.chunks(size).zip(completion[1..].chunks(size)) {
-            cancel.check()?;
-            for (logits, &id) in self.engine.read(&mut self.context, chunk, chunk.len())?.iter().zip(following) {
-                scores.push(log_probability(logits, id)?);
-            }
-        }
-        Ok(scores)
     }
 
     fn open(
