@@ -35,7 +35,7 @@ pub(crate) struct Field {
     written: String,
 }
 
-/// The fields in the order of the input; at least one, names unique.
+/// The fields in the order of the input; names are unique.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fields(Vec<Field>);
 
@@ -62,6 +62,11 @@ impl Fields {
         };
         check(&fields)?;
         Ok(Fields(fields))
+    }
+
+    /// Those of a case that has none.
+    pub(crate) fn none() -> Self {
+        Fields(Vec::new())
     }
 
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Field> {

@@ -31,6 +31,14 @@ pub(crate) fn read(text: &str) -> Result<(Value, Vec<StringValue>)> {
     Ok((value, strings(text)))
 }
 
+/// The value at a path.
+pub(crate) fn at<'a>(document: &'a Value, path: &[Step]) -> Option<&'a Value> {
+    path.iter().try_fold(document, |value, step| match step {
+        Step::Key(key) => value.get(key),
+        Step::Index(index) => value.get(index),
+    })
+}
+
 /// Walks text that is known to be valid JSON.
 fn strings(text: &str) -> Vec<StringValue> {
     let bytes = text.as_bytes();
