@@ -21,6 +21,8 @@ const BANDS: [(&str, f64); 3] = [("low", 0.0), ("medium", 0.5), ("high", 0.8)];
 pub(crate) struct Labelled {
     /// Conclusions of one row are held out together.
     pub(crate) row: usize,
+    /// Its place among the row's conclusions.
+    pub(crate) place: usize,
     pub(crate) signals: Signals,
     pub(crate) right: bool,
 }
@@ -113,7 +115,7 @@ mod tests {
         let one = |at: usize| {
             let p: f64 = rng.random_range(0.05..1.0);
             let signals = Signals { logprob: p.ln(), weakest: p.ln(), agreement: (p * 4.0).round() / 4.0 };
-            Labelled { row: at / 5, signals, right: rng.random::<f64>() < truth(p) }
+            Labelled { row: at / 5, place: at % 5, signals, right: rng.random::<f64>() < truth(p) }
         };
         (0..count).map(one).collect()
     }

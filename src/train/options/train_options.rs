@@ -79,9 +79,13 @@ pub struct TrainOptions {
     /// Steps of the warm-up; if greater than 0 it stands instead of `warmup_ratio`.
     pub warmup_steps: u64,
 
-    /// Passes over the training rows at most; early stopping may end sooner.
+    /// Passes over the training rows at most; early stopping may end sooner, and `epoch_doublings` add some.
     #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
     pub num_train_epochs: f64,
+    /// With folds (see `validation_folds`), how many times the epochs are doubled while the validation loss of the first fold
+    /// still falls at their end: it is then run again, and the other folds and the last run are as long. Not with `max_steps`.
+    #[schemars(range(max = 6))]
+    pub epoch_doublings: u32,
     /// Optimizer steps at least, so that a handful of rows is learnt too: with fewer, epochs are added. Null means 60 where
     /// folds find the best step (see `validation_folds`), so that there is one to find, and none elsewhere.
     pub min_steps: Option<u64>,
@@ -161,6 +165,7 @@ impl Default for TrainOptions {
             warmup_ratio: 0.1,
             warmup_steps: 0,
             num_train_epochs: 15.0,
+            epoch_doublings: 2,
             min_steps: None,
             max_steps: 0,
             batch_size: 4,

@@ -5,6 +5,7 @@
 //! RUN/config.json                                         the options, defaults filled in
 //! RUN/metrics.jsonl                                       one line per logged step
 //! RUN/events.out.tfevents.…                               the same for TensorBoard
+//! RUN/summary.html, RUN/reliability.svg                   how the latest run went, for people
 //! RUN/adapters/hr_review-20261123-n842-r16-3f9c/          one folder per version, never overwritten
 //! RUN/checkpoint.safetensors                              the state to resume from, if asked for
 //! RUN/checkpoint-fold-1.safetensors                       the same for each fold, where there are folds

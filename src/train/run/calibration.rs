@@ -8,6 +8,12 @@ use crate::dataset::Row;
 use crate::error::Result;
 use crate::fields::Fields;
 use crate::generate::{GenerateOptions, Generation, Session, SessionOptions};
+use serde_json::{Value, json};
+use std::ops::Range;
+
+/// Places that are told apart, and characters of a beginning that are shown.
+const MAX_PLACES: usize = 16;
+const MAX_START: usize = 20;
 
 /// Labels the conclusions of at most `most` of `rows`, evenly over them, which `adapter` was not trained on. `progress` is
 /// called before each row.
@@ -62,11 +68,37 @@ fn compare(index: usize, row: &Row, texts: &[Generation]) -> Vec<Labelled> {
     };
     let all = |text: &str| sentences(text).into_iter().map(|range| said(&text[range])).collect::<Vec<_>>();
     let (reference, variants) = (all(&row.output), variants.iter().map(|text| all(&text.text)).collect::<Vec<_>>());
-    let label = |range: std::ops::Range<usize>| {
+    let label = |(place, range): (usize, Range<usize>)| {
         let this = said(&generation.text[range.clone()]);
         let places = deciding_places(generation, &range);
         let right = this.closest(&reference).is_some_and(|closest| this.agrees(closest, &places));
-        Labelled { row: index, signals: signals(generation, &range, &this, &variants), right }
+        Labelled { row: index, place, signals: signals(generation, &range, &this, &variants), right }
     };
-    sentences(&generation.text).into_iter().map(label).collect()
+    sentences(&generation.text).into_iter().enumerate().map(label).collect()
+}
+
+/// How many conclusions were right by their place in the answer, and how all outputs of the rows begin there: what was
+/// learnt and what was not.
+pub(crate) fn by_place(job: &Job<'_>, labelled: &[Labelled]) -> Value {
+    let mut places: Vec<(usize, usize, Option<String>)> = Vec::new();
+    for one in labelled.iter().filter(|one| one.place < MAX_PLACES) {
+        places.resize(places.len().max(one.place + 1), (0, 0, None));
+        let (all, right, _) = &mut places[one.place];
+        (*all, *right) = (*all + 1, *right + usize::from(one.right));
+    }
+    for row in job.rows() {
+        for (place, range) in places.iter_mut().zip(sentences(&row.output)) {
+            let this = &row.output[range];
+            place.2 = Some(place.2.take().map_or_else(|| this.to_owned(), |known| common_start(&known, this)));
+        }
+    }
+    let shown = |begins: Option<String>| begins.unwrap_or_default().chars().take(MAX_START).collect::<String>();
+    let entry = |(place, (conclusions, right, begins))| {
+        json!({ "place": place, "begins": shown(begins), "conclusions": conclusions, "right": right })
+    };
+    places.into_iter().enumerate().map(entry).collect()
+}
+
+fn common_start(one: &str, other: &str) -> String {
+    one.chars().zip(other.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
 }

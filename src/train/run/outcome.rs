@@ -1,5 +1,6 @@
 //! What a training came to: the adapter as a named version, and the summary.
 
+use super::calibration::by_place;
 use super::convergence::still_falling;
 use super::done::StopReason;
 use super::early_stopping::Snapshot;
@@ -13,7 +14,7 @@ use crate::control::{Monitor, Phase};
 use crate::error::{Code, Result};
 use crate::evaluate::{Evaluation, Probe, memorisation};
 use crate::memory;
-use crate::train::record::{Notes, Provenance, learnt_rows, named_version};
+use crate::train::record::{Notes, Provenance, learnt_rows, named_version, write_page};
 use serde_json::{Value, json};
 
 /// What training gives back.
@@ -146,6 +147,9 @@ impl<'a> Ending<'a> {
         }
         let adapter = run.initial.with_weights(best.weights)?;
         summary["calibration"] = json!(calibration.as_ref().map(summed_up));
+        if calibration.is_some() {
+            summary["calibration"]["places"] = by_place(&run.job, &labelled);
+        }
         summary["evaluation"] = json!(evaluation.map(Evaluation::json));
         summary["memory"]["process_peak_bytes"] = json!(memory::resident().map(|resident| resident.peak));
         summary["seconds"] = json!(run.job.started.elapsed().as_secs_f64());
@@ -175,10 +179,17 @@ impl<'a> Ending<'a> {
                 }
             }
         };
-        summary["notes"] = json!(notes.sentences());
         summary["name"] = json!(adapter.name());
         summary["version"] = json!(adapter.version());
         summary["adapter_path"] = json!(path.map(|path| path.display().to_string()));
+        summary["notes"] = json!(notes.sentences());
+        if let Some(files) = &run.files {
+            let written = caught(|| write_page(files.path(), &summary, adapter.manifest().calibration.as_ref()));
+            if let Err(err) = written {
+                notes.failed("the page summary.html was not written", err);
+                summary["notes"] = json!(notes.sentences());
+            }
+        }
         Ok(TrainOutcome { adapter, summary })
     }
 }
