@@ -9,6 +9,7 @@
 //! report                      what a business asks for
 //! train                       LoRA training
 //! evaluate                    how good a model and its adapters are on rows
+//! passages                    a case that is text
 //! conclusions                 what a text claims, how sure the model is of it, and which fields it owes it to
 //! generate                    text, token by token
 //! language_model              a base model as one thing: decoder + tokenizer + chat template
@@ -45,6 +46,7 @@ mod gpu;
 mod language_model;
 mod model;
 mod ops;
+mod passages;
 mod report;
 mod tensor;
 mod tokenize;
@@ -65,7 +67,8 @@ pub use generate::{
     ScoredText, Session, SessionOptions, Stream, TopToken,
 };
 pub use language_model::{LanguageModel, ModelOptions};
-pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};
+pub use passages::Passage;
+pub use report::{InputKind, Pack, REPORT_SCHEMA, ReportMode, ReportOptions, pack_names, report};
 pub use tensor::DeviceChoice;
 pub use tokenize::TokenizeOptions;
 pub use train::{

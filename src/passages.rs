@@ -60,6 +60,13 @@ pub(crate) struct Cited<'a> {
     pub(crate) text: &'a str,
 }
 
+impl Part {
+    /// Whether it is a part of another.
+    pub(crate) fn is_in(&self, other: &Part) -> bool {
+        self.passage == other.passage && other.range.start <= self.range.start && self.range.end <= other.range.end
+    }
+}
+
 impl Passages {
     /// A JSON object with `passages` and perhaps `text`; or text, on the passages given beside it.
     pub(crate) fn parse(input: &str, beside: &[Passage]) -> Result<Self> {
@@ -144,6 +151,19 @@ impl Passages {
                 each.flat_map(|(index, passage)| parts(Some(index), &passage.text).collect::<Vec<_>>()).collect()
             }
         }
+    }
+
+    /// Its passages as parts; the text itself where there are none.
+    pub(crate) fn each(&self) -> Vec<Part> {
+        match self.passages.is_empty() {
+            true => vec![Part { passage: None, range: 0..self.text.len() }],
+            false => (0..self.passages.len()).filter_map(|index| self.whole(index)).collect(),
+        }
+    }
+
+    /// The passage at `index`.
+    pub(crate) fn whole(&self, index: usize) -> Option<Part> {
+        Some(Part { passage: Some(index), range: 0..self.passages.get(index)?.text.len() })
     }
 
     /// What a source says of a part.

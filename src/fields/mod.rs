@@ -77,10 +77,6 @@ impl Fields {
         self.0.len()
     }
 
-    pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|field| field.name == name)
-    }
-
     /// The text that the model reads.
     pub(crate) fn text(&self) -> String {
         let text: String = self.0.iter().map(|field| field.written.as_str()).collect();

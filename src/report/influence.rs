@@ -6,10 +6,11 @@
 
 use super::claims::said;
 use super::substitutes::{substitutes, unknown_text};
-use super::{Case, ReportMode};
+use super::{Case, ReportMode, Subject};
 use crate::conclusions::{Said, wilson};
 use crate::control::Cancel;
 use crate::error::Result;
+use crate::fields::{Field, Fields};
 use crate::generate::{GenerateOptions, Generation, Session};
 
 /// Other values that a field is given.
@@ -35,24 +36,24 @@ impl Influences {
     pub(super) fn measure(
         session: &mut Session,
         case: &Case<'_>,
+        fields: &Fields,
         generation: &Generation,
         cancel: &Cancel,
     ) -> Result<Self> {
-        let mode = case.options.mode();
-        let each = (AT_MOST / case.fields.len().max(1)).clamp(1, PER_FIELD);
-        let values = |(index, field): (usize, &crate::fields::Field)| {
+        let each = (AT_MOST / fields.len().max(1)).clamp(1, PER_FIELD);
+        let values = |(index, field): (usize, &Field)| {
             let mut values = substitutes(field, case.learnt, each);
             if values.is_empty() && case.options.protected.contains(&field.name) {
                 values = unknown_text(&field.value, each);
             }
-            values.into_iter().map(move |value| (index, case.fields.with_value(index, &value)))
+            values.into_iter().map(move |value| (index, fields.with_value(index, &value)))
         };
-        let cases: Vec<_> = case.fields.iter().enumerate().flat_map(values).take(AT_MOST).collect();
-        let prompts: Vec<String> = cases.iter().map(|(_, other)| other.text()).collect();
-        let texts = session.for_prompts(&prompts, &again(case.generate, mode, generation), cancel)?;
-        let mut by_field = vec![Vec::new(); case.fields.len()];
-        for ((index, other), text) in cases.iter().zip(texts) {
-            by_field[*index].push(said(&text.text, mode, other));
+        let cases: Vec<_> = fields.iter().enumerate().flat_map(values).take(AT_MOST).collect();
+        let prompts: Vec<String> = cases.iter().map(|(_, other)| case.form.prompt(&other.text())).collect();
+        let texts = session.for_prompts(&prompts, &again(case.generate, case.options.mode(), generation), cancel)?;
+        let mut by_field = vec![Vec::new(); fields.len()];
+        for ((index, other), text) in cases.into_iter().zip(texts) {
+            by_field[index].push(said(&text.text, case.form, &Subject::Fields(other)));
         }
         Ok(Influences(by_field))
     }

@@ -1,7 +1,7 @@
-//! Reports: the fields of a case in, a JSON document with sourced conclusions out.
+//! Reports: the fields or the text of a case in, a JSON document with sourced conclusions out.
 //!
 //! ```text
-//! input → fields → prompt → generation → conclusions → confidence (deciding tokens, variants, calibration)
+//! input → subject → prompt → generation → conclusions → confidence (deciding tokens, variants, calibration)
 //!                                                   ↘ sources (the report on the case with other values)
 //! ```
 //!
@@ -10,51 +10,66 @@
 mod claims;
 mod confidence;
 mod document;
+mod evidence;
+mod form;
 mod influence;
 mod options;
+mod packs;
 mod schema;
+mod sources;
+mod subject;
 mod substitutes;
 mod unsupported;
 
-pub use options::{ReportMode, ReportOptions};
+pub use options::{InputKind, ReportMode, ReportOptions};
+pub use packs::{Pack, pack_names};
 
 use crate::adapter::learnt::LearntRows;
-use crate::conclusions::{TOP, VARIANTS, signals};
+use crate::conclusions::{VARIANTS, signals};
 use crate::control::Cancel;
 use crate::error::Result;
-use crate::fields::Fields;
-use crate::generate::{GenerateOptions, Generation, Session, check_schema_size};
+use crate::generate::{GenerateOptions, Generation, Session};
 use crate::options::Options;
-use crate::own_stack::on_own_stack;
 use claims::{Claim, Written, said};
 use confidence::Confidences;
-use influence::{Influences, Moved};
+use document::Step;
+use form::Form;
+use sources::Sources;
+use subject::Subject;
 use serde_json::{Value, json};
 
 /// The JSON Schema (draft 2020-12) of every report.
 pub const REPORT_SCHEMA: &str = include_str!("report.schema.json");
 
-/// Writes the report on one case, `input` being a line of fields, a JSON object of fields, or a table of one case.
+/// Writes the report on one case, `input` being a line of fields, a JSON object of fields, a table of one case, or text with
+/// passages (see `ReportOptions::input`).
 ///
 /// # Errors
-/// `Code::InvalidArgument` for an input without fields or with a field twice, `Code::ContextLength` for one that does
-/// not fit, `Code::Schema` for a schema that cannot be followed, `Code::Cancelled`.
+/// `Code::InvalidArgument` for an input without fields, with a field or a passage twice, `Code::ContextLength` for one that
+/// does not fit, `Code::Schema` for a schema that cannot be followed, `Code::Cancelled`.
 pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cancel: &Cancel) -> Result<Value> {
     options.validate()?;
     let learnt = learnt_rows(session);
-    let fields = Fields::parse(input)?.in_order_of(learnt.fields.iter().map(|field| field.name.as_str()));
-    let generate = generate_options(&fields, options)?;
+    let subject = Subject::read(input, options, &learnt)?;
+    let form = Form::of(options, &subject)?;
+    let generate = form.generate(options);
     // What every report ends with; better refused before the text is written.
     session.model().sha256()?;
-    let texts = session.with_variants(&fields.text(), &generate, VARIANTS, cancel)?;
+    let texts = session.with_variants(&form.prompt(&subject.text()), &generate, VARIANTS, cancel)?;
     let Some((generation, variants)) = texts.split_first() else { return Ok(Value::Null) };
-    let mut written = Written::read(&generation.text, options.mode(), &fields)?;
-    written.claims.truncate(options.max_conclusions);
-    let case = Case { fields: &fields, learnt: &learnt, options, generate: &generate };
+    let mut written = Written::read(&generation.text, &form, &subject)?;
+    if !form.is_filled() {
+        written.claims.truncate(options.max_conclusions);
+    }
+    let case = Case { subject: &subject, form: &form, learnt: &learnt, options, generate: &generate };
     let (conclusions, bias) = measure(session, &case, generation, variants, &written.claims, cancel)?;
+    let document = written.document.map(|document| {
+        let paths: Vec<Vec<Step>> = written.claims.iter().map(|claim| claim.path.clone()).collect();
+        form.filled(document, &paths, &conclusions)
+    });
     let mut envelope = envelope(session, written.text, conclusions, generation)?;
-    if options.schema.is_some() {
-        envelope["document"] = written.document.into();
+    if let Some(document) = document {
+        envelope["document"] = document;
     }
     if !options.protected.is_empty() {
         envelope["bias"] = bias.into();
@@ -64,7 +79,8 @@ pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cance
 
 /// What is reported on, and how.
 struct Case<'a> {
-    fields: &'a Fields,
+    subject: &'a Subject,
+    form: &'a Form,
     learnt: &'a LearntRows,
     options: &'a ReportOptions,
     /// How its text is generated.
@@ -78,18 +94,6 @@ fn learnt_rows(session: &Session) -> LearntRows {
     learnt
 }
 
-fn generate_options(fields: &Fields, options: &ReportOptions) -> Result<GenerateOptions> {
-    let json_schema = match (options.mode(), &options.schema) {
-        (ReportMode::Text, _) => None,
-        (ReportMode::Schema, None) => Some(schema::built_in(fields, options.max_conclusions)),
-        (ReportMode::Schema, Some(host)) => {
-            check_schema_size(host)?;
-            Some(on_own_stack(|| schema::with_fields(host, fields))??)
-        }
-    };
-    Ok(GenerateOptions { json_schema, top_logprobs: TOP, ..options.generate.clone() })
-}
-
 /// The conclusions with their confidence and sources; and the protected fields that moved one.
 fn measure(
     session: &mut Session,
@@ -99,61 +103,22 @@ fn measure(
     claims: &[Claim],
     cancel: &Cancel,
 ) -> Result<(Vec<Value>, Vec<Value>)> {
-    let mode = case.options.mode();
-    let confidences = Confidences::of(session, mode)?;
-    let variants: Vec<_> = variants.iter().map(|variant| said(&variant.text, mode, case.fields)).collect();
-    let influences = match case.options.influence && !claims.is_empty() {
-        true => Some(Influences::measure(session, case, generation, cancel)?),
-        false => None,
-    };
+    if claims.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let confidences = Confidences::of(session, case.options.mode())?;
+    let variants: Vec<_> = variants.iter().map(|variant| said(&variant.text, case.form, case.subject)).collect();
+    let sources = Sources::measure(session, case, generation, cancel)?;
     let (mut conclusions, mut bias) = (Vec::with_capacity(claims.len()), Vec::new());
     for (index, claim) in claims.iter().enumerate() {
-        let this = claim.said(case.fields);
+        let this = claim.said(case.subject.fields());
         let mut conclusion = json!({ "kind": claim.kind.name(), "text": claim.text });
         confidences.put(signals(generation, &claim.range, &this, &variants), &mut conclusion);
-        let moved = influences.as_ref().map(|influences| influences.on(&this));
-        sources(case.fields, claim, moved.as_ref(), &mut conclusion);
-        conclusion["unsupported"] = unsupported::in_claim(&claim.text, case.fields, case.learnt).into();
+        bias.extend(sources.put(case, claim, index, &mut conclusion));
+        conclusion["unsupported"] = unsupported::in_claim(&claim.text, case.subject, case.learnt).into();
         conclusions.push(conclusion);
-        bias.extend(moved.iter().flat_map(|moved| biased(case, moved, index)));
     }
     Ok((conclusions, bias))
-}
-
-/// A claim's sources, the most influential first: fields that moved it more than noise does, and those that it names and
-/// for which no other value is known.
-fn sources(fields: &Fields, claim: &Claim, moved: Option<&Moved>, conclusion: &mut Value) {
-    let share = |field: usize| moved.and_then(|moved| moved.shares[field]);
-    let mut found: Vec<usize> = (0..fields.len())
-        .filter(|&field| match (moved, share(field)) {
-            (Some(moved), Some(share)) => share > moved.noise,
-            _ => claim.fields.contains(&field),
-        })
-        .collect();
-    found.sort_by(|&a, &b| share(b).unwrap_or(-1.0).total_cmp(&share(a).unwrap_or(-1.0)));
-    let grounded = moved.and_then(|moved| {
-        let above = found.iter().any(|&field| share(field).is_some());
-        // Fields that cannot be measured leave it open.
-        (above || (found.is_empty() && moved.shares.iter().any(Option::is_some))).then_some(above)
-    });
-    let source = |&field: &usize| {
-        let known = fields.iter().nth(field)?;
-        Some(json!({ "field": known.name, "value": known.value, "influence": share(field).map(rounded) }))
-    };
-    conclusion["sources"] = found.iter().filter_map(source).collect();
-    conclusion["noise"] = moved.map(|moved| rounded(moved.noise)).into();
-    conclusion["grounded"] = grounded.into();
-}
-
-/// The protected fields that moved the conclusion at `index` more than noise does.
-fn biased(case: &Case<'_>, moved: &Moved, index: usize) -> Vec<Value> {
-    let fields = case.fields.iter().zip(&moved.shares);
-    let protected = fields.filter(|(field, _)| case.options.protected.contains(&field.name));
-    let entry = |(field, share): (&crate::fields::Field, &Option<f64>)| {
-        let share = share.filter(|share| *share > moved.noise)?;
-        Some(json!({ "field": field.name, "conclusion": index, "influence": rounded(share), "noise": rounded(moved.noise) }))
-    };
-    protected.filter_map(entry).collect()
 }
 
 /// To six decimals: float32 sums carry no more.
@@ -183,3 +148,5 @@ fn envelope(session: &Session, report: String, conclusions: Vec<Value>, generati
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod text_tests;
