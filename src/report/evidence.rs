@@ -105,7 +105,7 @@ mod tests {
 
     /// A report of three tokens on a case of four sentences; each sentence's scores without it.
     fn evidence(without: [[f32; 3]; 4]) -> Evidence {
-        let passages = Passages::parse("a b. c d. e f. g h.", &[]).unwrap();
+        let passages = Passages::parse("甲。乙。丙。丁。", &[]).unwrap();
         let parts = passages.sentences();
         assert_eq!(parts.len(), 4);
         let without = parts.into_iter().zip(without.map(Vec::from)).collect();

@@ -71,7 +71,7 @@ pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cance
     if let Some(document) = document {
         envelope["document"] = document;
     }
-    if !options.protected.is_empty() {
+    if !options.protected.is_empty() && matches!(subject, Subject::Fields(_)) {
         envelope["bias"] = bias.into();
     }
     Ok(envelope)

@@ -95,6 +95,9 @@ impl Options for ReportOptions {
     }
 
     fn check(&self) -> Result<()> {
+        if self.input == Some(InputKind::Text) && !self.protected.is_empty() {
+            return Err(invalid("protected", "given for a text", "none: only fields can be given other values"));
+        }
         if self.input == Some(InputKind::Fields) && !self.passages.is_empty() {
             return Err(invalid("passages", "given beside fields", "none, or the input `text`"));
         }
