@@ -165,6 +165,11 @@
 #define TAILORA_PHASE_SAVE 5
 
 /**
+ * Progress is about answering rows that were held out, to calibrate confidences; steps are those of the training.
+ */
+#define TAILORA_PHASE_CALIBRATE 6
+
+/**
  * Logs only what went wrong.
  */
 #define TAILORA_LOG_ERROR 1
@@ -833,8 +838,11 @@ tailora_status tailora_session_generate(tailora_session *session,
 
 /**
  * Writes a report on one case, given by its fields: a JSON object
- * with `report`, `conclusions` (each with `confidence`, `confidence_kind` and `sources` out of the input's fields),
- * `model`, `adapters` and `generation`. It always parses and validates.
+ * with `report`, `conclusions` (each with `confidence` and `confidence_kind`, the `sources` out of the input's fields that moved
+ * it with their `influence`, the `noise` beside it, `grounded`, and what is `unsupported` by the input), `model`, `adapters` and
+ * `generation`; with the option `protected`, `bias`. It always parses and validates.
+ *
+ * An adapter that was trained here knows the order of its rows' fields: they are put to the model in that order.
  *
  * `input`: `input_len` bytes of UTF-8, at most 1 MiB and 256 fields. A line `岗位:P7高级架构师,绩效:A/A-`: fields end at a comma,
  * semicolon, `、`, `|`, tab, line break or white space as wide as two blanks (also full-width) before the next `name:`; a

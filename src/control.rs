@@ -49,6 +49,8 @@ pub enum Phase {
     Validate = 4,
     /// Writing files.
     Save = 5,
+    /// Answering held-out rows, to calibrate confidences.
+    Calibrate = 6,
 }
 
 /// One progress event. Figures that an event does not have are `None`.

@@ -9,8 +9,11 @@
 //! report                      what a business asks for
 //! train                       LoRA training
 //! evaluate                    how good a model and its adapters are on rows
+//! passages                    a case that is text
+//! conclusions                 what a text claims, how sure the model is of it, and which fields it owes it to
 //! generate                    text, token by token
 //! language_model              a base model as one thing: decoder + tokenizer + chat template
+//! fields                      the named facts of a case
 //! adapter    dataset          PEFT adapters; CSV rows as training examples
 //! tokenize                    text ↔ tokens
 //! model                       one decoder for training and inference
@@ -34,13 +37,16 @@ pub mod options;
 mod own_stack;
 
 mod adapter;
+mod conclusions;
 mod dataset;
 mod evaluate;
+mod fields;
 mod generate;
 mod gpu;
 mod language_model;
 mod model;
 mod ops;
+mod passages;
 mod report;
 mod tensor;
 mod tokenize;
@@ -61,7 +67,8 @@ pub use generate::{
     ScoredText, Session, SessionOptions, Stream, TopToken,
 };
 pub use language_model::{LanguageModel, ModelOptions};
-pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};
+pub use passages::Passage;
+pub use report::{InputKind, Pack, REPORT_SCHEMA, ReportMode, ReportOptions, pack_names, report};
 pub use tensor::DeviceChoice;
 pub use tokenize::TokenizeOptions;
 pub use train::{

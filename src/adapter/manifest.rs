@@ -1,6 +1,8 @@
 //! `tailora.json`: what PEFT's files have no place for, beside them, so that they stay PEFT's.
 
 use super::base::AdapterBase;
+use super::calibration::Calibration;
+use super::learnt::LearntRows;
 use crate::error::{Code, Error, Result};
 use crate::files::read_text;
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,12 @@ pub(crate) struct AdapterManifest {
     /// How the run went: steps, losses, seed.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub(crate) metrics: Map<String, Value>,
+    /// How far its conclusions can be relied on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) calibration: Option<Calibration>,
+    /// What its training rows had in common.
+    #[serde(skip_serializing_if = "LearntRows::is_empty")]
+    pub(crate) learnt: LearntRows,
     /// Name, version and scale of each part of a merged adapter.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) merged_from: Vec<Value>,
@@ -63,6 +71,8 @@ impl Default for AdapterManifest {
             base: BaseIdentity::default(),
             csv_sha256: None,
             metrics: Map::new(),
+            calibration: None,
+            learnt: LearntRows::default(),
             merged_from: Vec::new(),
         }
     }
@@ -90,6 +100,8 @@ impl AdapterManifest {
         if manifest.schema != SCHEMA {
             return Err(damaged(format!("has schema `{}`; expected `{SCHEMA}`", manifest.schema)));
         }
+        let checked = manifest.calibration.as_ref().map_or(Ok(()), Calibration::check);
+        checked.and_then(|()| manifest.learnt.check()).map_err(|err| err.in_file(&path))?;
         Ok(Some(manifest))
     }
 

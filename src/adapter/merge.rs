@@ -56,6 +56,11 @@ impl Adapter {
             .iter()
             .map(|(adapter, scale)| json!({ "name": adapter.name(), "version": adapter.version(), "scale": scale }))
             .collect();
+        // Alone and as trained, it writes the same conclusions as before; otherwise others.
+        if let [(only, 1.0)] = stack {
+            manifest.calibration.clone_from(&only.manifest().calibration);
+        }
+        stack.iter().for_each(|(adapter, _)| manifest.learnt.join(&adapter.manifest().learnt));
         Adapter::assemble(name.to_owned(), config, base, manifest, weights)
     }
 

@@ -1,10 +1,12 @@
 //! PEFT adapters: configuration, tensors, files, stacking and merging.
 
 mod base;
+pub(crate) mod calibration;
 mod config;
 #[cfg(test)]
 mod config_tests;
 mod init;
+pub(crate) mod learnt;
 mod load;
 mod manifest;
 mod merge;

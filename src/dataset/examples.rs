@@ -113,8 +113,7 @@ impl Dataset {
     /// # Errors
     /// `Code::InvalidArgument` if there is no such row.
     pub(crate) fn preview(&self, format: &PromptFormat, context: usize, number: usize) -> Result<Value> {
-        let found = self.rows.binary_search_by_key(&number, |row| row.number).ok().and_then(|at| self.rows.get(at));
-        let Some(row) = found else {
+        let Some(row) = self.row(number) else {
             let last = self.rows.last().map_or(0, |row| row.number);
             return Err(Error::new(
                 Code::InvalidArgument,

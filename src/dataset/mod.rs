@@ -107,7 +107,12 @@ impl Dataset {
 
     /// The output of a record, by its number in the file; empty if it was left out.
     pub(crate) fn output(&self, number: usize) -> &str {
-        self.rows.binary_search_by_key(&number, |row| row.number).map_or("", |at| &self.rows[at].output)
+        self.row(number).map_or("", |row| &row.output)
+    }
+
+    /// The record with that number in the file, if it was not left out.
+    pub(crate) fn row(&self, number: usize) -> Option<&Row> {
+        self.rows.binary_search_by_key(&number, |row| row.number).ok().and_then(|at| self.rows.get(at))
     }
 
     /// The role prompt that goes before every input.

@@ -1,6 +1,7 @@
 //! Several texts of one prompt: the prompt is read once, and the texts are written in one batch.
 
 use super::GenerateOptions;
+use super::constraint::Constraint;
 use super::context::Context;
 use super::engine::Slot;
 use super::generation::Generation;
@@ -10,6 +11,8 @@ use crate::control::{Cancel, Control};
 use crate::error::{Code, Result};
 use crate::options::Options;
 
+/// Texts of different prompts that are written together.
+const BATCH: usize = 16;
 /// Seeds that every reader of JSON holds exactly.
 const SEED_BITS: u32 = 53;
 
@@ -41,24 +44,100 @@ impl Session {
             }
             other => other?,
         };
-        let sequence = |index| {
-            let options = GenerateOptions { seed: seed_of(options.seed, index), ..options.clone() };
-            self.sequence(ids.clone(), &options, constraint.clone(), self.context.limit())
+        let choice = |index| GenerateOptions { seed: seed_of(options.seed, index), ..options.clone() };
+        let choices: Vec<GenerateOptions> = (0..options.n).map(choice).collect();
+        self.texts_of(&ids, &choices, constraint.as_ref(), cancel)
+    }
+
+    /// Generates the text for `prompt`, and in the same batch `count` variants of it, drawn from the model's whole
+    /// distribution: what it might have said instead.
+    ///
+    /// # Errors
+    /// As for [`Session::generate`], and `Cancelled`.
+    pub(crate) fn with_variants(
+        &mut self,
+        prompt: &str,
+        options: &GenerateOptions,
+        count: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<Generation>> {
+        options.validate()?;
+        options.check_one()?;
+        let ids = self.prompt_ids(prompt, options)?;
+        let constraint = self.constraint(options, cancel)?;
+        let variant = |index| GenerateOptions {
+            seed: seed_of(options.seed, index),
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            typical_p: 1.0,
+            ..options.clone()
         };
-        let sequences = (0..options.n).map(sequence).collect::<Result<Vec<_>>>()?;
-        let mut slots = self.share(&ids, sequences, cancel)?;
+        let all: Vec<GenerateOptions> = std::iter::once(options.clone()).chain((1..=count).map(variant)).collect();
+        let texts = self.texts_of(&ids, &all, constraint.as_ref(), cancel)?;
+        cancel.check()?;
+        Ok(texts)
+    }
+
+    /// Generates the text for each of other prompts as `options` say, several in a batch. What a prompt begins with as the
+    /// one before these did is not read again.
+    ///
+    /// # Errors
+    /// As for [`Session::generate`], and `Cancelled`.
+    pub(crate) fn for_prompts(
+        &mut self,
+        prompts: &[String],
+        options: &GenerateOptions,
+        cancel: &Cancel,
+    ) -> Result<Vec<Generation>> {
+        options.validate()?;
+        options.check_one()?;
+        let constraint = self.constraint(options, cancel)?;
+        let mut texts = Vec::with_capacity(prompts.len());
+        for batch in prompts.chunks(BATCH) {
+            let slot = |prompt: &String| {
+                let ids = self.prompt_ids(prompt, options)?;
+                let sequence = self.sequence(ids, options, constraint.clone(), self.context.limit())?;
+                Ok(Slot::new(sequence, self.context.fork()))
+            };
+            let mut slots = batch.iter().map(slot).collect::<Result<Vec<_>>>()?;
+            self.write(&mut slots, cancel)?;
+            cancel.check()?;
+            texts.extend(slots.iter().map(|slot| slot.sequence.summary()));
+        }
+        Ok(texts)
+    }
+
+    /// One text of the prompt for each of `options`.
+    fn texts_of(
+        &mut self,
+        prompt: &[u32],
+        options: &[GenerateOptions],
+        constraint: Option<&Constraint>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Generation>> {
+        let sequence = |options| self.sequence(prompt.to_vec(), options, constraint.cloned(), self.context.limit());
+        let sequences = options.iter().map(sequence).collect::<Result<Vec<_>>>()?;
+        let mut slots = self.share(prompt, sequences, cancel)?;
+        self.write(&mut slots, cancel)?;
+        let texts = slots.iter().map(|slot| slot.sequence.summary()).collect();
+        if let Some(first) = slots.into_iter().next() {
+            self.context = first.into_context();
+        }
+        Ok(texts)
+    }
+
+    /// Writes all texts to their ends, a token of each at a time. A request to stop ends those that are not complete.
+    fn write(&self, slots: &mut [Slot], cancel: &Cancel) -> Result<()> {
         while !slots.iter().all(Slot::is_finished) {
             if cancel.check().is_err() {
                 slots.iter_mut().filter(|slot| !slot.is_finished()).for_each(|slot| drop(slot.sequence.cancel()));
                 break;
             }
-            self.engine.step(&mut slots).into_iter().try_for_each(|step| step.map(drop))?;
+            self.engine.step(slots).into_iter().try_for_each(|step| step.map(drop))?;
         }
-        let choices = slots.iter().map(|slot| slot.sequence.summary()).collect();
-        if let Some(first) = slots.into_iter().next() {
-            self.context = first.into_context();
-        }
-        Ok(choices)
+        Ok(())
     }
 
     /// Each sequence with a context that has read the whole chunks of the prompt; they share its blocks.

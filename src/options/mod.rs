@@ -14,7 +14,7 @@ pub(crate) use json::read;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A set of options: knows its name in messages, and what its schema cannot say.
 pub trait Options: DeserializeOwned + Serialize + JsonSchema + Default {
@@ -24,6 +24,11 @@ pub trait Options: DeserializeOwned + Serialize + JsonSchema + Default {
     /// Checks what parsing would lose, in text that is valid JSON.
     fn check_text(_text: &str) -> Result<()> {
         Ok(())
+    }
+
+    /// The options that were given, over those that one of them stands for.
+    fn complete(given: Map<String, Value>) -> Result<Value> {
+        Ok(Value::Object(given))
     }
 
     /// Checks what a JSON Schema cannot say: options that contradict each other, texts with a form. Ranges of numbers
@@ -63,6 +68,7 @@ pub fn from_value<T: Options>(value: Value) -> Result<T> {
         return Err(Error::new(Code::InvalidOptions, message));
     };
     names::check(given, &schema, T::NAME)?;
+    let value = T::complete(given.clone())?;
     let options: T =
         serde_path_to_error::deserialize(&value).map_err(|err| types::wrong(&value, &schema, T::NAME, &err))?;
     options.validate()?;

@@ -1,6 +1,7 @@
 //! A generated JSON document and where in its text each string stands, to lead from a value back to its tokens.
 
 use crate::error::{Code, Error, Result};
+use crate::fields::end_of_string;
 use serde_json::Value;
 use std::ops::Range;
 
@@ -28,6 +29,14 @@ pub(crate) fn read(text: &str) -> Result<(Value, Vec<StringValue>)> {
         Error::new(Code::Schema, format!("the generated document cannot be read back: {err}; bound the schema's depth"))
     })?;
     Ok((value, strings(text)))
+}
+
+/// The value at a path.
+pub(crate) fn at<'a>(document: &'a Value, path: &[Step]) -> Option<&'a Value> {
+    path.iter().try_fold(document, |value, step| match step {
+        Step::Key(key) => value.get(key),
+        Step::Index(index) => value.get(index),
+    })
 }
 
 /// Walks text that is known to be valid JSON.
@@ -63,14 +72,6 @@ fn strings(text: &str) -> Vec<StringValue> {
         at += 1;
     }
     found
-}
-
-/// The index of the quote that ends the string whose content begins at `at`.
-pub(super) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
-    while at < bytes.len() && bytes[at] != b'"' {
-        at += if bytes[at] == b'\\' { 2 } else { 1 };
-    }
-    at.min(bytes.len())
 }
 
 #[cfg(test)]

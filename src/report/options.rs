@@ -1,11 +1,13 @@
 //! What a caller may ask of a report.
 
+use super::packs::Pack;
 use crate::error::Result;
 use crate::generate::{GenerateOptions, check_schema_numbers};
 use crate::options::{Options, invalid};
+use crate::passages::Passage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// How the model writes its conclusions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,19 +19,39 @@ pub enum ReportMode {
     Schema,
 }
 
+/// What a report is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InputKind {
+    /// A line, an object or a table of fields.
+    Fields,
+    /// Text, alone or with passages.
+    Text,
+}
+
 /// How a report is written and measured.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReportOptions {
+    /// A scenario that gives role prompt, schema and rules: the name of a built-in one (`tailora_packs`), or the path of a YAML or JSON file. What else is said here comes before what it says.
+    pub pack: Option<String>,
+    /// What the input is; null takes JSON with passages, or text beside `passages`, as text, and all else as fields.
+    pub input: Option<InputKind>,
+    /// Passages that a conclusion on a text may rest on: of a handbook, of several interviewers.
+    pub passages: Vec<Passage>,
     /// How the report is written; null means `schema` if a schema is given, else `text`.
     pub mode: Option<ReportMode>,
     /// The JSON Schema of the document in schema mode; by default a built-in one with a report and its conclusions. Where it says `"x-tailora-enum": "fields"`, the value is one of the names of the input's fields.
     pub schema: Option<Value>,
+    /// Tell the model the schema, before the case: it writes what fits in any case, but only what it was told makes sense. Not for adapters trained to write such documents from the case alone.
+    pub tell_schema: bool,
     /// Most conclusions in the report.
     #[schemars(range(min = 1, max = 64))]
     pub max_conclusions: usize,
-    /// Measure what each conclusion owes to its sources, by leaving them out: one more reading of prompt and report per field; with more than 24 fields, the one that matters most besides those named is searched for in blocks of neighbours, which may find one of nearly its strength instead.
+    /// Measure what each conclusion owes to each field: the report is written again with up to five other values of the field (fewer with more than 24 fields), in batches. Without it, the sources are the fields that a conclusion names.
     pub influence: bool,
+    /// Fields that must not matter, such as a name or a gender. Where one moves a conclusion all the same, the envelope's `bias` says so.
+    pub protected: Vec<String>,
     /// How the text is generated, role prompt included; `messages` are the conversation before the input, which is its last turn. `json_schema`, `regex`, `lark`, `logprobs`, `top_logprobs` and `n` do not belong here.
     pub generate: GenerateOptions,
 }
@@ -37,10 +59,15 @@ pub struct ReportOptions {
 impl Default for ReportOptions {
     fn default() -> Self {
         ReportOptions {
+            pack: None,
+            input: None,
+            passages: Vec::new(),
             mode: None,
             schema: None,
+            tell_schema: true,
             max_conclusions: 8,
             influence: true,
+            protected: Vec::new(),
             generate: GenerateOptions::default(),
         }
     }
@@ -60,7 +87,20 @@ impl Options for ReportOptions {
         check_schema_numbers(text, "schema")
     }
 
+    fn complete(given: Map<String, Value>) -> Result<Value> {
+        match given.get("pack").and_then(Value::as_str) {
+            None => Ok(Value::Object(given)),
+            Some(name) => Ok(Pack::find(name)?.under(given)),
+        }
+    }
+
     fn check(&self) -> Result<()> {
+        if self.input == Some(InputKind::Text) && !self.protected.is_empty() {
+            return Err(invalid("protected", "given for a text", "none: only fields can be given other values"));
+        }
+        if self.input == Some(InputKind::Fields) && !self.passages.is_empty() {
+            return Err(invalid("passages", "given beside fields", "none, or the input `text`"));
+        }
         if self.schema.is_some() && self.mode() == ReportMode::Text {
             return Err(invalid("schema", "given in text mode", "mode `schema`, or no schema"));
         }

@@ -1,7 +1,13 @@
 //! Whole reports on real forward passes.
 
 use super::*;
+use crate::adapter::calibration::tests::calibration;
+use crate::adapter::learnt::LearntField;
+use crate::adapter::{Adapter, AdapterManifest};
+use crate::conclusions::Kind;
+use crate::control::Control;
 use crate::error::Code;
+use crate::fields::Fields;
 use crate::generate::test_support::{adapter, asset, load, random_model, session, tiny_model};
 use crate::language_model::LanguageModel;
 
@@ -30,7 +36,7 @@ fn check(report: &Value, input: &str) {
     assert!(problems.is_empty(), "{problems:?}\n{report}");
     let fields = Fields::parse(input).unwrap();
     for source in report["conclusions"].as_array().unwrap().iter().flat_map(|c| c["sources"].as_array().unwrap()) {
-        let field = fields.position(source["field"].as_str().unwrap()).and_then(|at| fields.iter().nth(at));
+        let field = fields.iter().find(|field| source["field"] == field.name);
         assert_eq!(source["value"], field.unwrap().value.as_str());
     }
 }
@@ -50,19 +56,21 @@ fn a_random_model_in_schema_mode_always_reports_validly_and_cites_only_the_input
             &mut session,
             SHORT_CASE,
             json!({
-                "mode": "schema", "max_conclusions": 2, "influence": seed % 10 == 0,
+                "mode": "schema", "max_conclusions": 2, "influence": seed % 10 == 0, "tell_schema": false,
                 "generate": { "temperature": 1.5, "seed": seed, "max_tokens": max_tokens },
             }),
         );
         cut += usize::from(report["generation"]["finish_reason"] == "length");
         for conclusion in report["conclusions"].as_array().unwrap() {
             conclusions += 1;
-            assert_eq!(conclusion["sources"].as_array().map(Vec::len), Some(1));
-            assert_eq!(conclusion["sources"][0]["influence"].is_number(), seed % 10 == 0);
+            let measured = seed % 10 == 0;
+            assert_eq!(conclusion["noise"].is_number(), measured);
+            assert!(measured || conclusion["sources"].as_array().map(Vec::len) == Some(1));
         }
         assert!(report["conclusions"].as_array().unwrap().len() <= 2);
         assert_eq!(report["generation"]["seed"], seed);
-        assert_eq!(report.get("document"), None);
+        let items = report["document"]["conclusions"].as_array().unwrap();
+        assert!(items.iter().all(|item| item["source"] == "role" || item["source"] == "rating" || item["source"] == "growth"));
     }
     assert!(cut > 0 && conclusions > 20, "{cut} {conclusions}");
 }
@@ -86,8 +94,9 @@ fn a_host_schema_gives_its_document_and_its_conclusions() {
     });
     for seed in 0..8 {
         let generate = json!({ "temperature": 1.2, "seed": seed, "max_tokens": 200 });
-        let report = write(&mut session, SHORT_CASE, json!({ "schema": schema, "generate": generate }));
-        let filled = schema::with_fields(&schema, &Fields::parse(SHORT_CASE).unwrap()).unwrap();
+        let options = json!({ "schema": schema, "tell_schema": false, "generate": generate });
+        let report = write(&mut session, SHORT_CASE, options);
+        let filled = schema::Marked::read(&schema, &json!(["role", "rating", "growth"])).unwrap().schema;
         let document = &report["document"];
         assert!(jsonschema::is_valid(&filled, document), "{document}");
         let items = document["conclusions"].as_array().unwrap();
@@ -100,13 +109,13 @@ fn a_host_schema_gives_its_document_and_its_conclusions() {
             assert!(cited.iter().all(|field| sources.iter().any(|source| source["field"] == **field)));
         }
     }
-    // Without a list of conclusions every string is one.
+    // Without a list of conclusions, what the schema marks.
     let flat = json!({ "type": "object", "additionalProperties": false, "required": ["report", "box"],
-        "properties": { "report": { "const": "Strong engineer." }, "box": { "enum": ["star"] } } });
+        "properties": { "report": { "const": "Strong engineer.", "x-tailora-text": true }, "box": { "enum": ["star"] } } });
     let report = write(&mut session, SHORT_CASE, json!({ "schema": flat }));
     assert_eq!(report["report"], "Strong engineer.");
     let said: Vec<&str> = report["conclusions"].as_array().unwrap().iter().map(text_of).collect();
-    assert_eq!(said, ["Strong engineer.", "star"]);
+    assert_eq!(said, ["Strong engineer."]);
     assert_eq!(report["conclusions"][0]["kind"], "strength");
     assert!(report["conclusions"][0]["confidence"].as_f64().unwrap() < 0.2, "the grammar must not make it sure");
 }
@@ -120,54 +129,145 @@ fn text_mode_measures_every_sentence() {
     let conclusions = report["conclusions"].as_array().unwrap();
     assert!(!conclusions.is_empty(), "{report}");
     let text = report["report"].as_str().unwrap();
-    let mut from = 0;
+    let (mut from, mut grounded) = (0, 0);
     for conclusion in conclusions {
         from += text[from..].find(text_of(conclusion)).unwrap();
-        assert!(!conclusion["sources"].as_array().unwrap().is_empty());
-        let influences: Vec<f64> = conclusion["sources"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|source| source["influence"].as_f64().unwrap())
-            .collect();
+        let influences: Vec<f64> =
+            conclusion["sources"].as_array().unwrap().iter().filter_map(|source| source["influence"].as_f64()).collect();
         assert!(influences.is_sorted_by(|a, b| a >= b), "{influences:?}");
+        assert!(influences.iter().all(|influence| *influence > conclusion["noise"].as_f64().unwrap()), "{conclusion}");
+        grounded += usize::from(conclusion["grounded"] == true);
         assert_eq!(conclusion["kind"], Kind::of_sentence(text_of(conclusion)).name());
+        assert_eq!(conclusion["confidence_kind"], "uncalibrated");
     }
+    assert!(grounded > 0, "{report}");
     measured_by_hand(&model, &report, generate);
 }
 
-/// Confidence and influence of the first conclusion, from the token probabilities themselves.
+/// Confidence and influences of the first conclusion, each text generated alone.
 fn measured_by_hand(model: &LanguageModel, report: &Value, generate: Value) {
-    let generate: GenerateOptions = crate::options::from_value(generate).unwrap();
+    let mut generate: GenerateOptions = crate::options::from_value(generate).unwrap();
+    generate.top_logprobs = 2;
     let mut session = session(model);
-    let cancel = Cancel::new();
-    let generation = session.generate(CASE, &generate, &cancel, &mut |_| Control::Continue).unwrap();
+    let mut text = |input: &str| {
+        session.generate(input, &generate, &Cancel::new(), &mut |_| Control::Continue).unwrap()
+    };
+    let generation = text(CASE);
     assert_eq!(generation.text, report["report"].as_str().unwrap());
     let first = &report["conclusions"][0];
     let start = generation.text.find(text_of(first)).unwrap();
     let end = start + text_of(first).len();
-    let tokens: Vec<usize> = (0..generation.tokens.len())
-        .filter(|&i| generation.tokens[i].start < end && generation.tokens[i].end > start)
-        .collect();
-    let mean = tokens.iter().map(|&i| f64::from(generation.tokens[i].logprob)).sum::<f64>() / tokens.len() as f64;
-    assert!((first["confidence"].as_f64().unwrap() - mean.exp()).abs() < 1e-5);
+    let inside = generation.tokens.iter().filter(|token| token.start < end && token.end > start);
+    let decided = inside.filter(|token| token.top.iter().any(|top| top.id != token.id && top.logprob.exp() >= 0.02));
+    let product: f64 = decided.map(|token| f64::from(token.logprob).exp()).product();
+    assert!((first["confidence"].as_f64().unwrap() - product).abs() < 1e-4, "{first} {product}");
 
     let fields = Fields::parse(CASE).unwrap();
-    let ids: Vec<u32> = generation.tokens.iter().map(|token| token.id).collect();
-    let mut total = |text: &str| {
-        let prompt = session.prompt_ids(text, &generate).unwrap();
-        let scores = session.score(&prompt, &ids, &cancel).unwrap();
-        tokens.iter().map(|&i| f64::from(scores[i])).sum::<f64>()
-    };
-    let with_all = total(CASE);
-    let mut drops: Vec<f64> =
-        (0..fields.len()).map(|field| with_all - total(&fields.text_without(field..field + 1))).collect();
-    for source in first["sources"].as_array().unwrap() {
-        let field = fields.position(source["field"].as_str().unwrap()).unwrap();
-        assert!((source["influence"].as_f64().unwrap() - drops[field]).abs() < 1e-5);
+    for (index, field) in fields.iter().enumerate() {
+        let others = substitutes::substitutes(field, &LearntRows::default(), 5);
+        let keeps = |value: &String| {
+            let other = Subject::Fields(fields.with_value(index, value));
+            let this = said(text_of(first), &Form::Text, &Subject::Fields(fields.clone()));
+            said(&text(&other.text()).text, &Form::Text, &other).iter().any(|other| this[0].holds_in(other))
+        };
+        let mut keeps = keeps;
+        let moved = others.iter().filter(|value| !keeps(value)).count();
+        let source = first["sources"].as_array().unwrap().iter().find(|source| source["field"] == field.name.as_str());
+        let expected = moved as f64 / others.len() as f64;
+        match source.and_then(|source| source["influence"].as_f64()) {
+            Some(influence) => assert!((influence - expected).abs() < 1e-6, "{source:?} {expected}"),
+            None => assert!(others.is_empty() || expected <= first["noise"].as_f64().unwrap(), "{} {expected}", field.name),
+        }
     }
-    drops.sort_by(f64::total_cmp);
-    assert!((first["sources"][0]["influence"].as_f64().unwrap() - drops[drops.len() - 1]).abs() < 1e-5);
+}
+
+/// An adapter that knows its rows, and how often its conclusions are right.
+fn calibrated(model: &LanguageModel, conclusions: usize) -> Adapter {
+    let field = |name: &str, values: &[&str]| LearntField {
+        name: name.to_owned(),
+        values: values.iter().map(|&value| value.to_owned()).collect(),
+    };
+    let fields = vec![field("岗位", &["P5后端工程师", "M2测试经理"]), field("潜力", &["高", "中", "低"]), field("绩效", &[])];
+    let manifest = AdapterManifest {
+        calibration: Some(calibration(conclusions)),
+        learnt: LearntRows { fields, numbers: Vec::new() },
+        ..Default::default()
+    };
+    adapter(model).with_manifest("calibrated", manifest)
+}
+
+#[test]
+fn a_calibrated_adapter_alone_as_it_was_trained_gives_calibrated_confidences() {
+    let model = tiny_model();
+    let asked = json!({ "influence": false, "generate": { "max_tokens": 60 } });
+    let kinds = |stack: &[(Adapter, f64)], asked: &Value| {
+        let mut session = session(&model);
+        stack.iter().for_each(|(adapter, scale)| session.attach(adapter, *scale).unwrap());
+        let report = write(&mut session, CASE, asked.clone());
+        let kind = report["conclusions"][0]["confidence_kind"].as_str().unwrap().to_owned();
+        (kind, report)
+    };
+    let (many, few) = (calibrated(&model, 120), calibrated(&model, 99));
+    assert_eq!(kinds(&[(many.clone(), 1.0)], &asked).0, "calibrated");
+    assert_eq!(kinds(&[(many.clone(), 0.5)], &asked).0, "uncalibrated");
+    assert_eq!(kinds(&[(many.clone(), 1.0), (adapter(&model), 1.0)], &asked).0, "uncalibrated");
+    let schema = json!({ "influence": false, "mode": "schema", "generate": { "max_tokens": 300 } });
+    assert_eq!(kinds(&[(many.clone(), 1.0)], &schema).0, "uncalibrated");
+    let merged = Adapter::merge("merged", &[(many.clone(), 1.0)]).unwrap();
+    assert_eq!(kinds(&[(merged, 1.0)], &asked).0, "calibrated");
+    let scaled = Adapter::merge("merged", &[(many, 0.9)]).unwrap();
+    assert_eq!(kinds(&[(scaled, 1.0)], &asked).0, "uncalibrated");
+    let (kind, report) = kinds(&[(few, 1.0)], &asked);
+    assert_eq!(kind, "band");
+    for conclusion in report["conclusions"].as_array().unwrap() {
+        let interval = conclusion["band"]["interval"].as_array().unwrap();
+        let [low, high] = [0, 1].map(|at: usize| interval[at].as_f64().unwrap());
+        assert!((low..=high).contains(&conclusion["confidence"].as_f64().unwrap()), "{conclusion}");
+    }
+}
+
+#[test]
+fn fields_are_read_in_the_order_of_the_training_rows() {
+    let model = tiny_model();
+    let mut session = session(&model);
+    session.attach(&calibrated(&model, 120), 1.0).unwrap();
+    let asked = json!({ "generate": { "max_tokens": 60 } });
+    let mut write = |input: &str| write(&mut session, input, asked.clone());
+    let report = write("岗位:P7高级架构师,绩效:A/A-,潜力:高");
+    assert_eq!(report, write("潜力:高,岗位:P7高级架构师,绩效:A/A-"));
+    assert_eq!(report, write("绩效:A/A-,潜力:高,岗位:P7高级架构师"));
+}
+
+#[test]
+fn a_protected_field_that_moves_a_conclusion_is_told() {
+    let model = tiny_model();
+    let mut session = session(&model);
+    let case = "姓名:王小明,潜力:9/10,性别:男";
+    let asked = |protected: &[&str]| json!({ "protected": protected, "generate": { "max_tokens": 80 } });
+    assert_eq!(write(&mut session, case, asked(&[])).get("bias"), None);
+    let report = write(&mut session, case, asked(&["姓名", "潜力", "性别"]));
+    let conclusions = report["conclusions"].as_array().unwrap();
+    for entry in report["bias"].as_array().unwrap() {
+        let conclusion = &conclusions[entry["conclusion"].as_u64().unwrap() as usize];
+        let sources = conclusion["sources"].as_array().unwrap();
+        assert!(sources.iter().any(|source| source["field"] == entry["field"] && source["influence"] == entry["influence"]));
+        assert_eq!(entry["noise"], conclusion["noise"]);
+    }
+    // The base repeats what it is given, and says of a score what it is worth.
+    assert!(report["bias"].as_array().unwrap().iter().any(|entry| entry["field"] == "潜力"), "{report}");
+}
+
+#[test]
+fn a_case_of_many_fields_takes_a_bounded_number_of_reports() {
+    let model = tiny_model();
+    let mut session = session(&model);
+    let case: String = (0..140).map(|index| format!("项{index}:{},", index * 7 % 100)).collect();
+    let report = write(&mut session, &case, json!({ "generate": { "max_tokens": 20 } }));
+    assert!(!report["conclusions"].as_array().unwrap().is_empty());
+    let cancel = Cancel::new();
+    cancel.request();
+    let err = super::report(&mut session, &case, &options(json!({})), &cancel).unwrap_err();
+    assert_eq!(err.code(), Code::Cancelled);
 }
 
 #[test]
@@ -257,49 +357,6 @@ fn trained_models_of_another_family_report_too() {
     let err = report_on(&mut session, case, json!({ "mode": "schema" })).unwrap_err();
     assert_eq!(err.code(), Code::Schema);
     assert!(err.message().contains("vocabulary"), "{err}");
-}
-
-/// The field that matters most is found among many without reading the report once per field, and what is said of it is
-/// what leaving it out alone says.
-#[test]
-fn the_sources_among_many_fields_are_found_in_few_readings() {
-    let model = tiny_model();
-    let mut session = session(&model);
-    let case: String = (0..140).map(|index| format!("项{index}:{},", index * 7 % 100)).collect();
-    let fields = Fields::parse(&case).unwrap();
-    let generate: GenerateOptions = crate::options::from_value(json!({ "max_tokens": 40 })).unwrap();
-    let cancel = Cancel::new();
-    let generation = session.generate(&fields.text(), &generate, &cancel, &mut |_| Control::Continue).unwrap();
-    let range = 0..generation.text.len();
-    let begun = std::time::Instant::now();
-    let mut influence = Influence::new(&mut session, &fields, &generate, &generation, range.end, &cancel).unwrap();
-    let candidates = influence.candidates(&mut session, &range, &cancel).unwrap();
-    let mut found: Vec<(f64, usize)> = candidates
-        .iter()
-        .map(|&field| (influence.of(&mut session, field..field + 1, &range, &cancel).unwrap(), field))
-        .collect();
-    let (few, readings) = (begun.elapsed(), influence.readings());
-    assert!(readings <= 1 + 13 + 2 * 11, "{readings} readings");
-    let begun = std::time::Instant::now();
-    let mut each = Influence::new(&mut session, &fields, &generate, &generation, range.end, &cancel).unwrap();
-    let mut all: Vec<(f64, usize)> = (0..fields.len())
-        .map(|field| (each.of(&mut session, field..field + 1, &range, &cancel).unwrap(), field))
-        .collect();
-    println!("140 fields: {few:?} in {readings} readings, {:?} in {}", begun.elapsed(), each.readings());
-    for (value, field) in &found {
-        assert_eq!(*value, all[*field].0, "a field's influence is that of leaving it out alone");
-    }
-    let best = |scores: &mut Vec<(f64, usize)>| {
-        scores.sort_by(|a, b| b.0.total_cmp(&a.0));
-        scores[0]
-    };
-    let (found, all) = (best(&mut found), best(&mut all));
-    println!("found {found:?}, best {all:?}");
-    assert!(found.0 > 0.0 && found.0 >= all.0 / 2.0, "{found:?} {all:?}");
-
-    cancel.request();
-    let err = Influence::new(&mut session, &fields, &generate, &generation, range.end, &cancel).err().unwrap();
-    assert_eq!(err.code(), Code::Cancelled);
 }
 
 /// A value cannot cite a field that it names.

@@ -27,7 +27,7 @@ typedef struct {
 static int32_t on_progress(const tailora_progress *event, void *user) {
     watch *seen = user;
     CHECK(event->struct_size >= sizeof(tailora_progress));
-    CHECK(event->phase >= TAILORA_PHASE_LOAD && event->phase <= TAILORA_PHASE_SAVE);
+    CHECK(event->phase >= TAILORA_PHASE_LOAD && event->phase <= TAILORA_PHASE_CALIBRATE);
     CHECK(event->step <= event->total_steps);
     CHECK(event->elapsed_seconds >= 0);
     CHECK(isnan(event->eta_seconds) || event->eta_seconds >= 0);

@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 /// With fewer rows, folds are the default.
-const FEW_ROWS: usize = 40;
+const FEW_ROWS: usize = 100;
 /// With fewer rows, nothing is held out.
 const TOO_FEW_ROWS: usize = 5;
 const DEFAULT_FOLDS: usize = 5;
@@ -69,7 +69,7 @@ mod tests {
             (always, [0, 3, 3, 3, 3, 3]),
             (unvalidated, [0, 0, 0, 0, 0, 0]),
         ] {
-            let found = [1, 4, 5, 39, 40, 1000].map(|rows| count_folds(rows, &options));
+            let found = [1, 4, 5, 99, 100, 1000].map(|rows| count_folds(rows, &options));
             assert_eq!(found, expected, "{:?}", options.validation_folds);
         }
         assert_eq!(count_folds(2, &TrainOptions { validation_folds: Some(9), ..Default::default() }), 2);

@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) until: u64,
     /// Steps between validations.
     pub(crate) eval_every: u64,
+    /// How many times the steps were doubled.
+    pub(crate) doublings: u32,
 }
 
 impl Plan {
@@ -37,7 +39,13 @@ impl Plan {
             exactly => exactly,
         };
         let eval_every = if options.eval_steps == 0 { steps_per_epoch } else { options.eval_steps };
-        Plan { total_steps, until: total_steps, eval_every }
+        Plan { total_steps, until: total_steps, eval_every, doublings: 0 }
+    }
+
+    /// The same with twice the steps.
+    pub(crate) fn doubled(self) -> Self {
+        let total_steps = self.total_steps.saturating_mul(2);
+        Plan { total_steps, until: total_steps, eval_every: self.eval_every, doublings: self.doublings + 1 }
     }
 }
 

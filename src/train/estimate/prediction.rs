@@ -3,6 +3,7 @@
 use super::memory::MemoryEstimate;
 use super::pace::{Pace, pace};
 use super::workload::Workload;
+use crate::conclusions::VARIANTS;
 use crate::control::Monitor;
 use crate::dataset::{Dataset, Examples};
 use crate::error::{Code, Error, Result};
@@ -122,11 +123,15 @@ fn time(
     let answers = options.memorisation_samples.min(examples.rows.len());
     let mean_answer = examples.tokens().1 / examples.rows.len().max(1);
     let memorisation = (answers * mean_answer.min(MAX_TOKENS)) as f64 * pace.generated_token;
+    // With folds all rows are held out in turn; each is answered once and in variants.
+    let texts = options.calibration_rows.min(workload.held_out) * (1 + VARIANTS);
+    let calibration = (texts * mean_answer) as f64 * pace.generated_token;
     json!({
-        "seconds": training + validation + memorisation,
+        "seconds": training + validation + memorisation + calibration,
         "training_seconds": training,
         "validation_seconds": validation,
         "memorisation_seconds": memorisation,
+        "calibration_seconds": calibration,
         "tokens_per_second": workload.tokens() as f64 / training.max(1e-9),
     })
 }

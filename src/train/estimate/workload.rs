@@ -18,6 +18,8 @@ pub(crate) struct Workload {
     pub(crate) training_factor: f64,
     /// The passes of one validation of each run.
     pub(crate) validation: Vec<BatchSize>,
+    /// Rows that are held out, of all runs.
+    pub(crate) held_out: usize,
     /// How many times those are made.
     pub(crate) validations: u64,
     /// Optimizer steps, of all runs.
@@ -34,6 +36,7 @@ impl Workload {
         for PlannedRun { train_rows, validation_rows, plan, .. } in runs {
             let size = |rows_of: &[usize]| size(rows_of.iter().map(|&row| &rows[row]));
             workload.validation.extend(validation_batches(&validation_rows, rows).iter().map(|batch| size(batch)));
+            workload.held_out += validation_rows.len();
             workload.validations = 1 + plan.until.div_ceil(plan.eval_every);
             workload.steps += plan.until;
             planned += plan.until;

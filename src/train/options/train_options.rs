@@ -79,9 +79,13 @@ pub struct TrainOptions {
     /// Steps of the warm-up; if greater than 0 it stands instead of `warmup_ratio`.
     pub warmup_steps: u64,
 
-    /// Passes over the training rows at most; early stopping may end sooner.
+    /// Passes over the training rows at most; early stopping may end sooner, and `epoch_doublings` add some.
     #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
     pub num_train_epochs: f64,
+    /// With folds (see `validation_folds`), how many times the epochs are doubled while the validation loss of the first fold
+    /// still falls at their end: it is then run again, and the other folds and the last run are as long. Not with `max_steps`.
+    #[schemars(range(max = 6))]
+    pub epoch_doublings: u32,
     /// Optimizer steps at least, so that a handful of rows is learnt too: with fewer, epochs are added. Null means 60 where
     /// folds find the best step (see `validation_folds`), so that there is one to find, and none elsewhere.
     pub min_steps: Option<u64>,
@@ -109,7 +113,7 @@ pub struct TrainOptions {
     pub validation_share: f64,
     /// With 2 or more, no row is kept for good: so many times, that part of the rows is held out and the rest trained on;
     /// the step with the lowest mean validation loss is the best one, and the adapter is trained on all rows up to it. It
-    /// takes as many times as long, and one more. 0 never does so; null does with 5 folds where there are 5 to 39 rows,
+    /// takes as many times as long, and one more. 0 never does so; null does with 5 folds where there are 5 to 99 rows,
     /// since a tenth of so few says little. Without a `validation_share` there are no folds.
     #[schemars(range(min = 0, max = 40))]
     pub validation_folds: Option<usize>,
@@ -128,6 +132,11 @@ pub struct TrainOptions {
     /// answers is copied from the training rows word for word; 0 leaves that out.
     #[schemars(range(min = 0, max = 8))]
     pub memorisation_samples: usize,
+    /// After training, at most so many rows that were held out are answered, by a model that has not seen them, and the
+    /// conclusions held against the rows' own: that tells reports how often a conclusion with such signs is right. With
+    /// folds, all rows are held out in turn. 0 leaves it out, and reports then say `uncalibrated`.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub calibration_rows: usize,
     /// Decides the initial A, the split, the order of rows and dropout.
     pub seed: u64,
 }
@@ -156,6 +165,7 @@ impl Default for TrainOptions {
             warmup_ratio: 0.1,
             warmup_steps: 0,
             num_train_epochs: 15.0,
+            epoch_doublings: 2,
             min_steps: None,
             max_steps: 0,
             batch_size: 4,
@@ -171,6 +181,7 @@ impl Default for TrainOptions {
             checkpoint_steps: 0,
             resume_from_checkpoint: false,
             memorisation_samples: 4,
+            calibration_rows: 100,
             seed: 42,
         }
     }

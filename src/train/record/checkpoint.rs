@@ -43,14 +43,16 @@ impl TryFrom<&Matrix> for Values {
 pub(crate) const NAME: &str = "checkpoint.safetensors";
 
 /// The file of the fold 0, 1, …
-pub(crate) fn name_of_fold(index: usize) -> String {
-    format!("checkpoint-fold-{}.safetensors", index + 1)
+pub(crate) fn name_of_fold(index: usize, doublings: u32) -> String {
+    let longer = if doublings == 0 { String::new() } else { format!("-doubled-{doublings}") };
+    format!("checkpoint-fold-{}{longer}.safetensors", index + 1)
 }
 
 /// Whether a run would write a checkpoint of that name.
 pub(crate) fn is_name(name: &OsStr) -> bool {
     let fold = name.to_str().and_then(|name| name.strip_prefix("checkpoint-fold-")?.strip_suffix(".safetensors"));
-    name == NAME || fold.is_some_and(|number| number.parse::<usize>().is_ok())
+    let is_number = |text: &str| text.parse::<usize>().is_ok();
+    name == NAME || fold.is_some_and(|fold| fold.split("-doubled-").count() <= 2 && fold.split("-doubled-").all(is_number))
 }
 
 /// Whether a file begins as a checkpoint does; the rest of it is not read.
@@ -159,7 +161,7 @@ mod tests {
         assert!(err.message().contains("tensor b is missing; expected [2, 2]"), "{err}");
         assert_eq!(read.take("a", &a).unwrap().values().unwrap(), a.values().unwrap());
 
-        assert!(is_one(&file) && is_name(OsStr::new(&name_of_fold(3))) && !is_name(OsStr::new("checkpoint.pt")));
+        assert!(is_one(&file) && is_name(OsStr::new(&name_of_fold(3, 0))) && is_name(OsStr::new(&name_of_fold(0, 2))) && !is_name(OsStr::new("checkpoint.pt")));
         let err = Checkpoint::read(&file, 100).err().unwrap();
         assert!(err.message().contains("at most 100"), "{err}");
         let err = Checkpoint::read(dir.path(), 100).err().unwrap();

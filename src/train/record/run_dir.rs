@@ -5,6 +5,7 @@
 //! RUN/config.json                                         the options, defaults filled in
 //! RUN/metrics.jsonl                                       one line per logged step
 //! RUN/events.out.tfevents.…                               the same for TensorBoard
+//! RUN/summary.html, RUN/reliability.svg                   how the latest run went, for people
 //! RUN/adapters/hr_review-20261123-n842-r16-3f9c/          one folder per version, never overwritten
 //! RUN/checkpoint.safetensors                              the state to resume from, if asked for
 //! RUN/checkpoint-fold-1.safetensors                       the same for each fold, where there are folds
@@ -16,6 +17,8 @@ use super::claim::{ADAPTERS, CONFIG, Claim, METRICS};
 use super::metrics::MetricsWriter;
 use super::notes::Notes;
 use super::tensorboard::EventWriter;
+use crate::adapter::calibration::Calibration;
+use crate::adapter::learnt::LearntRows;
 use crate::adapter::{Adapter, AdapterManifest};
 use crate::error::{Code, Error, IoContext, Result};
 use crate::files::write_atomic;
@@ -44,6 +47,8 @@ pub(crate) struct Provenance {
     pub(crate) csv_sha256: Option<String>,
     /// Seed, steps, losses: kept as they are.
     pub(crate) metrics: Map<String, Value>,
+    pub(crate) calibration: Option<Calibration>,
+    pub(crate) learnt: LearntRows,
 }
 
 impl RunDir {
@@ -147,6 +152,8 @@ fn stamp(name: &str, adapter: &Adapter, provenance: &Provenance, now: &Zoned, di
         rows: Some(provenance.rows),
         csv_sha256: provenance.csv_sha256.clone(),
         metrics: provenance.metrics.clone(),
+        calibration: provenance.calibration.clone(),
+        learnt: provenance.learnt.clone(),
         ..Default::default()
     };
     adapter.with_manifest(name, manifest)
@@ -168,7 +175,10 @@ mod tests {
 
     fn provenance() -> Provenance {
         let metrics = Map::from_iter([("validation_loss".to_owned(), json!(0.5))]);
-        Provenance { rows: 842, csv_sha256: Some("cd34".into()), metrics }
+        let calibration = Some(crate::adapter::calibration::tests::calibration(120));
+        let numbers = vec!["30".to_owned()];
+        let learnt = LearntRows { numbers, ..Default::default() };
+        Provenance { rows: 842, csv_sha256: Some("cd34".into()), metrics, calibration, learnt }
     }
 
     #[test]
@@ -189,6 +199,8 @@ mod tests {
         assert_eq!(loaded.info()["manifest"]["metrics"]["validation_loss"], 0.5);
         assert_eq!(loaded.info()["manifest"]["base"]["sha256"], "ab12");
         assert_eq!(loaded.info()["manifest"]["csv_sha256"], "cd34");
+        assert_eq!(loaded.manifest().calibration, provenance().calibration);
+        assert_eq!(loaded.manifest().learnt, provenance().learnt);
 
         // The same bits again: another folder, a longer hash.
         let (again, saved) = run.save_adapter("hr_review", &adapter, &provenance()).unwrap();

@@ -9,8 +9,7 @@ use crate::train::record::Notes;
 /// A note if the loss was still falling at the last validation; `curve` has the steps and their losses.
 pub(crate) fn still_falling(base: Option<f64>, curve: &[(u64, f64)]) -> Notes {
     let mut notes = Notes::default();
-    let points: Vec<(u64, f64)> = base.map(|loss| (0, loss)).into_iter().chain(curve.iter().copied()).collect();
-    if let Some(((from_step, from), (step, loss))) = last_fall(&points) {
+    if let Some(((from_step, from), (step, loss))) = last_fall(&points(base, curve)) {
         notes.say(format!(
             "the validation loss was still falling when training ended, from {from:.3} to {loss:.3} over the last {} \
              steps: with more steps (num_train_epochs or max_steps) the rows may be learnt better",
@@ -18,6 +17,15 @@ pub(crate) fn still_falling(base: Option<f64>, curve: &[(u64, f64)]) -> Notes {
         ));
     }
     notes
+}
+
+/// Whether that note would be made.
+pub(crate) fn is_falling(base: Option<f64>, curve: &[(u64, f64)]) -> bool {
+    last_fall(&points(base, curve)).is_some()
+}
+
+fn points(base: Option<f64>, curve: &[(u64, f64)]) -> Vec<(u64, f64)> {
+    base.map(|loss| (0, loss)).into_iter().chain(curve.iter().copied()).collect()
 }
 
 /// The points between which the curve fell at its end, if it did.

@@ -5,12 +5,14 @@
 //! votes on when to stop and every row is learnt from, for k runs more. Each run has a checkpoint of its own; the runs that
 //! a checkpoint says are over are not repeated on resuming.
 
-use super::convergence::still_falling;
+use super::convergence::{is_falling, still_falling};
 use super::done::{Done, StopReason};
 use super::early_stopping::Snapshot;
+use super::failure::caught;
 use super::job::Job;
 use super::outcome::{Ending, TrainOutcome};
 use super::training_loop::Run;
+use crate::conclusions::Labelled;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use crate::evaluate::Evaluation;
@@ -29,9 +31,14 @@ struct Fold {
     best: (u64, Option<f64>),
 }
 
-#[derive(Default)]
 struct CrossValidation {
+    /// How many folds there will be.
+    planned: usize,
     folds: Vec<Fold>,
+    /// Steps and work of a first fold that was too short.
+    discarded: Done,
+    /// Conclusions on the rows that each fold held out, or why there are none.
+    labelled: Result<Vec<Labelled>>,
     /// Index and weights of the fold with the lowest loss: what a run that is cancelled gives back.
     best: Option<(usize, Snapshot)>,
 }
@@ -44,22 +51,38 @@ pub(crate) fn train(
     refit: PlannedRun,
     monitor: &mut Monitor<'_>,
 ) -> Result<TrainOutcome> {
-    let mut seen = CrossValidation::default();
-    let mut runs_after = folds.len() as u64;
-    for fold in folds {
-        let until = fold.plan.until;
-        let mut run = Run::new(*job, fold, files)?;
-        run.between(seen.steps(), runs_after * until);
-        runs_after -= 1;
-        let reason = seen.run(&mut run, monitor)?;
-        seen.add(&mut run, reason);
+    let mut seen = CrossValidation {
+        planned: folds.len(),
+        folds: Vec::new(),
+        discarded: Done::default(),
+        labelled: Ok(Vec::new()),
+        best: None,
+    };
+    let mut doublings = 0;
+    for (index, fold) in folds.iter().enumerate() {
+        let runs_after = (folds.len() - index) as u64;
+        let mut plan = (0..doublings).fold(fold.plan, |plan, _| plan.doubled());
+        let (mut run, reason) = loop {
+            let mut run = Run::new(*job, PlannedRun { plan, ..fold.clone() }, files.take())?;
+            run.between(seen.steps(), runs_after * plan.until);
+            let reason = seen.run(&mut run, monitor)?;
+            if index > 0 || !is_too_short(&run, reason) {
+                break (run, reason);
+            }
+            // The other folds need not find out again.
+            plan = plan.doubled();
+            doublings = plan.doublings;
+            files = seen.discard(run);
+        };
+        seen.add(&mut run, reason, monitor);
         if reason.is_premature() {
             return seen.give_up(run, reason, monitor);
         }
         files = run.files.take();
     }
     let best = seen.best_step();
-    let plan = Plan { until: best.step, ..refit.plan };
+    let plan = (0..doublings).fold(refit.plan, |plan, _| plan.doubled());
+    let plan = Plan { until: best.step, ..plan };
     let mut run = Run::new(*job, PlannedRun { plan, ..refit }, files)?;
     run.between(seen.steps(), 0);
     let reason = seen.run(&mut run, monitor)?;
@@ -67,6 +90,14 @@ pub(crate) fn train(
         return seen.give_up(run, reason, monitor);
     }
     seen.finish(run, &best, monitor)
+}
+
+/// Whether a fold should have had more steps, and may: its loss was still falling when they were over.
+fn is_too_short(run: &Run<'_>, reason: StopReason) -> bool {
+    let options = run.job.options;
+    let curve: Vec<(u64, f64)> = run.done.validation_losses().collect();
+    let may = options.max_steps == 0 && run.plan.doublings < options.epoch_doublings;
+    may && reason == StopReason::Completed && is_falling(run.done.base_validation_loss, &curve)
 }
 
 /// The step to train to.
@@ -92,17 +123,32 @@ impl CrossValidation {
             .is_some_and(|(_, best)| err.code() == Code::Cancelled || best.validation_loss.is_some_and(f64::is_finite))
     }
 
-    /// Optimizer steps of the folds so far.
+    /// Optimizer steps so far.
     fn steps(&self) -> u64 {
-        self.folds.iter().map(|fold| fold.done.steps).sum()
+        self.discarded.steps + self.folds.iter().map(|fold| fold.done.steps).sum::<u64>()
     }
 
-    /// Takes note of a fold that made at least a step.
-    fn add(&mut self, run: &mut Run<'_>, reason: StopReason) {
+    /// Counts the first fold, which is made again; its best weights are there if that is stopped at once.
+    fn discard(&mut self, mut run: Run<'_>) -> Option<RunDir> {
+        self.best = Some((0, run.take_best()));
+        self.discarded.steps += run.done.steps;
+        self.discarded.add_work_of(&run.done);
+        run.files
+    }
+
+    /// Takes note of a fold that made at least a step, and of what it says of the rows that it has not seen.
+    fn add(&mut self, run: &mut Run<'_>, reason: StopReason, monitor: &mut Monitor<'_>) {
         if run.done.steps == 0 {
             return;
         }
         let best = run.take_best();
+        if let (Ok(labelled), false) = (&mut self.labelled, reason.is_premature()) {
+            let share = run.job.options.calibration_rows.div_ceil(self.planned);
+            match caught(|| run.label(&best, (&run.validation_rows, share), monitor)) {
+                Ok(more) => labelled.extend(more),
+                Err(err) => self.labelled = Err(err),
+            }
+        }
         let loss = |best: &Snapshot| best.validation_loss.unwrap_or(f64::INFINITY);
         let (step, validation_loss) = (best.step, best.validation_loss);
         if self.best.as_ref().is_none_or(|(_, other)| loss(&best) < loss(other)) {
@@ -174,9 +220,8 @@ impl CrossValidation {
             run.log("validation", step, &figures);
         }
         let base = self.mean(|fold| fold.done.base_validation_loss);
-        for fold in &self.folds {
-            run.done.add_work_of(&fold.done);
-        }
+        let doublings = run.plan.doublings;
+        self.folds.iter().map(|fold| &fold.done).chain([&self.discarded]).for_each(|done| run.done.add_work_of(done));
         let (job, rows) = (run.job, run.train_rows.len());
         let (weights, folds) = (run.take_best(), self.json());
         let mut ending = Ending::of(run, StopReason::Completed, weights);
@@ -189,6 +234,7 @@ impl CrossValidation {
         ending.summary["base_validation_loss"] = json!(base);
         ending.summary["validation_loss"] = json!(best.loss);
         ending.summary["folds"] = folds;
+        ending.summary["epoch_doublings"] = json!(doublings);
         ending.summary["refit"] = json!(true);
         if let Some((index, snapshot)) = self.best.take() {
             let Fold { train_rows, validation_rows, .. } = &self.folds[index];
@@ -196,6 +242,7 @@ impl CrossValidation {
             let probe = job.probe(snapshot.stack(), validation_rows, train_rows, Some(note));
             ending.probe(&probe, monitor);
         }
+        ending.label(self.labelled);
         ending.write(monitor)
     }
 }

@@ -15,6 +15,7 @@ fn options() -> TrainOptions {
         learning_rate: 1e-2,
         num_train_epochs: 3.0,
         min_steps: Some(0),
+        epoch_doublings: 0,
         seed: 5,
         memorisation_samples: 0,
         ..Default::default()

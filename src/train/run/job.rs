@@ -1,6 +1,6 @@
 //! What a training is made of, for all of its runs.
 
-use crate::dataset::{Dataset, Examples};
+use crate::dataset::{Dataset, Examples, Row};
 use crate::evaluate::{Asked, Probe};
 use crate::language_model::LanguageModel;
 use crate::model::LoraStack;
@@ -23,6 +23,17 @@ impl<'a> Job<'a> {
     /// What a row's answer is, as in the file.
     fn output(&self, row: usize) -> &'a str {
         self.dataset.output(self.examples.row_numbers[row])
+    }
+
+    /// The rows that are learnt from, as in the file.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &'a Row> + use<'a> {
+        let dataset = self.dataset;
+        self.examples.row_numbers.iter().filter_map(move |&number| dataset.row(number))
+    }
+
+    /// A row as in the file.
+    pub(crate) fn row(&self, row: usize) -> Option<&'a Row> {
+        self.dataset.row(self.examples.row_numbers[row])
     }
 
     /// Asks `asked` rows of an adapter that was trained on `trained`.

@@ -1,5 +1,6 @@
 //! Training itself: one run or several over folds, from the first step to the adapter that is given out.
 
+mod calibration;
 mod convergence;
 mod cross_validation;
 mod done;

@@ -1,5 +1,6 @@
 //! What a training came to: the adapter as a named version, and the summary.
 
+use super::calibration::by_place;
 use super::convergence::still_falling;
 use super::done::StopReason;
 use super::early_stopping::Snapshot;
@@ -7,11 +8,13 @@ use super::failure::{self, caught};
 use super::job::Job;
 use super::training_loop::Run;
 use crate::adapter::Adapter;
+use crate::adapter::calibration::Calibration;
+use crate::conclusions::{Labelled, calibrate};
 use crate::control::{Monitor, Phase};
 use crate::error::{Code, Result};
 use crate::evaluate::{Evaluation, Probe, memorisation};
 use crate::memory;
-use crate::train::record::{Notes, Provenance, named_version};
+use crate::train::record::{Notes, Provenance, learnt_rows, named_version, write_page};
 use serde_json::{Value, json};
 
 /// What training gives back.
@@ -46,6 +49,8 @@ pub(crate) fn of_run(mut run: Run<'_>, reason: StopReason, monitor: &mut Monitor
             false => (&held_out, None),
         };
         ending.probe(&job.probe(lora, asked, &trained, note), monitor);
+        let labelled = ending.labelled_by_best(&held_out, monitor);
+        ending.label(labelled);
     }
     ending.write(monitor)
 }
@@ -55,6 +60,8 @@ pub(crate) struct Ending<'a> {
     run: Run<'a>,
     best: Snapshot,
     pub(crate) evaluation: Option<Evaluation>,
+    /// Conclusions on rows that their model had not seen.
+    labelled: Vec<Labelled>,
     pub(crate) summary: Value,
     pub(crate) notes: Notes,
 }
@@ -84,6 +91,7 @@ impl<'a> Ending<'a> {
             "base_validation_loss": done.base_validation_loss,
             "validation_loss": best.validation_loss,
             "memorisation": null,
+            "calibration": null,
             "tokens": done.tokens,
             "trained_tokens": done.trained_tokens,
             "tokens_per_second": done.tokens as f64 / done.training.as_secs_f64().max(1e-9),
@@ -99,7 +107,7 @@ impl<'a> Ending<'a> {
                 best.step
             ));
         }
-        Ending { run, best, evaluation: None, summary, notes }
+        Ending { run, best, evaluation: None, labelled: Vec::new(), summary, notes }
     }
 
     /// Puts the memorisation figure into the summary. Training is over, so a host that asks to stop now gets the adapter
@@ -114,13 +122,34 @@ impl<'a> Ending<'a> {
         }
     }
 
+    /// Labels what the adapter says of rows that it has not seen.
+    fn labelled_by_best(&self, rows: &[usize], monitor: &mut Monitor<'_>) -> Result<Vec<Labelled>> {
+        caught(|| self.run.label(&self.best, (rows, self.run.job.options.calibration_rows), monitor))
+    }
+
+    /// Takes the conclusions to calibrate on, or why there are none. As for the memorisation, a host that asks to stop now
+    /// gets the adapter without.
+    pub(crate) fn label(&mut self, labelled: Result<Vec<Labelled>>) {
+        match labelled {
+            Ok(labelled) => self.labelled = labelled,
+            Err(err) if err.code() == Code::Cancelled => {}
+            Err(err) => self.notes.failed("confidences were not calibrated", err),
+        }
+    }
+
     /// The best weights as a named version, saved if there is a run directory and the disk takes them.
     pub(crate) fn write(self, monitor: &mut Monitor<'_>) -> Result<TrainOutcome> {
-        let Ending { run, best, evaluation, mut summary, mut notes } = self;
+        let Ending { run, best, evaluation, labelled, mut summary, mut notes } = self;
+        let calibration = calibrate(&labelled);
+        notes.extend(learnt_too_little(evaluation.as_ref(), calibration.as_ref()));
         if let Some(files) = &run.files {
             notes.extend(files.notes.clone());
         }
         let adapter = run.initial.with_weights(best.weights)?;
+        summary["calibration"] = json!(calibration.as_ref().map(summed_up));
+        if calibration.is_some() {
+            summary["calibration"]["places"] = by_place(&run.job, &labelled);
+        }
         summary["evaluation"] = json!(evaluation.map(Evaluation::json));
         summary["memory"]["process_peak_bytes"] = json!(memory::resident().map(|resident| resident.peak));
         summary["seconds"] = json!(run.job.started.elapsed().as_secs_f64());
@@ -132,6 +161,8 @@ impl<'a> Ending<'a> {
             rows: run.job.dataset.rows().len(),
             csv_sha256: Some(run.job.dataset.sha256().to_owned()),
             metrics,
+            calibration,
+            learnt: learnt_rows(run.job.rows()),
         };
         let name = &run.job.options.name;
         let (path, adapter) = match &run.files {
@@ -148,10 +179,48 @@ impl<'a> Ending<'a> {
                 }
             }
         };
-        summary["notes"] = json!(notes.sentences());
         summary["name"] = json!(adapter.name());
         summary["version"] = json!(adapter.version());
         summary["adapter_path"] = json!(path.map(|path| path.display().to_string()));
+        summary["notes"] = json!(notes.sentences());
+        if let Some(files) = &run.files {
+            let written = caught(|| write_page(files.path(), &summary, adapter.manifest().calibration.as_ref()));
+            if let Err(err) = written {
+                notes.failed("the page summary.html was not written", err);
+                summary["notes"] = json!(notes.sentences());
+            }
+        }
         Ok(TrainOutcome { adapter, summary })
     }
+}
+
+/// What a summary says of a calibration: the manifest has it whole.
+fn summed_up(calibration: &Calibration) -> Value {
+    json!({
+        "kind": if calibration.is_enough() { "calibrated" } else { "band" },
+        "rows": calibration.rows,
+        "conclusions": calibration.conclusions,
+        "right": calibration.right,
+        "ece": calibration.reliability.ece,
+        "brier": calibration.reliability.brier,
+        "auc": calibration.reliability.auc,
+    })
+}
+
+/// A note if the adapter is no better than the base, or is seldom right.
+fn learnt_too_little(evaluation: Option<&Evaluation>, calibration: Option<&Calibration>) -> Notes {
+    let mut notes = Notes::default();
+    if let Some(Evaluation { base, adapter, .. }) = evaluation.filter(|losses| losses.adapter >= losses.base) {
+        notes.say(format!(
+            "on rows that it has not seen the adapter is no better than the base model (loss {adapter:.3}, base {base:.3}): do not \
+             use it; try a lower learning_rate, or look at the rows"
+        ));
+    }
+    if let Some(Calibration { right, conclusions, .. }) = calibration.filter(|found| 2 * found.right < found.conclusions) {
+        notes.say(format!(
+            "of {conclusions} conclusions on rows that it had not seen, the adapter had {right} right: with more rows or more \
+             epochs it may learn their rules"
+        ));
+    }
+    notes
 }

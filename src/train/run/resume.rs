@@ -128,7 +128,7 @@ impl Run<'_> {
 
     fn checkpoint_path(&self) -> Option<PathBuf> {
         let name = match self.part {
-            Part::Fold(index) => name_of_fold(index),
+            Part::Fold(index) => name_of_fold(index, self.plan.doublings),
             Part::Whole | Part::Refit => CHECKPOINT.to_owned(),
         };
         self.files.as_ref().map(|files| files.path().join(name))
@@ -142,6 +142,7 @@ impl Run<'_> {
         options.checkpoint_steps = 0;
         options.logging_steps = 1;
         options.memorisation_samples = 0;
+        options.calibration_rows = 0;
         options.gradient_checkpointing = GradientCheckpointing::AUTO;
         options.max_memory = None;
         options.name.clear();

@@ -1,11 +1,13 @@
 //! One run: steps, validations between them, and what is kept of it when it ends before its time.
 
+use super::calibration;
 use super::done::{Done, StopReason};
 use super::early_stopping::{EarlyStopping, Snapshot};
 use super::failure::caught;
 use super::job::Job;
 use super::schedule::LrSchedule;
 use crate::adapter::Adapter;
+use crate::conclusions::Labelled;
 use crate::control::{Monitor, Phase, Progress};
 use crate::error::{Code, Error, Result};
 use crate::evaluate::loss_of;
@@ -212,6 +214,12 @@ impl<'a> Run<'a> {
             Part::Fold(index) => files.log(&format!("fold-{}/{group}", index + 1), step, figures),
             Part::Whole | Part::Refit => files.log(group, step, figures),
         }
+    }
+
+    /// Labels what the adapter of `best` says of at most so many rows, which it has not seen.
+    pub(crate) fn label(&self, best: &Snapshot, rows: (&[usize], usize), monitor: &mut Monitor<'_>) -> Result<Vec<Labelled>> {
+        let adapter = self.initial.with_weights(best.weights.clone())?;
+        calibration::label(&self.job, &adapter, rows, &|monitor| monitor.report(&self.event(Phase::Calibrate)), monitor)
     }
 
     /// The best weights, or the last ones if there was no validation.

@@ -27,6 +27,9 @@ public sealed record Report
     /// <summary>How it was generated.</summary>
     public ReportGeneration? Generation { get; init; }
 
+    /// <summary>Protected fields that moved a conclusion all the same; <c>null</c> unless <see cref="ReportOptions.Protected"/> names fields.</summary>
+    public IReadOnlyList<ReportBias>? Bias { get; init; }
+
     /// <summary>The document in the schema that the caller gave as <see cref="ReportOptions.Schema"/>; <c>null</c> without one.</summary>
     public JsonElement? Document { get; init; }
 
@@ -49,11 +52,52 @@ public sealed record Conclusion
     /// <summary>Measured confidence from 0 to 1; what it means is said by <see cref="ConfidenceKind"/>.</summary>
     public double? Confidence { get; init; }
 
-    /// <summary><c>calibrated</c>, or <c>uncalibrated</c> for plain token probabilities.</summary>
+    /// <summary>
+    /// <c>calibrated</c>: the share of such conclusions that is right; <c>band</c>: the same for the conclusions of a <see cref="Band"/>;
+    /// <c>uncalibrated</c>: the model's own probability.
+    /// </summary>
     public string ConfidenceKind { get; init; } = "";
 
-    /// <summary>The fields of the input that it rests on.</summary>
+    /// <summary>The band of the confidence, where there were too few conclusions for a number; otherwise <c>null</c>.</summary>
+    public ConfidenceBand? Band { get; init; }
+
+    /// <summary>The fields of the input that moved it, the most influential first.</summary>
     public IReadOnlyList<ReportSource> Sources { get; init; } = [];
+
+    /// <summary>The influence that fields without meaning for it reach by chance; <c>null</c> where influence was not measured.</summary>
+    public double? Noise { get; init; }
+
+    /// <summary>Whether a field moved it: <c>false</c> means that it would be said of anybody; <c>null</c> where that is not known.</summary>
+    public bool? Grounded { get; init; }
+
+    /// <summary>Its numbers and quotations that the input does not have.</summary>
+    public IReadOnlyList<string> Unsupported { get; init; } = [];
+}
+
+/// <summary>Conclusions of about the same confidence.</summary>
+public sealed record ConfidenceBand
+{
+    /// <summary><c>low</c>, <c>medium</c> or <c>high</c>.</summary>
+    public string Name { get; init; } = "";
+
+    /// <summary>The two ends of the interval in which the share of right conclusions lies with 95 % certainty.</summary>
+    public IReadOnlyList<double> Interval { get; init; } = [];
+}
+
+/// <summary>A protected field that moved a conclusion.</summary>
+public sealed record ReportBias
+{
+    /// <summary>The field's name, as the input has it.</summary>
+    public string Field { get; init; } = "";
+
+    /// <summary>The conclusion's place in <see cref="Report.Conclusions"/>, from 0.</summary>
+    public int Conclusion { get; init; }
+
+    /// <summary>How often another value of the field changed the conclusion, from 0 to 1.</summary>
+    public double Influence { get; init; }
+
+    /// <summary>What fields without meaning for it reach by chance.</summary>
+    public double Noise { get; init; }
 }
 
 /// <summary>A field of the input that a conclusion rests on.</summary>
@@ -65,7 +109,7 @@ public sealed record ReportSource
     /// <summary>The field's value, as the input has it.</summary>
     public string Value { get; init; } = "";
 
-    /// <summary>How much the conclusion rests on it; <c>null</c> where it was not measured.</summary>
+    /// <summary>How often another value of the field changed the conclusion, from 0 to 1; <c>null</c> where it was not measured.</summary>
     public double? Influence { get; init; }
 }
 

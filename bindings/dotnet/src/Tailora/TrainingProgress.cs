@@ -20,6 +20,9 @@ public enum WorkPhase
 
     /// <summary>Writing files.</summary>
     Save = 5,
+
+    /// <summary>Answering rows that were held out, to calibrate confidences; steps are those of the training.</summary>
+    Calibrate = 6,
 }
 
 /// <summary>One event of a training run. Figures that an event does not have are <c>null</c>.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -18,8 +19,14 @@ public sealed record ReportOptions
     /// <summary>Most conclusions in the report, from 1 to 64; 8 by default.</summary>
     public int? MaxConclusions { get; init; }
 
-    /// <summary>Measure what each conclusion owes to its sources, by leaving them out; true by default.</summary>
+    /// <summary>
+    /// Measure what each conclusion owes to each field: the report is written again with up to five other values of the field, in batches;
+    /// true by default. Without it, the sources are the fields that a conclusion names.
+    /// </summary>
     public bool? Influence { get; init; }
+
+    /// <summary>Fields that must not matter, such as a name or a gender; <see cref="Report.Bias"/> says where one does.</summary>
+    public IReadOnlyList<string>? Protected { get; init; }
 
     /// <summary>How the text is generated, role prompt included.</summary>
     public GenerateOptions? Generate { get; init; }

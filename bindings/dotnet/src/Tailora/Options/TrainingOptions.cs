@@ -133,6 +133,15 @@ public sealed record TrainingOptions
     /// </summary>
     public int? MemorisationSamples { get; init; }
 
+    /// <summary>With folds, how many times the epochs are doubled while the validation loss of the first fold still falls; 2 by default.</summary>
+    public int? EpochDoublings { get; init; }
+
+    /// <summary>
+    /// At most so many rows that were held out are answered by a model that has not seen them, to calibrate the confidences of reports;
+    /// 100 by default, 0 leaves that out.
+    /// </summary>
+    public int? CalibrationRows { get; init; }
+
     /// <summary>Decides the initial A, the split, the order of rows and dropout. Same seed, same bits on the CPU.</summary>
     public ulong? Seed { get; init; }
 }

@@ -4,7 +4,6 @@
 use super::punctuation::is_edge;
 use super::{Field, bad, line};
 use crate::error::Result;
-use crate::report::document::end_of_string;
 use serde::de::IgnoredAny;
 use std::ops::Range;
 
@@ -78,4 +77,12 @@ fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
         }
     }
     at
+}
+
+/// The index of the quote that ends the string whose content begins at `at`.
+pub(crate) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+    while at < bytes.len() && bytes[at] != b'"' {
+        at += if bytes[at] == b'\\' { 2 } else { 1 };
+    }
+    at.min(bytes.len())
 }

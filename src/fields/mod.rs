@@ -10,11 +10,12 @@ mod object;
 mod punctuation;
 mod table;
 
+pub(crate) use object::end_of_string;
+
 use crate::error::{Code, Error, Result};
 use punctuation::{is_edge, is_mark, is_separator};
 use serde::de::IgnoredAny;
-use std::collections::HashSet;
-use std::ops::Range;
+use std::collections::{HashMap, HashSet};
 
 /// Bounds the grammar that is compiled for a case; a talent file has a few dozen.
 const MAX_FIELDS: usize = 256;
@@ -34,7 +35,7 @@ pub(crate) struct Field {
     written: String,
 }
 
-/// The fields in the order of the input; at least one, names unique.
+/// The fields in the order of the input; names are unique.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fields(Vec<Field>);
 
@@ -63,6 +64,11 @@ impl Fields {
         Ok(Fields(fields))
     }
 
+    /// Those of a case that has none.
+    pub(crate) fn none() -> Self {
+        Fields(Vec::new())
+    }
+
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Field> {
         self.0.iter()
     }
@@ -71,20 +77,53 @@ impl Fields {
         self.0.len()
     }
 
-    pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|field| field.name == name)
-    }
-
     /// The text that the model reads.
     pub(crate) fn text(&self) -> String {
-        self.text_without(0..0)
+        let text: String = self.0.iter().map(|field| field.written.as_str()).collect();
+        text.trim_end_matches(|c| is_separator(c) || c.is_whitespace()).to_owned()
     }
 
-    /// The same without some fields.
-    pub(crate) fn text_without(&self, left_out: Range<usize>) -> String {
-        let kept = self.0.iter().enumerate().filter(|(index, _)| !left_out.contains(index));
-        let text: String = kept.map(|(_, field)| field.written.as_str()).collect();
-        text.trim_end_matches(|c| is_separator(c) || c.is_whitespace()).to_owned()
+    /// The same case with another value of one field, written as the one before where it can be.
+    pub(crate) fn with_value(&self, index: usize, value: &str) -> Fields {
+        let mut fields = self.clone();
+        if let Some(field) = fields.0.get_mut(index) {
+            *field = field.with_value(value);
+        }
+        fields
+    }
+
+    /// The same case with its fields in the order of `names`; those that it does not name come after them as they were.
+    /// What a model learnt with its fields in one order it may not know in another.
+    pub(crate) fn in_order_of<'n>(&self, names: impl Iterator<Item = &'n str>) -> Fields {
+        let places: HashMap<&str, usize> = names.zip(0..).collect();
+        let mut fields = self.0.clone();
+        let parted = |field: &Field| field.written.ends_with(|c: char| is_separator(c) || c.is_whitespace());
+        // Only the last one may have nothing that parts it from what follows.
+        if let Some(last) = fields.last_mut().filter(|last| !parted(last)) {
+            let separator = self.0.first().filter(|first| parted(first)).map_or(",", Field::separator);
+            last.written.push_str(separator);
+        }
+        fields.sort_by_key(|field| places.get(field.name.as_str()).copied().unwrap_or(usize::MAX));
+        Fields(fields)
+    }
+}
+
+impl Field {
+    fn with_value(&self, value: &str) -> Field {
+        let place = self.written.rfind(&self.value).filter(|_| !self.value.is_empty());
+        match place.filter(|_| line::stands_alone(value)) {
+            None => line::written(&self.name, value),
+            Some(start) => {
+                let (before, after) = (&self.written[..start], &self.written[start + self.value.len()..]);
+                Field { written: format!("{before}{value}{after}"), name: self.name.clone(), value: value.to_owned() }
+            }
+        }
+    }
+
+    /// What stands behind its value.
+    fn separator(&self) -> &str {
+        let end = self.written.trim_end_matches(|c: char| is_separator(c) || c.is_whitespace()).len();
+        &self.written[end..]
     }
 }
 

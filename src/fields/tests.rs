@@ -142,17 +142,6 @@ fn values_cannot_look_like_fields() {
 }
 
 #[test]
-fn leaving_fields_out_leaves_the_others_as_they_were() {
-    let fields = Fields::parse("岗位：工程师；绩效:A，优点:认真,负责").unwrap();
-    assert_eq!(fields.text(), "岗位：工程师；绩效:A，优点:认真,负责");
-    assert_eq!(fields.text_without(0..1), "绩效:A，优点:认真,负责");
-    assert_eq!(fields.text_without(1..2), "岗位：工程师；优点:认真,负责");
-    assert_eq!(fields.text_without(2..3), "岗位：工程师；绩效:A");
-    assert_eq!(fields.text_without(0..2), "优点:认真,负责");
-    assert_eq!(Fields::parse("a:1").unwrap().text_without(0..1), "");
-}
-
-#[test]
 fn what_has_no_fields_is_refused_with_a_reason() {
     for (input, part) in [
         ("", "is empty"),
@@ -224,4 +213,37 @@ fn the_work_is_linear() {
         }
     }
     assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn another_value_is_written_as_the_one_before() {
+    for (input, value, expected) in [
+        ("岗位:工程师,绩效:A，潜力：高", "B/B+", "岗位:工程师,绩效:B/B+，潜力：高"),
+        ("a = 1 ; A = A ; c = 3", "x", "a = 1 ; A = x ; c = 3"),
+        ("a:1,b:\"x,y\",c:3", "z", "a:1,b:\"z\",c:3"),
+        ("a:1,b:2,c:3", "x,y:z", "a:1,b:\"x,y:z\",c:3"),
+        ("a:1,b:,c:3", "x", "a:1,b:x,c:3"),
+    ] {
+        let changed = Fields::parse(input).unwrap().with_value(1, value);
+        assert_eq!(changed.text(), expected);
+        let read = Fields::parse(&changed.text()).unwrap();
+        assert_eq!(read.iter().nth(1).unwrap().value, value, "{expected}");
+        assert_eq!((read.len(), changed.len()), (3, 3));
+    }
+}
+
+#[test]
+fn fields_are_put_in_a_known_order() {
+    let order = |input: &str| Fields::parse(input).unwrap().in_order_of(["a", "b", "c"].into_iter()).text();
+    for (input, expected) in [
+        ("c:3,a:1,b:2", "a:1,b:2,c:3"),
+        ("c：3；b：2；a：1", "a：1；b：2；c：3"),
+        ("x:9,c:3,a:1", "a:1,c:3,x:9"),
+        ("a:1,b:2,c:3", "a:1,b:2,c:3"),
+        ("b:2", "b:2"),
+        ("{\"b\":\"2,3\",\"a\":\"1\"}", "a:1,b:2,3"),
+    ] {
+        assert_eq!(order(input), expected, "{input}");
+        assert_eq!(order(&order(input)), expected, "{input}");
+    }
 }

@@ -47,7 +47,7 @@ pub(super) fn written(name: &str, value: &str) -> Field {
 }
 
 /// Whether a value without quotes is read back as the one value that it is, and has nothing that looks like a field.
-fn stands_alone(value: &str) -> bool {
+pub(super) fn stands_alone(value: &str) -> bool {
     let reads_back = || matches!(fields(&format!("x:{value}")).as_deref(), Ok([field]) if field.value == value);
     !value.starts_with('"') && !looks_like_fields(value) && reads_back()
 }

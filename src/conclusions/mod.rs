@@ -1,0 +1,18 @@
+//! What a text claims, how sure the model is of each claim, and which fields of the case it owes it to: for reports, and
+//! for training, which learns from its own rows how often such claims are right.
+
+mod calibrating;
+mod fit;
+mod isotonic;
+mod likeness;
+mod numbers;
+mod reliability;
+mod sentences;
+mod signals;
+
+pub(crate) use calibrating::{Labelled, calibrate};
+pub(crate) use likeness::Said;
+pub(crate) use numbers::{numbers, quotations};
+pub(crate) use reliability::wilson;
+pub(crate) use sentences::{Kind, sentences};
+pub(crate) use signals::{TOP, VARIANTS, deciding_places, signals};

@@ -1,0 +1,104 @@
+//! What an adapter says of rows that it has not seen, held against what those rows say: the ground of its confidences.
+
+use super::job::Job;
+use crate::adapter::Adapter;
+use crate::conclusions::{Labelled, Said, TOP, VARIANTS, deciding_places, sentences, signals};
+use crate::control::{Cancel, Monitor};
+use crate::dataset::Row;
+use crate::error::Result;
+use crate::fields::Fields;
+use crate::generate::{GenerateOptions, Generation, Session, SessionOptions};
+use serde_json::{Value, json};
+use std::ops::Range;
+
+/// Places that are told apart, and characters of a beginning that are shown.
+const MAX_PLACES: usize = 16;
+const MAX_START: usize = 20;
+
+/// Labels the conclusions of at most `most` of `rows`, evenly over them, which `adapter` was not trained on. `progress` is
+/// called before each row.
+///
+/// # Errors
+/// `Cancelled` between two rows.
+pub(crate) fn label(
+    job: &Job<'_>,
+    adapter: &Adapter,
+    (rows, most): (&[usize], usize),
+    progress: &dyn Fn(&mut Monitor<'_>),
+    monitor: &mut Monitor<'_>,
+) -> Result<Vec<Labelled>> {
+    let asked = rows.len().min(most);
+    let mut labelled = Vec::new();
+    if asked == 0 {
+        return Ok(labelled);
+    }
+    let mut session = Session::new(job.model, &SessionOptions::default())?;
+    session.attach(adapter, 1.0)?;
+    for at in 0..asked {
+        let index = rows[at * rows.len() / asked];
+        progress(monitor);
+        monitor.check()?;
+        let example = &job.examples.rows[index];
+        let Some(row) = job.row(index) else { continue };
+        let answer = example.ids.len() - example.prompt_len;
+        let options = GenerateOptions {
+            max_tokens: answer + answer / 2 + 16,
+            top_logprobs: TOP,
+            seed: index as u64,
+            system: job.dataset.system().map(str::to_owned),
+            ..Default::default()
+        };
+        // A row that was cut to fit is no case that could be reported on.
+        if example.prompt_len + options.max_tokens > job.model.decoder().config().max_position_embeddings {
+            continue;
+        }
+        let texts = session.with_variants(&row.input, &options, VARIANTS, &Cancel::new())?;
+        labelled.extend(compare(index, row, &texts));
+    }
+    Ok(labelled)
+}
+
+/// The conclusions of the first text: right are those that the row's own output has.
+fn compare(index: usize, row: &Row, texts: &[Generation]) -> Vec<Labelled> {
+    let Some((generation, variants)) = texts.split_first() else { return Vec::new() };
+    let fields = Fields::parse(&row.input).ok();
+    let said = |text: &str| {
+        let values = fields.iter().flat_map(Fields::iter).map(|field| field.value.as_str());
+        Said::new(text, values)
+    };
+    let all = |text: &str| sentences(text).into_iter().map(|range| said(&text[range])).collect::<Vec<_>>();
+    let (reference, variants) = (all(&row.output), variants.iter().map(|text| all(&text.text)).collect::<Vec<_>>());
+    let label = |(place, range): (usize, Range<usize>)| {
+        let this = said(&generation.text[range.clone()]);
+        let places = deciding_places(generation, &range);
+        let right = this.closest(&reference).is_some_and(|closest| this.agrees(closest, &places));
+        Labelled { row: index, place, signals: signals(generation, &range, &this, &variants), right }
+    };
+    sentences(&generation.text).into_iter().enumerate().map(label).collect()
+}
+
+/// How many conclusions were right by their place in the answer, and how all outputs of the rows begin there: what was
+/// learnt and what was not.
+pub(crate) fn by_place(job: &Job<'_>, labelled: &[Labelled]) -> Value {
+    let mut places: Vec<(usize, usize, Option<String>)> = Vec::new();
+    for one in labelled.iter().filter(|one| one.place < MAX_PLACES) {
+        places.resize(places.len().max(one.place + 1), (0, 0, None));
+        let (all, right, _) = &mut places[one.place];
+        (*all, *right) = (*all + 1, *right + usize::from(one.right));
+    }
+    for row in job.rows() {
+        for (place, range) in places.iter_mut().zip(sentences(&row.output)) {
+            let this = &row.output[range];
+            place.2 = Some(place.2.take().map_or_else(|| this.to_owned(), |known| common_start(&known, this)));
+        }
+    }
+    let shown = |begins: Option<String>| begins.unwrap_or_default().chars().take(MAX_START).collect::<String>();
+    let entry = |(place, (conclusions, right, begins))| {
+        json!({ "place": place, "begins": shown(begins), "conclusions": conclusions, "right": right })
+    };
+    places.into_iter().enumerate().map(entry).collect()
+}
+
+fn common_start(one: &str, other: &str) -> String {
+    one.chars().zip(other.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
+}
