@@ -47,7 +47,8 @@ pub(super) fn add(file: &mut WordFile, drafts: Vec<CarriedDraft>) -> Result<()> 
     let carried = Carried { schema: SCHEMA.to_owned(), drafts };
     let json = serde_json::to_string(&carried).map_err(|err| bad(format!("the drafts cannot be carried: {err}")))?;
     // Such characters stand in JSON's strings alone.
-    let json: String = json.chars().map(|c| if can_hold(c) { c.to_string() } else { format!("\\u{:04x}", c as u32) }).collect();
+    let json: String =
+        json.chars().map(|c| if can_hold(c) { c.to_string() } else { format!("\\u{:04x}", c as u32) }).collect();
     file.add_custom(&Element::new(ROOT).with("xmlns", NAMESPACE).text(json), NAMESPACE, GUID)
 }
 
@@ -57,7 +58,9 @@ pub(super) fn read(file: &WordFile) -> Result<Carried> {
     let ours: Vec<&Element> = custom.iter().filter(is_ours).collect();
     let [root] = ours[..] else {
         return Err(bad(match ours.len() {
-            0 => "the file carries no drafts; expected one that this library wrote, edited in Word or LibreOffice and saved as .docx",
+            0 => {
+                "the file carries no drafts; expected one that this library wrote, edited in Word or LibreOffice and saved as .docx"
+            }
             _ => "the file carries drafts twice; expected one file that this library wrote, not two put together",
         }));
     };

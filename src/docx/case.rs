@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_wrong_envelope_is_refused_by_its_path() {
-        let conclusion = json!({"kind": "risk", "text": "a", "confidence": 0.5, "confidence_kind": "band", "sources": []});
+        let conclusion =
+            json!({"kind": "risk", "text": "a", "confidence": 0.5, "confidence_kind": "band", "sources": []});
         let envelope = json!({"schema": "tailora.report/1", "report": " a\r\nb\u{1} ", "conclusions": [conclusion]});
         let case = |report: Value| Case { id: "E1".into(), title: None, input: String::new(), report };
         let read = case(envelope.clone()).envelope(0).unwrap();

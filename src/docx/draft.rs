@@ -66,17 +66,17 @@ impl Draft {
 
     /// Whether all places lie in their texts, between characters: what a file says may have been written by anyone.
     pub(super) fn is_sound(&self) -> bool {
-        self.places.iter().all(|place| {
-            place.start < place.end && self.text(place.text).get(place.start..place.end).is_some()
-        })
+        self.places
+            .iter()
+            .all(|place| place.start < place.end && self.text(place.text).get(place.start..place.end).is_some())
     }
 
     /// The first occurrence that no other conclusion has, from `after` on and then from the beginning.
     fn find(&self, text: &str, after: usize) -> Option<Range<usize>> {
         let taken = |range: &Range<usize>| {
-            self.places.iter().any(|place| {
-                place.text == Text::Report && place.start < range.end && range.start < place.end
-            })
+            self.places
+                .iter()
+                .any(|place| place.text == Text::Report && place.start < range.end && range.start < place.end)
         };
         let occurrences = |from: usize| {
             let found = self.report[from..].match_indices(text);
@@ -116,7 +116,13 @@ mod tests {
         let (report, listed) = (Text::Report, Text::Listed);
         assert_eq!(
             draft.places,
-            [place(report, 0, 6), place(report, 12, 18), place(report, 6, 12), place(listed, 0, 6), place(listed, 7, 14)]
+            [
+                place(report, 0, 6),
+                place(report, 12, 18),
+                place(report, 6, 12),
+                place(listed, 0, 6),
+                place(listed, 7, 14)
+            ]
         );
         assert_eq!(draft.listed, "甲。\n丙\n丁");
         assert_eq!(draft.ranges(report), [(0, 0..6), (2, 6..12), (1, 12..18)]);

@@ -107,7 +107,7 @@ fn is_line_break(word: &str) -> bool {
 
 /// Whether a sentence may end with this word, or a list item begin after it.
 fn ends_sentence(word: &str) -> bool {
-    word.chars().all(|c| "。！？!?；;.…：:”’\"'」』）)】》]-–—•·*".contains(c))
+    !word.is_empty() && word.chars().all(|c| "。！？!?；;.…：:”’\"'」』）)】》]-–—•·*".contains(c))
 }
 
 /// Which word of the draft became which of the accepted text.
@@ -205,11 +205,12 @@ impl<'a> Alignment<'a> {
     /// An image with what was inserted right beside it, as far as its sentence reaches.
     fn with_insertions(&self, image: Range<usize>) -> Range<usize> {
         let (mut start, mut end) = (image.start, image.end);
-        let is_inserted = |index: usize| !self.is_old[index] && !is_line_break(self.new.words[index]);
-        while start > 0 && is_inserted(start - 1) && !ends_sentence(self.new.words[start - 1]) {
+        let words = &self.new.words;
+        let belongs = |index: usize| !is_line_break(words[index]) && (!self.is_old[index] || is_space(words[index]));
+        while start > 0 && belongs(start - 1) && !ends_sentence(words[start - 1]) {
             start -= 1;
         }
-        while end < self.new.words.len() && is_inserted(end) && !ends_sentence(self.new.words[end - 1]) {
+        while end < words.len() && !ends_sentence(words[end - 1]) && (belongs(end) || ends_sentence(words[end])) {
             end += 1;
         }
         start..end
@@ -289,12 +290,23 @@ mod tests {
         assert_eq!(labels("技术能力强。", "我不认为技术能力强。"), [(Edited, text("我不认为技术能力强。"))]);
         assert_eq!(labels("技术能力强", "技术能力强，但不稳定"), [(Edited, text("技术能力强，但不稳定"))]);
         assert_eq!(labels("得分9/10。", "得分8/10。"), [(Edited, text("得分8/10。"))]);
+        assert_eq!(
+            labels("Fine. Promote next year.", "Fine. Do not promote next year."),
+            [(Kept, text("Fine.")), (Edited, text("Do not promote next year."))]
+        );
+        assert_eq!(
+            labels("甲乙丙偏弱。丁。", "甲乙丙有所欠缺。"),
+            [(Edited, text("甲乙丙有所欠缺。")), (Deleted, text(""))]
+        );
         assert_eq!(only(DRAFT, ""), [Deleted; 3]);
     }
 
     #[test]
     fn one_of_two_equal_conclusions_was_deleted() {
-        assert_eq!(only("能力强。绩效好。能力强。", "能力强。绩效好。").iter().filter(|label| **label == Kept).count(), 2);
+        assert_eq!(
+            only("能力强。绩效好。能力强。", "能力强。绩效好。").iter().filter(|label| **label == Kept).count(),
+            2
+        );
         assert_eq!(only("能力强。能力强。", "能力强。能力强。"), [Kept; 2]);
     }
 

@@ -53,7 +53,8 @@ impl Options for DocxOptions {
     const NAME: &'static str = "docx";
 
     fn check(&self) -> Result<()> {
-        if self.author.trim().is_empty() || self.author.chars().count() > 255 || self.author.contains(char::is_control) {
+        if self.author.trim().is_empty() || self.author.chars().count() > 255 || self.author.contains(char::is_control)
+        {
             return Err(invalid("author", format!("{:?}", self.author), "a name of 1 to 255 characters on one line"));
         }
         self.date().map(drop)

@@ -115,7 +115,9 @@ fn check_kind(bytes: &[u8]) -> Result<()> {
 
 fn damaged(err: &ZipError) -> Error {
     match err {
-        ZipError::UnsupportedArchive(what) => bad(format!("the file cannot be read: {what}; expected a .docx without it")),
+        ZipError::UnsupportedArchive(what) => {
+            bad(format!("the file cannot be read: {what}; expected a .docx without it"))
+        }
         _ => bad(format!("the file is a damaged ZIP archive: {err}; save it again")),
     }
 }
@@ -153,7 +155,8 @@ mod tests {
         let bomb = zipped(&[("a.xml", &vec![b' '; MAX_PART as usize + 1])]);
         let names: Vec<String> = (0..=MAX_COUNT).map(|index| index.to_string()).collect();
         let many = zipped(&names.iter().map(|name| (name.as_str(), &b""[..])).collect::<Vec<_>>());
-        let encrypted = [OLE, &"EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()].concat();
+        let encrypted =
+            [OLE, &"EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()].concat();
         let whole = zipped(&[("a.xml", b"<a/>")]);
         for (bytes, words) in [
             (&b""[..], "no ZIP archive"),

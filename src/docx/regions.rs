@@ -1,11 +1,7 @@
 //! Where the drafts stand in a reviewed file, and the text that was accepted there: what is inserted counts, what is deleted
 //! does not, whether or not somebody decided on it.
-//!
-//! A region is found by its bookmark and, where the template has one, by the content control around it: Word may lose the
-//! first with the text inside it, LibreOffice the second.
 
 use super::draft::Text;
-use super::slots::{Slot, of_control};
 use super::xml::Element;
 use std::collections::HashMap;
 
@@ -23,14 +19,12 @@ pub(super) fn bookmark(text: Text, index: usize) -> String {
 /// What is left of a draft.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Region {
-    /// Whether its bookmark or its control is still there.
+    /// Whether its bookmark is still there.
     pub(super) found: bool,
     pub(super) text: String,
     /// Tracked changes on which nobody decided.
     pub(super) pending: usize,
     pub(super) is_too_long: bool,
-    /// The marks around it that are open.
-    open: usize,
 }
 
 /// Reads the regions of each case. `inline` says of each whether it stands within a line.
@@ -42,10 +36,6 @@ pub(super) fn regions(document: &Element, inline: &[bool]) -> HashMap<(Text, usi
             reader.regions.insert((text, index), Region::default());
         }
     }
-    let mut controls = 0;
-    document.walk(&mut |element| controls += usize::from(of_control(element) == Some(Slot::Report)));
-    // Another number: copies were made, or some were taken away, and none can be told from another.
-    reader.has_controls = controls == inline.len();
     reader.inside(document, false);
     reader.regions
 }
@@ -57,11 +47,9 @@ struct RegionReader<'a> {
     inline: &'a [bool],
     names: HashMap<String, Key>,
     regions: HashMap<Key, Region>,
-    has_controls: bool,
-    controls: usize,
     /// The regions of the bookmarks that began, by their numbers.
     begun: HashMap<String, Key>,
-    /// The open regions, and the bytes that each had when the paragraph began.
+    /// The open regions, and the bytes that each had before the paragraph.
     open: Vec<(Key, usize)>,
     /// Those that end with the paragraph.
     ending: Vec<Key>,
@@ -84,13 +72,6 @@ impl RegionReader<'_> {
                 self.count_pending();
                 self.inside(element, true);
             }
-            "w:sdt" if self.has_controls && of_control(element) == Some(Slot::Report) => {
-                let key = (Text::Report, self.controls);
-                self.controls += 1;
-                self.begin(key);
-                self.inside(element, is_deleted);
-                self.end(key);
-            }
             "w:bookmarkStart" => self.bookmark_start(element),
             "w:bookmarkEnd" => self.bookmark_end(element),
             // Properties, old ones among them, and what is no text of the line.
@@ -100,9 +81,7 @@ impl RegionReader<'_> {
     }
 
     fn paragraph(&mut self, paragraph: &Element, is_deleted: bool) {
-        for (key, before) in &mut self.open {
-            *before = self.regions.get(key).map_or(0, |region| region.text.len());
-        }
+        self.mark();
         let mark = paragraph.child("w:pPr").and_then(|properties| properties.child("w:rPr"));
         let marked = |names: &[&str]| mark.is_some_and(|mark| names.iter().any(|name| mark.child(name).is_some()));
         let is_joined = marked(&["w:del", "w:moveFrom"]);
@@ -116,6 +95,14 @@ impl RegionReader<'_> {
         }
         if !is_joined && !is_deleted {
             self.text("\n");
+        }
+        self.mark();
+    }
+
+    /// Text of the open regions counts anew from here.
+    fn mark(&mut self) {
+        for (key, before) in &mut self.open {
+            *before = self.regions.get(key).map_or(0, |region| region.text.len());
         }
     }
 
@@ -136,8 +123,8 @@ impl RegionReader<'_> {
     }
 
     fn text(&mut self, text: &str) {
-        for (key, _) in self.receiving() {
-            let Some(region) = self.regions.get_mut(&key) else { continue };
+        for (key, _) in &self.open {
+            let Some(region) = self.regions.get_mut(key) else { continue };
             region.is_too_long |= region.text.len() + text.len() > MAX_REGION;
             if !region.is_too_long {
                 region.text.push_str(text);
@@ -146,28 +133,22 @@ impl RegionReader<'_> {
     }
 
     fn count_pending(&mut self) {
-        for (key, _) in self.receiving() {
-            if let Some(region) = self.regions.get_mut(&key) {
+        for (key, _) in &self.open {
+            if let Some(region) = self.regions.get_mut(key) {
                 region.pending += 1;
             }
         }
     }
 
-    /// The open regions, but not a report's while the list is open that stands in the same control.
-    fn receiving(&self) -> Vec<(Key, usize)> {
-        let is_listed = |index: usize| self.open.iter().any(|((text, other), _)| *text == Text::Listed && *other == index);
-        let receives = |(key, _): &&(Key, usize)| key.0 == Text::Listed || !is_listed(key.1);
-        self.open.iter().filter(receives).copied().collect()
-    }
-
     fn bookmark_start(&mut self, start: &Element) {
         let Some(key) = start.attribute("w:name").and_then(|name| self.names.get(name)).copied() else { return };
-        // A second one of that name would be a copy.
-        if let Some(id) = start.attribute("w:id")
-            && !self.begun.values().any(|begun| *begun == key)
-        {
-            self.begun.insert(id.to_owned(), key);
-            self.begin(key);
+        let Some(id) = start.attribute("w:id") else { return };
+        // LibreOffice writes the beginning of some bookmarks twice, with one end.
+        let is_first = !self.begun.values().any(|begun| *begun == key);
+        self.begun.insert(id.to_owned(), key);
+        if is_first {
+            self.open.push((key, 0));
+            self.regions.entry(key).or_default().found = true;
         }
     }
 
@@ -181,20 +162,7 @@ impl RegionReader<'_> {
         if has_text && !is_inline { self.ending.push(key) } else { self.end(key) }
     }
 
-    fn begin(&mut self, key: Key) {
-        let Some(region) = self.regions.get_mut(&key) else { return };
-        region.found = true;
-        region.open += 1;
-        if region.open == 1 {
-            self.open.push((key, region.text.len()));
-        }
-    }
-
     fn end(&mut self, key: Key) {
-        let Some(region) = self.regions.get_mut(&key) else { return };
-        region.open = region.open.saturating_sub(1);
-        if region.open == 0 {
-            self.open.retain(|(open, _)| *open != key);
-        }
+        self.open.retain(|(open, _)| *open != key);
     }
 }

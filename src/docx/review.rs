@@ -57,9 +57,10 @@ impl Review {
     /// The rows (input, output) for the next training CSV: of each case whose text is there and not empty.
     pub fn rows(&self) -> impl Iterator<Item = (&str, &str)> {
         let row = |case: &ReviewedCase| case.output.as_deref().is_some_and(|output| !output.is_empty());
-        self.cases.iter().filter(move |case| row(case)).map(|case| {
-            (case.input.as_str(), case.output.as_deref().unwrap_or_default())
-        })
+        self.cases
+            .iter()
+            .filter(move |case| row(case))
+            .map(|case| (case.input.as_str(), case.output.as_deref().unwrap_or_default()))
     }
 }
 
@@ -119,14 +120,18 @@ fn reviewed(
     if reviewed.output.is_some() {
         let gone = || Outcome { label: Label::Deleted, text: String::new() };
         let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(gone));
-        reviewed.conclusions = conclusions.into_iter().zip(outcomes).map(|(conclusion, outcome)| ReviewedConclusion {
-            kind: conclusion.kind,
-            text: conclusion.text,
-            confidence: conclusion.confidence,
-            confidence_kind: conclusion.confidence_kind,
-            label: outcome.label,
-            accepted: outcome.text,
-        }).collect();
+        reviewed.conclusions = conclusions
+            .into_iter()
+            .zip(outcomes)
+            .map(|(conclusion, outcome)| ReviewedConclusion {
+                kind: conclusion.kind,
+                text: conclusion.text,
+                confidence: conclusion.confidence,
+                confidence_kind: conclusion.confidence_kind,
+                label: outcome.label,
+                accepted: outcome.text,
+            })
+            .collect();
     }
     Ok(reviewed)
 }

@@ -1,5 +1,6 @@
 //! The places of a template: content controls by their tags, bookmarks by their names. What stands in them is replaced;
-//! what stands around them stays.
+//! what stands around them stays. The marks themselves go: a control around a comment or at the end of the draft makes
+//! LibreOffice lose text or write it twice.
 
 use super::markup::Look;
 use super::package::bad;
@@ -46,7 +47,7 @@ pub(super) fn fill(parent: &mut Element, make: &mut Make) -> Result<()> {
 }
 
 /// The slot that a content control is.
-pub(super) fn of_control(element: &Element) -> Option<Slot> {
+fn of_control(element: &Element) -> Option<Slot> {
     let tag = element.is("w:sdt").then(|| element.child("w:sdtPr")?.child("w:tag"))??;
     Slot::named(tag.attribute("w:val"))
 }
@@ -79,7 +80,10 @@ fn fill_blocks(parent: &mut Element, make: &mut Make, ended: &mut HashSet<String
             continue;
         }
         match of_control(&child) {
-            Some(slot) => fill_control(&mut child, slot, make)?,
+            Some(slot) => {
+                filled.extend(fill_control(child, slot, make)?.into_iter().map(Node::Element));
+                continue;
+            }
             None if CONTAINERS.contains(&child.name.as_str()) => fill_blocks(&mut child, make, ended)?,
             None => {}
         }
@@ -90,38 +94,28 @@ fn fill_blocks(parent: &mut Element, make: &mut Make, ended: &mut HashSet<String
 }
 
 /// A control around whole paragraphs, or around a cell.
-fn fill_control(control: &mut Element, slot: Slot, make: &mut Make) -> Result<()> {
-    let mut look = Look::default();
-    if let Some(paragraph) = first_paragraph(control) {
-        look = look_of_paragraph(paragraph, paragraph);
-    }
-    let look = Look { run: run_of_control(control).unwrap_or(look.run), ..look };
-    free(control);
-    let Some(content) = control.child_mut("w:sdtContent") else {
-        control.push(Element::new("w:sdtContent").holding(make(slot, &look, false)?));
-        return Ok(());
-    };
-    if content.child("w:tr").is_some() {
+fn fill_control(control: Element, slot: Slot, make: &mut Make) -> Result<Vec<Element>> {
+    let look = first_paragraph(&control).map_or_else(Look::default, |first| look_of_paragraph(first, first));
+    let look = Look { run: run_of_control(&control).unwrap_or(look.run), ..look };
+    let content = control.child("w:sdtContent");
+    if content.is_some_and(|content| content.child("w:tr").is_some()) {
         return Err(bad(format!(
             "the template's content control `{}` is around a row of a table; expected one in a cell or on a line of its own",
             slot.name()
         )));
     }
-    let target = match content.child("w:tc") {
-        Some(_) => content.child_mut("w:tc").ok_or_else(|| bad("the template's cell is gone"))?,
-        None => content,
-    };
-    target.children.retain(|node| node.element().is_some_and(|child| child.is("w:tcPr")));
-    target.children.extend(make(slot, &look, false)?.into_iter().map(Node::Element));
-    Ok(())
+    let made = make(slot, &look, false)?;
+    Ok(match content.and_then(|content| content.child("w:tc")) {
+        Some(cell) => vec![Element::new("w:tc").holding(cell.child("w:tcPr").cloned()).holding(made)],
+        None => made,
+    })
 }
 
 /// A paragraph in which slots may stand: it gives way to whole paragraphs where a slot is all that it has.
 fn fill_paragraph(mut paragraph: Element, make: &mut Make, ended: &mut HashSet<String>) -> Result<Vec<Element>> {
     let mut from = 0;
     while let Some((slot, start, end)) = find(&paragraph, from, ended) {
-        let place: Vec<Element> =
-            paragraph.children[start..end].iter().filter_map(Node::element).cloned().collect();
+        let place: Vec<Element> = paragraph.children[start..end].iter().filter_map(Node::element).cloned().collect();
         let control = place.first().filter(|first| first.is("w:sdt")).cloned();
         let inside = control.clone().unwrap_or_else(|| Element::new("w:p").holding(place));
         let mut look = look_of_paragraph(&paragraph, &inside);
@@ -130,18 +124,10 @@ fn fill_paragraph(mut paragraph: Element, make: &mut Make, ended: &mut HashSet<S
         if !around.iter().any(|node| shows(node)) {
             let marks = around.iter().filter_map(|node| node.element()).filter(|child| child.name.contains("ookmark"));
             let mut blocks: Vec<Element> = marks.cloned().collect();
-            let made = make(slot, &look, false)?;
-            blocks.extend(match control {
-                Some(control) => vec![around_blocks(control, made)],
-                None => made,
-            });
+            blocks.extend(make(slot, &look, false)?);
             return Ok(blocks);
         }
         let made = make(slot, &look, true)?;
-        let made = match control {
-            Some(control) => vec![around_blocks(control, made)],
-            None => made,
-        };
         from = start + made.len();
         paragraph.children.splice(start..end, made.into_iter().map(Node::Element));
     }
@@ -164,23 +150,6 @@ fn find(paragraph: &Element, from: usize, ended: &mut HashSet<String>) -> Option
         None => {
             ended.extend(id.map(str::to_owned));
             Some((slot, start, paragraph.children.len()))
-        }
-    }
-}
-
-/// The control with other content.
-fn around_blocks(mut control: Element, made: Vec<Element>) -> Element {
-    free(&mut control);
-    control.remove("w:sdtContent");
-    control.push(Element::new("w:sdtContent").holding(made));
-    control
-}
-
-/// Takes away what would put other text into a control, or hold it to a single line.
-fn free(control: &mut Element) {
-    if let Some(properties) = control.child_mut("w:sdtPr") {
-        for name in ["w:showingPlcHdr", "w:placeholder", "w:dataBinding", "w15:dataBinding", "w:text"] {
-            properties.remove(name);
         }
     }
 }

@@ -83,7 +83,7 @@ impl WordFile {
             self.package.set(&name, root);
             return Ok(());
         }
-        let name = self.unused(&format!("{}{kind}", folder(&self.main)));
+        let name = self.unused(&format!("{}{kind}", folder(&self.main)), 0);
         self.add(&name, kind, root)?;
         self.declare(&name, &format!("{OFFICE}wordprocessingml.{kind}+xml"))
     }
@@ -96,17 +96,18 @@ impl WordFile {
 
     /// Adds data of that namespace, which Word and LibreOffice keep whatever happens to the text.
     pub(super) fn add_custom(&mut self, root: &Element, namespace: &str, guid: &str) -> Result<()> {
-        let name = self.unused("customXml/item");
+        let name = self.unused("customXml/item", 1);
         self.add(&name, "customXml", root)?;
         let ds = "http://schemas.openxmlformats.org/officeDocument/2006/customXml";
         let schema = Element::new("ds:schemaRef").with("ds:uri", namespace);
         let props = Element::new("ds:datastoreItem").with("ds:itemID", guid).with("xmlns:ds", ds);
         let props = props.holding([Element::new("ds:schemaRefs").holding([schema])]);
-        let props_name = self.unused("customXml/itemProps");
+        let props_name = self.unused("customXml/itemProps", 1);
         self.package.set(&props_name, &props);
         let target = props_name.trim_start_matches("customXml/");
         let known = relation("rId1", "customXmlProps", target);
-        self.package.set(&relations_of(&name), &Element::new("Relationships").with("xmlns", RELATIONS).holding([known]));
+        self.package
+            .set(&relations_of(&name), &Element::new("Relationships").with("xmlns", RELATIONS).holding([known]));
         self.declare(&props_name, &format!("{OFFICE}customXmlProperties+xml"))
     }
 
@@ -155,10 +156,11 @@ impl WordFile {
         Ok(())
     }
 
-    /// `stem1.xml`, or with the next number that no part has.
-    fn unused(&self, stem: &str) -> String {
+    /// `stem.xml` with the first number that no part has; 0 is left out.
+    fn unused(&self, stem: &str, first: u32) -> String {
         let used = |name: &String| self.package.names().any(|known| known == name);
-        (1..).map(|number| format!("{stem}{number}.xml")).find(|name| !used(name)).unwrap_or_default()
+        let named = |number| if number == 0 { format!("{stem}.xml") } else { format!("{stem}{number}.xml") };
+        (first..).map(named).find(|name| !used(name)).unwrap_or_default()
     }
 }
 
@@ -205,11 +207,15 @@ fn content_type(types: &Element, part: &str) -> String {
 
 fn check_type(content_type: &str) -> Result<()> {
     if content_type.contains("macroEnabled") {
-        return Err(bad("the file is one with macros (.docm or .dotm), which are not taken; save it as .docx or .dotx"));
+        return Err(bad(
+            "the file is one with macros (.docm or .dotm), which are not taken; save it as .docx or .dotx",
+        ));
     }
     match content_type.strip_prefix(OFFICE) {
         Some(DOCUMENT | TEMPLATE) => Ok(()),
-        _ => Err(bad(format!("the file's main part is of the type `{content_type}`; expected a Word document or template"))
-            .with("content_type", content_type)),
+        _ => Err(bad(format!(
+            "the file's main part is of the type `{content_type}`; expected a Word document or template"
+        ))
+        .with("content_type", content_type)),
     }
 }

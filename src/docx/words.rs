@@ -81,9 +81,10 @@ impl Words {
             lines.push(self.ungrounded.to_owned());
         }
         if !conclusion.unsupported.is_empty() {
-            let numbers = conclusion.unsupported.iter().map(|number| {
-                number.as_str().map_or_else(|| number.to_string(), str::to_owned)
-            });
+            let numbers = conclusion
+                .unsupported
+                .iter()
+                .map(|number| number.as_str().map_or_else(|| number.to_string(), str::to_owned));
             lines.push(format!("{}{}{}", self.unsupported, self.colon, numbers.collect::<Vec<_>>().join(", ")));
         }
         lines
@@ -153,6 +154,9 @@ mod tests {
                 "Numbers that the input does not have: 30%, 4",
             ]
         );
-        assert_eq!(comment(Language::En, json!({"confidence_kind": "uncalibrated"}))[0], "Confidence: 92% (not calibrated)");
+        assert_eq!(
+            comment(Language::En, json!({"confidence_kind": "uncalibrated"}))[0],
+            "Confidence: 92% (not calibrated)"
+        );
     }
 }

@@ -65,8 +65,9 @@ pub fn write_files(cases: &[Case], options: &DocxOptions, folder: &Path) -> Resu
         paths.push(folder.join(name));
     }
     for (index, (case, path)) in cases.iter().zip(&paths).enumerate() {
-        let bytes = write(std::slice::from_ref(case), options)
-            .map_err(|err| if cases.len() > 1 { err.context(format!("case {} of the list", index + 1)) } else { err })?;
+        let bytes = write(std::slice::from_ref(case), options).map_err(|err| {
+            if cases.len() > 1 { err.context(format!("case {} of the list", index + 1)) } else { err }
+        })?;
         write_atomic(path, |writer| writer.write_all(&bytes))?;
     }
     Ok(paths)
@@ -138,13 +139,37 @@ fn greatest_id(root: &Element) -> u64 {
 /// The settings with change tracking on, at its place in their order.
 fn tracking(mut settings: Element) -> Element {
     const BEFORE: &[&str] = &[
-        "writeProtection", "view", "zoom", "removePersonalInformation", "removeDateAndTime",
-        "doNotDisplayPageBoundaries", "displayBackgroundShape", "printPostScriptOverText",
-        "printFractionalCharacterWidth", "printFormsData", "embedTrueTypeFonts", "embedSystemFonts",
-        "saveSubsetFonts", "saveFormsData", "mirrorMargins", "alignBordersAndEdges",
-        "bordersDoNotSurroundHeader", "bordersDoNotSurroundFooter", "gutterAtTop", "hideSpellingErrors",
-        "hideGrammaticalErrors", "activeWritingStyle", "proofState", "formsDesign", "attachedTemplate",
-        "linkStyles", "stylePaneFormatFilter", "stylePaneSortMethod", "documentType", "mailMerge", "revisionView",
+        "writeProtection",
+        "view",
+        "zoom",
+        "removePersonalInformation",
+        "removeDateAndTime",
+        "doNotDisplayPageBoundaries",
+        "displayBackgroundShape",
+        "printPostScriptOverText",
+        "printFractionalCharacterWidth",
+        "printFormsData",
+        "embedTrueTypeFonts",
+        "embedSystemFonts",
+        "saveSubsetFonts",
+        "saveFormsData",
+        "mirrorMargins",
+        "alignBordersAndEdges",
+        "bordersDoNotSurroundHeader",
+        "bordersDoNotSurroundFooter",
+        "gutterAtTop",
+        "hideSpellingErrors",
+        "hideGrammaticalErrors",
+        "activeWritingStyle",
+        "proofState",
+        "formsDesign",
+        "attachedTemplate",
+        "linkStyles",
+        "stylePaneFormatFilter",
+        "stylePaneSortMethod",
+        "documentType",
+        "mailMerge",
+        "revisionView",
     ];
     settings.remove("w:trackRevisions");
     let is_before = |node: &Node| {
@@ -198,7 +223,11 @@ impl<'a> Filling<'a> {
         let Ok(fields) = Fields::parse(&self.case.input) else {
             let input = displayed(&self.case.input);
             let lines = input.trim().split('\n');
-            return Ok(if inline { line(&input, look, true) } else { lines.flat_map(|text| line(text, look, false)).collect() });
+            return Ok(if inline {
+                line(&input, look, true)
+            } else {
+                lines.flat_map(|text| line(text, look, false)).collect()
+            });
         };
         if inline {
             return Err(bad(
@@ -226,9 +255,11 @@ impl<'a> Filling<'a> {
         let id = marker.id();
         let start = Element::new("w:bookmarkStart").with("w:id", &id).with("w:name", bookmark(text, self.index));
         let end = Element::new("w:bookmarkEnd").with("w:id", id);
-        let ranges = self.draft.ranges(text).into_iter().map(|(index, range)| {
-            (marker.comment(&self.words.comment(&self.conclusions[index])), range)
-        });
+        let ranges = self
+            .draft
+            .ranges(text)
+            .into_iter()
+            .map(|(index, range)| (marker.comment(&self.words.comment(&self.conclusions[index])), range));
         let ranges: Vec<_> = ranges.collect();
         let mut made = vec![start];
         made.extend(match inline {

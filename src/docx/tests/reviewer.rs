@@ -58,7 +58,9 @@ pub(super) fn review(document: &mut Element, act: &mut dyn FnMut(usize) -> Act) 
 fn review_below(parent: &mut Element, act: &mut dyn FnMut(usize) -> Act, number: &mut usize) {
     let mut children = Vec::new();
     for mut node in std::mem::take(&mut parent.children) {
-        let is_character = |child: &Element| child.is("w:ins") && child.child("w:r").is_some_and(|run| run.attribute("w:rsidR").is_some());
+        let is_character = |child: &Element| {
+            child.is("w:ins") && child.child("w:r").is_some_and(|run| run.attribute("w:rsidR").is_some())
+        };
         match &mut node {
             Node::Element(ins) if is_character(ins) => {
                 children.extend(done(ins, act(*number)).into_iter().map(Node::Element));
@@ -76,7 +78,9 @@ fn review_below(parent: &mut Element, act: &mut dyn FnMut(usize) -> Act, number:
 
 fn done(ins: &Element, act: Act) -> Vec<Element> {
     let run = ins.child("w:r").unwrap();
-    let by = |name: &str| Element::new(name).with("w:id", "9000").with("w:author", "主管").with("w:date", "2026-11-24T08:00:00Z");
+    let by = |name: &str| {
+        Element::new(name).with("w:id", "9000").with("w:author", "主管").with("w:date", "2026-11-24T08:00:00Z")
+    };
     let inserted = |new: &str| by("w:ins").holding([Element::new("w:r").holding([text("w:t", new)])]);
     match act {
         Act::Leave => vec![ins.clone()],
@@ -93,7 +97,11 @@ fn done(ins: &Element, act: Act) -> Vec<Element> {
 
 /// Accepts or rejects everything that is open, as Word's buttons do.
 pub(super) fn decide_all(parent: &mut Element, accept: bool) {
-    let (gone, stays) = if accept { (["w:del", "w:moveFrom"], ["w:ins", "w:moveTo"]) } else { (["w:ins", "w:moveTo"], ["w:del", "w:moveFrom"]) };
+    let (gone, stays) = if accept {
+        (["w:del", "w:moveFrom"], ["w:ins", "w:moveTo"])
+    } else {
+        (["w:ins", "w:moveTo"], ["w:del", "w:moveFrom"])
+    };
     let mut children: Vec<Node> = Vec::new();
     // The content of a paragraph whose mark went away, for the one that follows.
     let mut joined: Vec<Node> = Vec::new();
@@ -105,12 +113,17 @@ pub(super) fn decide_all(parent: &mut Element, accept: bool) {
         if gone.contains(&child.name.as_str()) {
             continue;
         }
-        let loses_mark = child.child("w:pPr").and_then(|pr| pr.child("w:rPr")).is_some_and(|mark| gone.iter().any(|name| mark.child(name).is_some()));
+        let loses_mark = child
+            .child("w:pPr")
+            .and_then(|pr| pr.child("w:rPr"))
+            .is_some_and(|mark| gone.iter().any(|name| mark.child(name).is_some()));
         decide_all(&mut child, accept);
         if stays.contains(&child.name.as_str()) {
             children.extend(child.children);
         } else if child.is("w:p") && loses_mark {
-            joined.extend(child.children.into_iter().filter(|node| node.element().is_some_and(|inner| !inner.is("w:pPr"))));
+            joined.extend(
+                child.children.into_iter().filter(|node| node.element().is_some_and(|inner| !inner.is("w:pPr"))),
+            );
         } else {
             if child.is("w:p") {
                 let at = usize::from(child.child("w:pPr").is_some());

@@ -12,10 +12,15 @@ fn template(folder: &tempfile::TempDir, body: &str) -> PathBuf {
     let document = format!("<w:document {NAMESPACES}><w:body>{body}</w:body></w:document>");
     let bytes = repacked(&plain, |name, content| match name {
         "word/document.xml" => Some(document.clone().into_bytes()),
-        "word/_rels/document.xml.rels" => Some(text_of(content).replace("customXml\" Target", "x\" Target").into_bytes()),
+        "word/_rels/document.xml.rels" => {
+            Some(text_of(content).replace("customXml\" Target", "x\" Target").into_bytes())
+        }
         "word/comments.xml" => {
             let comments = text_of(content);
-            Some(format!("{}{OLD_COMMENT}</w:comments>", &comments[..comments.find("<w:comment ").unwrap()]).into_bytes())
+            Some(
+                format!("{}{OLD_COMMENT}</w:comments>", &comments[..comments.find("<w:comment ").unwrap()])
+                    .into_bytes(),
+            )
         }
         "word/settings.xml" => Some(format!("<w:settings {NAMESPACES}>{SETTINGS}</w:settings>").into_bytes()),
         "[Content_Types].xml" => Some(text_of(content).replace("document.main+xml", "template.main+xml").into_bytes()),
@@ -27,8 +32,7 @@ fn template(folder: &tempfile::TempDir, body: &str) -> PathBuf {
     path
 }
 
-const OLD_COMMENT: &str =
-    "<w:comment w:id=\"7\" w:author=\"HR\"><w:p><w:r><w:t>old</w:t></w:r></w:p></w:comment>";
+const OLD_COMMENT: &str = "<w:comment w:id=\"7\" w:author=\"HR\"><w:p><w:r><w:t>old</w:t></w:r></w:p></w:comment>";
 const SETTINGS: &str = "<w:zoom w:percent=\"100\"/><w:defaultTabStop w:val=\"420\"/>";
 
 fn text_of(content: Vec<u8>) -> String {
@@ -59,20 +63,30 @@ const PLACEHOLDER: &str = "<w:r><w:rPr><w:rStyle w:val=\"PlaceholderText\"/></w:
 #[test]
 fn every_form_of_place_is_filled() {
     let line = format!("<w:p>{PLACEHOLDER}</w:p>");
-    let bookmark = |inside: &str| {
-        format!("<w:bookmarkStart w:id=\"3\" w:name=\"report\"/>{inside}<w:bookmarkEnd w:id=\"3\"/>")
-    };
+    let bookmark =
+        |inside: &str| format!("<w:bookmarkStart w:id=\"3\" w:name=\"report\"/>{inside}<w:bookmarkEnd w:id=\"3\"/>");
     let bold = "<w:r><w:rPr><w:b/></w:rPr><w:t>here</w:t></w:r>";
-    let cell = format!("<w:tbl><w:tblPr/><w:tblGrid><w:gridCol/></w:tblGrid><w:tr><w:tc><w:tcPr/>{}</w:tc></w:tr></w:tbl><w:p/>", control("report", &line));
-    let around_cell = format!("<w:tbl><w:tblPr/><w:tblGrid><w:gridCol/></w:tblGrid><w:tr>{}</w:tr></w:tbl><w:p/>", control("report", &format!("<w:tc><w:tcPr/>{line}</w:tc>")));
+    let cell = format!(
+        "<w:tbl><w:tblPr/><w:tblGrid><w:gridCol/></w:tblGrid><w:tr><w:tc><w:tcPr/>{}</w:tc></w:tr></w:tbl><w:p/>",
+        control("report", &line)
+    );
+    let around_cell = format!(
+        "<w:tbl><w:tblPr/><w:tblGrid><w:gridCol/></w:tblGrid><w:tr>{}</w:tr></w:tbl><w:p/>",
+        control("report", &format!("<w:tc><w:tcPr/>{line}</w:tc>"))
+    );
     let forms = [
         control("report", &line),
         format!("<w:p><w:pPr><w:jc w:val=\"both\"/></w:pPr>{}</w:p>", control("report", PLACEHOLDER)),
-        format!("<w:p><w:r><w:t>Report: </w:t></w:r>{}<w:r><w:t> end</w:t></w:r></w:p>", control("report", PLACEHOLDER)),
+        format!(
+            "<w:p><w:r><w:t>Report: </w:t></w:r>{}<w:r><w:t> end</w:t></w:r></w:p>",
+            control("report", PLACEHOLDER)
+        ),
         format!("<w:p>{}</w:p>", bookmark(bold)),
         format!("<w:p><w:r><w:t>Report: </w:t></w:r>{}</w:p>", bookmark(bold)),
         format!("{}<w:p/>", bookmark(&line)),
-        format!("<w:p><w:bookmarkStart w:id=\"3\" w:name=\"report\"/>{bold}</w:p><w:p><w:bookmarkEnd w:id=\"3\"/></w:p>"),
+        format!(
+            "<w:p><w:bookmarkStart w:id=\"3\" w:name=\"report\"/>{bold}</w:p><w:p><w:bookmarkEnd w:id=\"3\"/></w:p>"
+        ),
         cell,
         around_cell,
     ];
@@ -93,7 +107,11 @@ fn every_form_of_place_is_filled() {
         }
         assert_eq!(document.matches(">Acme<").count(), 2, "a copy for each case: {form}");
         assert!(document.ends_with("<w:sectPr/></w:body></w:document>"));
-        assert_eq!(document.contains("<w:rPr><w:b/></w:rPr>"), form.contains("<w:b/>"), "the look of the place: {form}");
+        assert_eq!(
+            document.contains("<w:rPr><w:b/></w:rPr>"),
+            form.contains("<w:b/>"),
+            "the look of the place: {form}"
+        );
         for change in [(|_| ()) as fn(&mut Element), |document| decide_all(document, true)] {
             let review = read(&changed(&bytes, change)).unwrap();
             let outputs: Vec<_> = review.rows().map(|(_, output)| output).collect();
@@ -110,10 +128,16 @@ fn the_rest_of_a_template_stays() {
     let bytes = write(&[sample()], &DocxOptions { template: Some(path), ..DocxOptions::default() }).unwrap();
     assert!(part(&bytes, "[Content_Types].xml").contains("wordprocessingml.document.main+xml"));
     let settings = part(&bytes, "word/settings.xml");
-    assert!(settings.contains("<w:zoom w:percent=\"100\"/><w:trackRevisions/><w:defaultTabStop w:val=\"420\"/>"), "{settings}");
+    assert!(
+        settings.contains("<w:zoom w:percent=\"100\"/><w:trackRevisions/><w:defaultTabStop w:val=\"420\"/>"),
+        "{settings}"
+    );
     let comments = part(&bytes, "word/comments.xml");
     assert!(comments.contains(OLD_COMMENT) && comments.contains("<w:comment w:id=\"8\""), "{comments}");
-    assert_eq!(part(&bytes, "word/styles.xml"), part(&write(&[sample()], &DocxOptions::default()).unwrap(), "word/styles.xml"));
+    assert_eq!(
+        part(&bytes, "word/styles.xml"),
+        part(&write(&[sample()], &DocxOptions::default()).unwrap(), "word/styles.xml")
+    );
 }
 
 #[test]
@@ -135,9 +159,24 @@ fn a_template_without_its_place_is_refused() {
     }
     let plain = write(&[sample()], &DocxOptions::default()).unwrap();
     for (part, from, to, words) in [
-        ("[Content_Types].xml", "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml", "application/vnd.ms-word.document.macroEnabled.main+xml", "with macros"),
-        ("[Content_Types].xml", "wordprocessingml.document.main", "spreadsheetml.sheet.main", "expected a Word document"),
-        ("word/document.xml", "http://schemas.openxmlformats.org/wordprocessingml/2006/main", "http://purl.oclc.org/ooxml/wordprocessingml/main", "Strict"),
+        (
+            "[Content_Types].xml",
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml",
+            "application/vnd.ms-word.document.macroEnabled.main+xml",
+            "with macros",
+        ),
+        (
+            "[Content_Types].xml",
+            "wordprocessingml.document.main",
+            "spreadsheetml.sheet.main",
+            "expected a Word document",
+        ),
+        (
+            "word/document.xml",
+            "http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+            "http://purl.oclc.org/ooxml/wordprocessingml/main",
+            "Strict",
+        ),
         ("_rels/.rels", "officeDocument\"", "other\"", "names no main document"),
     ] {
         let bytes = repacked(&plain, |name, content| {
