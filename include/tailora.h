@@ -97,6 +97,11 @@
 #define TAILORA_ERR_CSV_FORMAT -40
 
 /**
+ * A Word file that cannot be read, or a template without a place for the report.
+ */
+#define TAILORA_ERR_DOCX_FORMAT -41
+
+/**
  * Tokenizer or chat template files are damaged, or a template refuses the conversation.
  */
 #define TAILORA_ERR_TOKENIZER -50

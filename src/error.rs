@@ -37,6 +37,8 @@ pub enum Code {
     AdapterMismatch = -31,
     /// A CSV that cannot be read as the dataset asked for.
     CsvFormat = -40,
+    /// A Word file that cannot be read, or a template without a place for the report.
+    DocxFormat = -41,
     /// Tokenizer or chat template files are damaged, or a template refuses the conversation.
     Tokenizer = -50,
     /// A prompt that does not fit the model's context.
@@ -69,6 +71,7 @@ impl Code {
         Code::AdapterFormat,
         Code::AdapterMismatch,
         Code::CsvFormat,
+        Code::DocxFormat,
         Code::Tokenizer,
         Code::ContextLength,
         Code::Schema,

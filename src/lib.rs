@@ -6,6 +6,7 @@
 //! ```text
 //! fuzzing                     what fuzzers run; not in a release
 //! capi                        the C ABI: decode → call → encode
+//! docx                        reports as Word files, and what reviewers made of them
 //! report                      what a business asks for
 //! train                       LoRA training
 //! evaluate                    how good a model and its adapters are on rows
@@ -54,6 +55,7 @@ mod train;
 mod weights;
 
 pub mod capi;
+pub mod docx;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 

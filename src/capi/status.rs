@@ -40,6 +40,8 @@ pub const TAILORA_ERR_ADAPTER_FORMAT: i32 = -30;
 pub const TAILORA_ERR_ADAPTER_MISMATCH: i32 = -31;
 /// A CSV that cannot be read as the dataset asked for; the details name row and column.
 pub const TAILORA_ERR_CSV_FORMAT: i32 = -40;
+/// A Word file that cannot be read, or a template without a place for the report.
+pub const TAILORA_ERR_DOCX_FORMAT: i32 = -41;
 /// Tokenizer or chat template files are damaged, or a template refuses the conversation.
 pub const TAILORA_ERR_TOKENIZER: i32 = -50;
 /// A prompt that does not fit the model's context.
@@ -77,6 +79,7 @@ pub(super) const STATUSES: &[(tailora_status, &CStr)] = &[
     (TAILORA_ERR_ADAPTER_FORMAT, c"TAILORA_ERR_ADAPTER_FORMAT"),
     (TAILORA_ERR_ADAPTER_MISMATCH, c"TAILORA_ERR_ADAPTER_MISMATCH"),
     (TAILORA_ERR_CSV_FORMAT, c"TAILORA_ERR_CSV_FORMAT"),
+    (TAILORA_ERR_DOCX_FORMAT, c"TAILORA_ERR_DOCX_FORMAT"),
     (TAILORA_ERR_TOKENIZER, c"TAILORA_ERR_TOKENIZER"),
     (TAILORA_ERR_CONTEXT_LENGTH, c"TAILORA_ERR_CONTEXT_LENGTH"),
     (TAILORA_ERR_SCHEMA, c"TAILORA_ERR_SCHEMA"),

@@ -6,6 +6,7 @@ mod calls;
 mod checkpoint;
 mod config;
 mod csv;
+mod docx;
 mod gguf;
 mod models;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     ("checkpoint", checkpoint::run),
     ("config", config::run),
     ("csv", csv::run),
+    ("docx", docx::run),
     ("gguf", gguf::run),
     ("options", options::run),
     ("report_input", report_input::run),

@@ -36,6 +36,9 @@ public enum TailoraErrorCode
     /// <summary>A CSV that cannot be read as the dataset asked for.</summary>
     CsvFormat = -40,
 
+    /// <summary>A Word file that cannot be read, or a template without a place for the report.</summary>
+    DocxFormat = -41,
+
     /// <summary>Tokenizer or chat template files are damaged, or a template refuses the conversation.</summary>
     Tokenizer = -50,
 
