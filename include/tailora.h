@@ -165,6 +165,11 @@
 #define TAILORA_PHASE_SAVE 5
 
 /**
+ * Progress is about the reports of a batch; steps are rows.
+ */
+#define TAILORA_PHASE_REPORT 6
+
+/**
  * Logs only what went wrong.
  */
 #define TAILORA_LOG_ERROR 1

@@ -49,6 +49,8 @@ pub enum Phase {
     Validate = 4,
     /// Writing files.
     Save = 5,
+    /// Writing the reports of a batch; steps are rows.
+    Report = 6,
 }
 
 /// One progress event. Figures that an event does not have are `None`.

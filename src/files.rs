@@ -1,6 +1,8 @@
 //! Files that are either whole or not there: written beside their place, synced, then renamed. And reading, of regular
 //! files only, and never more than was expected.
 
+pub(crate) mod append;
+pub(crate) mod lock;
 pub(crate) mod temporary;
 
 use crate::error::{Code, Error, IoContext, Result};

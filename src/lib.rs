@@ -6,6 +6,7 @@
 //! ```text
 //! fuzzing                     what fuzzers run; not in a release
 //! capi                        the C ABI: decode → call → encode
+//! batch      registry         many reports as one job; versions of adapters in a folder
 //! report                      what a business asks for
 //! train                       LoRA training
 //! evaluate                    how good a model and its adapters are on rows
@@ -18,7 +19,7 @@
 //! weights                     frozen matrices, by the type they are stored in
 //! tensor                      activations, their memory and their device
 //! gpu                         a card: memory, kernels and products, in the order of one stream
-//! error control options files memory own_stack child
+//! error control options files memory own_stack salted child
 //!                             what everything stands on; `child` is for tests
 //! ```
 #![deny(unsafe_code)]
@@ -32,8 +33,10 @@ mod files;
 mod memory;
 pub mod options;
 mod own_stack;
+mod salted;
 
 mod adapter;
+mod batch;
 mod dataset;
 mod evaluate;
 mod generate;
@@ -41,6 +44,7 @@ mod gpu;
 mod language_model;
 mod model;
 mod ops;
+mod registry;
 mod report;
 mod tensor;
 mod tokenize;
@@ -52,6 +56,7 @@ pub mod capi;
 pub mod fuzzing;
 
 pub use adapter::{Adapter, AdapterOptions, PatternMap, TargetModules};
+pub use batch::{BatchOptions, BatchSummary, CaseFormat, MergeSummary, Shard, batch, merge_shards};
 pub use control::{Cancel, Control, Monitor, Phase, Progress};
 pub use dataset::{Dataset, DatasetOptions, EmptyRows, Encoding, LongRows, Row};
 pub use error::{Code, Error, Result};
@@ -61,6 +66,9 @@ pub use generate::{
     ScoredText, Session, SessionOptions, Stream, TopToken,
 };
 pub use language_model::{LanguageModel, ModelOptions};
+pub use registry::{
+    AliasAction, AliasChange, AuditEntry, AuditLine, Publication, PublishOptions, Registry, Share,
+};
 pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};
 pub use tensor::DeviceChoice;
 pub use tokenize::TokenizeOptions;

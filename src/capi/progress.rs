@@ -74,13 +74,15 @@ mod tests {
 
     #[test]
     fn phases_have_the_numbers_of_the_header() {
-        let numbers = [Phase::Load, Phase::Prepare, Phase::Train, Phase::Validate, Phase::Save].map(|p| p as i32);
+        let numbers = [Phase::Load, Phase::Prepare, Phase::Train, Phase::Validate, Phase::Save, Phase::Report];
+        let numbers = numbers.map(|phase| phase as i32);
         let header = [
             TAILORA_PHASE_LOAD,
             TAILORA_PHASE_PREPARE,
             TAILORA_PHASE_TRAIN,
             TAILORA_PHASE_VALIDATE,
             TAILORA_PHASE_SAVE,
+            TAILORA_PHASE_REPORT,
         ];
         assert_eq!(numbers, header);
     }

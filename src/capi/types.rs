@@ -55,6 +55,8 @@ pub const TAILORA_PHASE_TRAIN: i32 = 3;
 pub const TAILORA_PHASE_VALIDATE: i32 = 4;
 /// Progress is about writing files.
 pub const TAILORA_PHASE_SAVE: i32 = 5;
+/// Progress is about the reports of a batch; steps are rows.
+pub const TAILORA_PHASE_REPORT: i32 = 6;
 
 /// A progress event. Later versions append fields: read only those that lie within `struct_size` bytes.
 /// The event is borrowed: it is gone when the callback returns.

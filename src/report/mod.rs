@@ -14,6 +14,7 @@ mod influence;
 mod options;
 mod schema;
 
+pub(crate) use fields::members;
 pub use options::{ReportMode, ReportOptions};
 
 use crate::control::{Cancel, Control};

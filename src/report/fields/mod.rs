@@ -10,6 +10,8 @@ mod object;
 mod punctuation;
 mod table;
 
+pub(crate) use object::members;
+
 use crate::error::{Code, Error, Result};
 use punctuation::{is_edge, is_mark, is_separator};
 use serde::de::IgnoredAny;

@@ -1,6 +1,6 @@
 //! `metrics.jsonl`: one JSON object per line and event, for scripts that do not read TensorBoard files.
 
-use super::append::AppendFile;
+use crate::files::append::AppendFile;
 use crate::error::Result;
 use serde_json::Value;
 use std::path::Path;

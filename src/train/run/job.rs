@@ -1,6 +1,8 @@
 //! What a training is made of, for all of its runs.
 
+use crate::adapter::TrainedIds;
 use crate::dataset::{Dataset, Examples};
+use crate::error::Result;
 use crate::evaluate::{Asked, Probe};
 use crate::language_model::LanguageModel;
 use crate::model::LoraStack;
@@ -23,6 +25,12 @@ impl<'a> Job<'a> {
     /// What a row's answer is, as in the file.
     fn output(&self, row: usize) -> &'a str {
         self.dataset.output(self.examples.row_numbers[row])
+    }
+
+    /// Whose rows these are, if the dataset says it: those of validation decide the best step, and count.
+    pub(crate) fn trained_ids(&self) -> Result<Option<TrainedIds>> {
+        let ids = self.examples.row_numbers.iter().map(|&row| self.dataset.id(row));
+        ids.collect::<Option<Vec<&str>>>().map(TrainedIds::new).transpose()
     }
 
     /// Asks `asked` rows of an adapter that was trained on `trained`.

@@ -20,6 +20,9 @@ public enum WorkPhase
 
     /// <summary>Writing files.</summary>
     Save = 5,
+
+    /// <summary>Writing the reports of a batch; steps are rows.</summary>
+    Report = 6,
 }
 
 /// <summary>One event of a training run. Figures that an event does not have are <c>null</c>.</summary>
