@@ -31,6 +31,12 @@ pub(crate) fn write_atomic(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>)
     sync_folder(folder)
 }
 
+/// Whether there is something at a path. What cannot be looked at, on a share that does not answer for example, is an error, and
+/// not nothing.
+pub(crate) fn is_there(path: &Path) -> Result<bool> {
+    path.try_exists().at("look at", path)
+}
+
 /// The folder that a path is in; a bare name is in the working directory.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))

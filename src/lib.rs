@@ -66,9 +66,7 @@ pub use generate::{
     ScoredText, Session, SessionOptions, Stream, TopToken,
 };
 pub use language_model::{LanguageModel, ModelOptions};
-pub use registry::{
-    AliasAction, AliasChange, AuditEntry, AuditLine, Publication, PublishOptions, Registry, Share,
-};
+pub use registry::{AliasAction, AliasChange, AuditEntry, AuditLine, Publication, PublishOptions, Registry, Share};
 pub use report::{REPORT_SCHEMA, ReportMode, ReportOptions, report};
 pub use tensor::DeviceChoice;
 pub use tokenize::TokenizeOptions;

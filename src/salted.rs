@@ -18,9 +18,9 @@ pub(crate) struct Salt(String);
 impl Salt {
     pub(crate) fn random() -> Result<Self> {
         let mut bytes = [0; 16];
-        OsRng.try_fill_bytes(&mut bytes).map_err(|err| {
-            Error::new(Code::Io, format!("the system gives no random numbers for a salt: {err}"))
-        })?;
+        OsRng
+            .try_fill_bytes(&mut bytes)
+            .map_err(|err| Error::new(Code::Io, format!("the system gives no random numbers for a salt: {err}")))?;
         Ok(Salt(hex(&bytes)))
     }
 

@@ -1,26 +1,21 @@
 //! A batch is one job whatever interrupts it: the same reports, each once, in the order of the rows.
 
+mod batch_jobs;
+
+use batch_jobs::{FOLDER, kill_until_done};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tailora::options::from_value;
 use tailora::{
-    Attached, BatchOptions, BatchSummary, Cancel, Code, Control, Dataset, LanguageModel, Monitor, Phase, Progress,
-    REPORT_SCHEMA, Result, TrainOptions, batch, merge_shards, train,
+    BatchOptions, BatchSummary, Cancel, Code, Control, LanguageModel, Monitor, Phase, Progress, REPORT_SCHEMA, Result,
+    batch, merge_shards,
 };
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn model(path: &str) -> LanguageModel {
-    LanguageModel::load(&root().join(path), &from_value(json!({"threads": 2})).unwrap(), &mut Monitor::none()).unwrap()
-}
-
 fn small_model() -> LanguageModel {
-    model("tests/fixtures/models/qwen2")
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/qwen2");
+    LanguageModel::load(&path, &from_value(json!({"threads": 2})).unwrap(), &mut Monitor::none()).unwrap()
 }
 
 /// Twenty employees; two rows are bad.
@@ -145,7 +140,8 @@ fn a_merge_is_of_whole_shards_of_one_job() {
     assert_eq!(refused(&[&zero, &one, &zero], "expected each once"), Code::InvalidArgument);
     assert_eq!(refused(&[&zero, &job.at("none")], "is not the folder of a shard"), Code::InvalidArgument);
     assert_eq!(refused(&[&zero, &shard("three", 1, 3)], "is one of 3 shards"), Code::InvalidArgument);
-    let other = json!({"shard": {"index": 1, "count": 2}, "report": {"influence": false}});
+    let other =
+        json!({"shard": {"index": 1, "count": 2}, "report": {"influence": false, "generate": {"max_tokens": 9}}});
     job.run("other", other).unwrap();
     assert_eq!(refused(&[&zero, &job.at("other")], "the option `report`"), Code::InvalidArgument);
     let path = one.join("reports.jsonl");
@@ -265,36 +261,6 @@ fn a_folder_is_that_of_one_job() {
     assert_eq!(job.run_on("empty.csv", "empty", json!({}), &mut Monitor::none()).unwrap_err().code(), Code::CsvFormat);
 }
 
-const FOLDER: &str = "TAILORA_TEST_BATCH_IN";
-
-/// Runs `test` in processes that work on the job in `folder`, each killed up to `pause` after it has written a line, until
-/// one lives to its end; gives the number of kills.
-fn kill_until_done(test: &str, folder: &Path, kills: usize, pause: Duration) -> usize {
-    let size = || std::fs::metadata(folder.join("job/reports.jsonl")).map_or(0, |metadata| metadata.len());
-    for kill in 0.. {
-        let before = size();
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args([test, "--exact", "--nocapture", "--include-ignored"]).env(FOLDER, folder).stdout(Stdio::null());
-        let mut process = command.spawn().unwrap();
-        let begun = Instant::now();
-        while kill < kills && size() == before && process.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(300), "nothing is written");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        if kill < kills {
-            // Any moment of writing a line, of a step, of a report.
-            std::thread::sleep(pause.mul_f64(((kill * 7919) % 97) as f64 / 97.0));
-            let _ = process.kill();
-        }
-        let status = process.wait().unwrap();
-        if status.success() {
-            return kill;
-        }
-        assert!(kill < kills, "{status}");
-    }
-    unreachable!("the loop has no end");
-}
-
 #[test]
 fn a_job_that_is_killed_goes_on_where_it_was() {
     if let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) {
@@ -308,69 +274,4 @@ fn a_job_that_is_killed_goes_on_where_it_was() {
     job.run("whole", json!({})).unwrap();
     assert_eq!(job.reports("job"), job.reports("whole"));
     assert!(kills > 0);
-}
-
-/// The talent review of a company: 800 employees, the bundled base with an adapter of the sample's rows.
-mod company {
-    use super::*;
-
-    fn employees() -> String {
-        let jobs = ["P7高级架构师", "P6前端工程师", "P6供应链经理", "P8数据专家", "P5财务分析师", "P8市场总监"];
-        let ratings = ["A/A-", "B+/B", "C/B", "B/B+", "A+/A"];
-        let potentials = ["高", "中", "低"];
-        let row = |index: usize| {
-            let (depth, teamwork) = (1 + (index * 7) % 10, 1 + (index * 3) % 10);
-            format!(
-                "E{index:04},\"岗位:{},绩效:{},潜力:{},技术深度:{depth}/10,跨团队协作:{teamwork}/10\"\n",
-                jobs[index % 6],
-                ratings[(index / 6) % 5],
-                potentials[(index / 30) % 3],
-            )
-        };
-        format!("工号,input\n{}", (0..800).map(row).collect::<String>())
-    }
-
-    fn options() -> BatchOptions {
-        from_value(json!({"id_column": "工号", "report": {"generate": {"seed": 7, "temperature": 0.7}}})).unwrap()
-    }
-
-    fn run(folder: &Path, job: &str) -> BatchSummary {
-        let model = model("samples/models/tailora-tiny");
-        let adapter = model.load_adapter(&folder.join("adapter"), &Default::default()).unwrap();
-        let adapters = [Attached { adapter, scale: 1.0 }];
-        let (cases, job) = (folder.join("cases.csv"), folder.join(job));
-        batch(&model, &adapters, &cases, &job, &options(), &mut Monitor::none()).unwrap()
-    }
-
-    #[test]
-    #[ignore = "minutes: trains, and writes 1,600 reports"]
-    fn eight_hundred_reports_survive_twenty_kills() {
-        if let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) {
-            run(&folder, "job");
-            return;
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path();
-        std::fs::write(folder.join("cases.csv"), employees()).unwrap();
-        let csv = root().join("samples/data/talent_review.csv");
-        let dataset = Dataset::open_csv(&csv, &Default::default(), &mut Monitor::none()).unwrap();
-        let options = TrainOptions { learning_rate: 0.01, memorisation_samples: 0, ..Default::default() };
-        let trained = train(&model("samples/models/tailora-tiny"), &dataset, &options, &mut Monitor::none()).unwrap();
-        trained.adapter.save(&folder.join("adapter")).unwrap();
-
-        let summary = run(folder, "whole");
-        println!("unbroken: {:.0} reports a minute", summary.rows_per_minute);
-        assert_eq!((summary.rows, summary.reports, summary.failed), (800, 800, 0));
-        let test = "company::eight_hundred_reports_survive_twenty_kills";
-        // So that the kills fall into the first three quarters of the work.
-        let pause = Duration::from_secs_f64(summary.seconds * 0.75 / 20.0 * 2.0);
-        assert_eq!(kill_until_done(test, folder, 20, pause), 20);
-        let read = |job: &str| std::fs::read_to_string(folder.join(job).join("reports.jsonl")).unwrap();
-        let (broken, whole) = (read("job"), read("whole"));
-        let schema = jsonschema::validator_for(&serde_json::from_str(REPORT_SCHEMA).unwrap()).unwrap();
-        let lines = lines(&broken);
-        assert_eq!(lines.len(), 800);
-        assert!(lines.iter().enumerate().all(|(at, line)| line["row"] == at + 1 && schema.is_valid(&line["report"])));
-        assert!(broken == whole, "the broken run wrote other reports");
-    }
 }

@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tailora::options::from_value;
 use tailora::{
-    Adapter, AliasAction, AuditEntry, Code, Dataset, LanguageModel, Monitor, PublishOptions, Registry, TrainOptions, train,
+    Adapter, AliasAction, AuditEntry, Code, Dataset, LanguageModel, Monitor, PublishOptions, Registry, TrainOptions,
+    train,
 };
 
 const FOLDER: &str = "TAILORA_TEST_REGISTRY_IN";
@@ -29,7 +30,8 @@ fn model(name: &str) -> LanguageModel {
 fn trained(model: &LanguageModel, dataset: Value, csv: &Path) -> Adapter {
     let dataset = Dataset::open_csv(csv, &from_value(dataset).unwrap(), &mut Monitor::none()).unwrap();
     let options = json!({
-        "name": "hr_review", "r": 1, "max_steps": 1, "validation_share": 0, "memorisation_samples": 0, "target_modules": ["q_proj"],
+        "name": "hr_review", "r": 1, "target_modules": ["q_proj"], "max_steps": 1, "warmup_ratio": 0, "learning_rate": 0.01,
+        "validation_share": 0, "memorisation_samples": 0,
     });
     let options: TrainOptions = from_value(options).unwrap();
     train(model, &dataset, &options, &mut Monitor::none()).unwrap().adapter
@@ -47,7 +49,7 @@ fn a_retrained_adapter_is_published_without_a_person() {
     assert_eq!((all.rows, without.rows), (Some(3), Some(2)));
     let holds = |version: &str| ["E1", "E2", "E3"].map(|id| registry.contains(version, id).unwrap());
     assert_eq!((holds(&all.version), holds(&without.version)), ([true; 3], [true, false, true]));
-    let unknown = publish(json!({}));
+    let unknown = publish(json!({"max_rows": 2}));
     assert_eq!(registry.contains(&unknown.version, "E1").unwrap_err().code(), Code::InvalidArgument);
 
     // A folder in PEFT's format, and another base.
@@ -77,7 +79,8 @@ fn work(folder: &Path, worker: &str) {
     let base = model("qwen2");
     let registry = Registry::open(&folder.join("registry")).unwrap();
     let adapter = base.load_adapter(&folder.join("adapter"), &Default::default()).unwrap();
-    let mut log = std::fs::File::options().create(true).append(true).open(folder.join("done")).unwrap();
+    let mut log =
+        std::fs::File::options().create(true).append(true).open(folder.join(format!("done-{worker}"))).unwrap();
     let mut done = |line: Value| log.write_all(format!("{line}\n").as_bytes()).unwrap();
     for round in 1.. {
         let scale = f64::from(std::process::id()) + f64::from(round) / 1e4;
@@ -114,13 +117,14 @@ fn compete(test: &str, time: Duration) {
     std::fs::write(&csv, "input,output\na:b,c\n").unwrap();
     trained(&base, json!({}), &csv).save(&folder.join("adapter")).unwrap();
     let registry = Registry::create(&folder.join("registry")).unwrap();
-    let log_size = || std::fs::metadata(folder.join("done")).map_or(0, |metadata| metadata.len());
+    let log_size = || std::fs::metadata(folder.join("done-second")).map_or(0, |metadata| metadata.len());
     let mut first = start(folder, "first", test);
     let (begun, mut kills, mut changes) = (Instant::now(), 0u64, BTreeMap::new());
-    while begun.elapsed() < time {
+    while begun.elapsed() < time || kills < 3 {
         let before = log_size();
         let mut second = start(folder, "second", test);
-        while log_size() < before + 2000 && begun.elapsed() < 4 * time {
+        while log_size() < before + 1000 {
+            assert!(second.try_wait().unwrap().is_none(), "the second process has ended");
             read(&registry, &mut changes);
         }
         std::thread::sleep(Duration::from_micros(kills * 7919 % 20_011));
@@ -131,7 +135,7 @@ fn compete(test: &str, time: Duration) {
     }
     first.kill().unwrap();
     first.wait().unwrap();
-    check(&base, &registry, changes, &folder.join("done"), kills);
+    check(&base, &registry, changes, folder, kills);
 }
 
 /// What a reader finds at any moment is whole; the changes of the alias are gathered, since it forgets old ones.
@@ -152,11 +156,13 @@ fn check(
     base: &LanguageModel,
     registry: &Registry,
     mut changes: BTreeMap<u64, (AliasAction, String)>,
-    log: &Path,
+    folder: &Path,
     kills: u64,
 ) {
     read(registry, &mut changes);
-    let log = std::fs::read_to_string(log).unwrap();
+    let log = ["first", "second"]
+        .map(|worker| std::fs::read_to_string(folder.join(format!("done-{worker}"))).unwrap())
+        .concat();
     let done: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let published: BTreeMap<&str, &str> =
         done.iter().filter_map(|line| Some((line["version"].as_str()?, line["sha256"].as_str()?))).collect();

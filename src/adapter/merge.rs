@@ -56,7 +56,8 @@ impl Adapter {
         let now = Zoned::now();
         manifest.created = Some(now.timestamp().to_string());
         manifest.rows = stack.iter().map(|(adapter, _)| adapter.manifest().rows).sum();
-        manifest.trained_ids = TrainedIds::of_all(stack.iter().map(|(adapter, _)| adapter.manifest().trained_ids.as_ref()));
+        manifest.trained_ids =
+            TrainedIds::of_all(stack.iter().map(|(adapter, _)| adapter.manifest().trained_ids.as_ref()));
         manifest.merged_from = stack
             .iter()
             .map(|(adapter, scale)| json!({ "name": adapter.name(), "version": adapter.version(), "scale": scale }))

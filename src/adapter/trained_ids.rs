@@ -52,12 +52,18 @@ mod tests {
     fn ids_are_found_and_cannot_be_read() {
         let one = TrainedIds::new(vec!["E-17", "E-18", "E-17"]).unwrap();
         let other = TrainedIds::new(vec!["E-20", "E-17"]).unwrap();
-        assert_eq!((one.contains("E-17"), one.contains("E-20"), one.contains("e-17"), one.len()), (true, false, false, 2));
+        assert_eq!(
+            (one.contains("E-17"), one.contains("E-20"), one.contains("e-17"), one.len()),
+            (true, false, false, 2)
+        );
         let text = serde_json::to_string(&one).unwrap();
         assert!(!text.contains("E-1"), "{text}");
         assert_eq!(serde_json::from_str::<TrainedIds>(&text).unwrap(), one);
         let both = TrainedIds::of_all([Some(&one), Some(&other)].into_iter()).unwrap();
-        assert_eq!((both.contains("E-18"), both.contains("E-20"), both.contains("E-21"), both.len()), (true, true, false, 4));
+        assert_eq!(
+            (both.contains("E-18"), both.contains("E-20"), both.contains("E-21"), both.len()),
+            (true, true, false, 4)
+        );
         assert!(TrainedIds::of_all([Some(&one), None].into_iter()).is_none());
         assert_ne!(one, TrainedIds::new(vec!["E-17", "E-18"]).unwrap(), "two trainings show who is in both");
     }

@@ -236,7 +236,11 @@ mod tests {
             let message = rows[index].1.as_ref().unwrap_err();
             assert!(message.contains(words), "{message}");
         }
-        let rows = read("x", "{\"input\": \"a:b\"}\n{\"input\": {\"a\": 1.10}}\n{\"input\": 3}\n{}\n", json!({"format": "jsonl"}));
+        let rows = read(
+            "x",
+            "{\"input\": \"a:b\"}\n{\"input\": {\"a\": 1.10}}\n{\"input\": 3}\n{}\n",
+            json!({"format": "jsonl"}),
+        );
         assert_eq!((&rows[0].1, &rows[1].1), (&Ok("a:b".to_owned()), &Ok("{\"a\": 1.10}".to_owned())));
         assert!(rows[2].1.is_err() && rows[3].1.as_ref().unwrap_err().contains("no key `input`"));
     }

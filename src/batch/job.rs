@@ -5,7 +5,7 @@ use super::cases::Cases;
 use super::options::{BatchOptions, MOST_SHARDS, Shard};
 use crate::error::{Code, Error, IoContext, Result};
 use crate::files::lock::FileLock;
-use crate::files::{listed, names_in, read_text, temporary, write_atomic};
+use crate::files::{is_there, listed, names_in, read_text, temporary, write_atomic};
 use crate::generate::Attached;
 use crate::language_model::LanguageModel;
 use serde::{Deserialize, Serialize};
@@ -49,10 +49,8 @@ impl Identity {
     ) -> Result<Self> {
         let shard = options.shard;
         let options = BatchOptions { parallel: None, shard: None, ..options.clone() };
-        let adapter = |Attached { adapter, scale }: &Attached| {
-            json!({ "name": adapter.name(), "version": adapter.version(), "sha256": adapter.sha256(), "scale": scale })
-        };
-        Ok(Identity {
+        let adapter = |Attached { adapter, scale }: &Attached| json!({ "name": adapter.name(), "version": adapter.version(), "sha256": adapter.sha256(), "scale": scale });
+        let identity = Identity {
             schema: SCHEMA.to_owned(),
             library: env!("CARGO_PKG_VERSION").to_owned(),
             input_sha256: cases.sha256.clone(),
@@ -61,13 +59,16 @@ impl Identity {
             adapters: adapters.iter().map(adapter).collect(),
             options: json!(options),
             shard,
-        })
+        };
+        // As it will be read again: the text of a number need not come back as the same bits.
+        let reread = serde_json::to_string(&identity).and_then(|text| serde_json::from_str(&text));
+        reread.map_err(|err| Error::new(Code::Internal, format!("the job cannot be written as JSON: {err}")))
     }
 
     /// That of a job's folder, if it is one.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(MARKER);
-        if !path.exists() {
+        if !is_there(&path)? {
             return Ok(None);
         }
         let damaged = |why: String| Error::new(Code::Io, why).in_file(&path);
@@ -119,7 +120,7 @@ impl JobFolder {
         // Another process may have come and gone since the first look.
         check_whose(&path, identity)?;
         temporary::sweep(&path, &[]);
-        if !path.join(MARKER).exists() {
+        if !is_there(&path.join(MARKER))? {
             let text = serde_json::to_string_pretty(identity)
                 .map_err(|err| Error::new(Code::Internal, format!("the job cannot be written as JSON: {err}")))?;
             write_atomic(&path.join(MARKER), |file| writeln!(file, "{text}"))?;
@@ -134,16 +135,18 @@ impl JobFolder {
 }
 
 fn check_whose(path: &Path, identity: &Identity) -> Result<()> {
-    if !path.exists() {
+    if !is_there(path)? {
         return Ok(());
     }
     let refuse = |what: String| Error::new(Code::Io, format!("{} {what}", path.display())).with_path(path);
     if let Some(theirs) = Identity::read(path)? {
         if theirs.shard != identity.shard {
             let (found, expected) = (json!(theirs.shard), json!(identity.shard));
-            return Err(refuse(format!("has the shard {found}, and the shard asked for is {expected}; give each its own folder"))
-                .with("found", found)
-                .with("expected", expected));
+            return Err(refuse(format!(
+                "has the shard {found}, and the shard asked for is {expected}; give each its own folder"
+            ))
+            .with("found", found)
+            .with("expected", expected));
         }
         return match identity.difference(&theirs) {
             None => Ok(()),
@@ -160,5 +163,8 @@ fn check_whose(path: &Path, identity: &Identity) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    Err(refuse(format!("holds {}; a batch writes only to a new or empty folder, or goes on in its own", listed(&names))))
+    Err(refuse(format!(
+        "holds {}; a batch writes only to a new or empty folder, or goes on in its own",
+        listed(&names)
+    )))
 }

@@ -4,7 +4,7 @@ use super::job::{Identity, MARKER, REPORTS};
 use super::journal::{LineReader, Written};
 use super::options::Shard;
 use crate::error::{Code, Error, Result};
-use crate::files::write_atomic;
+use crate::files::{is_there, write_atomic};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub struct MergeSummary {
 /// not finished, a row is missing or there twice, or `output` is there already.
 pub fn merge_shards(shards: &[PathBuf], output: &Path) -> Result<MergeSummary> {
     let (rows, mut readers) = open(shards)?;
-    if output.exists() {
+    if is_there(output)? {
         let message = format!("{} is there already; choose a new file", output.display());
         return Err(Error::new(Code::Io, message).with_path(output));
     }
@@ -61,7 +61,8 @@ fn open(shards: &[PathBuf]) -> Result<(usize, Vec<ShardReader>)> {
     let mut found: Vec<Option<PathBuf>> = Vec::new();
     for folder in shards {
         let identity = Identity::read(folder)?;
-        let Some((identity, shard)) = identity.and_then(|identity| identity.shard.map(|shard| (identity, shard))) else {
+        let Some((identity, shard)) = identity.and_then(|identity| identity.shard.map(|shard| (identity, shard)))
+        else {
             return Err(refuse(folder, format!("is not the folder of a shard: it has no {MARKER} that says so")));
         };
         let (of, first_shard) = first.get_or_insert_with(|| (identity.clone(), shard));
@@ -69,11 +70,17 @@ fn open(shards: &[PathBuf]) -> Result<(usize, Vec<ShardReader>)> {
             return Err(refuse(folder, format!("is of another job, in which {what} is {theirs}, and not {ours}")));
         }
         if shard.count != first_shard.count {
-            return Err(refuse(folder, format!("is one of {} shards, and others are of {}", shard.count, first_shard.count)));
+            return Err(refuse(
+                folder,
+                format!("is one of {} shards, and others are of {}", shard.count, first_shard.count),
+            ));
         }
         found.resize(shard.count, None);
         if let Some(other) = found[shard.index].replace(folder.clone()) {
-            return Err(refuse(folder, format!("is shard {}, as {} is; expected each once", shard.index, other.display())));
+            return Err(refuse(
+                folder,
+                format!("is shard {}, as {} is; expected each once", shard.index, other.display()),
+            ));
         }
     }
     let Some((identity, _)) = first else {
@@ -102,7 +109,8 @@ fn copy(
     for expected in 1..=rows {
         let ShardReader { lines, path } = &mut shards[(expected - 1) % count];
         let Some(line) = lines.next()? else {
-            let message = format!("ends before row {expected} of {rows}; the shard is not finished: call its batch again");
+            let message =
+                format!("ends before row {expected} of {rows}; the shard is not finished: call its batch again");
             return Err(Error::new(Code::Io, message).with("row", expected).in_file(path));
         };
         let row = line.row(path)?;

@@ -76,7 +76,8 @@ pub fn batch(
     let folder = JobFolder::open(job, &identity)?;
     let (mut journal, written) = journal::Journal::open(folder.reports(), &cases)?;
     let rest = &cases[written.rows()..];
-    let done = run::Run { model, adapters, options, cases: rest, before: written.rows() }.write(&mut journal, monitor)?;
+    let done =
+        run::Run { model, adapters, options, cases: rest, before: written.rows() }.write(&mut journal, monitor)?;
     let seconds = begun.elapsed().as_secs_f64();
     Ok(BatchSummary {
         rows: cases.len(),

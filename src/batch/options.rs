@@ -132,7 +132,11 @@ mod tests {
             (r#"{"parallel":1,"report":{"schema":{"maximum":18446744073709551617}}}"#, "schema"),
         ] {
             let err = parse::<BatchOptions>(Some(json)).map(drop).unwrap_err();
-            assert_eq!(err.details().get("option").and_then(|option| option.as_str()).unwrap_or(""), name, "{json}: {err}");
+            assert_eq!(
+                err.details().get("option").and_then(|option| option.as_str()).unwrap_or(""),
+                name,
+                "{json}: {err}"
+            );
         }
     }
 }

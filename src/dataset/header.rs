@@ -56,8 +56,12 @@ impl Header<'_> {
             (_, Some(other)) => format!(
                 "; the header is a single column, is the delimiter another one, {other:?} perhaps (option `delimiter`)?"
             ),
-            (Some(nearest), None) => format!("; did you mean `{nearest}`? (options `input_column`, `output_column`, `id_column`)"),
-            (None, None) => "; name the column with the options `input_column`, `output_column` and `id_column`".to_owned(),
+            (Some(nearest), None) => {
+                format!("; did you mean `{nearest}`? (options `input_column`, `output_column`, `id_column`)")
+            }
+            (None, None) => {
+                "; name the column with the options `input_column`, `output_column` and `id_column`".to_owned()
+            }
         };
         let shown: Vec<&String> = self.columns.iter().take(LISTED).collect();
         let listed: Vec<String> = shown.iter().map(|column| format!("`{}`", shortened(column))).collect();

@@ -65,7 +65,10 @@ mod tests {
     fn an_id_that_is_missing_or_a_column_that_is_not_there_is_an_error() {
         let csv = "id,input,output\nE1,a,b\n\u{200b} ,c,d\n";
         let err = open(csv, json!({"id_column": "id"})).unwrap_err();
-        assert_eq!((err.code(), &err.details()["row"], &err.details()["column"]), (Code::CsvFormat, &2.into(), &"id".into()));
+        assert_eq!(
+            (err.code(), &err.details()["row"], &err.details()["column"]),
+            (Code::CsvFormat, &2.into(), &"id".into())
+        );
         let err = open(csv, json!({"id_column": "ID"})).unwrap_err();
         assert!(err.message().contains("did you mean `id`"), "{err}");
         let err = open("id,input,output\nE1,a,b\n", json!({"id_column": "id", "exclude_ids": ["E1"]})).unwrap_err();

@@ -5,7 +5,7 @@ use super::{ALIASES, Registry, VERSIONS, read_json, write_json};
 use crate::adapter::check_name;
 use crate::dataset::clean_id;
 use crate::error::{Code, Error, Result};
-use crate::files::temporary;
+use crate::files::{is_there, temporary};
 use crate::salted::{Salt, leading_u64};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -79,7 +79,7 @@ impl Registry {
         for Share { version, .. } in shares {
             self.version(version)?;
         }
-        if self.path.join(VERSIONS).join(alias).exists() {
+        if is_there(&self.path.join(VERSIONS).join(alias))? {
             let message = format!("`{alias}` is the name of a version; expected another name for an alias");
             return Err(Error::new(Code::InvalidArgument, message).with("alias", alias));
         }
@@ -103,7 +103,8 @@ impl Registry {
             match before.and_then(|before| changes.iter().find(|change| change.number == before)) {
                 Some(target) => Ok(Some((AliasAction::Rollback, target.shares.clone(), target.before))),
                 None => {
-                    let message = format!("the alias `{alias}` has nothing before what it stands for; promote a version");
+                    let message =
+                        format!("the alias `{alias}` has nothing before what it stands for; promote a version");
                     Err(Error::new(Code::InvalidArgument, message).with("alias", alias))
                 }
             }
@@ -170,22 +171,27 @@ impl Registry {
 
     fn alias(&self, alias: &str) -> Result<Alias> {
         self.find_alias(alias)?.ok_or_else(|| {
-            let message = format!("the registry {} has no alias `{alias}`; promote a version to make it", self.path.display());
+            let message =
+                format!("the registry {} has no alias `{alias}`; promote a version to make it", self.path.display());
             Error::new(Code::InvalidArgument, message).with("alias", alias).with_path(&self.path)
         })
     }
 
     fn find_alias(&self, alias: &str) -> Result<Option<Alias>> {
-        if check_name("alias", alias).is_err() {
-            return Ok(None);
+        match check_name("alias", alias) {
+            // Some file systems take `Production` for `production`.
+            Ok(()) => Ok(self.read_alias(alias)?.filter(|found| found.alias == alias)),
+            Err(_) => Ok(None),
         }
+    }
+
+    /// What stands in the file of an alias.
+    fn read_alias(&self, alias: &str) -> Result<Option<Alias>> {
         let path = self.alias_path(alias);
-        if !path.exists() {
-            return Ok(None);
+        match is_there(&path)? {
+            true => read_json(&path, SCHEMA, |alias: &Alias| &alias.schema).map(Some),
+            false => Ok(None),
         }
-        let found: Alias = read_json(&path, SCHEMA, |alias: &Alias| &alias.schema)?;
-        // Some file systems take `Production` for `production`.
-        Ok((found.alias == alias).then_some(found))
     }
 
     fn alias_path(&self, alias: &str) -> PathBuf {
@@ -203,11 +209,11 @@ impl Registry {
         // Under the lock nobody else writes here.
         temporary::sweep(&folder, &[]);
         let path = self.alias_path(alias);
-        let mut file = match self.find_alias(alias)? {
-            Some(found) => found,
-            None if path.exists() => {
-                let message = format!("{} is of an alias with another spelling of `{alias}`; take that one", path.display());
-                return Err(Error::new(Code::InvalidArgument, message).with("alias", alias).with_path(&path));
+        let mut file = match self.read_alias(alias)? {
+            Some(found) if found.alias == alias => found,
+            Some(Alias { alias: other, .. }) => {
+                let message = format!("here `{alias}` is the alias `{other}`; write it so, or take another name");
+                return Err(Error::new(Code::InvalidArgument, message).with("alias", other).with_path(&path));
             }
             None => {
                 let (schema, alias) = (SCHEMA.to_owned(), alias.to_owned());

@@ -4,7 +4,7 @@ use super::{AUDIT, Registry};
 use crate::dataset::clean_id;
 use crate::error::{Code, Error, IoContext, Result};
 use crate::files::append::AppendFile;
-use crate::files::open_regular;
+use crate::files::{is_there, open_regular};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read};
 
@@ -55,8 +55,9 @@ impl Registry {
             alias: entry.alias.map(str::to_owned),
             seed: entry.seed,
         };
-        let mut line = serde_json::to_string(&line)
-            .map_err(|err| Error::new(Code::Internal, format!("a line of the audit cannot be written as JSON: {err}")))?;
+        let mut line = serde_json::to_string(&line).map_err(|err| {
+            Error::new(Code::Internal, format!("a line of the audit cannot be written as JSON: {err}"))
+        })?;
         line.push('\n');
         let _lock = self.lock()?;
         let mut file = AppendFile::open(&self.path.join(AUDIT))?;
@@ -68,7 +69,7 @@ impl Registry {
     /// The audit's lines about a person, the oldest first.
     pub fn audited(&self, id: &str) -> Result<Vec<AuditLine>> {
         let path = self.path.join(AUDIT);
-        if !path.exists() {
+        if !is_there(&path)? {
             return Ok(Vec::new());
         }
         let hash = self.salt.short_hash(&clean_id(id));
@@ -83,7 +84,9 @@ impl Registry {
                 return Ok(found);
             }
             let line: AuditLine = serde_json::from_str(&text).map_err(|err| {
-                Error::new(Code::Io, format!("line {number} is no line of an audit: {err}")).with("line", number).in_file(&path)
+                Error::new(Code::Io, format!("line {number} is no line of an audit: {err}"))
+                    .with("line", number)
+                    .in_file(&path)
             })?;
             if line.id_hash == hash {
                 found.push(line);

@@ -27,7 +27,7 @@ pub use versions::Publication;
 
 use crate::error::{Code, Error, IoContext, Result};
 use crate::files::lock::FileLock;
-use crate::files::{listed, names_in, read_text, temporary, write_atomic};
+use crate::files::{is_there, listed, names_in, read_text, temporary, write_atomic};
 use crate::salted::Salt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ impl Registry {
     pub fn open(path: &Path) -> Result<Self> {
         // The host may change its working directory.
         let path = std::path::absolute(path).at("find", path)?;
-        if !path.join(MARKER).exists() {
+        if !is_there(&path.join(MARKER))? {
             let message = format!(
                 "{} is no registry, since it has no {MARKER}; give the folder of one, or make one there",
                 path.display()
@@ -86,14 +86,14 @@ impl Registry {
     /// `Io`: the folder holds something else, or cannot be written to, or its file system has no locks.
     pub fn create(path: &Path) -> Result<Self> {
         let path = std::path::absolute(path).at("find", path)?;
-        if path.join(MARKER).exists() {
+        if is_there(&path.join(MARKER))? {
             return Self::open(&path);
         }
         check_empty(&path)?;
         std::fs::create_dir_all(&path).at("create", &path)?;
         let _lock = FileLock::exclusive(&path.join(LOCK))?;
         // Another process may have made it meanwhile.
-        if !path.join(MARKER).exists() {
+        if !is_there(&path.join(MARKER))? {
             let created = jiff::Timestamp::now().to_string();
             write_json(&path.join(MARKER), &Marker { schema: SCHEMA.to_owned(), created, salt: Salt::random()? })?;
         }
@@ -120,7 +120,7 @@ impl Registry {
 
 /// Refuses a folder with anything in it but what the making of a registry leaves when it is killed.
 fn check_empty(path: &Path) -> Result<()> {
-    if !path.exists() {
+    if !is_there(path)? {
         return Ok(());
     }
     let mut names = names_in(path)?;
@@ -139,7 +139,8 @@ fn check_empty(path: &Path) -> Result<()> {
 /// Reads one of the registry's own files.
 fn read_json<T: DeserializeOwned>(path: &Path, schema: &str, found: impl Fn(&T) -> &String) -> Result<T> {
     let damaged = |what: String| Error::new(Code::Io, what).in_file(path);
-    let value: T = serde_json::from_str(&read_text(path, MAX_TEXT)?).map_err(|err| damaged(format!("is damaged: {err}")))?;
+    let value: T =
+        serde_json::from_str(&read_text(path, MAX_TEXT)?).map_err(|err| damaged(format!("is damaged: {err}")))?;
     match found(&value) {
         known if known == schema => Ok(value),
         other => Err(damaged(format!("has schema `{other}`; expected `{schema}`"))),

@@ -7,7 +7,7 @@ use super::{PUBLISHING, Registry, VERSIONS, write_json};
 use crate::adapter::{ADAPTER_FILES, Adapter, AdapterManifest, check_name, hash_lengths};
 use crate::error::{Code, Error, Result};
 use crate::files::lock::FileLock;
-use crate::files::{sync_folder, temporary};
+use crate::files::{is_there, sync_folder, temporary};
 use crate::language_model::LanguageModel;
 use crate::options::Options;
 use jiff::Zoned;
@@ -32,7 +32,7 @@ impl Registry {
             let versioned = versioned(name, adapter, &now, digits);
             let publication = Publication::of(&versioned, options, &now);
             let path = versions.join(&publication.version);
-            if !path.exists() && build(&versions, &path, &versioned, &publication)? {
+            if !is_there(&path)? && build(&versions, &path, &versioned, &publication)? {
                 return Ok(publication);
             }
             let there = self.version(&publication.version)?;
@@ -83,8 +83,7 @@ fn versioned(name: &str, adapter: &Adapter, now: &Zoned, digits: usize) -> Adapt
         None => adapter.version_of(now, manifest.rows, digits),
     };
     let created = manifest.created.clone().or_else(|| Some(now.timestamp().to_string()));
-    let manifest =
-        AdapterManifest { name: Some(name.to_owned()), version: Some(version), created, ..manifest.clone() };
+    let manifest = AdapterManifest { name: Some(name.to_owned()), version: Some(version), created, ..manifest.clone() };
     adapter.with_manifest(name, manifest)
 }
 
@@ -94,7 +93,7 @@ fn build(versions: &Path, path: &Path, adapter: &Adapter, publication: &Publicat
     adapter.save(folder.path())?;
     write_json(&folder.path().join(PUBLICATION), publication)?;
     match folder.persist(path) {
-        Err(_) if path.exists() => return Ok(false),
+        Err(_) if is_there(path)? => return Ok(false),
         renamed => renamed?,
     }
     sync_folder(versions)?;

@@ -106,10 +106,32 @@ fn aliases_are_promoted_and_rolled_back_step_by_step() {
     assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7], "a promotion to what it is already is none");
     assert_eq!(registry.rollback("none").unwrap_err().code(), Code::InvalidArgument);
     assert_eq!(registry.promote("../x", &a).unwrap_err().code(), Code::InvalidOptions);
-    assert_eq!(registry.promote(&a[..40.min(a.len())], &a).map(drop).map_err(|err| err.code()).err(), match a.len() {
-        ..=40 => Some(Code::InvalidArgument),
-        _ => None,
-    });
+    assert_eq!(
+        registry.promote(&a[..40.min(a.len())], &a).map(drop).map_err(|err| err.code()).err(),
+        match a.len() {
+            ..=40 => Some(Code::InvalidArgument),
+            _ => None,
+        }
+    );
+}
+
+/// As on a file system that does not tell large letters from small ones.
+#[test]
+fn an_alias_in_another_spelling_is_another() {
+    let (_dir, registry) = registry();
+    let version = publish(&registry, 1);
+    registry.promote("production", &version).unwrap();
+    let file = |alias: &str| registry.path().join(ALIASES).join(format!("alias-{alias}.json"));
+    std::fs::copy(file("production"), file("Production")).unwrap();
+    assert_eq!(registry.resolve("Production").unwrap_err().code(), Code::InvalidArgument);
+    let err = registry.promote("Production", &version).unwrap_err();
+    assert_eq!((err.code(), &err.details()["alias"]), (Code::InvalidArgument, &json!("production")));
+    std::fs::write(file("production"), "{").unwrap();
+    assert_eq!(
+        registry.promote("production", &version).unwrap_err().code(),
+        Code::Io,
+        "what is damaged is not replaced"
+    );
 }
 
 #[test]
@@ -129,7 +151,8 @@ fn a_split_is_stable_and_of_its_shares() {
     let (_dir, registry) = registry();
     let [a, b] = [1, 2].map(|seed| publish(&registry, seed));
     let split = |shares: [f64; 2]| {
-        let shares = [(&a, shares[0]), (&b, shares[1])].map(|(version, share)| Share { version: version.clone(), share });
+        let shares =
+            [(&a, shares[0]), (&b, shares[1])].map(|(version, share)| Share { version: version.clone(), share });
         registry.promote_split("trial", &shares)
     };
     split([0.2, 0.8]).unwrap();
@@ -142,7 +165,10 @@ fn a_split_is_stable_and_of_its_shares() {
     let err = registry.resolve("trial").unwrap_err();
     assert!(err.message().contains(&a) && err.message().contains("`ab`"), "{err}");
     split([0.5, 0.5]).unwrap();
-    assert!((0..1000).all(|id| first[id] != a || of(id) == a), "who had the first version keeps it when its share grows");
+    assert!(
+        (0..1000).all(|id| first[id] != a || of(id) == a),
+        "who had the first version keeps it when its share grows"
+    );
     registry.promote("trial", &b).unwrap();
     assert_eq!((of(3), registry.resolve("trial").unwrap().version), (b.clone(), b.clone()));
     for shares in [[0.5, 0.6], [0.0, 1.0], [f64::NAN, 1.0], [-1.0, 2.0]] {
@@ -187,7 +213,8 @@ fn only_a_registry_is_opened_and_only_an_empty_folder_becomes_one() {
     std::fs::write(other.join(LOCK), "").unwrap();
     let made = Registry::create(&other).unwrap();
     assert_eq!(Registry::create(&other).unwrap().salt, made.salt);
-    std::fs::write(other.join(MARKER), "{\"schema\": \"tailora.registry/9\", \"created\": \"\", \"salt\": \"\"}").unwrap();
+    std::fs::write(other.join(MARKER), "{\"schema\": \"tailora.registry/9\", \"created\": \"\", \"salt\": \"\"}")
+        .unwrap();
     assert!(Registry::open(&other).unwrap_err().message().contains("expected `tailora.registry/1`"));
 }
 

@@ -5,6 +5,7 @@ use super::{Registry, VERSIONS, read_json};
 use crate::adapter::{Adapter, AdapterManifest, is_plain};
 use crate::dataset::clean_id;
 use crate::error::{Code, Error, IoContext, Result};
+use crate::files::is_there;
 use crate::language_model::LanguageModel;
 use jiff::Zoned;
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,7 @@ impl Registry {
     /// All versions, in the order in which they were published.
     pub fn list(&self) -> Result<Vec<Publication>> {
         let folder = self.path.join(VERSIONS);
-        if !folder.exists() {
+        if !is_there(&folder)? {
             return Ok(Vec::new());
         }
         let mut found = Vec::new();
@@ -68,7 +69,7 @@ impl Registry {
             let name = entry.at("read", &folder)?.file_name();
             // What is being built has a name that begins with a dot.
             if let Some(name) = name.to_str().filter(|name| is_plain(name))
-                && folder.join(name).join(PUBLICATION).exists()
+                && is_there(&folder.join(name).join(PUBLICATION))?
             {
                 found.push(self.version(name)?);
             }
@@ -88,7 +89,8 @@ impl Registry {
         if publication.version == version {
             return Ok(publication);
         }
-        let message = format!("{} says that it is {}; it was copied or renamed by hand", path.display(), publication.version);
+        let message =
+            format!("{} says that it is {}; it was copied or renamed by hand", path.display(), publication.version);
         Err(Error::new(Code::Io, message).with_path(&path))
     }
 
@@ -98,10 +100,11 @@ impl Registry {
     /// `InvalidArgument`: there is no such version.
     pub fn version_path(&self, version: &str) -> Result<PathBuf> {
         let path = self.path.join(VERSIONS).join(version);
-        if is_plain(version) && path.join(PUBLICATION).exists() {
+        if is_plain(version) && is_there(&path.join(PUBLICATION))? {
             return Ok(path);
         }
-        let message = format!("the registry {} has no version `{version}`; see its list of versions", self.path.display());
+        let message =
+            format!("the registry {} has no version `{version}`; see its list of versions", self.path.display());
         Err(Error::new(Code::InvalidArgument, message).with("version", version).with_path(&self.path))
     }
 
