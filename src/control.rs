@@ -51,6 +51,8 @@ pub enum Phase {
     Save = 5,
     /// Answering held-out rows, to calibrate confidences.
     Calibrate = 6,
+    /// Writing the reports of a batch; steps are rows.
+    Report = 7,
 }
 
 /// One progress event. Figures that an event does not have are `None`.

@@ -1,6 +1,8 @@
 //! Files that are either whole or not there: written beside their place, synced, then renamed. And reading, of regular
 //! files only, and never more than was expected.
 
+pub(crate) mod append;
+pub(crate) mod lock;
 pub(crate) mod temporary;
 
 use crate::error::{Code, Error, IoContext, Result};
@@ -27,6 +29,12 @@ pub(crate) fn write_atomic(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>)
     temp.as_file().sync_all().at("sync", path)?;
     temp.persist(path).map_err(|err| err.error).at("rename into", path)?;
     sync_folder(folder)
+}
+
+/// Whether there is something at a path. What cannot be looked at, on a share that does not answer for example, is an error, and
+/// not nothing.
+pub(crate) fn is_there(path: &Path) -> Result<bool> {
+    path.try_exists().at("look at", path)
 }
 
 /// The folder that a path is in; a bare name is in the working directory.

@@ -7,6 +7,7 @@
 //! fuzzing                     what fuzzers run; not in a release
 //! capi                        the C ABI: decode → call → encode
 //! docx                        reports as Word files, and what reviewers made of them
+//! batch      registry         many reports as one job; versions of adapters in a folder
 //! report                      what a business asks for
 //! train                       LoRA training
 //! evaluate                    how good a model and its adapters are on rows
@@ -22,7 +23,7 @@
 //! weights                     frozen matrices, by the type they are stored in
 //! tensor                      activations, their memory and their device
 //! gpu                         a card: memory, kernels and products, in the order of one stream
-//! error control options files memory own_stack child
+//! error control options files memory own_stack salted child
 //!                             what everything stands on; `child` is for tests
 //! ```
 #![deny(unsafe_code)]
@@ -36,8 +37,10 @@ mod files;
 mod memory;
 pub mod options;
 mod own_stack;
+mod salted;
 
 mod adapter;
+mod batch;
 mod conclusions;
 mod dataset;
 mod evaluate;
@@ -48,6 +51,7 @@ mod language_model;
 mod model;
 mod ops;
 mod passages;
+mod registry;
 mod report;
 mod tensor;
 mod tokenize;
@@ -60,6 +64,7 @@ pub mod docx;
 pub mod fuzzing;
 
 pub use adapter::{Adapter, AdapterOptions, PatternMap, TargetModules};
+pub use batch::{BatchOptions, BatchSummary, CaseFormat, MergeSummary, Shard, batch, merge_shards};
 pub use control::{Cancel, Control, Monitor, Phase, Progress};
 pub use dataset::{Dataset, DatasetOptions, EmptyRows, Encoding, LongRows, Row};
 pub use error::{Code, Error, Result};
@@ -71,6 +76,7 @@ pub use generate::{
 pub use language_model::{LanguageModel, ModelOptions};
 pub use passages::Passage;
 pub use report::{InputKind, Pack, REPORT_SCHEMA, ReportMode, ReportOptions, pack_names, report};
+pub use registry::{AliasAction, AliasChange, AuditEntry, AuditLine, Publication, PublishOptions, Registry, Share};
 pub use tensor::DeviceChoice;
 pub use tokenize::TokenizeOptions;
 pub use train::{

@@ -6,7 +6,7 @@
 use crate::error::{Code, Error, Result};
 use crate::memory;
 use std::cell::Cell;
-use std::thread::Builder;
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 /// Only what is touched takes memory. Unoptimised builds need several times the stack of a release.
 const BYTES: usize = 32 << 20;
@@ -24,16 +24,27 @@ pub(crate) fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T
     if OWN.get() {
         return Ok(work());
     }
-    // A thread that has its stack, but no memory to begin with, ends the process.
-    memory::probe(BYTES as u64)?;
     std::thread::scope(|scope| {
-        let thread = thread().spawn_scoped(scope, || {
-            OWN.set(true);
-            work()
-        });
-        let thread = thread.map_err(|err| none(&err))?;
+        let thread = start_in(scope, work)?;
         thread.join().map_err(|payload| std::panic::resume_unwind(payload))
     })
+}
+
+/// Starts a thread with a stack of the library's own in a scope.
+///
+/// # Errors
+/// `OutOfMemory` if the system gives no thread.
+pub(crate) fn start_in<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>> {
+    // A thread that has its stack, but no memory to begin with, ends the process.
+    memory::probe(BYTES as u64)?;
+    let work = || {
+        OWN.set(true);
+        work()
+    };
+    thread().spawn_scoped(scope, work).map_err(|err| none(&err))
 }
 
 /// Starts a thread with a stack of the library's own that runs `work` and is waited for by nobody.

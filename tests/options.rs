@@ -117,6 +117,8 @@ fn every_number_of_every_set_has_a_range_which_is_checked() {
     every_number_has_a_range::<ScoreOptions>(0);
     every_number_has_a_range::<TokenizeOptions>(0);
     every_number_has_a_range::<ReportOptions>(17);
+    every_number_has_a_range::<BatchOptions>(20);
+    every_number_has_a_range::<PublishOptions>(0);
 }
 
 type Set<T> = (&'static str, fn(&mut T, f64));

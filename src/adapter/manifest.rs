@@ -3,16 +3,18 @@
 use super::base::AdapterBase;
 use super::calibration::Calibration;
 use super::learnt::LearntRows;
+use super::trained_ids::TrainedIds;
 use crate::error::{Code, Error, Result};
 use crate::files::read_text;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::path::Path;
 
 /// The manifest's file name.
 pub(crate) const FILE_NAME: &str = "tailora.json";
 const SCHEMA: &str = "tailora.adapter/1";
-const MAX_SIZE: u64 = 1 << 20;
+/// Most of it are hashes of ids, one a row.
+const MAX_SIZE: u64 = 64 << 20;
 
 /// Where an adapter comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ pub(crate) struct AdapterManifest {
     /// SHA-256 of the CSV it was trained on, hex.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) csv_sha256: Option<String>,
+    /// Whose rows it was trained on, where the dataset had an `id_column`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trained_ids: Option<TrainedIds>,
     /// How the run went: steps, losses, seed.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub(crate) metrics: Map<String, Value>,
@@ -70,6 +75,7 @@ impl Default for AdapterManifest {
             rows: None,
             base: BaseIdentity::default(),
             csv_sha256: None,
+            trained_ids: None,
             metrics: Map::new(),
             calibration: None,
             learnt: LearntRows::default(),
@@ -83,6 +89,15 @@ impl AdapterManifest {
     pub(crate) fn of(base: &AdapterBase) -> Self {
         let base = BaseIdentity { name: base.name.clone(), sha256: base.sha256.clone() };
         AdapterManifest { base, ..Default::default() }
+    }
+
+    /// What hosts are shown: of the ids, how many there are.
+    pub(crate) fn shown(&self) -> Value {
+        let mut shown = json!(self);
+        if let Some(ids) = &self.trained_ids {
+            shown["trained_ids"] = json!({ "ids": ids.len() });
+        }
+        shown
     }
 
     /// Reads the manifest of a folder; an adapter made elsewhere has none.

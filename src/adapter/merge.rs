@@ -7,11 +7,13 @@ use super::config::LoraConfig;
 use super::manifest::AdapterManifest;
 use super::modules::TargetModules;
 use super::patterns::PatternMap;
+use super::trained_ids::TrainedIds;
 use super::{Adapter, check_scale};
 use crate::error::{Code, Error, Result};
 use crate::memory;
 use crate::model::{LoraWeights, Site};
 use crate::tensor::Matrix;
+use jiff::Zoned;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,7 +53,11 @@ impl Adapter {
         let base = first.base().clone();
         let config = config_of(&weights, &base, first.config().base_model_name_or_path.clone())?;
         let mut manifest = AdapterManifest { name: Some(name.to_owned()), ..AdapterManifest::of(&base) };
-        manifest.created = Some(jiff::Timestamp::now().to_string());
+        let now = Zoned::now();
+        manifest.created = Some(now.timestamp().to_string());
+        manifest.rows = stack.iter().map(|(adapter, _)| adapter.manifest().rows).sum();
+        manifest.trained_ids =
+            TrainedIds::of_all(stack.iter().map(|(adapter, _)| adapter.manifest().trained_ids.as_ref()));
         manifest.merged_from = stack
             .iter()
             .map(|(adapter, scale)| json!({ "name": adapter.name(), "version": adapter.version(), "scale": scale }))
@@ -61,7 +67,9 @@ impl Adapter {
             manifest.calibration.clone_from(&only.manifest().calibration);
         }
         stack.iter().for_each(|(adapter, _)| manifest.learnt.join(&adapter.manifest().learnt));
-        Adapter::assemble(name.to_owned(), config, base, manifest, weights)
+        let merged = Adapter::assemble(name.to_owned(), config, base, manifest.clone(), weights)?;
+        manifest.version = Some(merged.version_of(&now, manifest.rows, 4));
+        Ok(merged.with_manifest(name, manifest))
     }
 
     /// `W + scaling·B·A`: the base's weight with this adapter folded in.

@@ -22,6 +22,8 @@ mod targets;
 mod tensor_names;
 #[cfg(test)]
 mod tests;
+mod trained_ids;
+mod version;
 
 pub(crate) use base::AdapterBase;
 pub(crate) use config::LoraConfig;
@@ -30,6 +32,8 @@ pub use modules::TargetModules;
 pub use options::AdapterOptions;
 pub use patterns::PatternMap;
 pub(crate) use save::FILES as ADAPTER_FILES;
+pub(crate) use trained_ids::TrainedIds;
+pub(crate) use version::{check_name, hash_lengths, is_plain};
 
 use crate::error::{Code, Error, Result};
 use crate::model::{LoraStack, LoraWeights, Module, Site};
@@ -205,7 +209,7 @@ impl Adapter {
             "base_model_name_differs": config.base_model_name_or_path.as_ref().is_some_and(|wanted| *wanted != base.name),
             "base": { "name": base.name, "sha256": base.sha256 },
             "notes": notes,
-            "manifest": manifest,
+            "manifest": manifest.shown(),
         })
     }
 }

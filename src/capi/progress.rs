@@ -74,7 +74,15 @@ mod tests {
 
     #[test]
     fn phases_have_the_numbers_of_the_header() {
-        let phases = [Phase::Load, Phase::Prepare, Phase::Train, Phase::Validate, Phase::Save, Phase::Calibrate];
+        let phases = [
+            Phase::Load,
+            Phase::Prepare,
+            Phase::Train,
+            Phase::Validate,
+            Phase::Save,
+            Phase::Calibrate,
+            Phase::Report,
+        ];
         let numbers = phases.map(|phase| phase as i32);
         let header = [
             TAILORA_PHASE_LOAD,
@@ -83,6 +91,7 @@ mod tests {
             TAILORA_PHASE_VALIDATE,
             TAILORA_PHASE_SAVE,
             TAILORA_PHASE_CALIBRATE,
+            TAILORA_PHASE_REPORT,
         ];
         assert_eq!(numbers, header);
     }

@@ -57,6 +57,8 @@ pub const TAILORA_PHASE_VALIDATE: i32 = 4;
 pub const TAILORA_PHASE_SAVE: i32 = 5;
 /// Progress is about answering rows that were held out, to calibrate confidences; steps are those of the training.
 pub const TAILORA_PHASE_CALIBRATE: i32 = 6;
+/// Progress is about the reports of a batch; steps are rows.
+pub const TAILORA_PHASE_REPORT: i32 = 7;
 
 /// A progress event. Later versions append fields: read only those that lie within `struct_size` bytes.
 /// The event is borrowed: it is gone when the callback returns.

@@ -29,6 +29,11 @@ impl Header<'_> {
         Ok((self.position(input, [input, output])?, self.position(output, [input, output])?))
     }
 
+    /// The index of another column.
+    pub fn position_of(&self, name: &str) -> Result<usize> {
+        self.position(name, [name, name])
+    }
+
     fn position(&self, name: &str, both: [&str; 2]) -> Result<usize> {
         let mut found = self.columns.iter().enumerate().filter(|(_, column)| *column == name).map(|(index, _)| index);
         match (found.next(), found.next()) {
@@ -51,8 +56,12 @@ impl Header<'_> {
             (_, Some(other)) => format!(
                 "; the header is a single column, is the delimiter another one, {other:?} perhaps (option `delimiter`)?"
             ),
-            (Some(nearest), None) => format!("; did you mean `{nearest}`? (options `input_column`, `output_column`)"),
-            (None, None) => "; name the column with the options `input_column` and `output_column`".to_owned(),
+            (Some(nearest), None) => {
+                format!("; did you mean `{nearest}`? (options `input_column`, `output_column`, `id_column`)")
+            }
+            (None, None) => {
+                "; name the column with the options `input_column`, `output_column` and `id_column`".to_owned()
+            }
         };
         let shown: Vec<&String> = self.columns.iter().take(LISTED).collect();
         let listed: Vec<String> = shown.iter().map(|column| format!("`{}`", shortened(column))).collect();

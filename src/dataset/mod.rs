@@ -8,6 +8,7 @@
 //! editor counts; the header is on line 1, or on 2 after a line `sep=;`. They differ once a field contains line breaks.
 
 mod blanks;
+mod cells;
 mod damage;
 mod doctor;
 mod encoding;
@@ -15,18 +16,22 @@ mod examples;
 mod file;
 mod findings;
 mod header;
+mod ids;
 mod invisible;
 mod legacy;
 mod options;
 mod personal;
 mod problems;
+mod reading;
 mod records;
 mod scan;
 mod separator;
 mod truncate;
 mod utf16;
 
+pub(crate) use cells::{CellRow, Cells, Lines};
 pub(crate) use examples::Examples;
+pub(crate) use ids::clean_id;
 pub(crate) use invisible::{is_invisible, visible};
 pub use options::{DatasetOptions, EmptyRows, Encoding, LongRows};
 
@@ -43,6 +48,8 @@ pub struct Row {
     pub number: usize,
     /// Line of the file where the record begins, from 1.
     pub line: usize,
+    /// Whose row it is, where there is an `id_column`.
+    pub id: Option<String>,
     /// What the model is given.
     pub input: String,
     /// What it is to answer.
@@ -61,6 +68,7 @@ pub struct Dataset {
     bytes: usize,
     sha256: String,
     findings: findings::Findings,
+    excluded: ids::Excluded,
 }
 
 impl Dataset {
@@ -97,6 +105,7 @@ impl Dataset {
             bytes: file.bytes.len(),
             sha256: file.sha256,
             findings,
+            excluded: table.excluded,
         })
     }
 
@@ -115,6 +124,12 @@ impl Dataset {
         self.rows.binary_search_by_key(&number, |row| row.number).ok().and_then(|at| self.rows.get(at))
     }
 
+    /// Whose row a record is, by its number in the file, if the dataset says it.
+    pub(crate) fn id(&self, number: usize) -> Option<&str> {
+        let at = self.rows.binary_search_by_key(&number, |row| row.number).ok()?;
+        self.rows[at].id.as_deref()
+    }
+
     /// The role prompt that goes before every input.
     pub fn system(&self) -> Option<&str> {
         self.options.system.as_deref().filter(|text| !text.is_empty())
@@ -126,7 +141,8 @@ impl Dataset {
     }
 
     /// What the file is and what is doubtful in it: `path`, `bytes`, `sha256`, `encoding`, `delimiter`, `rows`, `columns`,
-    /// `input_column`, `output_column`, `system`, `finding_counts` (by kind) and `findings` (the first of each kind:
+    /// `input_column`, `output_column`, `system`, `id_column`, `excluded_rows` and `excluded_ids_not_found`
+    /// (ids to be excluded that no row has), `finding_counts` (by kind) and `findings` (the first of each kind:
     /// `kind`, `row`, `line`, `column`, `message`).
     pub fn info(&self) -> Value {
         json!({
@@ -139,6 +155,9 @@ impl Dataset {
             "columns": self.columns,
             "input_column": self.options.input_column,
             "output_column": self.options.output_column,
+            "id_column": self.options.id_column,
+            "excluded_rows": self.excluded.rows(),
+            "excluded_ids_not_found": self.excluded.not_found(),
             "system": self.system(),
             "finding_counts": self.findings.counts(),
             "findings": self.findings.list(),

@@ -14,6 +14,10 @@ pub struct DatasetOptions {
     pub input_column: String,
     /// Name of the column with what the model is to answer.
     pub output_column: String,
+    /// Name of the column that says whose row it is, a personnel number for example. Adapters keep the ids as salted hashes, so that they answer whether a person's rows are in them.
+    pub id_column: Option<String>,
+    /// Leave out the rows of these ids, as they stand in the `id_column`.
+    pub exclude_ids: Vec<String>,
     /// Role prompt that goes before every input, as the system turn of the model's chat template.
     pub system: Option<String>,
     /// In what encoding the file is.
@@ -77,6 +81,8 @@ impl Default for DatasetOptions {
         DatasetOptions {
             input_column: "input".to_owned(),
             output_column: "output".to_owned(),
+            id_column: None,
+            exclude_ids: Vec::new(),
             system: None,
             encoding: Encoding::Auto,
             delimiter: ",".to_owned(),
@@ -93,7 +99,9 @@ impl Options for DatasetOptions {
 
     fn check(&self) -> Result<()> {
         separator::of_option(&self.delimiter)?;
-        for (option, name) in [("input_column", &self.input_column), ("output_column", &self.output_column)] {
+        let columns = [("input_column", &self.input_column), ("output_column", &self.output_column)];
+        let id_column = self.id_column.iter().map(|name| ("id_column", name));
+        for (option, name) in columns.into_iter().chain(id_column) {
             if name.trim().is_empty() {
                 return Err(invalid(option, "empty", "the name of a column"));
             }
@@ -104,6 +112,9 @@ impl Options for DatasetOptions {
                 format!("`{}`, as `input_column` is", self.output_column),
                 "another column",
             ));
+        }
+        if !self.exclude_ids.is_empty() && self.id_column.is_none() {
+            return Err(invalid("exclude_ids", "given without `id_column`", "the column that has the ids, too"));
         }
         Ok(())
     }

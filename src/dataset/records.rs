@@ -1,21 +1,18 @@
 //! Records to rows: the header, the two columns, and all that may be wrong with them.
 
 use super::Row;
-use super::blanks::without_blanks_around_quotes;
 use super::encoding::Text;
-use super::file::CHUNK;
 use super::findings::{Finding, Findings, Kind};
 use super::header::{self, Header};
+use super::ids::{Excluded, clean_id};
 use super::options::{DatasetOptions, EmptyRows};
 use super::problems::{Problem, Problems};
-use super::scan::{self, Place, QuoteFault};
+use super::reading::{LARGEST_FIELD, Source};
+use super::scan::Place;
 use super::separator;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
-use csv::{ReaderBuilder, StringRecord};
-
-/// A field of more bytes is a mistake (an unclosed quote, a pasted file); the longest contexts hold less.
-const LARGEST_FIELD: usize = 1 << 20;
+use csv::StringRecord;
 
 /// The rows of a file and what was found while reading them.
 #[derive(Debug)]
@@ -24,67 +21,54 @@ pub(super) struct Table {
     pub columns: Vec<String>,
     pub input_column: String,
     pub output_column: String,
+    pub id_column: Option<String>,
     pub delimiter: u8,
     pub findings: Findings,
+    /// Of the rows that were asked to be left out.
+    pub excluded: Excluded,
+}
+
+/// The indexes of the columns that rows are made of.
+#[derive(Clone, Copy)]
+struct Columns {
+    input: usize,
+    output: usize,
+    id: Option<usize>,
 }
 
 /// Reads all records. Problems are collected: the error tells all of them.
 pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &Monitor) -> Result<Table> {
-    // Control-Z ends a text file of DOS.
-    let content = text.content.trim_end_matches('\u{1A}');
-    let (delimiter, before_header) = delimiter(content, text, options)?;
-    let first_line = 1 + usize::from(before_header > 0);
-    let content = &content[before_header..];
-    if content.trim().is_empty() {
-        return Err(Error::new(Code::CsvFormat, "the file is blank; expected a header and rows"));
-    }
-    if let Some(offset) = content.bytes().position(|byte| byte == 0) {
-        return Err(nul(content, delimiter, offset, first_line));
-    }
-    monitor.check()?;
-    let content = without_blanks_around_quotes(content, delimiter);
-    let content = content.as_ref();
-    let mut reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(content.as_bytes());
-    let mut lines = Lines { content: content.as_bytes(), at: 0, line: first_line };
-    let mut record = StringRecord::new();
-    if !read(&mut reader, &mut record)? {
-        return Err(Error::new(Code::CsvFormat, "the file has no header"));
-    }
-    let columns: Vec<String> = record.iter().map(header::clean).collect();
-    if let Some(fault) = scan::quote_fault(content.as_bytes(), delimiter) {
-        return Err(quote_error(fault, &columns, first_line));
-    }
+    let source = Source::new(text, separator::of_option(&options.delimiter)?, monitor)?;
+    let mut records = source.records()?;
     let mut table = Table {
         rows: Vec::new(),
         input_column: header::clean(&options.input_column),
         output_column: header::clean(&options.output_column),
-        delimiter,
-        columns,
+        id_column: options.id_column.as_deref().map(header::clean),
+        delimiter: records.delimiter,
+        columns: std::mem::take(&mut records.columns),
         findings: Findings::default(),
+        excluded: Excluded::new(&options.exclude_ids),
     };
-    let header = Header { columns: &table.columns, delimiter, line: first_line };
+    let header = Header { columns: &table.columns, delimiter: table.delimiter, line: records.header_line };
     let (input, output) = header.positions(&table.input_column, &table.output_column)?;
+    let id = table.id_column.as_deref().map(|id| header.position_of(id)).transpose()?;
+    let columns = Columns { input, output, id };
     header.note(&mut table.findings);
     let mut problems = Problems::default();
-    let (mut number, mut checked) = (0, 0);
+    let (mut record, mut number) = (StringRecord::new(), 0);
     while options.max_rows.is_none_or(|limit| number < limit) {
-        let start = lines.next_record(reader.position().byte());
-        if !read(&mut reader, &mut record)? {
-            break;
-        }
-        if start.saturating_sub(checked) >= CHUNK {
-            monitor.check()?;
-            checked = start;
-        }
-        number += 1;
-        let place = Place { row: number, line: lines.line, field: 0 };
-        table.add(&record, place, (input, output), options.empty_rows, &mut problems);
+        let Some(place) = records.next(&mut record, monitor)? else { break };
+        number = place.row;
+        table.add(&record, place, columns, options.empty_rows, &mut problems);
     }
     problems.check()?;
     if table.rows.is_empty() {
-        let message =
-            if number == 0 { "the file has a header but no rows" } else { "no row has both an input and an output" };
+        let message = match (number, table.excluded.rows()) {
+            (0, _) => "the file has a header but no rows",
+            (_, 0) => "no row has both an input and an output",
+            _ => "no row with an input and an output is left without those that `exclude_ids` leaves out",
+        };
         return Err(Error::new(Code::CsvFormat, message));
     }
     Ok(table)
@@ -95,7 +79,7 @@ impl Table {
         &mut self,
         record: &StringRecord,
         place: Place,
-        columns: (usize, usize),
+        columns: Columns,
         empty: EmptyRows,
         problems: &mut Problems,
     ) {
@@ -105,11 +89,19 @@ impl Table {
             column: column.map(str::to_owned),
             message,
         };
-        let (Some(input), Some(output)) = (record.get(columns.0), record.get(columns.1)) else {
+        let (Some(input), Some(output)) = (record.get(columns.input), record.get(columns.output)) else {
             return problems.push(problem(None, ragged(record.len(), self.columns.len())));
         };
         if record.len() != self.columns.len() {
             return problems.push(problem(None, ragged(record.len(), self.columns.len())));
+        }
+        let id = columns.id.and_then(|index| record.get(index)).map(clean_id);
+        if id.as_deref() == Some("") {
+            let message = "is empty; fill it, since nobody could say whose row it is".to_owned();
+            return problems.push(problem(self.id_column.as_deref(), message));
+        }
+        if id.as_deref().is_some_and(|id| self.excluded.takes(id)) {
+            return;
         }
         for (name, text) in [(&self.input_column, input), (&self.output_column, output)] {
             if text.len() > LARGEST_FIELD {
@@ -130,85 +122,12 @@ impl Table {
                 return;
             }
         }
-        self.rows.push(Row { number: place.row, line: place.line, input: input.to_owned(), output: output.to_owned() });
+        let (input, output) = (input.to_owned(), output.to_owned());
+        self.rows.push(Row { number: place.row, line: place.line, id, input, output });
     }
 }
 
-fn ragged(found: usize, expected: usize) -> String {
+pub(super) fn ragged(found: usize, expected: usize) -> String {
     let why = if found > expected { "quote fields that contain the delimiter" } else { "the row is incomplete" };
     format!("has {found} fields; expected {expected}, as the header has ({why})")
-}
-
-/// The delimiter, and the bytes of the line that says so.
-fn delimiter(content: &str, text: &Text<'_>, options: &DatasetOptions) -> Result<(u8, usize)> {
-    let wanted = separator::of_option(&options.delimiter)?;
-    if let Some(found) = separator::line(content.as_bytes()) {
-        return Ok(found);
-    }
-    let header = content.lines().next().unwrap_or_default();
-    let tabbed = text.encoding.starts_with("utf-16") && header.contains('\t') && !header.contains(char::from(wanted));
-    Ok((if tabbed { b'\t' } else { wanted }, 0))
-}
-
-fn read(reader: &mut csv::Reader<&[u8]>, record: &mut StringRecord) -> Result<bool> {
-    reader
-        .read_record(record)
-        .map_err(|err| Error::new(Code::CsvFormat, format!("the file cannot be read as CSV: {err}")))
-}
-
-fn name_of(columns: &[String], field: usize) -> Option<String> {
-    match columns.get(field) {
-        // With a quote left open in it, a name may be the rest of the file.
-        Some(name) if name.len() <= 200 && !name.contains(['\n', '\r']) => Some(name.clone()),
-        _ => Some(format!("#{}", field + 1)),
-    }
-}
-
-fn nul(content: &str, delimiter: u8, offset: usize, first_line: usize) -> Error {
-    let place = scan::locate(content.as_bytes(), delimiter, offset);
-    let header = content.lines().next().unwrap_or_default();
-    let columns: Vec<String> =
-        header.split(char::from(delimiter)).map(|name| name.trim_matches('"').to_owned()).collect();
-    let message = "contains a NUL byte; the file is damaged, or UTF-16 without a byte order mark".to_owned();
-    let line = place.line + first_line - 1;
-    Problem { row: place.row, line, column: name_of(&columns, place.field), message }.into_error()
-}
-
-fn quote_error(fault: QuoteFault, columns: &[String], first_line: usize) -> Error {
-    let (opened, message) = match fault {
-        QuoteFault::Unclosed { opened } => (opened, "the quote opened here is never closed".to_owned()),
-        QuoteFault::TextAfter { opened, closed } => {
-            let message = format!(
-                "the quote opened here is closed on line {} but the field goes on; double the quotes inside a quoted \
-                 field, or close it before",
-                closed.line + first_line - 1
-            );
-            (opened, message)
-        }
-    };
-    let line = opened.line + first_line - 1;
-    Problem { row: opened.row, line, column: name_of(columns, opened.field), message }.into_error()
-}
-
-/// Counts lines up to the records that the reader is about to read.
-struct Lines<'a> {
-    content: &'a [u8],
-    at: usize,
-    line: usize,
-}
-
-impl Lines<'_> {
-    /// Moves to the record at or after `offset`, past line ends and blank lines; gives its offset.
-    fn next_record(&mut self, offset: u64) -> usize {
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        while let Some(&byte) = self.content.get(self.at) {
-            if self.at >= offset && !matches!(byte, b'\n' | b'\r') {
-                break;
-            }
-            let ends_line = byte == b'\n' || (byte == b'\r' && self.content.get(self.at + 1) != Some(&b'\n'));
-            self.line += usize::from(ends_line);
-            self.at += 1;
-        }
-        self.at
-    }
 }

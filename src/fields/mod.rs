@@ -11,6 +11,7 @@ mod punctuation;
 mod table;
 
 pub(crate) use object::end_of_string;
+pub(crate) use object::members;
 
 use crate::error::{Code, Error, Result};
 use punctuation::{is_edge, is_mark, is_separator};

@@ -38,7 +38,7 @@ pub(super) fn fields(text: &str) -> Result<Vec<Field>> {
 }
 
 /// Name and value of each member, as ranges of the text of a valid object.
-fn members(text: &str) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+pub(crate) fn members(text: &str) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
     let bytes = text.as_bytes();
     let skip = move |mut at: usize| {
         while bytes.get(at).is_some_and(|b| b.is_ascii_whitespace() || matches!(b, b',' | b':')) {

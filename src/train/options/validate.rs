@@ -1,6 +1,7 @@
 //! What no range says of the options.
 
 use super::train_options::TrainOptions;
+use crate::adapter::check_name;
 use crate::error::Result;
 use crate::options::{Options, invalid};
 use std::path::Path;
@@ -9,7 +10,7 @@ impl Options for TrainOptions {
     const NAME: &'static str = "train";
 
     fn check(&self) -> Result<()> {
-        check_name(&self.name)?;
+        check_name("name", &self.name)?;
         if self.validation_folds == Some(1) {
             return Err(invalid("validation_folds", 1, "0 for none, or from 2 to 40"));
         }
@@ -26,26 +27,6 @@ impl Options for TrainOptions {
         self.max_memory.as_ref().map(|size| size.bytes("max_memory")).transpose()?;
         self.rank_pattern.compile().and_then(|_| self.alpha_pattern.compile()).map(drop)
     }
-}
-
-/// The name becomes part of a folder's name, on every system the library runs on.
-fn check_name(name: &str) -> Result<()> {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let length = name.chars().count();
-    // File systems take 255 bytes, of which the version has its part.
-    if (1..=64).contains(&length)
-        && name.len() <= 192
-        && name.chars().all(plain)
-        && !name.starts_with('.')
-        && !name.ends_with('.')
-    {
-        return Ok(());
-    }
-    Err(invalid(
-        "name",
-        format_args!("{name:?}"),
-        "1 to 64 letters, digits, `_`, `-` or `.`, at most 192 bytes of UTF-8, with no `.` at either end, since it names a folder",
-    ))
 }
 
 /// An empty path would be the working directory.

@@ -1,7 +1,7 @@
 //! `metrics.jsonl`: one JSON object per line and event, for scripts that do not read TensorBoard files.
 
-use super::append::AppendFile;
 use crate::error::Result;
+use crate::files::append::AppendFile;
 use serde_json::Value;
 use std::path::Path;
 

@@ -1,6 +1,5 @@
 //! What a training leaves on the disk: its directory, metrics, checkpoints and adapter versions.
 
-mod append;
 mod checkpoint;
 mod claim;
 mod learnt;

@@ -19,7 +19,7 @@ use super::notes::Notes;
 use super::tensorboard::EventWriter;
 use crate::adapter::calibration::Calibration;
 use crate::adapter::learnt::LearntRows;
-use crate::adapter::{Adapter, AdapterManifest};
+use crate::adapter::{Adapter, AdapterManifest, TrainedIds, hash_lengths};
 use crate::error::{Code, Error, IoContext, Result};
 use crate::files::write_atomic;
 use crate::train::options::TrainOptions;
@@ -45,6 +45,8 @@ pub(crate) struct Provenance {
     pub(crate) rows: usize,
     /// SHA-256 of the CSV, hex.
     pub(crate) csv_sha256: Option<String>,
+    /// Whose rows these are.
+    pub(crate) trained_ids: Option<TrainedIds>,
     /// Seed, steps, losses: kept as they are.
     pub(crate) metrics: Map<String, Value>,
     pub(crate) calibration: Option<Calibration>,
@@ -104,7 +106,7 @@ impl RunDir {
         std::fs::create_dir_all(&folder).at("create", &folder)?;
         let now = Zoned::now();
         // Four digits of the hash tell versions of a day apart; more of them where four do not.
-        for digits in (4..=adapter.sha256().len()).step_by(4) {
+        for digits in hash_lengths() {
             let versioned = stamp(name, adapter, provenance, &now, digits);
             let path = folder.join(format!("{name}-{}", versioned.version()));
             if !path.exists() {
@@ -143,14 +145,13 @@ pub(crate) fn named_version(name: &str, adapter: &Adapter, provenance: &Provenan
 }
 
 fn stamp(name: &str, adapter: &Adapter, provenance: &Provenance, now: &Zoned, digits: usize) -> Adapter {
-    let hash = adapter.sha256().get(..digits).unwrap_or_default();
-    let version = format!("{}-n{}-r{}-{hash}", now.strftime("%Y%m%d"), provenance.rows, adapter.config().r);
     let manifest = AdapterManifest {
         name: Some(name.to_owned()),
-        version: Some(version),
+        version: Some(adapter.version_of(now, Some(provenance.rows), digits)),
         created: Some(now.timestamp().to_string()),
         rows: Some(provenance.rows),
         csv_sha256: provenance.csv_sha256.clone(),
+        trained_ids: provenance.trained_ids.clone(),
         metrics: provenance.metrics.clone(),
         calibration: provenance.calibration.clone(),
         learnt: provenance.learnt.clone(),
@@ -178,7 +179,7 @@ mod tests {
         let calibration = Some(crate::adapter::calibration::tests::calibration(120));
         let numbers = vec!["30".to_owned()];
         let learnt = LearntRows { numbers, ..Default::default() };
-        Provenance { rows: 842, csv_sha256: Some("cd34".into()), metrics, calibration, learnt }
+        Provenance { rows: 842, csv_sha256: Some("cd34".into()), trained_ids: None, metrics, calibration, learnt }
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! (<https://github.com/tensorflow/tensorboard/blob/master/tensorboard/compat/proto/event.proto>, `summary.proto`;
 //! framing: <https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details>.)
 
-use super::append::AppendFile;
 use crate::error::{IoContext, Result};
+use crate::files::append::AppendFile;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,8 @@
 //! What a training is made of, for all of its runs.
 
+use crate::adapter::TrainedIds;
 use crate::dataset::{Dataset, Examples, Row};
+use crate::error::Result;
 use crate::evaluate::{Asked, Probe};
 use crate::language_model::LanguageModel;
 use crate::model::LoraStack;
@@ -34,6 +36,12 @@ impl<'a> Job<'a> {
     /// A row as in the file.
     pub(crate) fn row(&self, row: usize) -> Option<&'a Row> {
         self.dataset.row(self.examples.row_numbers[row])
+    }
+
+    /// Whose rows these are, if the dataset says it: those of validation decide the best step, and count.
+    pub(crate) fn trained_ids(&self) -> Result<Option<TrainedIds>> {
+        let ids = self.examples.row_numbers.iter().map(|&row| self.dataset.id(row));
+        ids.collect::<Option<Vec<&str>>>().map(TrainedIds::new).transpose()
     }
 
     /// Asks `asked` rows of an adapter that was trained on `trained`.

@@ -160,6 +160,7 @@ impl<'a> Ending<'a> {
         let provenance = Provenance {
             rows: run.job.dataset.rows().len(),
             csv_sha256: Some(run.job.dataset.sha256().to_owned()),
+            trained_ids: run.job.trained_ids()?,
             metrics,
             calibration,
             learnt: learnt_rows(run.job.rows()),

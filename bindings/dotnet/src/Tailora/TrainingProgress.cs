@@ -23,6 +23,8 @@ public enum WorkPhase
 
     /// <summary>Answering rows that were held out, to calibrate confidences; steps are those of the training.</summary>
     Calibrate = 6,
+    /// <summary>Writing the reports of a batch; steps are rows.</summary>
+    Report = 7,
 }
 
 /// <summary>One event of a training run. Figures that an event does not have are <c>null</c>.</summary>

@@ -69,6 +69,7 @@ public partial class HeaderTests
     [InlineData("TAILORA_PHASE_VALIDATE", (int)WorkPhase.Validate)]
     [InlineData("TAILORA_PHASE_SAVE", (int)WorkPhase.Save)]
     [InlineData("TAILORA_PHASE_CALIBRATE", (int)WorkPhase.Calibrate)]
+    [InlineData("TAILORA_PHASE_REPORT", (int)WorkPhase.Report)]
     public void Constants_are_those_of_the_header(string name, int value) =>
         Assert.Matches($@"#define {name} {value}\b", Header);
 

@@ -11,6 +11,12 @@ public sealed record DatasetOptions
     /// <summary>Name of the column with what the model is to answer; <c>output</c> by default.</summary>
     public string? OutputColumn { get; init; }
 
+    /// <summary>Name of the column that says whose row it is, a personnel number for example. Adapters keep the ids as salted hashes.</summary>
+    public string? IdColumn { get; init; }
+
+    /// <summary>Leave out the rows of these ids, as they stand in the id column.</summary>
+    public IReadOnlyList<string>? ExcludeIds { get; init; }
+
     /// <summary>Role prompt that goes before every input, as the system turn of the model's chat template.</summary>
     public string? System { get; init; }
 

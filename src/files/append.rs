@@ -2,7 +2,7 @@
 
 use crate::error::{Code, Error, IoContext, Result};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// An open file at whose end records are added. A record is written by one call and is on its way to the disk when that
@@ -47,6 +47,39 @@ impl AppendFile {
         }
         written.at("write", &self.path)
     }
+
+    /// Waits until all records are on the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file.sync_data().at("sync", &self.path)
+    }
+
+    /// Cuts off what follows the last line end: what a system that broke down left of a record.
+    pub(crate) fn drop_half_a_line(&mut self) -> Result<()> {
+        let whole = self.whole_lines().at("read", &self.path)?;
+        if whole < self.len {
+            // Windows cuts no file that is open for appending alone.
+            let cut = OpenOptions::new().write(true).open(&self.path).and_then(|file| file.set_len(whole));
+            cut.at("cut", &self.path)?;
+            self.len = whole;
+        }
+        Ok(())
+    }
+
+    /// Bytes up to the last line end.
+    fn whole_lines(&self) -> std::io::Result<u64> {
+        let (mut file, mut end, mut piece) = (File::open(&self.path)?, self.len, [0; 4096]);
+        while end > 0 {
+            let start = end.saturating_sub(piece.len() as u64);
+            let piece = &mut piece[..(end - start) as usize];
+            file.seek(SeekFrom::Start(start))?;
+            file.read_exact(piece)?;
+            if let Some(at) = piece.iter().rposition(|&byte| byte == b'\n') {
+                return Ok(start + at as u64 + 1);
+            }
+            end = start;
+        }
+        Ok(0)
+    }
 }
 
 #[cfg(test)]
@@ -63,5 +96,26 @@ mod tests {
         assert!(AppendFile::create_new(&path).is_err());
         AppendFile::open(&path).unwrap().add(b"two\n").unwrap();
         assert_eq!(std::fs::read(path).unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn half_a_line_goes_and_whole_ones_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let long = "x".repeat(10_000);
+        for (before, after) in [
+            ("", ""),
+            ("one\n", "one\n"),
+            ("one\ntw", "one\n"),
+            ("tw", ""),
+            (&format!("one\n{long}"), "one\n"),
+            (&format!("{long}\n{long}"), &format!("{long}\n")),
+        ] {
+            std::fs::write(&path, before).unwrap();
+            let mut file = AppendFile::open(&path).unwrap();
+            file.drop_half_a_line().unwrap();
+            file.add(b"three\n").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{after}three\n"));
+        }
     }
 }
