@@ -173,6 +173,8 @@
  * Progress is about answering rows that were held out, to calibrate confidences; steps are those of the training.
  */
 #define TAILORA_PHASE_CALIBRATE 6
+
+/**
  * Progress is about the reports of a batch; steps are rows.
  */
 #define TAILORA_PHASE_REPORT 7

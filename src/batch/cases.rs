@@ -4,7 +4,7 @@ use super::options::{BatchOptions, CaseFormat};
 use crate::control::Monitor;
 use crate::dataset::{CellRow, Cells, Lines, clean_id};
 use crate::error::{Code, Error, Result};
-use crate::report::members;
+use crate::fields::members;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::collections::HashMap;

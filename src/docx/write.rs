@@ -15,7 +15,7 @@ use super::xml::{Element, Node};
 use crate::error::{Code, Error, Result};
 use crate::files::{read_bytes, write_atomic};
 use crate::options::Options;
-use crate::report::fields::Fields;
+use crate::fields::Fields;
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -68,6 +68,7 @@ mod tests {
         let row = |(number, &(input, output)): (usize, &(&str, &str))| Row {
             number,
             line: number + 1,
+            id: None,
             input: input.to_owned(),
             output: output.to_owned(),
         };
