@@ -111,6 +111,20 @@ impl LanguageModel {
     /// `Io` for files that cannot be read, `ModelFormat` for damaged ones (with the tensor and both shapes),
     /// `Unsupported` for other architectures, `Tokenizer`, `Device`, `Cancelled`.
     pub fn load(path: &Path, options: &ModelOptions, monitor: &mut Monitor<'_>) -> Result<Self> {
+        Self::with_decoder(path, options, |files, plan| Decoder::shared(files, plan, monitor))
+    }
+
+    /// With a decoder of its own, which no other model reads with.
+    #[cfg(test)]
+    pub(crate) fn load_own(path: &Path, options: &ModelOptions) -> Result<Self> {
+        Self::with_decoder(path, options, |files, plan| Decoder::open(files, plan, &mut Monitor::none()).map(Arc::new))
+    }
+
+    fn with_decoder(
+        path: &Path,
+        options: &ModelOptions,
+        decoder: impl FnOnce(&ModelFiles, &LoadPlan) -> Result<Arc<Decoder>>,
+    ) -> Result<Self> {
         options.validate()?;
         let files = ModelFiles::find(path)?;
         // What a tokenizer becomes is many times its file.
@@ -128,7 +142,7 @@ impl LanguageModel {
             exact: options.exact,
             threads: options.threads,
         };
-        let decoder = Decoder::shared(&files, &plan, monitor)?;
+        let decoder = decoder(&files, &plan)?;
         let config = decoder.config();
         let mut notes = tokenizer.check_rows(config.vocab_size)?;
         let format = PromptFormat::new(tokenizer, template, &config.eos_token_ids, config.bos_token_id)?;

@@ -2,7 +2,7 @@
 
 use super::{GenerateOptions, Generation, Session, SessionOptions};
 use crate::adapter::{Adapter, AdapterOptions};
-use crate::control::{Cancel, Control, Monitor};
+use crate::control::{Cancel, Control};
 use crate::language_model::{LanguageModel, ModelOptions};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ fn root() -> &'static Path {
 }
 
 pub(crate) fn load(dir: &Path) -> LanguageModel {
-    LanguageModel::load(dir, &ModelOptions::of_tests(), &mut Monitor::none()).unwrap()
+    LanguageModel::load_own(dir, &ModelOptions::of_tests()).unwrap()
 }
 
 /// Random weights, byte-level vocabulary of 304 tokens: what it says is noise, its grammar is not.
