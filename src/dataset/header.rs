@@ -29,6 +29,11 @@ impl Header<'_> {
         Ok((self.position(input, [input, output])?, self.position(output, [input, output])?))
     }
 
+    /// The index of a further column.
+    pub fn further(&self, name: Option<&str>) -> Result<Option<usize>> {
+        name.map(clean).map(|name| self.position(&name, [&name, &name])).transpose()
+    }
+
     fn position(&self, name: &str, both: [&str; 2]) -> Result<usize> {
         let mut found = self.columns.iter().enumerate().filter(|(_, column)| *column == name).map(|(index, _)| index);
         match (found.next(), found.next()) {

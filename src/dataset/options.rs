@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::options::{Options, invalid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// How a CSV is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +15,14 @@ pub struct DatasetOptions {
     pub input_column: String,
     /// Name of the column with what the model is to answer.
     pub output_column: String,
+    /// Name of a column by which rows are grouped, such as a job level: validation rows are then drawn from each group in proportion, and labels that mean opposite things in two groups are a finding.
+    pub group_by: Option<String>,
+    /// Read only the rows of this group of `group_by`, for an adapter of its own.
+    pub group: Option<String>,
+    /// Name of a column that says which rows are for training (`train`) and which for validation (`validation`, `val`, `dev`, `test`, `eval`); training then holds out the latter. In Chinese: `训练`; `验证`, `测试`.
+    pub split_column: Option<String>,
+    /// Write a repaired copy of the file here, in UTF-8; only what cannot change the meaning is repaired: rows that are alike in every column, text that was read in a wrong encoding and can be read back without loss, invisible characters, and blanks at the ends of fields. The dataset itself stays as the file is.
+    pub repaired_copy: Option<PathBuf>,
     /// Role prompt that goes before every input, as the system turn of the model's chat template.
     pub system: Option<String>,
     /// In what encoding the file is.
@@ -77,6 +86,10 @@ impl Default for DatasetOptions {
         DatasetOptions {
             input_column: "input".to_owned(),
             output_column: "output".to_owned(),
+            group_by: None,
+            group: None,
+            split_column: None,
+            repaired_copy: None,
             system: None,
             encoding: Encoding::Auto,
             delimiter: ",".to_owned(),
@@ -104,6 +117,21 @@ impl Options for DatasetOptions {
                 format!("`{}`, as `input_column` is", self.output_column),
                 "another column",
             ));
+        }
+        let columns = [("group_by", &self.group_by), ("split_column", &self.split_column)];
+        for (option, name) in columns.into_iter().filter_map(|(option, name)| Some((option, name.as_deref()?.trim()))) {
+            if name.is_empty() {
+                return Err(invalid(option, "empty", "the name of a column, or null"));
+            }
+            if name == self.input_column.trim() || name == self.output_column.trim() {
+                return Err(invalid(option, format!("`{name}`, the input or the output"), "another column"));
+            }
+        }
+        if self.group.is_some() && self.group_by.is_none() {
+            return Err(invalid("group", "given without `group_by`", "the column that says each row's group, too"));
+        }
+        if self.repaired_copy.is_some() && self.max_rows.is_some() {
+            return Err(invalid("repaired_copy", "given together with `max_rows`", "one of the two: a copy has all rows"));
         }
         Ok(())
     }

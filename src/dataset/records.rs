@@ -10,9 +10,11 @@ use super::options::{DatasetOptions, EmptyRows};
 use super::problems::{Problem, Problems};
 use super::scan::{self, Place, QuoteFault};
 use super::separator;
+use super::strata::Further;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use csv::{ReaderBuilder, StringRecord};
+use std::borrow::Cow;
 
 /// A field of more bytes is a mistake (an unclosed quote, a pasted file); the longest contexts hold less.
 const LARGEST_FIELD: usize = 1 << 20;
@@ -26,6 +28,7 @@ pub(super) struct Table {
     pub output_column: String,
     pub delimiter: u8,
     pub findings: Findings,
+    further: Further,
 }
 
 /// Reads all records. Problems are collected: the error tells all of them.
@@ -42,7 +45,7 @@ pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &Monitor
         return Err(nul(content, delimiter, offset, first_line));
     }
     monitor.check()?;
-    let content = without_blanks_around_quotes(content, delimiter);
+    let content = content_of(text, delimiter);
     let content = content.as_ref();
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(content.as_bytes());
@@ -62,9 +65,11 @@ pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &Monitor
         delimiter,
         columns,
         findings: Findings::default(),
+        further: Further::default(),
     };
     let header = Header { columns: &table.columns, delimiter, line: first_line };
     let (input, output) = header.positions(&table.input_column, &table.output_column)?;
+    table.further = Further::of(&header, options)?;
     header.note(&mut table.findings);
     let mut problems = Problems::default();
     let (mut number, mut checked) = (0, 0);
@@ -83,8 +88,11 @@ pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &Monitor
     }
     problems.check()?;
     if table.rows.is_empty() {
-        let message =
-            if number == 0 { "the file has a header but no rows" } else { "no row has both an input and an output" };
+        let message = match (number, &options.group) {
+            (0, _) => "the file has a header but no rows".to_owned(),
+            (_, Some(group)) => format!("no row with an input and an output is of the group `{group}`"),
+            (_, None) => "no row has both an input and an output".to_owned(),
+        };
         return Err(Error::new(Code::CsvFormat, message));
     }
     Ok(table)
@@ -130,13 +138,28 @@ impl Table {
                 return;
             }
         }
-        self.rows.push(Row { number: place.row, line: place.line, input: input.to_owned(), output: output.to_owned() });
+        match self.further.of_record(record) {
+            Err((column, message)) => problems.push(problem(Some(column), message)),
+            // Another group's.
+            Ok(None) => {}
+            Ok(Some((group, held_out))) => {
+                let (input, output) = (input.to_owned(), output.to_owned());
+                self.rows.push(Row { number: place.row, line: place.line, input, output, group, held_out });
+            }
+        }
     }
 }
 
 fn ragged(found: usize, expected: usize) -> String {
     let why = if found > expected { "quote fields that contain the delimiter" } else { "the row is incomplete" };
     format!("has {found} fields; expected {expected}, as the header has ({why})")
+}
+
+/// The header and the records, without what stands before and behind them or around quoted fields.
+pub(super) fn content_of<'t>(text: &'t Text<'_>, delimiter: u8) -> Cow<'t, str> {
+    let content = text.content.trim_end_matches('\u{1A}');
+    let before_header = separator::line(content.as_bytes()).map_or(0, |(_, length)| length);
+    without_blanks_around_quotes(&content[before_header..], delimiter)
 }
 
 /// The delimiter, and the bytes of the line that says so.

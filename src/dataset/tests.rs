@@ -161,8 +161,8 @@ fn random_files_round_trip() {
         let mut rows = Vec::new();
         for number in 1..=rng.random_range(1..6) {
             let before = String::from_utf8(text.clone()).unwrap().replace("\r\n", "\n").replace('\r', "\n");
-            let row =
-                Row { number, line: before.matches('\n').count() + 1, input: field(&mut rng), output: field(&mut rng) };
+            let (line, input, output) = (before.matches('\n').count() + 1, field(&mut rng), field(&mut rng));
+            let row = Row { number, line, input, output, group: None, held_out: None };
             let mut writer = csv::WriterBuilder::new().terminator(ends).from_writer(&mut text);
             writer.write_record([&row.input, &row.output]).unwrap();
             writer.flush().unwrap();
