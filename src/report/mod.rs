@@ -11,6 +11,7 @@ mod conclusions;
 mod document;
 pub(crate) mod fields;
 mod influence;
+mod lexicon;
 mod options;
 mod schema;
 
@@ -25,6 +26,7 @@ use conclusions::{Kind, sentences};
 use document::{Step, StringValue};
 use fields::Fields;
 use influence::Influence;
+use lexicon::Lexicon;
 use serde_json::{Value, json};
 use std::ops::Range;
 
@@ -49,20 +51,23 @@ struct Claim {
 /// not fit, `Code::Schema` for a schema that cannot be followed, `Code::Cancelled`.
 pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cancel: &Cancel) -> Result<Value> {
     options.validate()?;
-    let fields = Fields::parse(input)?;
+    let (fields, lexicon) = (Fields::parse(input)?, Lexicon::of(options.lexicon.as_deref())?);
     let generation = generate(session, &fields, options, cancel)?;
     let (text, mut claims, document) = match options.mode() {
-        ReportMode::Text => (generation.text.clone(), claims_of_text(&generation.text, &fields), None),
+        ReportMode::Text => (generation.text.clone(), claims_of_text(&generation.text, &fields, &lexicon), None),
         ReportMode::Schema => {
             let (document, strings) = document::read(&generation.text)?;
             let text = document["report"].as_str().unwrap_or(&generation.text).to_string();
-            let claims = claims_of_document(&document, strings, &fields);
+            let claims = claims_of_document(&document, strings, &fields, &lexicon);
             (text, claims, options.schema.is_some().then_some(document))
         }
     };
+    let omitted = claims.len().saturating_sub(options.max_conclusions);
     claims.truncate(options.max_conclusions);
     let conclusions = measure(session, &fields, options, &generation, claims, cancel)?;
-    envelope(session, text, conclusions, document, &generation)
+    let mut envelope = envelope(session, text, conclusions, document, &generation)?;
+    envelope["omitted_conclusions"] = json!(omitted);
+    Ok(envelope)
 }
 
 fn generate(session: &mut Session, fields: &Fields, options: &ReportOptions, cancel: &Cancel) -> Result<Generation> {
@@ -85,17 +90,17 @@ fn generate(session: &mut Session, fields: &Fields, options: &ReportOptions, can
 }
 
 /// Each sentence is a conclusion; its sources so far are the fields that it names.
-fn claims_of_text(text: &str, fields: &Fields) -> Vec<Claim> {
+fn claims_of_text(text: &str, fields: &Fields, lexicon: &Lexicon) -> Vec<Claim> {
     let claim = |range: Range<usize>| {
         let sentence = &text[range.clone()];
         Claim {
-            kind: Kind::of_sentence(sentence),
+            kind: lexicon.kind(sentence),
             text: sentence.to_string(),
             range,
             fields: mentioned(sentence, fields),
         }
     };
-    sentences(text).into_iter().map(claim).collect()
+    sentences(text, lexicon).into_iter().map(claim).collect()
 }
 
 /// Fields whose name or value stands in `text`. A value of one character (`A`, `高`) stands in too many.
@@ -107,7 +112,12 @@ fn mentioned(text: &str, fields: &Fields) -> Vec<usize> {
 
 /// The conclusions of a document: the items of `conclusions` that have a `text`; in a document without such a list,
 /// every string. `kind`, and `source` or `sources` where they name a field, are taken as the model gave them.
-fn claims_of_document(document: &Value, strings: Vec<StringValue>, fields: &Fields) -> Vec<Claim> {
+fn claims_of_document(
+    document: &Value,
+    strings: Vec<StringValue>,
+    fields: &Fields,
+    lexicon: &Lexicon,
+) -> Vec<Claim> {
     let items = document["conclusions"].as_array();
     let listed = items.is_some_and(|items| items.iter().any(|item| item["text"].is_string()));
     let claim = |string: StringValue| {
@@ -133,7 +143,7 @@ fn claims_of_document(document: &Value, strings: Vec<StringValue>, fields: &Fiel
             cited = mentioned(&string.value, fields);
         }
         Some(Claim {
-            kind: kind.unwrap_or_else(|| Kind::of_sentence(&string.value)),
+            kind: kind.unwrap_or_else(|| lexicon.kind(&string.value)),
             text: string.value,
             range: string.range,
             fields: cited,

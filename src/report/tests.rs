@@ -131,7 +131,7 @@ fn text_mode_measures_every_sentence() {
             .map(|source| source["influence"].as_f64().unwrap())
             .collect();
         assert!(influences.is_sorted_by(|a, b| a >= b), "{influences:?}");
-        assert_eq!(conclusion["kind"], Kind::of_sentence(text_of(conclusion)).name());
+        assert_eq!(conclusion["kind"], Lexicon::of(None).unwrap().kind(text_of(conclusion)).name());
     }
     measured_by_hand(&model, &report, generate);
 }
@@ -219,6 +219,9 @@ fn at_most_so_many_conclusions() {
         json!({ "max_conclusions": 1, "influence": false, "generate": { "max_tokens": 150, "temperature": 1.0 } }),
     );
     assert_eq!(report["conclusions"].as_array().unwrap().len(), 1);
+    let said = conclusions::sentences(report["report"].as_str().unwrap(), &Lexicon::of(None).unwrap());
+    assert!(said.len() > 1, "{report}");
+    assert_eq!(report["omitted_conclusions"], said.len() - 1);
 }
 
 #[test]

@@ -16,8 +16,8 @@ pub(super) fn fold(text: &str) -> String {
             '、' | '､' => folded.push(','),
             '“' | '”' | '„' | '«' | '»' | '「' | '」' | '『' | '』' => folded.push('"'),
             '‘' | '’' => folded.push('\''),
-            '【' | '〔' | '［' => folded.push('['),
-            '】' | '〕' | '］' => folded.push(']'),
+            '【' | '〔' => folded.push('['),
+            '】' | '〕' => folded.push(']'),
             '−' | '‐' | '‑' => folded.push('-'),
             '\n' | '\r' => folded.push('\n'),
             c if c.is_whitespace() => folded.push(' '),
@@ -55,7 +55,7 @@ pub(super) fn fields(folded: &str) -> Vec<(&str, &str)> {
             ';' | '|' | '\n' => true,
             ',' => !(folded[..at].ends_with(|c: char| c.is_ascii_digit())
                 && folded[at + 1..].starts_with(|c: char| c.is_ascii_digit())),
-            ' ' => begins_field(&folded[at + 1..]),
+            ' ' => folded[start..at].contains([':', '=']) && begins_field(&folded[at + 1..]),
             _ => false,
         };
         if ends {
@@ -77,8 +77,9 @@ pub(super) fn fields(folded: &str) -> Vec<(&str, &str)> {
 
 /// Whether what follows a blank is `name:`.
 fn begins_field(rest: &str) -> bool {
-    let name = rest.split([':', '=']).next().unwrap_or_default();
-    name.len() < rest.len() && is_name(name) && !name.trim().contains(' ')
+    let mut chars = rest.char_indices().take(LONGEST_NAME + 1);
+    let end = chars.find(|(_, c)| matches!(c, ':' | '=' | ' ' | '\n'));
+    end.is_some_and(|(at, c)| matches!(c, ':' | '=') && is_name(&rest[..at]))
 }
 
 /// Characters of the longest name of a field.
@@ -98,11 +99,15 @@ fn trimmed(part: &str) -> &str {
 
 /// What two texts have in common if they say the same: fields in any order, words in theirs.
 pub(in crate::dataset) fn key(text: &str) -> [u8; 16] {
-    let folded = fold(text);
+    key_of(&fold(text))
+}
+
+/// The same of a folded text.
+pub(super) fn key_of(folded: &str) -> [u8; 16] {
     let mut parts: Vec<String> =
-        fields(&folded).into_iter().map(|(name, value)| compact(name) + ":" + &compact(value)).collect();
+        fields(folded).into_iter().map(|(name, value)| compact(name) + ":" + &compact(value)).collect();
     if parts.is_empty() {
-        parts.push(compact(&folded));
+        parts.push(compact(folded));
     }
     parts.sort_unstable();
     let digest = Sha256::digest(parts.join("\u{1F}"));
@@ -121,7 +126,7 @@ mod tests {
             ("岗位:P7,绩效:A", "岗位:P7 绩效:A"),
             ("岗位:P7,绩效:A", "{\"岗位\": \"P7\", \"绩效\": \"A\"}"),
             ("岗位:P7,绩效:A", "岗位=p7|绩效=ａ"),
-            ("role: engineer; rating: B+", "Rating：B+\nRole：Engineer"),
+            ("job role: engineer; rating: B+", "Rating：B+\nJob role：Engineer"),
             ("该员工表现突出。", "该员工 表现突出"),
             ("“技术”能力强，", "\"技术\"能力强"),
             ("绩\u{200b}效:A,潜力:高", "绩效:A,潜力:高"),

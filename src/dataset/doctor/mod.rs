@@ -17,7 +17,7 @@ use super::encoding::Text;
 use super::file::CHUNK;
 use super::findings::{Finding, Findings, Kind};
 use super::records::Table;
-use super::{Row, damage, personal};
+use super::{damage, personal};
 use crate::control::Monitor;
 use crate::error::Result;
 
@@ -37,19 +37,21 @@ pub(super) fn examine(table: &Table, text: &Text<'_>, monitor: &Monitor) -> Resu
             monitor.check()?;
             looked_at = 0;
         }
-        for (column, field) in [(&table.input_column, &row.input), (&table.output_column, &row.output)] {
+        let [input, output] = [&row.input, &row.output].map(|field| fold::fold(field));
+        let fields = [(&table.input_column, &row.input, &input), (&table.output_column, &row.output, &output)];
+        for (column, field, folded) in fields {
             for (kind, message) in damage::found_in(field).into_iter().chain(personal::found_in(field)) {
                 findings.push(Finding::new(kind, row.number, row.line, column, message));
             }
-            if template::is_unwritten(field) {
+            if template::is_unwritten(field, folded) {
                 let message = "has text of a template that was never filled in, or a note such as TODO";
                 findings.push(Finding::new(Kind::TemplateText, row.number, row.line, column, message));
             }
         }
-        for (kind, message) in of_output(row) {
+        for (kind, message) in of_output(&row.output, [&input, &output]) {
             findings.push(Finding::new(kind, row.number, row.line, &table.output_column, message));
         }
-        answers.add(row, &table.output_column).into_iter().for_each(|finding| findings.push(finding));
+        answers.add(row, [&input, &output], &table.output_column).into_iter().for_each(|finding| findings.push(finding));
     }
     monitor.check()?;
     labels::opposite(&table.rows, &table.input_column).into_iter().for_each(|finding| findings.push(finding));
@@ -59,21 +61,17 @@ pub(super) fn examine(table: &Table, text: &Text<'_>, monitor: &Monitor) -> Resu
     Ok((findings, distribution))
 }
 
-/// What is doubtful in what a row has a model answer.
-fn of_output(row: &Row) -> Vec<(Kind, &'static str)> {
-    let mut found = Vec::new();
-    if template::is_nothing(&row.output) {
-        found.push((Kind::TemplateText, "is a word that stands for nothing"));
-    }
-    if template::repeats(&row.input, &row.output) {
-        // What it has of names and scores, the input has.
+/// What is doubtful in what a row has a model answer. `folded` are its input and output.
+fn of_output(written: &str, folded: [&str; 2]) -> Vec<(Kind, &'static str)> {
+    let [input, output] = folded;
+    // What it has of names and scores, the input has.
+    if template::repeats(input, output) {
         return vec![(Kind::OutputIsInput, "repeats the input")];
     }
-    if scores::invented(&row.input, &row.output) {
-        found.push((Kind::UngroundedScore, "has a score that the input lacks"));
-    }
-    if names::in_output(&row.input, &row.output) {
-        found.push((Kind::PersonName, "names a person"));
-    }
-    found
+    let found = [
+        (template::is_nothing(output), Kind::TemplateText, "is a word that stands for nothing"),
+        (scores::invented(input, output), Kind::UngroundedScore, "has a score that the input lacks"),
+        (names::in_output(folded, written), Kind::PersonName, "names a person"),
+    ];
+    found.into_iter().filter(|(is, ..)| *is).map(|(_, kind, message)| (kind, message)).collect()
 }

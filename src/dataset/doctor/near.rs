@@ -1,7 +1,7 @@
 //! Rows that say the same, whatever their spacing, their punctuation and the order of their fields; and rows that ask the
 //! same and answer otherwise.
 
-use super::fold::key;
+use super::fold::key_of;
 use crate::dataset::Row;
 use crate::dataset::findings::{Finding, Kind};
 use std::collections::HashMap;
@@ -16,9 +16,9 @@ pub(super) struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    /// What a row has in common with an earlier one. `column` is that of the outputs.
-    pub fn add(&mut self, row: &'a Row, column: &str) -> Vec<Finding> {
-        let (input, output) = (key(&row.input), key(&row.output));
+    /// What a row has in common with an earlier one. `folded` are its input and output, `column` is that of the outputs.
+    pub fn add(&mut self, row: &'a Row, folded: [&str; 2], column: &str) -> Vec<Finding> {
+        let [input, output] = folded.map(key_of);
         let same = *self.first_with_both.entry((input, output)).or_insert(row);
         let first = *self.first_with_input.entry(input).or_insert(row);
         let as_written = |other: &Row| row.input.trim() == other.input.trim();

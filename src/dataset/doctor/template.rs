@@ -1,6 +1,6 @@
 //! Text that was never written: blanks of a template, notes to self, filler, and outputs that repeat their inputs.
 
-use super::fold::{compact, fold};
+use super::fold::compact;
 use super::words::words;
 use fancy_regex::Regex;
 use std::sync::LazyLock;
@@ -9,16 +9,20 @@ type Pattern = LazyLock<Option<Regex>>;
 
 /// In text as it is written: only capitals are notes.
 static NOTE: Pattern = LazyLock::new(|| {
-    Regex::new(
-        r"(?<![A-Za-z])(?:TODO|TBD|TBC|FIXME|XXX+|Todo:|todo:|to be (?:filled|completed|added|determined)|Lorem ipsum|lorem ipsum)(?![A-Za-z])|(?<![A-Za-z])[xX×Ｘ]{2,}(?![A-Za-z])",
-    )
+    Regex::new(concat!(
+        r"(?:^|[^A-Za-z])(?:TODO|TBD|TBC|FIXME|Todo:|todo:|to be (?:filled|completed|added|determined)|[Ll]orem ipsum|",
+        r"[xX×Ｘ]{2,})(?:[^A-Za-z]|$)"
+    ))
     .ok()
 });
 /// In folded text.
 static FILLER: Pattern = LazyLock::new(|| {
-    Regex::new(
-        r"待补充|待填写|待填|待完善|待录入|待撰写|此处填写|在此填写|在此输入|此处输入|请填写|请在此|请补充|请输入|点击此处|占位|示例文本|样例文本|模板文字|此处省略|某某|_{3,}|\.{8,}|\$\{[^{}]{1,40}\}|\{\{[^{}]{1,40}\}\}|\{%.{1,40}%\}|(?<![\d])%[sd](?![a-z])|\[\s*(?:insert|enter|your|add|fill|placeholder)\b[^\]]{0,60}\]|<\s*(?:insert|enter|your|add|fill|placeholder)\b[^>]{0,60}>|\b(?:insert|enter|fill in) (?:name|text|the name|details|comments?) here\b|\bplaceholder\b|\bsample text\b",
-    )
+    Regex::new(concat!(
+        r"待补充|待填写|待填|待完善|待录入|待撰写|此处填写|在此填写|在此输入|此处输入|请填写|请在此|请补充|请输入|点击此处|占位|示例文本|样例文本|",
+        r"模板文字|此处省略|某某|_{3,}|\.{8,}|\$\{[^{}]{1,40}\}|\{\{[^{}]{1,40}\}\}|\{%.{1,40}%\}|(?:^|[^\d])%[sd](?:[^a-z]|$)|",
+        r"[\[<]\s*(?:insert|enter|your|add|fill|placeholder)(?: [^\]>]{0,60})?[\]>]|",
+        r"(?:insert|enter|fill in) (?:name|text|the name|details|comments?) here|placeholder|sample text"
+    ))
     .ok()
 });
 /// A word in brackets, in folded text: what stands before it, the bracket, the word.
@@ -31,15 +35,14 @@ const NOTHING: &[&str] = &[
     "输出", "样例", "示例", "example", "tbd", "todo", "placeholder",
 ];
 
-/// Whether a field holds what was to be replaced.
-pub(super) fn is_unwritten(field: &str) -> bool {
-    let folded = fold(field);
-    is_match(&NOTE, field) || is_match(&FILLER, &folded) || (folded.contains(['[', '<', '{']) && has_blank(&folded))
+/// Whether a field, and the same folded, holds what was to be replaced.
+pub(super) fn is_unwritten(field: &str, folded: &str) -> bool {
+    is_match(&NOTE, field) || is_match(&FILLER, folded) || (folded.contains(['[', '<', '{']) && has_blank(folded))
 }
 
-/// Whether an output is nothing but a word that stands for nothing.
+/// Whether a folded output is nothing but a word that stands for nothing.
 pub(super) fn is_nothing(output: &str) -> bool {
-    NOTHING.contains(&compact(&fold(output)).as_str())
+    output.len() < 40 && NOTHING.contains(&compact(output).as_str())
 }
 
 /// `<姓名>`, `[name]`, `{部门}`; `【姓名】`, too, but headings look so: such a word counts inside a sentence only, or if it is a
@@ -59,9 +62,12 @@ fn is_match(pattern: &Pattern, text: &str) -> bool {
     pattern.as_ref().is_some_and(|regex| regex.is_match(text).unwrap_or(false))
 }
 
-/// Whether an output is its input, or little more: what a model would learn from it is to repeat.
+/// Whether an output is its input, or little more: what a model would learn from it is to repeat. Both are folded.
 pub(super) fn repeats(input: &str, output: &str) -> bool {
-    let [input, output] = [input, output].map(|text| compact(&fold(text)));
+    if output.len() > input.len() * 2 {
+        return false;
+    }
+    let [input, output] = [input, output].map(compact);
     // A rating may be the answer to itself; a sentence may not.
     let length = input.chars().count();
     length >= 6 && output.contains(&input) && output.chars().count() <= length + length / 5 + 3
@@ -69,6 +75,7 @@ pub(super) fn repeats(input: &str, output: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fold::fold;
     use super::*;
 
     #[test]
@@ -83,7 +90,7 @@ mod tests {
             "Dear [insert name here]", "XX部门的XX同学", "xx表现良好", "该员工____表现", "Lorem ipsum dolor sit", "此处填写评语", "某某同学", "得分%s", "TBD", "Rating: TBD.", "请在此输入评语", "[Your Name]",
             "{部门}的员工", "××公司",
         ] {
-            assert!(is_unwritten(field), "{field}");
+            assert!(is_unwritten(field, &fold(field)), "{field}");
         }
     }
 
@@ -93,16 +100,16 @@ mod tests {
             "【盘点结论】九宫格A1。【下一步】HRBP面谈", "【岗位】P7工程师。【绩效】A", "{\"name\": \"a\", \"score\": 1}", "<b>结论</b>", "5 < 6 > 4", "size XXL", "XLSX", "提升20%，占比30%。", "[1] 见附件",
             "【优势】技术扎实", "Excel, XML and TODOs", "待提升", "省略号……", "a_b_c", "【风险】协作偏弱；[结论] 保持", "100%set",
         ] {
-            assert!(!is_unwritten(field), "{field}");
+            assert!(!is_unwritten(field, &fold(field)), "{field}");
         }
     }
 
     #[test]
     fn repetitions_are_found() {
-        assert!(repeats("岗位:P7,绩效:A", "岗位：P7，绩效：A。"));
-        assert!(repeats("岗位:P7,绩效:A", "输出：岗位:P7,绩效:A"));
-        assert!(!repeats("岗位:P7,绩效:A", "岗位P7的员工，绩效A，建议纳入继任者计划，安排导师"));
-        assert!(!repeats("A", "A"));
-        assert!(is_nothing(" 略。") && is_nothing("N/A") && !is_nothing("略有不足"));
+        assert!(repeats(&fold("岗位:P7,绩效:A"), &fold("岗位：P7，绩效：A。")));
+        assert!(repeats(&fold("岗位:P7,绩效:A"), &fold("输出：岗位:P7,绩效:A")));
+        assert!(!repeats(&fold("岗位:P7,绩效:A"), &fold("岗位P7的员工，绩效A，建议纳入继任者计划，安排导师")));
+        assert!(!repeats(&fold("A"), &fold("A")));
+        assert!(is_nothing(&fold(" 略。")) && is_nothing(&fold("N/A")) && !is_nothing(&fold("略有不足")));
     }
 }

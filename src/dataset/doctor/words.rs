@@ -1,6 +1,6 @@
 //! The words that the doctor goes by, from `words.yaml`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
@@ -11,10 +11,12 @@ pub(super) struct Words {
     pub good: Vec<String>,
     pub bad: Vec<String>,
     /// One character each.
-    pub surnames: String,
+    #[serde(deserialize_with = "characters")]
+    pub surnames: HashSet<char>,
     pub double_surnames: Vec<String>,
     /// Characters of given names.
-    pub given: String,
+    #[serde(deserialize_with = "characters")]
+    pub given: HashSet<char>,
     pub no_names: HashSet<String>,
     pub titles: Vec<String>,
     pub introductions: Vec<String>,
@@ -24,6 +26,10 @@ pub(super) struct Words {
     pub pinyin_given: HashSet<String>,
     pub name_fields: HashSet<String>,
     pub blanks: HashSet<String>,
+}
+
+fn characters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashSet<char>, D::Error> {
+    Ok(String::deserialize(deserializer)?.chars().filter(|c| !c.is_whitespace()).collect())
 }
 
 static WORDS: LazyLock<Words> =
@@ -40,7 +46,7 @@ mod tests {
     #[test]
     fn the_file_is_read() {
         let words: Words = serde_saphyr::from_str(include_str!("words.yaml")).unwrap();
-        assert!(words.surnames.contains('王') && words.given.contains('伟') && words.good.len() > 20);
+        assert!(words.surnames.contains(&'王') && words.given.contains(&'伟') && words.good.len() > 20);
         let folded = |word: &String| *word == super::super::fold::fold(word);
         assert!(words.good.iter().chain(&words.bad).chain(&words.titles).all(folded));
         assert!(words.blanks.iter().chain(&words.name_fields).chain(&words.no_names).all(folded));
