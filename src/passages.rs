@@ -4,7 +4,7 @@
 //! first and is read once.
 
 use crate::error::{Code, Error, Result};
-use crate::conclusions::sentences;
+use crate::conclusions::{Lexicon, sentences};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -142,7 +142,7 @@ impl Passages {
     /// Its sentences; of the text itself where there are no passages.
     pub(crate) fn sentences(&self) -> Vec<Part> {
         let parts = |passage: Option<usize>, text: &str| {
-            sentences(text).into_iter().map(move |range| Part { passage, range })
+            sentences(text, &Lexicon::built_in()).into_iter().map(move |range| Part { passage, range })
         };
         match self.passages.is_empty() {
             true => parts(None, &self.text).collect(),

@@ -4,6 +4,7 @@
 mod calibrating;
 mod fit;
 mod isotonic;
+mod lexicon;
 mod likeness;
 mod numbers;
 mod reliability;
@@ -11,6 +12,7 @@ mod sentences;
 mod signals;
 
 pub(crate) use calibrating::{Labelled, calibrate};
+pub(crate) use lexicon::Lexicon;
 pub(crate) use likeness::Said;
 pub(crate) use numbers::{numbers, quotations};
 pub(crate) use reliability::wilson;

@@ -68,7 +68,7 @@ impl Cells {
     /// The index of a column.
     pub(crate) fn position(&self, column: &str) -> Result<usize> {
         let Cells { columns, delimiter, header_line, .. } = self;
-        Header { columns, delimiter: *delimiter, line: *header_line }.position_of(&super::header::clean(column))
+        Header { columns, delimiter: *delimiter, line: *header_line }.position_of(column)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rows as a model sees them.
 
 use super::options::LongRows;
+use super::strata::Strata;
 use super::truncate::{Truncated, truncate};
 use super::{Dataset, Row};
 use crate::control::{Monitor, Phase, Progress};
@@ -24,6 +25,8 @@ pub(crate) struct Examples {
     pub rows: Vec<Example>,
     /// For each of `rows`, the number of its record in the file.
     pub row_numbers: Vec<usize>,
+    /// What a split of `rows` goes by.
+    pub strata: Strata,
     /// Rows that were left out because they do not fit (`long_rows: "skip"`).
     pub skipped: Vec<TooLong>,
     /// Rows among `rows` that were cut to fit (`long_rows: "truncate"`).
@@ -45,6 +48,14 @@ impl Examples {
     /// The first of the rows that were cut, for a summary.
     pub fn listed_cuts(&self) -> &[Truncated] {
         &self.truncated[..self.truncated.len().min(LISTED)]
+    }
+
+    /// Whether there is a row that is not held out.
+    pub fn can_be_trained_on(&self) -> bool {
+        match &self.strata.held_out {
+            Some(held_out) => held_out.contains(&false),
+            None => !self.rows.is_empty(),
+        }
     }
 
     /// Tokens of all rows, and how many of them are trained.
@@ -77,6 +88,7 @@ impl Dataset {
         let mut examples = Examples {
             rows: Vec::with_capacity(self.rows.len()),
             row_numbers: Vec::new(),
+            strata: Strata::default(),
             skipped: Vec::new(),
             truncated: Vec::new(),
         };
@@ -99,6 +111,7 @@ impl Dataset {
         }
         monitor.report(&Progress::new(Phase::Prepare, total, total, begun.elapsed()));
         monitor.check()?;
+        examples.strata = self.strata(&examples.row_numbers);
         let refused = self.options.long_rows != LongRows::Skip || examples.rows.is_empty();
         match examples.skipped.first() {
             Some(first) if refused => Err(too_long(first, &examples.skipped, max_length, self.options.long_rows)),

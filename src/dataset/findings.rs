@@ -1,66 +1,52 @@
-//! Doubtful places of a file. They never hold the data they are about, so that they can be logged.
+//! Doubtful places of a file. They never hold the texts they are about, so that they can be logged.
 
+pub(super) use super::kinds::Kind;
+
+use super::kinds::Severity;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// So many findings of each kind are listed; all are counted.
 const LISTED: usize = 20;
-/// The kinds of finding, by their names in the JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
-    /// The file's encoding was concluded from its bytes.
-    Encoding,
-    /// A column name is there twice (not one of ours).
-    DuplicateHeader,
-    /// A row without input or output was left out.
-    Empty,
-    /// The same input and output as an earlier row.
-    DuplicateRow,
-    /// The same input as an earlier row, another output.
-    ConflictingOutput,
-    /// A field of more than 8,000 characters.
-    VeryLong,
-    /// U+FFFD: text was lost before this file was written.
-    ReplacementCharacter,
-    /// `????`: text was lost before this file was written.
-    QuestionMarks,
-    /// `锟斤拷`, `Ã¤`, `浣犲ソ`: text that was read in the wrong encoding before this file was written.
-    Mojibake,
-    /// Characters of the private use areas: rare but for text in the wrong encoding.
-    PrivateUse,
-    /// Control characters other than tabs and line ends.
-    ControlCharacter,
-    /// Zero-width characters, byte order marks, bidi controls, soft hyphens.
-    InvisibleCharacter,
-    /// `#NAME?`, `#REF!`: a formula that failed in a spreadsheet.
-    SpreadsheetError,
-    /// `1.10105E+17`: a long number that a spreadsheet shortened.
-    ScientificNumber,
-    /// `_x000D_`, `&nbsp;`, `\u4f60`: a character as some program's escape.
-    Escape,
-    /// A Chinese mobile number.
-    PhoneNumber,
-    /// A Chinese resident identity number whose check digit is right.
-    IdNumber,
-    /// An e-mail address.
-    Email,
-}
+/// So many rows of a finding are listed.
+const LISTED_ROWS: usize = 20;
 
 /// One doubtful place.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Finding {
     kind: Kind,
+    severity: Severity,
     row: usize,
     line: usize,
+    /// All rows that it is about.
+    rows: Vec<usize>,
     column: String,
     message: String,
+    remedy: &'static str,
 }
 
 impl Finding {
     pub fn new(kind: Kind, row: usize, line: usize, column: &str, message: impl Into<String>) -> Self {
-        Finding { kind, row, line, column: column.to_owned(), message: message.into() }
+        Finding {
+            kind,
+            severity: kind.severity(),
+            row,
+            line,
+            rows: Vec::from_iter((row > 0).then_some(row)),
+            column: column.to_owned(),
+            message: message.into(),
+            remedy: kind.remedy(),
+        }
+    }
+
+    /// About more rows than one.
+    pub fn with_rows(mut self, rows: impl IntoIterator<Item = usize>) -> Self {
+        self.rows = rows.into_iter().collect();
+        self.rows.sort_unstable();
+        self.rows.dedup();
+        self.rows.truncate(LISTED_ROWS);
+        self
     }
 }
 

@@ -31,7 +31,13 @@ impl Header<'_> {
 
     /// The index of another column.
     pub fn position_of(&self, name: &str) -> Result<usize> {
-        self.position(name, [name, name])
+        let name = clean(name);
+        self.position(&name, [&name, &name])
+    }
+
+    /// The index of a further column, if one is named.
+    pub fn further(&self, name: Option<&str>) -> Result<Option<usize>> {
+        name.map(|name| self.position_of(name)).transpose()
     }
 
     fn position(&self, name: &str, both: [&str; 2]) -> Result<usize> {

@@ -18,14 +18,18 @@ mod findings;
 mod header;
 mod ids;
 mod invisible;
+mod kinds;
 mod legacy;
+mod mojibake;
 mod options;
 mod personal;
 mod problems;
 mod reading;
 mod records;
+mod repair;
 mod scan;
 mod separator;
+mod strata;
 mod truncate;
 mod utf16;
 
@@ -33,6 +37,7 @@ pub(crate) use cells::{CellRow, Cells, Lines};
 pub(crate) use examples::Examples;
 pub(crate) use ids::clean_id;
 pub(crate) use invisible::{is_invisible, visible};
+pub(crate) use strata::Strata;
 pub use options::{DatasetOptions, EmptyRows, Encoding, LongRows};
 
 use crate::control::Monitor;
@@ -54,6 +59,10 @@ pub struct Row {
     pub input: String,
     /// What it is to answer.
     pub output: String,
+    /// What the column `group_by` says, if there is one.
+    pub group: Option<String>,
+    /// Whether the `split_column` has it for validation, if there is one.
+    pub held_out: Option<bool>,
 }
 
 /// A CSV that was read and found usable. Immutable.
@@ -69,6 +78,8 @@ pub struct Dataset {
     sha256: String,
     findings: findings::Findings,
     excluded: ids::Excluded,
+    distribution: doctor::Distribution,
+    repairs: Option<repair::Repairs>,
 }
 
 impl Dataset {
@@ -94,7 +105,9 @@ impl Dataset {
         let delimiter = separator::of_option(&options.delimiter)?;
         let text = encoding::decode(&file.bytes, options.encoding, delimiter).map_err(located)?;
         let table = records::parse(&text, options, monitor).map_err(located)?;
-        let findings = doctor::examine(&table, &text, monitor)?;
+        let (findings, distribution) = doctor::examine(&table, &text, monitor)?;
+        let copy = options.repaired_copy.as_deref();
+        let repairs = copy.map(|copy| repair::write((path, copy), &text, &table, delimiter, monitor)).transpose()?;
         Ok(Dataset {
             path: path.to_owned(),
             options: options.clone(),
@@ -106,6 +119,8 @@ impl Dataset {
             sha256: file.sha256,
             findings,
             excluded: table.excluded,
+            distribution,
+            repairs,
         })
     }
 
@@ -141,9 +156,10 @@ impl Dataset {
     }
 
     /// What the file is and what is doubtful in it: `path`, `bytes`, `sha256`, `encoding`, `delimiter`, `rows`, `columns`,
-    /// `input_column`, `output_column`, `system`, `id_column`, `excluded_rows` and `excluded_ids_not_found`
-    /// (ids to be excluded that no row has), `finding_counts` (by kind) and `findings` (the first of each kind:
-    /// `kind`, `row`, `line`, `column`, `message`).
+    /// `input_column`, `output_column`, `system`, `id_column`, `excluded_rows` and `excluded_ids_not_found` (ids to be excluded
+    /// that no row has), `groups` (rows of each group, null without `group_by`), `distribution` (of lengths, and of outputs
+    /// that are labels), `finding_counts` (by kind), `findings` (the first of each kind: `kind`, `severity`, `row`, `line`,
+    /// `rows`, `column`, `message`, `remedy`) and `repairs` (of the `repaired_copy`, null without).
     pub fn info(&self) -> Value {
         json!({
             "path": self.path.display().to_string(),
@@ -159,8 +175,11 @@ impl Dataset {
             "excluded_rows": self.excluded.rows(),
             "excluded_ids_not_found": self.excluded.not_found(),
             "system": self.system(),
+            "groups": self.groups(),
+            "distribution": self.distribution,
             "finding_counts": self.findings.counts(),
             "findings": self.findings.list(),
+            "repairs": self.repairs,
         })
     }
 }

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::options::{Options, invalid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// How a CSV is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +19,14 @@ pub struct DatasetOptions {
     pub id_column: Option<String>,
     /// Leave out the rows of these ids, as they stand in the `id_column`.
     pub exclude_ids: Vec<String>,
+    /// Name of a column by which rows are grouped, such as a job level: validation rows are then drawn from each group in proportion, and labels that mean opposite things in two groups are a finding.
+    pub group_by: Option<String>,
+    /// Read only the rows of this group of `group_by`, for an adapter of its own.
+    pub group: Option<String>,
+    /// Name of a column that says which rows are for training (`train`) and which for validation (`validation`, `val`, `dev`, `test`, `eval`); training then holds out the latter. In Chinese: `训练`; `验证`, `测试`.
+    pub split_column: Option<String>,
+    /// Write a repaired copy of the file here, in UTF-8; only what cannot change the meaning is repaired: rows that are alike in every column, text that was read in a wrong encoding and can be read back without loss, invisible characters, and blanks at the ends of fields. The dataset itself stays as the file is.
+    pub repaired_copy: Option<PathBuf>,
     /// Role prompt that goes before every input, as the system turn of the model's chat template.
     pub system: Option<String>,
     /// In what encoding the file is.
@@ -83,6 +92,10 @@ impl Default for DatasetOptions {
             output_column: "output".to_owned(),
             id_column: None,
             exclude_ids: Vec::new(),
+            group_by: None,
+            group: None,
+            split_column: None,
+            repaired_copy: None,
             system: None,
             encoding: Encoding::Auto,
             delimiter: ",".to_owned(),
@@ -115,6 +128,21 @@ impl Options for DatasetOptions {
         }
         if !self.exclude_ids.is_empty() && self.id_column.is_none() {
             return Err(invalid("exclude_ids", "given without `id_column`", "the column that has the ids, too"));
+        }
+        let columns = [("group_by", &self.group_by), ("split_column", &self.split_column)];
+        for (option, name) in columns.into_iter().filter_map(|(option, name)| Some((option, name.as_deref()?.trim()))) {
+            if name.is_empty() {
+                return Err(invalid(option, "empty", "the name of a column, or null"));
+            }
+            if name == self.input_column.trim() || name == self.output_column.trim() {
+                return Err(invalid(option, format!("`{name}`, the input or the output"), "another column"));
+            }
+        }
+        if self.group.is_some() && self.group_by.is_none() {
+            return Err(invalid("group", "given without `group_by`", "the column that says each row's group, too"));
+        }
+        if self.repaired_copy.is_some() && self.max_rows.is_some() {
+            return Err(invalid("repaired_copy", "given together with `max_rows`", "one of the two: a copy has all rows"));
         }
         Ok(())
     }

@@ -41,6 +41,11 @@ impl<'a> Source<'a> {
         Ok(Source { content: without_blanks_around_quotes(content, delimiter), delimiter, first_line })
     }
 
+    /// The header and the records, without what stands before and behind them or around quoted fields.
+    pub fn content(&self) -> &str {
+        &self.content
+    }
+
     /// Reads the header.
     pub fn records(&self) -> Result<Records<'_>> {
         let Source { content, delimiter, first_line } = self;

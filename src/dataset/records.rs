@@ -10,6 +10,7 @@ use super::problems::{Problem, Problems};
 use super::reading::{LARGEST_FIELD, Source};
 use super::scan::Place;
 use super::separator;
+use super::strata::Further;
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use csv::StringRecord;
@@ -26,6 +27,7 @@ pub(super) struct Table {
     pub findings: Findings,
     /// Of the rows that were asked to be left out.
     pub excluded: Excluded,
+    further: Further,
 }
 
 /// The indexes of the columns that rows are made of.
@@ -49,11 +51,13 @@ pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &Monitor
         columns: std::mem::take(&mut records.columns),
         findings: Findings::default(),
         excluded: Excluded::new(&options.exclude_ids),
+        further: Further::default(),
     };
     let header = Header { columns: &table.columns, delimiter: table.delimiter, line: records.header_line };
     let (input, output) = header.positions(&table.input_column, &table.output_column)?;
-    let id = table.id_column.as_deref().map(|id| header.position_of(id)).transpose()?;
+    let id = header.further(table.id_column.as_deref())?;
     let columns = Columns { input, output, id };
+    table.further = Further::of(&header, options)?;
     header.note(&mut table.findings);
     let mut problems = Problems::default();
     let (mut record, mut number) = (StringRecord::new(), 0);
@@ -64,10 +68,11 @@ pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &Monitor
     }
     problems.check()?;
     if table.rows.is_empty() {
-        let message = match (number, table.excluded.rows()) {
-            (0, _) => "the file has a header but no rows",
-            (_, 0) => "no row has both an input and an output",
-            _ => "no row with an input and an output is left without those that `exclude_ids` leaves out",
+        let message = match (number, table.excluded.rows(), &options.group) {
+            (0, ..) => "the file has a header but no rows".to_owned(),
+            (_, 1.., _) => "no row with an input and an output is left without those that `exclude_ids` leaves out".to_owned(),
+            (_, _, Some(group)) => format!("no row with an input and an output is of the group `{group}`"),
+            (_, _, None) => "no row has both an input and an output".to_owned(),
         };
         return Err(Error::new(Code::CsvFormat, message));
     }
@@ -122,8 +127,15 @@ impl Table {
                 return;
             }
         }
-        let (input, output) = (input.to_owned(), output.to_owned());
-        self.rows.push(Row { number: place.row, line: place.line, id, input, output });
+        match self.further.of_record(record) {
+            Err((column, message)) => problems.push(problem(Some(column), message)),
+            // Another group's.
+            Ok(None) => {}
+            Ok(Some((group, held_out))) => {
+                let (input, output) = (input.to_owned(), output.to_owned());
+                self.rows.push(Row { number: place.row, line: place.line, id, input, output, group, held_out });
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::document::{self, Step, StringValue};
 use super::form::Form;
 use super::schema::{Marked, Role};
 use super::subject::Subject;
-use crate::conclusions::{Kind, Said, sentences};
+use crate::conclusions::{Kind, Lexicon, Said, sentences};
 use crate::error::Result;
 use crate::fields::Fields;
 use serde_json::Value;
@@ -34,12 +34,12 @@ pub(super) struct Written {
 
 impl Written {
     pub(super) fn read(text: &str, form: &Form, subject: &Subject) -> Result<Written> {
-        let Some((marked, document, strings)) = form.document(text)? else {
-            let claims = claims_of_text(text, subject.fields());
+        let Some((marked, document, strings)) = form.read(text)? else {
+            let claims = claims_of_text(text, subject.fields(), &form.lexicon);
             return Ok(Written { text: text.to_owned(), claims, document: None });
         };
         let comment = document["report"].as_str().unwrap_or(text).to_owned();
-        let claims = claims_of_document(marked, &document, strings, subject);
+        let claims = claims_of_document((marked, &form.lexicon), &document, strings, subject);
         Ok(Written { text: comment, claims, document: Some(document) })
     }
 }
@@ -59,18 +59,18 @@ pub(super) fn said(text: &str, form: &Form, subject: &Subject) -> Vec<Said> {
 }
 
 /// Each sentence is a conclusion; its sources so far are the fields that it names.
-fn claims_of_text(text: &str, fields: &Fields) -> Vec<Claim> {
+fn claims_of_text(text: &str, fields: &Fields, lexicon: &Lexicon) -> Vec<Claim> {
     let claim = |range: Range<usize>| {
         let sentence = &text[range.clone()];
         Claim {
-            kind: Kind::of_sentence(sentence),
+            kind: lexicon.kind(sentence),
             text: sentence.to_string(),
             range,
             fields: mentioned(sentence, fields),
             path: Vec::new(),
         }
     };
-    sentences(text).into_iter().map(claim).collect()
+    sentences(text, lexicon).into_iter().map(claim).collect()
 }
 
 /// Fields whose name or value stands in `text`. A value of one character (`A`, `高`) stands in too many.
@@ -84,7 +84,7 @@ fn mentioned(text: &str, fields: &Fields) -> Vec<usize> {
 /// have a `text`; without such a list, every free string. What stands beside one, `kind`, and `source` or `sources` where
 /// they name a field or a passage, is taken as the model gave it.
 fn claims_of_document(
-    marked: &Marked,
+    (marked, lexicon): (&Marked, &Lexicon),
     document: &Value,
     strings: Vec<StringValue>,
     subject: &Subject,
@@ -112,7 +112,7 @@ fn claims_of_document(
             cited = mentioned(&string.value, subject.fields());
         }
         Some(Claim {
-            kind: kind.unwrap_or_else(|| Kind::of_sentence(&string.value)),
+            kind: kind.unwrap_or_else(|| lexicon.kind(&string.value)),
             text: string.value,
             range: string.range,
             fields: cited,

@@ -58,9 +58,9 @@ pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cance
     let texts = session.with_variants(&form.prompt(&subject.text()), &generate, VARIANTS, cancel)?;
     let Some((generation, variants)) = texts.split_first() else { return Ok(Value::Null) };
     let mut written = Written::read(&generation.text, &form, &subject)?;
-    if !form.is_filled() {
-        written.claims.truncate(options.max_conclusions);
-    }
+    let most = if form.is_filled() { usize::MAX } else { options.max_conclusions };
+    let omitted = written.claims.len().saturating_sub(most);
+    written.claims.truncate(most);
     let case = Case { subject: &subject, form: &form, learnt: &learnt, options, generate: &generate };
     let (conclusions, bias) = measure(session, &case, generation, variants, &written.claims, cancel)?;
     let document = written.document.map(|document| {
@@ -68,6 +68,7 @@ pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cance
         form.filled(document, &paths, &conclusions)
     });
     let mut envelope = envelope(session, written.text, conclusions, generation)?;
+    envelope["omitted_conclusions"] = omitted.into();
     if let Some(document) = document {
         envelope["document"] = document;
     }

@@ -8,6 +8,7 @@ use crate::passages::Passage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::path::PathBuf;
 
 /// How the model writes its conclusions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +53,8 @@ pub struct ReportOptions {
     pub influence: bool,
     /// Fields that must not matter, such as a name or a gender. Where one moves a conclusion all the same, the envelope's `bias` says so.
     pub protected: Vec<String>,
+    /// A file of words, in YAML or JSON, by which conclusions are told apart and sentences cut: the lists `recommendation`, `risk`, `strength` and `abbreviations`, each in place of the built-in one.
+    pub lexicon: Option<PathBuf>,
     /// How the text is generated, role prompt included; `messages` are the conversation before the input, which is its last turn. `json_schema`, `regex`, `lark`, `logprobs`, `top_logprobs` and `n` do not belong here.
     pub generate: GenerateOptions,
 }
@@ -68,6 +71,7 @@ impl Default for ReportOptions {
             max_conclusions: 8,
             influence: true,
             protected: Vec::new(),
+            lexicon: None,
             generate: GenerateOptions::default(),
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::adapter::calibration::tests::calibration;
 use crate::adapter::learnt::LearntField;
 use crate::adapter::{Adapter, AdapterManifest};
-use crate::conclusions::Kind;
+use crate::conclusions::{Lexicon, sentences};
 use crate::control::Control;
 use crate::error::Code;
 use crate::fields::Fields;
@@ -137,7 +137,7 @@ fn text_mode_measures_every_sentence() {
         assert!(influences.is_sorted_by(|a, b| a >= b), "{influences:?}");
         assert!(influences.iter().all(|influence| *influence > conclusion["noise"].as_f64().unwrap()), "{conclusion}");
         grounded += usize::from(conclusion["grounded"] == true);
-        assert_eq!(conclusion["kind"], Kind::of_sentence(text_of(conclusion)).name());
+        assert_eq!(conclusion["kind"], Lexicon::built_in().kind(text_of(conclusion)).name());
         assert_eq!(conclusion["confidence_kind"], "uncalibrated");
     }
     assert!(grounded > 0, "{report}");
@@ -163,12 +163,13 @@ fn measured_by_hand(model: &LanguageModel, report: &Value, generate: Value) {
     assert!((first["confidence"].as_f64().unwrap() - product).abs() < 1e-4, "{first} {product}");
 
     let fields = Fields::parse(CASE).unwrap();
+    let form = Form::of(&options(json!({})), &Subject::Fields(fields.clone())).unwrap();
     for (index, field) in fields.iter().enumerate() {
         let others = substitutes::substitutes(field, &LearntRows::default(), 5);
         let keeps = |value: &String| {
             let other = Subject::Fields(fields.with_value(index, value));
-            let this = said(text_of(first), &Form::Text, &Subject::Fields(fields.clone()));
-            said(&text(&other.text()).text, &Form::Text, &other).iter().any(|other| this[0].holds_in(other))
+            let this = said(text_of(first), &form, &Subject::Fields(fields.clone()));
+            said(&text(&other.text()).text, &form, &other).iter().any(|other| this[0].holds_in(other))
         };
         let mut keeps = keeps;
         let moved = others.iter().filter(|value| !keeps(value)).count();
@@ -319,6 +320,9 @@ fn at_most_so_many_conclusions() {
         json!({ "max_conclusions": 1, "influence": false, "generate": { "max_tokens": 150, "temperature": 1.0 } }),
     );
     assert_eq!(report["conclusions"].as_array().unwrap().len(), 1);
+    let said = sentences(report["report"].as_str().unwrap(), &Lexicon::built_in());
+    assert!(said.len() > 1, "{report}");
+    assert_eq!(report["omitted_conclusions"], said.len() - 1);
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! Folds: parts of the rows that are held out in turn.
 
+use super::strata::{by_group, sides};
+use crate::dataset::Strata;
 use crate::train::options::TrainOptions;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 
 /// With fewer rows, folds are the default.
 const FEW_ROWS: usize = 100;
@@ -24,16 +23,14 @@ pub(crate) fn count_folds(rows: usize, options: &TrainOptions) -> usize {
     if folds < 2 { 0 } else { folds }
 }
 
-/// The rows to train on and to hold out in each of `folds` runs, each ascending: every row is held out exactly once.
-pub(crate) fn fold_rows(rows: usize, folds: usize, seed: u64) -> Vec<(Vec<usize>, Vec<usize>)> {
-    let mut order: Vec<usize> = (0..rows).collect();
-    order.shuffle(&mut StdRng::seed_from_u64(seed ^ 0x5eed_0001));
-    let fold = |fold: usize| {
-        let mut held_out: Vec<usize> = order.iter().copied().skip(fold).step_by(folds).collect();
-        held_out.sort_unstable();
-        ((0..rows).filter(|row| held_out.binary_search(row).is_err()).collect(), held_out)
-    };
-    (0..folds).map(fold).collect()
+/// The rows to train on and to hold out in each of `folds` runs, each ascending: every row is held out exactly once. Each fold
+/// has its part of every group, and rows that ask the same are in one.
+pub(crate) fn fold_rows(strata: &Strata, folds: usize, seed: u64) -> Vec<(Vec<usize>, Vec<usize>)> {
+    let rows = strata.groups.len();
+    let mut fold_of = vec![0; rows];
+    by_group(strata, seed).0.iter().enumerate().for_each(|(at, row)| fold_of[*row] = at % folds);
+    let fold_of = sides(strata, &fold_of, rows / folds);
+    (0..folds).map(|fold| (0..rows).partition(|row| fold_of[*row] != fold)).collect()
 }
 
 #[cfg(test)]
@@ -43,7 +40,7 @@ mod tests {
     #[test]
     fn folds_hold_out_every_row_once() {
         for (rows, folds) in [(5, 5), (24, 5), (39, 2), (3, 2)] {
-            let parts = fold_rows(rows, folds, 7);
+            let parts = fold_rows(&Strata::none(rows), folds, 7);
             let mut held_out: Vec<usize> = parts.iter().flat_map(|(_, held_out)| held_out.clone()).collect();
             held_out.sort_unstable();
             assert_eq!(held_out, (0..rows).collect::<Vec<_>>());
@@ -52,9 +49,22 @@ mod tests {
                 assert!(!train.is_empty() && held_out.iter().all(|row| !train.contains(row)));
                 assert!((rows / folds..=rows.div_ceil(folds)).contains(&held_out.len()));
             }
-            assert_eq!(parts, fold_rows(rows, folds, 7));
+            assert_eq!(parts, fold_rows(&Strata::none(rows), folds, 7));
         }
-        assert_ne!(fold_rows(24, 5, 7), fold_rows(24, 5, 8));
+        assert_ne!(fold_rows(&Strata::none(24), 5, 7), fold_rows(&Strata::none(24), 5, 8));
+    }
+
+    #[test]
+    fn folds_part_groups_evenly_and_rows_that_ask_the_same_never() {
+        let strata = Strata { groups: (0..30).map(|row| row % 3).collect(), ..Strata::none(30) };
+        for (_, held_out) in fold_rows(&strata, 5, 7) {
+            assert_eq!([0, 1, 2].map(|group| held_out.iter().filter(|row| strata.groups[**row] == group).count()), [2; 3]);
+        }
+        let first_alike: Vec<usize> = (0..30).map(|row| row / 2 * 2).collect();
+        let strata = Strata { first_alike: first_alike.clone(), ..Strata::none(30) };
+        for (_, held_out) in fold_rows(&strata, 5, 7) {
+            assert!(held_out.iter().all(|row| held_out.contains(&first_alike[*row])), "{held_out:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod folds;
 mod order;
 mod plan;
 mod split;
+mod strata;
 
 pub(crate) use order::MicroBatches;
 pub(crate) use plan::{Part, Plan, PlannedRun, planned_runs};

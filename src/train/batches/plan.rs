@@ -3,6 +3,7 @@
 use super::folds::{MIN_STEPS, count_folds, fold_rows};
 use super::order::steps_per_epoch;
 use super::split::split;
+use crate::dataset::Strata;
 use crate::train::options::TrainOptions;
 
 /// Which run of a training this is.
@@ -58,16 +59,18 @@ pub(crate) struct PlannedRun {
     pub(crate) plan: Plan,
 }
 
-/// The runs of a training on so many rows: one, or one for each fold and one on all rows after them.
-pub(crate) fn planned_runs(rows: usize, options: &TrainOptions) -> Vec<PlannedRun> {
-    let folds = count_folds(rows, options);
+/// The runs of a training on rows of these strata: one, or one for each fold and one on all rows after them. A file that says
+/// which rows are held out decides that alone.
+pub(crate) fn planned_runs(strata: &Strata, options: &TrainOptions) -> Vec<PlannedRun> {
+    let rows = strata.groups.len();
+    let folds = if strata.held_out.is_some() { 0 } else { count_folds(rows, options) };
     if folds == 0 {
-        let (train_rows, validation_rows) = split(rows, options.validation_share, options.seed);
+        let (train_rows, validation_rows) = split(strata, options.validation_share, options.seed);
         let plan = Plan::new(options, train_rows.len(), 0);
         return vec![PlannedRun { part: Part::Whole, train_rows, validation_rows, plan }];
     }
     let plan = Plan::new(options, rows, MIN_STEPS);
-    let parts = fold_rows(rows, folds, options.seed).into_iter().enumerate();
+    let parts = fold_rows(strata, folds, options.seed).into_iter().enumerate();
     let refit = PlannedRun { part: Part::Refit, train_rows: (0..rows).collect(), validation_rows: Vec::new(), plan };
     parts
         .map(|(index, (train_rows, validation_rows))| PlannedRun {

@@ -36,11 +36,11 @@ pub fn estimate(
     options.validate()?;
     let max_length = options.max_length.min(model.decoder().config().max_position_embeddings);
     let examples = dataset.map(|dataset| dataset.examples(model.format(), max_length, monitor)).transpose()?;
-    if examples.as_ref().is_some_and(|examples| examples.rows.is_empty()) {
+    if examples.as_ref().is_some_and(|examples| !examples.can_be_trained_on()) {
         return Err(Error::new(Code::Training, "the dataset has no row to train on"));
     }
     let workload = match &examples {
-        Some(examples) => Workload::of(&examples.rows, options),
+        Some(examples) => Workload::of(examples, options),
         None => Workload::greatest(max_length, options),
     };
     let memory = MemoryEstimate::of(model, &workload, options)?;

@@ -1,8 +1,8 @@
 //! What a training will run, pass by pass: the ground of every estimate.
 
+use crate::dataset::Examples;
 use crate::evaluate::{size, validation_batches};
 use crate::model::BatchSize;
-use crate::tokenize::Example;
 use crate::train::batches::{MicroBatches, PlannedRun, planned_runs};
 use crate::train::options::TrainOptions;
 
@@ -29,8 +29,8 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    pub(crate) fn of(rows: &[Example], options: &TrainOptions) -> Self {
-        let runs = planned_runs(rows.len(), options);
+    pub(crate) fn of(examples: &Examples, options: &TrainOptions) -> Self {
+        let (rows, runs) = (&examples.rows, planned_runs(&examples.strata, options));
         let mut workload = Workload { folds: runs.len() - 1, ..Workload::default() };
         let (mut seen, mut planned) = (0, 0);
         for PlannedRun { train_rows, validation_rows, plan, .. } in runs {
@@ -71,9 +71,13 @@ impl Workload {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Strata;
+    use crate::tokenize::Example;
 
-    fn rows(count: usize) -> Vec<Example> {
-        (0..count).map(|i| Example { ids: vec![1; 4 + i % 5], prompt_len: 1 + i % 3 }).collect()
+    fn rows(count: usize) -> Examples {
+        let rows = (0..count).map(|i| Example { ids: vec![1; 4 + i % 5], prompt_len: 1 + i % 3 }).collect();
+        let row_numbers = (1..=count).collect();
+        Examples { rows, row_numbers, strata: Strata::none(count), skipped: Vec::new(), truncated: Vec::new() }
     }
 
     #[test]

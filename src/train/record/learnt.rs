@@ -69,6 +69,8 @@ mod tests {
             number,
             line: number + 1,
             id: None,
+            group: None,
+            held_out: None,
             input: input.to_owned(),
             output: output.to_owned(),
         };

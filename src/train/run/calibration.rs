@@ -2,7 +2,7 @@
 
 use super::job::Job;
 use crate::adapter::Adapter;
-use crate::conclusions::{Labelled, Said, TOP, VARIANTS, deciding_places, sentences, signals};
+use crate::conclusions::{Labelled, Lexicon, Said, TOP, VARIANTS, deciding_places, sentences, signals};
 use crate::control::{Cancel, Monitor};
 use crate::dataset::Row;
 use crate::error::Result;
@@ -66,7 +66,7 @@ fn compare(index: usize, row: &Row, texts: &[Generation]) -> Vec<Labelled> {
         let values = fields.iter().flat_map(Fields::iter).map(|field| field.value.as_str());
         Said::new(text, values)
     };
-    let all = |text: &str| sentences(text).into_iter().map(|range| said(&text[range])).collect::<Vec<_>>();
+    let all = |text: &str| sentences(text, &Lexicon::built_in()).into_iter().map(|range| said(&text[range])).collect::<Vec<_>>();
     let (reference, variants) = (all(&row.output), variants.iter().map(|text| all(&text.text)).collect::<Vec<_>>());
     let label = |(place, range): (usize, Range<usize>)| {
         let this = said(&generation.text[range.clone()]);
@@ -74,7 +74,7 @@ fn compare(index: usize, row: &Row, texts: &[Generation]) -> Vec<Labelled> {
         let right = this.closest(&reference).is_some_and(|closest| this.agrees(closest, &places));
         Labelled { row: index, place, signals: signals(generation, &range, &this, &variants), right }
     };
-    sentences(&generation.text).into_iter().enumerate().map(label).collect()
+    sentences(&generation.text, &Lexicon::built_in()).into_iter().enumerate().map(label).collect()
 }
 
 /// How many conclusions were right by their place in the answer, and how all outputs of the rows begin there: what was
@@ -87,7 +87,7 @@ pub(crate) fn by_place(job: &Job<'_>, labelled: &[Labelled]) -> Value {
         (*all, *right) = (*all + 1, *right + usize::from(one.right));
     }
     for row in job.rows() {
-        for (place, range) in places.iter_mut().zip(sentences(&row.output)) {
+        for (place, range) in places.iter_mut().zip(sentences(&row.output, &Lexicon::built_in())) {
             let this = &row.output[range];
             place.2 = Some(place.2.take().map_or_else(|| this.to_owned(), |known| common_start(&known, this)));
         }

@@ -47,7 +47,7 @@ impl Ground {
         let rows = DatasetOptions { max_rows: Some(8), ..Default::default() };
         let dataset = Dataset::open_csv(&fixture("training/resume.csv"), &rows, &mut Monitor::none())?;
         let (options, examples) = (options(), dataset.examples(model.format(), 256, &mut Monitor::none())?);
-        let memory = MemoryEstimate::of(&model, &Workload::of(&examples.rows, &options), &options)?;
+        let memory = MemoryEstimate::of(&model, &Workload::of(&examples, &options), &options)?;
         Ok(Ground { model, dataset, examples, options, memory })
     }
 }
@@ -59,7 +59,7 @@ fn with_run<T>(work: impl FnOnce(Run<'_>) -> Result<T>) -> Result<T> {
     let Ground { model, dataset, examples, options, memory } = ground;
     let (memory, started) = (*memory, Instant::now());
     let job = Job { model, dataset, options, examples, memory, started };
-    let planned = planned_runs(examples.rows.len(), options).remove(0);
+    let planned = planned_runs(&examples.strata, options).remove(0);
     work(Run::new(job, planned, None)?)
 }
 

@@ -2,7 +2,7 @@
 
 use super::tests::{csv, model, options};
 use crate::control::{Cancel, Control, Monitor, Phase, Progress};
-use crate::dataset::{Dataset, DatasetOptions};
+use crate::dataset::{Dataset, DatasetOptions, Strata};
 use crate::error::Code;
 use crate::evaluate::{EvaluateOptions, evaluate};
 use crate::language_model::{LanguageModel, ModelOptions};
@@ -81,7 +81,7 @@ fn memorisation(unseen: &str, share: f64) -> Value {
         ..options()
     };
     let rows = 12;
-    let held_out = planned_runs(rows, &options).remove(0).validation_rows;
+    let held_out = planned_runs(&Strata::none(rows), &options).remove(0).validation_rows;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("rows.csv");
     let line = |row| format!("q{row},{}\n", if held_out.contains(&row) { unseen } else { SENTENCE });

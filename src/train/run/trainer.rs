@@ -35,16 +35,16 @@ pub fn train(
     options.validate()?;
     let max_length = options.max_length.min(model.decoder().config().max_position_embeddings);
     let examples = dataset.examples(model.format(), max_length, monitor)?;
-    if examples.rows.is_empty() {
+    if !examples.can_be_trained_on() {
         return Err(Error::new(Code::Training, "the dataset has no row to train on"));
     }
-    let workload = Workload::of(&examples.rows, options);
+    let workload = Workload::of(&examples, options);
     let memory = MemoryEstimate::of(model, &workload, options)?;
     memory.check()?;
     let _buffers = model.decoder().hold_buffers();
     let job = Job { model, dataset, options, examples: &examples, memory, started: Instant::now() };
     let files = options.output_dir.as_deref().map(|dir| RunDir::open(dir, options)).transpose()?;
-    let mut runs = planned_runs(examples.rows.len(), options);
+    let mut runs = planned_runs(&examples.strata, options);
     let last = runs.pop().ok_or_else(|| Error::new(Code::Internal, "a training without a run"))?;
     if !runs.is_empty() {
         return cross_validation::train(&job, files, runs, last, monitor);
