@@ -15,6 +15,18 @@ pub enum Weights {
 }
 
 impl Weights {
+    /// All of them.
+    pub const ALL: [Weights; 3] = [Weights::Bf16, Weights::Q8_0, Weights::Q4KM];
+
+    /// The model with such weights. The rows of Qwen2.5-0.5B are no multiple of 256: `Q4_K_M` would not be Q4_K there.
+    pub fn shape(self, small: bool) -> Shape {
+        match self {
+            _ if small => Shape::SMALL,
+            Weights::Q4KM => Shape::QWEN2_5_1_5B,
+            _ => Shape::QWEN2_5_0_5B,
+        }
+    }
+
     /// As `llama-quantize` calls them.
     pub fn name(self) -> &'static str {
         match self {

@@ -2,7 +2,6 @@
 
 use crate::Outcome;
 use crate::files::Weights;
-use crate::models::Shape;
 use std::fmt;
 
 /// Texts that are read or written at the same time.
@@ -32,15 +31,6 @@ impl Work {
     /// The tokens whose time is taken.
     pub fn tokens(&self) -> usize {
         self.at_once * if self.is_prefill() { self.prompt } else { self.completion }
-    }
-}
-
-/// The model with such weights. The rows of Qwen2.5-0.5B are no multiple of 256: `Q4_K_M` would not be Q4_K there.
-pub fn shape(weights: Weights, small: bool) -> Shape {
-    match weights {
-        _ if small => Shape::SMALL,
-        Weights::Q4KM => Shape::QWEN2_5_1_5B,
-        _ => Shape::QWEN2_5_0_5B,
     }
 }
 

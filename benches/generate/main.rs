@@ -49,14 +49,14 @@ fn bench(options: &Options) -> Outcome {
     let cases = cases::cases(&options.case)?;
     let llama = Llama::find();
     println!("{THREADS} threads, {} rounds", options.rounds);
-    for weights in [Weights::Bf16, Weights::Q8_0, Weights::Q4KM] {
+    for weights in Weights::ALL {
         let made = match (weights.quantize(), &llama) {
             (Some(quantize), None) => {
                 format!("bf16, quantized to {quantize} while loading, for want of llama-quantize")
             }
             _ => "one GGUF file for both sides".to_owned(),
         };
-        println!("{}: {}; {made}", weights.name(), cases::shape(weights, options.small));
+        println!("{}: {}; {made}", weights.name(), weights.shape(options.small));
     }
     let mut results = Vec::new();
     for case in cases {

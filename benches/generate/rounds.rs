@@ -1,6 +1,6 @@
 //! Ours and the peer's measurements in turn, so that a machine that slows down slows both.
 
-use crate::cases::{self, Case};
+use crate::cases::Case;
 use crate::llama::{Llama, THREADS};
 use crate::options::Options;
 use crate::{Outcome, adapter, bandwidth, files, process, program};
@@ -30,7 +30,7 @@ pub struct CaseResult {
 
 /// Measures a case.
 pub fn measure(case: Case, llama: Option<&Llama>, options: &Options) -> Outcome<CaseResult> {
-    let shape = cases::shape(case.weights, options.small);
+    let shape = case.weights.shape(options.small);
     let model = files::prepare(&shape, case.weights, llama)?;
     let bytes = std::fs::metadata(&model.file)?.len();
     let adapter = case.adapter.then(|| adapter::prepare(&shape)).transpose()?;

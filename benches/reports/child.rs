@@ -5,7 +5,9 @@ use crate::work::{self, MAX_TOKENS, ROLE_PROMPT, Written};
 use serde_json::{Value, json};
 use std::path::Path;
 use tailora::options::from_value;
-use tailora::{Cancel, Control, GenerateOptions, LanguageModel, Monitor, ReportOptions, Session, SessionOptions, report};
+use tailora::{
+    Cancel, Control, GenerateOptions, LanguageModel, Monitor, ReportOptions, Session, SessionOptions, report,
+};
 
 /// Writes reports as `job` says and prints one JSON object.
 pub fn run(job: &Path) -> Outcome {
@@ -66,7 +68,8 @@ impl Writer<'_> {
     /// A text of that length in no schema.
     fn text(&self, index: usize, length: usize) -> Outcome<(String, usize)> {
         let options: GenerateOptions = from_value(json!({ "max_tokens": length }))?;
-        let text = self.session()?.generate(&work::input(index), &options, &Cancel::new(), &mut |_| Control::Continue)?;
+        let text =
+            self.session()?.generate(&work::input(index), &options, &Cancel::new(), &mut |_| Control::Continue)?;
         Ok((text.text, text.completion_tokens))
     }
 }

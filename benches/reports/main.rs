@@ -27,9 +27,7 @@ mod spread;
 mod table;
 mod work;
 
-use files::Weights;
 use llama::{Llama, THREADS};
-use models::Shape;
 use options::Options;
 use program::Outcome;
 use std::process::ExitCode;
@@ -44,10 +42,10 @@ fn bench(options: &Options) -> Outcome {
         return Ok(());
     }
     let llama = Llama::find();
-    let shape = if options.small { Shape::SMALL } else { Shape::QWEN2_5_0_5B };
-    println!("{THREADS} threads, {} rounds; {}: {shape}", options.rounds, Weights::Q8_0.name());
+    let shape = options.weights.shape(options.small);
+    println!("{THREADS} threads, {} rounds; {}: {shape}", options.rounds, options.weights.name());
     println!("{} reports, {} at once, of at most {} tokens", options.reports, work::AT_ONCE, work::MAX_TOKENS);
-    let result = rounds::measure(&shape, llama.as_ref(), options)?;
+    let result = rounds::measure(llama.as_ref(), options)?;
     table::print(&result);
     // The last line is for programs.
     println!("{}", table::json(&result));

@@ -2,7 +2,6 @@
 
 use crate::files::{self, Weights};
 use crate::llama::{Llama, THREADS};
-use crate::models::Shape;
 use crate::options::Options;
 use crate::work::Written;
 use crate::{Outcome, process, program, server};
@@ -28,9 +27,9 @@ impl Side {
 }
 
 /// All rounds; no peer's if there is none.
-#[derive(Default)]
 pub struct Rounds {
     pub reports: usize,
+    pub weights: Weights,
     pub ours: Vec<Side>,
     pub peer: Vec<Side>,
     /// The part of a token's time that a token in no schema does not take.
@@ -40,13 +39,20 @@ pub struct Rounds {
 }
 
 /// Measures both sides.
-pub fn measure(shape: &Shape, llama: Option<&Llama>, options: &Options) -> Outcome<Rounds> {
-    let model = files::prepare(shape, Weights::Q8_0, llama)?;
+pub fn measure(llama: Option<&Llama>, options: &Options) -> Outcome<Rounds> {
+    let model = files::prepare(&options.weights.shape(options.small), options.weights, llama)?;
     let job = json!({
         "file": model.file, "model": {"device": "cpu", "threads": THREADS, "quantize": model.quantize},
         "reports": options.reports,
     });
-    let mut rounds = Rounds { reports: options.reports, ..Rounds::default() };
+    let mut rounds = Rounds {
+        reports: options.reports,
+        weights: options.weights,
+        ours: Vec::new(),
+        peer: Vec::new(),
+        mask_shares: Vec::new(),
+        influence_costs: Vec::new(),
+    };
     for round in 1..=options.rounds {
         ours(&job, &mut rounds)?;
         announce(round, "ours", rounds.ours.last());

@@ -45,7 +45,8 @@ impl Server {
         for (name, value) in [("-t", THREADS), ("-np", AT_ONCE), ("-c", AT_ONCE * SLOT)] {
             command.args([name, &value.to_string()]);
         }
-        let mut server = Server { child: command.stdout(Stdio::null()).spawn()?, port };
+        let child = command.stdout(Stdio::null()).spawn();
+        let mut server = Server { child: child.map_err(|err| format!("cannot start {command:?}: {err}"))?, port };
         let began = Instant::now();
         loop {
             if let Ok((200, _)) = http::ask(port, "GET", "/health", "") {

@@ -57,7 +57,7 @@ pub fn print(rounds: &Rounds) {
 pub fn json(rounds: &Rounds) -> Value {
     let line = Line::of(rounds);
     json!({ "cases": [{
-        "name": format!("{} reports q8_0", rounds.reports),
+        "name": format!("{} reports {}", rounds.reports, rounds.weights.name()),
         "ours": line.reports_per_minute[0],
         "peer": line.reports_per_minute[1],
         "speed_ratio": line.speed_ratio,

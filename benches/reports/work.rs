@@ -1,10 +1,9 @@
 //! What is written: reports on cases, after one role prompt, in one schema. The same for both sides.
 
+use crate::Outcome;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-
-use crate::Outcome;
 
 /// Reports that are asked for at the same time.
 pub const AT_ONCE: usize = 16;
@@ -36,16 +35,17 @@ pub fn input(index: usize) -> String {
 
 /// Bounded, so that a model that knows nothing comes to an end too.
 pub fn schema() -> Value {
-    let text = |min: usize, max: usize| json!({ "type": "string", "minLength": min, "maxLength": max });
     json!({
         "type": "object",
         "properties": {
             "rating": { "enum": ["A", "B", "C"] },
-            "report": text(240, 300),
-            "risk": text(120, 160),
+            "points": {
+                "type": "array", "minItems": 8, "maxItems": 8,
+                "items": { "type": "string", "minLength": 30, "maxLength": 60 },
+            },
             "score": { "type": "integer", "minimum": 1, "maximum": 9 },
         },
-        "required": ["rating", "report", "risk", "score"],
+        "required": ["rating", "points", "score"],
         "additionalProperties": false,
     })
 }
@@ -81,7 +81,10 @@ pub fn write_all(reports: usize, write: impl Fn(usize) -> Outcome<(String, usize
     };
     let of_threads: Vec<Result<Written, String>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(of_thread)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err("a thread panicked".to_owned()))).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err("a thread panicked".to_owned())))
+            .collect()
     });
     let mut all = Written { seconds: began.elapsed().as_secs_f64(), ..Written::default() };
     for written in of_threads {
@@ -96,5 +99,5 @@ pub fn write_all(reports: usize, write: impl Fn(usize) -> Outcome<(String, usize
 /// Whether it is a document of the schema, as far as a glance shows.
 fn is_whole(document: &str) -> bool {
     let document: Value = serde_json::from_str(document).unwrap_or_default();
-    document["rating"].is_string() && document["report"].is_string() && document["score"].is_number()
+    document["rating"].is_string() && document["points"].is_array() && document["score"].is_number()
 }

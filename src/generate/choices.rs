@@ -209,7 +209,7 @@ mod tests {
         }
         // Nobody holds blocks that nobody reads, but for those with which prompts to come may begin.
         let pool = model.decoder().kv_pool().lock().unwrap();
-    assert!(pool.rows() <= 2 * pool.known_rows(), "{} rows, {} known", pool.rows(), pool.known_rows());
+        assert!(pool.rows() <= 2 * pool.known_rows(), "{} rows, {} known", pool.rows(), pool.known_rows());
     }
 
     #[test]

@@ -57,10 +57,10 @@ impl Engine {
     }
 
     /// Whether a pass may read tokens that may turn out wrong: while it has so few rows that more of them take hardly longer. On
-    /// a card other rows beside a row would change its last bits.
+    /// another device other rows beside a row would change its last bits.
     fn has_spare_rows(&self, sequences: usize) -> bool {
         let decoder = self.model.decoder();
-        !decoder.device().is_on_card() && sequences.max(decoder.callers()) <= SPECULATING
+        decoder.device().is_host() && sequences.max(decoder.callers()) <= SPECULATING
     }
 
     /// [`Engine::step`] of one sequence.

@@ -47,7 +47,9 @@ impl Lookup {
 
     /// At most `most` tokens that may come.
     pub(super) fn propose(&mut self, most: usize) -> Vec<u32> {
-        let Some(end) = self.tokens.last_chunk::<SAME>().and_then(|last| self.ends.get(last)) else { return Vec::new() };
+        let Some(end) = self.tokens.last_chunk::<SAME>().and_then(|last| self.ends.get(last)) else {
+            return Vec::new();
+        };
         if self.passed_over > 0 {
             self.passed_over -= 1;
             return Vec::new();

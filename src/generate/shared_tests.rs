@@ -181,8 +181,14 @@ fn a_prompt_that_many_read_at_once_is_read_once() {
 fn a_text_is_the_same_with_and_without_speculation() {
     let model = tiny_model();
     let mut total = 0;
-    for (index, prompt) in ["岗位:P7高级架构师,绩效:A/A-,潜力:高,技术深度:9/10,跨团队协作:6/10", "a b c a b c a b c a b"].iter().enumerate() {
-        for more in [r#""temperature":0"#, r#""temperature":0.7,"seed":5"#, r#""repetition_penalty":1.2,"top_logprobs":2"#] {
+    for (index, prompt) in
+        ["岗位:P7高级架构师,绩效:A/A-,潜力:高,技术深度:9/10,跨团队协作:6/10", "a b c a b c a b c a b"]
+            .iter()
+            .enumerate()
+    {
+        for more in
+            [r#""temperature":0"#, r#""temperature":0.7,"seed":5"#, r#""repetition_penalty":1.2,"top_logprobs":2"#]
+        {
             let options = |speculation: bool| format!(r#"{{"max_tokens":90,"speculation":{speculation},{more}}}"#);
             let with = generate(&mut session(&model), prompt, &options(true));
             let without = generate(&mut session(&model), prompt, &options(false));
