@@ -148,6 +148,9 @@ impl RegionReader<'_> {
         let is_first = !self.begun.values().any(|begun| *begun == key);
         self.begun.insert(id.to_owned(), key);
         if is_first {
+            // The list of the same draft may begin in the line in which the report ends.
+            let before = std::mem::take(&mut self.ending);
+            before.into_iter().for_each(|ending| self.end(ending));
             self.open.push((key, 0));
             self.regions.entry(key).or_default().found = true;
         }
