@@ -4,6 +4,7 @@
 use super::case::{Case, Conclusion};
 use super::draft::Draft;
 use super::package::bad;
+use super::slots::Standing;
 use super::word_file::WordFile;
 use super::xml::{Element, can_hold};
 use crate::error::Result;
@@ -27,8 +28,7 @@ pub(super) struct Carried {
 pub(super) struct CarriedDraft {
     pub(super) case: Case,
     pub(super) draft: Draft,
-    /// Within a line of the template, not on lines of its own.
-    pub(super) inline: bool,
+    pub(super) standing: Standing,
 }
 
 impl CarriedDraft {

@@ -2,6 +2,7 @@
 //! does not, whether or not somebody decided on it.
 
 use super::draft::Text;
+use super::slots::Standing;
 use super::xml::Element;
 use std::collections::HashMap;
 
@@ -27,10 +28,10 @@ pub(super) struct Region {
     pub(super) is_too_long: bool,
 }
 
-/// Reads the regions of each case. `inline` says of each whether it stands within a line.
-pub(super) fn regions(document: &Element, inline: &[bool]) -> HashMap<(Text, usize), Region> {
-    let mut reader = RegionReader { inline, ..RegionReader::default() };
-    for index in 0..inline.len() {
+/// Reads the regions of each case. `standings` says of each where its draft was put.
+pub(super) fn regions(document: &Element, standings: &[Standing]) -> HashMap<(Text, usize), Region> {
+    let mut reader = RegionReader { standings, ..RegionReader::default() };
+    for index in 0..standings.len() {
         for text in [Text::Report, Text::Listed] {
             reader.names.insert(bookmark(text, index), (text, index));
             reader.regions.insert((text, index), Region::default());
@@ -44,7 +45,7 @@ type Key = (Text, usize);
 
 #[derive(Default)]
 struct RegionReader<'a> {
-    inline: &'a [bool],
+    standings: &'a [Standing],
     names: HashMap<String, Key>,
     regions: HashMap<Key, Region>,
     /// The regions of the bookmarks that began, by their numbers.
@@ -147,19 +148,22 @@ impl RegionReader<'_> {
         let is_first = !self.begun.values().any(|begun| *begun == key);
         self.begun.insert(id.to_owned(), key);
         if is_first {
+            // The list of the same draft may begin in the line in which the report ends.
+            let before = std::mem::take(&mut self.ending);
+            before.into_iter().for_each(|ending| self.end(ending));
             self.open.push((key, 0));
             self.regions.entry(key).or_default().found = true;
         }
     }
 
     /// A region reaches to the end of the paragraph in which it ends, if it has text there: what is typed at the end of the
-    /// last line may come after the bookmark.
+    /// last line may come after the bookmark. Not where text of the template follows.
     fn bookmark_end(&mut self, end: &Element) {
         let Some(key) = end.attribute("w:id").and_then(|id| self.begun.get(id)).copied() else { return };
         let length = self.regions.get(&key).map_or(0, |region| region.text.len());
         let has_text = self.open.iter().any(|(open, before)| *open == key && length > *before);
-        let is_inline = self.inline.get(key.1).copied().unwrap_or(false);
-        if has_text && !is_inline { self.ending.push(key) } else { self.end(key) }
+        let is_followed = self.standings.get(key.1) == Some(&Standing::WithinLine);
+        if has_text && !is_followed { self.ending.push(key) } else { self.end(key) }
     }
 
     fn end(&mut self, key: Key) {

@@ -5,6 +5,7 @@ use super::draft::Text;
 use super::labels::{BUDGET, Label, Outcome, label};
 use super::package::bad;
 use super::regions::{Region, regions};
+use super::slots::Standing;
 use super::word_file::WordFile;
 use crate::error::Result;
 use serde::Serialize;
@@ -73,8 +74,8 @@ impl Review {
 pub fn read(bytes: &[u8]) -> Result<Review> {
     let file = WordFile::read(bytes, false)?;
     let carried = carried::read(&file)?;
-    let inline: Vec<bool> = carried.drafts.iter().map(|draft| draft.inline).collect();
-    let mut regions = regions(&file.document()?, &inline);
+    let standings: Vec<Standing> = carried.drafts.iter().map(|draft| draft.standing).collect();
+    let mut regions = regions(&file.document()?, &standings);
     let mut budget = BUDGET;
     let cases = carried.drafts.iter().enumerate();
     let cases = cases.map(|(index, draft)| reviewed(draft, index, &mut regions, &mut budget));

@@ -6,6 +6,7 @@ use super::markup::Look;
 use super::package::bad;
 use super::xml::{Element, Node};
 use crate::error::Result;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// A place of a template.
@@ -35,8 +36,20 @@ impl Slot {
     }
 }
 
-/// What is put into a slot: paragraphs and tables, or runs where it stands within a line.
-pub(super) type Make<'a> = dyn FnMut(Slot, &Look, bool) -> Result<Vec<Element>> + 'a;
+/// Where a slot stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Standing {
+    /// On lines of its own.
+    Alone,
+    /// Within a line, with text of the template behind it.
+    WithinLine,
+    /// At the end of a line.
+    EndOfLine,
+}
+
+/// What is put into a slot: paragraphs and tables where it stands alone, else runs.
+pub(super) type Make<'a> = dyn FnMut(Slot, &Look, Standing) -> Result<Vec<Element>> + 'a;
 
 /// Fills every slot below `parent`.
 pub(super) fn fill(parent: &mut Element, make: &mut Make) -> Result<()> {
@@ -73,7 +86,7 @@ fn fill_blocks(parent: &mut Element, make: &mut Make, ended: &mut HashSet<String
         }
         if child.is("w:p") {
             let blocks = match next_paragraph.take() {
-                Some(slot) => make(slot, &look_of_paragraph(&child, &child), false)?,
+                Some(slot) => make(slot, &look_of_paragraph(&child, &child), Standing::Alone)?,
                 None => fill_paragraph(child, make, ended)?,
             };
             filled.extend(blocks.into_iter().map(Node::Element));
@@ -104,7 +117,7 @@ fn fill_control(control: Element, slot: Slot, make: &mut Make) -> Result<Vec<Ele
             slot.name()
         )));
     }
-    let made = make(slot, &look, false)?;
+    let made = make(slot, &look, Standing::Alone)?;
     Ok(match content.and_then(|content| content.child("w:tc")) {
         Some(cell) => vec![Element::new("w:tc").holding(cell.child("w:tcPr").cloned()).holding(made)],
         None => made,
@@ -124,10 +137,11 @@ fn fill_paragraph(mut paragraph: Element, make: &mut Make, ended: &mut HashSet<S
         if !around.iter().any(|node| shows(node)) {
             let marks = around.iter().filter_map(|node| node.element()).filter(|child| child.name.contains("ookmark"));
             let mut blocks: Vec<Element> = marks.cloned().collect();
-            blocks.extend(make(slot, &look, false)?);
+            blocks.extend(make(slot, &look, Standing::Alone)?);
             return Ok(blocks);
         }
-        let made = make(slot, &look, true)?;
+        let has_more = paragraph.children[end..].iter().any(shows);
+        let made = make(slot, &look, if has_more { Standing::WithinLine } else { Standing::EndOfLine })?;
         from = start + made.len();
         paragraph.children.splice(start..end, made.into_iter().map(Node::Element));
     }

@@ -8,7 +8,7 @@ use super::markup::{Look, Marker, paragraph, run, table};
 use super::options::DocxOptions;
 use super::package::{MAX_FILE, bad};
 use super::regions::bookmark;
-use super::slots::{Slot, fill};
+use super::slots::{Slot, Standing, fill};
 use super::word_file::{WORD, WordFile};
 use super::words::{Words, words};
 use super::xml::{Element, Node};
@@ -199,37 +199,36 @@ impl<'a> Filling<'a> {
 
     fn fill(self, body: &mut Element, marker: &mut Marker) -> Result<CarriedDraft> {
         let mut reports = Vec::new();
-        fill(body, &mut |slot, look, inline| match slot {
-            Slot::Title => Ok(line(self.case.heading(), look, inline)),
-            Slot::Note => Ok(line(self.words.note, look, inline)),
-            Slot::Fields => self.fields(look, inline),
+        fill(body, &mut |slot, look, standing| match slot {
+            Slot::Title => Ok(line(self.case.heading(), look, standing)),
+            Slot::Note => Ok(line(self.words.note, look, standing)),
+            Slot::Fields => self.fields(look, standing),
             Slot::Report => {
-                reports.push(inline);
-                Ok(self.report(marker, look, inline))
+                reports.push(standing);
+                Ok(self.report(marker, look, standing))
             }
         })?;
-        let [inline] = reports[..] else {
+        let [standing] = reports[..] else {
             return Err(bad(format!(
                 "the template has {} places for the report; expected one content control with the tag `report`, or one \
                  bookmark of that name, in the body of the document",
                 reports.len()
             )));
         };
-        Ok(CarriedDraft { case: self.case.clone(), draft: self.draft, inline })
+        Ok(CarriedDraft { case: self.case.clone(), draft: self.draft, standing })
     }
 
     /// The fields as a table; an input that has none, as text.
-    fn fields(&self, look: &Look, inline: bool) -> Result<Vec<Element>> {
+    fn fields(&self, look: &Look, standing: Standing) -> Result<Vec<Element>> {
         let Ok(fields) = Fields::parse(&self.case.input) else {
             let input = displayed(&self.case.input);
             let lines = input.trim().split('\n');
-            return Ok(if inline {
-                line(&input, look, true)
-            } else {
-                lines.flat_map(|text| line(text, look, false)).collect()
+            return Ok(match standing {
+                Standing::Alone => lines.flat_map(|text| line(text, look, standing)).collect(),
+                Standing::WithinLine | Standing::EndOfLine => line(&input, look, standing),
             });
         };
-        if inline {
+        if standing != Standing::Alone {
             return Err(bad(
                 "the template's place `fields` stands within a line, where no table can stand; put it on a line of its own",
             ));
@@ -239,19 +238,19 @@ impl<'a> Filling<'a> {
         Ok(vec![table(&fields, self.words), Element::new("w:p")])
     }
 
-    fn report(&self, marker: &mut Marker, look: &Look, inline: bool) -> Vec<Element> {
-        let mut made = self.tracked(marker, Text::Report, look, inline);
+    fn report(&self, marker: &mut Marker, look: &Look, standing: Standing) -> Vec<Element> {
+        let mut made = self.tracked(marker, Text::Report, look, standing);
         if !self.draft.listed.is_empty() {
-            if inline {
+            if standing != Standing::Alone {
                 made.push(run("\n", None));
             }
-            made.extend(self.tracked(marker, Text::Listed, look, inline));
+            made.extend(self.tracked(marker, Text::Listed, look, standing));
         }
         made
     }
 
     /// One of the draft's texts, in a bookmark under which it is found again.
-    fn tracked(&self, marker: &mut Marker, text: Text, look: &Look, inline: bool) -> Vec<Element> {
+    fn tracked(&self, marker: &mut Marker, text: Text, look: &Look, standing: Standing) -> Vec<Element> {
         let id = marker.id();
         let start = Element::new("w:bookmarkStart").with("w:id", &id).with("w:name", bookmark(text, self.index));
         let end = Element::new("w:bookmarkEnd").with("w:id", id);
@@ -262,9 +261,9 @@ impl<'a> Filling<'a> {
             .map(|(index, range)| (marker.comment(&self.words.comment(&self.conclusions[index])), range));
         let ranges: Vec<_> = ranges.collect();
         let mut made = vec![start];
-        made.extend(match inline {
-            true => marker.inline(self.draft.text(text), &ranges, look),
-            false => marker.paragraphs(self.draft.text(text), &ranges, look),
+        made.extend(match standing {
+            Standing::Alone => marker.paragraphs(self.draft.text(text), &ranges, look),
+            Standing::WithinLine | Standing::EndOfLine => marker.inline(self.draft.text(text), &ranges, look),
         });
         // After the last paragraph: what a reviewer adds at its end is inside then.
         made.push(end);
@@ -273,7 +272,7 @@ impl<'a> Filling<'a> {
 }
 
 /// A text that is no insertion.
-fn line(text: &str, look: &Look, inline: bool) -> Vec<Element> {
+fn line(text: &str, look: &Look, standing: Standing) -> Vec<Element> {
     let run = run(&displayed(text), look.run.as_ref());
-    if inline { vec![run] } else { vec![paragraph(look.paragraph.clone(), vec![run])] }
+    if standing == Standing::Alone { vec![paragraph(look.paragraph.clone(), vec![run])] } else { vec![run] }
 }
