@@ -82,7 +82,7 @@ fn work(folder: &Path, worker: &str) {
     let mut log =
         std::fs::File::options().create(true).append(true).open(folder.join(format!("done-{worker}"))).unwrap();
     let mut done = |line: Value| log.write_all(format!("{line}\n").as_bytes()).unwrap();
-    for round in 1.. {
+    for round in 1u32.. {
         let scale = f64::from(std::process::id()) + f64::from(round) / 1e4;
         let merged = Adapter::merge(&format!("hr-{worker}"), &[(adapter.clone(), scale)]).unwrap();
         let published = registry.publish(&merged, &PublishOptions::default()).unwrap();
