@@ -23,7 +23,8 @@ pub fn of(trained: &mut Trained, employees: &[Employee]) -> Outcome<Moved> {
     let mut prompts = 0;
     for (at, employee) in employees.iter().enumerate() {
         let mut shuffled = employee.fields.clone();
-        shuffled.rotate_left(1 + at % (shuffled.len() - 1));
+        let by = 1 + at % (shuffled.len() - 1);
+        shuffled.rotate_left(by);
         if at % 2 == 1 {
             shuffled.reverse();
         }

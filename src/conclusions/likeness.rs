@@ -9,6 +9,8 @@ use std::ops::Range;
 
 /// Words of a conclusion that are compared; a longer one says the same only if it begins the same.
 const MAX_WORDS: usize = 1000;
+/// Fewer characters have those of a value by chance.
+const LEAST_COPY: usize = 3;
 /// Less alike, two conclusions are about different things.
 const ALIKE: f64 = 0.8;
 
@@ -16,6 +18,8 @@ const ALIKE: f64 = 0.8;
 #[derive(Debug, Clone)]
 pub(crate) struct Said {
     words: Vec<Word>,
+    /// The characters of each value of the case.
+    values: Vec<Vec<char>>,
 }
 
 #[derive(Debug, Clone)]
@@ -60,7 +64,23 @@ impl Said {
             words.push(Word { kind, range: at..at + len });
             at += len;
         }
-        Said { words }
+        let values = values.into_iter().map(|(_, value)| value.chars().collect()).collect();
+        Said { words, values }
+    }
+
+    /// Whether the words are a value of the case that was copied badly: at least [`LEAST_COPY`] characters, most of them of one
+    /// value.
+    fn is_poor_copy(&self, words: &[Word]) -> bool {
+        let texts = words.iter().filter_map(|word| match &word.kind {
+            WordKind::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        let chars: Vec<char> = texts.flat_map(str::chars).collect();
+        let of = |value: &Vec<char>| {
+            let known = |c: &&char| value.iter().any(|own| own.eq_ignore_ascii_case(c));
+            5 * chars.iter().filter(known).count() >= 3 * chars.len()
+        };
+        chars.len() >= LEAST_COPY && self.values.iter().any(of)
     }
 
     /// Whether `other` says this too. What differs may be no copied value, no number, and nothing at the bytes `deciding`.
@@ -89,7 +109,7 @@ impl Said {
                 || beside(old.start.checked_sub(1))
                 || beside(Some(old.end));
             match changed.iter().any(Word::is_own) {
-                true => false,
+                true => self.is_poor_copy(changed),
                 false => in_a_copy || !other.words[new.clone()].iter().any(Word::is_own),
             }
         })
@@ -204,6 +224,10 @@ mod tests {
         let holds = |other: &str| said(text).holds_in(&Said::new(other, ["M2经理", "A/A-", "高", "9/10"].into_iter()));
         assert!(holds("M2经理，绩效A/A-，建议纳入继任者计划。") && holds("M2经理理，绩效A/A-，建议纳入继任者计划。"));
         assert!(holds("M2经，绩效A，建议纳入继任者计划。"), "copied badly");
+        let poor = said("P7高级架师，绩效A/A-，建议纳入继任者计划。");
+        let other = |text: &str| Said::new(text, ["M2经理", "A/A-", "高", "9/10"].into_iter());
+        assert!(poor.holds_in(&other("M2经理，绩效A/A-，建议纳入继任者计划。")), "copied badly here");
+        assert!(!poor.holds_in(&other("M2经理，绩效A/A-，建议纳入岗位认证计划。")));
         assert!(!holds("M2经理，绩效A/A-，建议纳入岗位认证计划。"));
         assert!(!holds("M2经理，绩效A/A-，不建议纳入继任者计划。") && !holds(""));
     }

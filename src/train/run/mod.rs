@@ -17,6 +17,8 @@ mod training_loop;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod checkpoint_fuzzing;
 #[cfg(test)]
+mod calibration_tests;
+#[cfg(test)]
 mod curve_tests;
 #[cfg(test)]
 mod device_tests;
