@@ -47,7 +47,8 @@ impl Said {
             if words.len() == MAX_WORDS {
                 break;
             }
-            let copied = values.iter().filter(|(_, value)| is_copy(text, at, value)).max_by_key(|(_, value)| value.len());
+            let copied =
+                values.iter().filter(|(_, value)| is_copy(text, at, value)).max_by_key(|(_, value)| value.len());
             let (kind, len) = match copied {
                 Some(&(index, value)) => (WordKind::Copied(index), value.len()),
                 None if c.is_whitespace() => {
@@ -94,7 +95,8 @@ impl Said {
             && difference.parts.iter().all(|(old, new)| {
                 let around = old.start.saturating_sub(1)..(old.end + 1).min(self.words.len());
                 let here = if old.is_empty() { &self.words[around] } else { &self.words[old.clone()] };
-                !here.iter().any(decides) && !other.words[new.clone()].iter().any(|word| word.is_copied() || word.is_number())
+                !here.iter().any(decides)
+                    && !other.words[new.clone()].iter().any(|word| word.is_copied() || word.is_number())
             })
     }
 
@@ -105,9 +107,8 @@ impl Said {
         difference.parts.iter().all(|(old, new)| {
             let changed = &self.words[old.clone()];
             let beside = |at: Option<usize>| at.and_then(|at| self.words.get(at)).is_some_and(Word::is_copied);
-            let in_a_copy = changed.iter().any(Word::is_copied)
-                || beside(old.start.checked_sub(1))
-                || beside(Some(old.end));
+            let in_a_copy =
+                changed.iter().any(Word::is_copied) || beside(old.start.checked_sub(1)) || beside(Some(old.end));
             match changed.iter().any(Word::is_own) {
                 true => self.is_poor_copy(changed),
                 false => in_a_copy || !other.words[new.clone()].iter().any(Word::is_own),
@@ -119,7 +120,9 @@ impl Said {
     pub(crate) fn closest<'o>(&self, others: &'o [Said]) -> Option<&'o Said> {
         let like = |other: &Said| Difference::of(self, other).likeness;
         let liked = others.iter().map(|other| (like(other), other));
-        liked.fold(None, |best: Option<(f64, &Said)>, next| best.filter(|best| best.0 >= next.0).or(Some(next))).map(|best| best.1)
+        liked
+            .fold(None, |best: Option<(f64, &Said)>, next| best.filter(|best| best.0 >= next.0).or(Some(next)))
+            .map(|best| best.1)
     }
 }
 
@@ -191,7 +194,8 @@ mod tests {
 
     #[test]
     fn copies_are_words() {
-        let words = |text: &str| said(text).words.into_iter().map(|word| text[word.range].to_owned()).collect::<Vec<_>>();
+        let words =
+            |text: &str| said(text).words.into_iter().map(|word| text[word.range].to_owned()).collect::<Vec<_>>();
         assert_eq!(words("P7高级架构师，绩效A/A-。"), ["P7高级架构师", "，", "绩", "效", "A/A-", "。"]);
         assert_eq!(words("9/10 of 19/10, AA/A-"), ["9/10", "of", "19", "/", "10", ",", "AA", "/", "A", "-"]);
         assert!(said("进高潜池").words.iter().all(Word::is_own), "a single character is no copy");

@@ -151,7 +151,9 @@ fn biased(case: &Case<'_>, moved: &Moved, index: usize) -> Vec<Value> {
     let protected = fields.filter(|(field, _)| case.options.protected.contains(&field.name));
     let entry = |(field, share): (&crate::fields::Field, &Option<f64>)| {
         let share = share.filter(|share| *share > moved.noise)?;
-        Some(json!({ "field": field.name, "conclusion": index, "influence": rounded(share), "noise": rounded(moved.noise) }))
+        Some(
+            json!({ "field": field.name, "conclusion": index, "influence": rounded(share), "noise": rounded(moved.noise) }),
+        )
     };
     protected.filter_map(entry).collect()
 }
@@ -183,3 +185,5 @@ fn envelope(session: &Session, report: String, conclusions: Vec<Value>, generati
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trust_tests;

@@ -11,7 +11,8 @@ pub(super) fn in_claim(text: &str, fields: &Fields, learnt: &LearntRows) -> Vec<
     let known: Vec<&str> = numbers(&input);
     let of_house = |number: &str| learnt.numbers.iter().any(|known| known == number);
     let foreign_number = |number: &&str| !known.contains(number) && !of_house(number);
-    let foreign_quotation = |quoted: &&str| !fields.iter().any(|field| field.value.contains(quoted) || field.name == *quoted);
+    let foreign_quotation =
+        |quoted: &&str| !fields.iter().any(|field| field.value.contains(quoted) || field.name == *quoted);
     let mut found: Vec<String> = Vec::new();
     let numbers = numbers(text).into_iter().filter(foreign_number);
     for part in numbers.chain(quotations(text).into_iter().filter(foreign_quotation)) {

@@ -102,7 +102,9 @@ mod tests {
         let auto = TrainOptions::default();
         let uncalibrated = TrainOptions { calibration_rows: 0, ..auto.clone() };
         let unvalidated = TrainOptions { validation_share: 0.0, ..auto.clone() };
-        for (rows, [expected, without]) in [(100, [20, 10]), (150, [30, 15]), (240, [40, 24]), (400, [40, 40]), (1000, [100, 100])] {
+        for (rows, [expected, without]) in
+            [(100, [20, 10]), (150, [30, 15]), (240, [40, 24]), (400, [40, 40]), (1000, [100, 100])]
+        {
             assert_eq!((held_out(rows, &auto), held_out(rows, &uncalibrated)), (expected, without), "{rows}");
             assert_eq!(held_out(rows, &unvalidated), 0);
         }

@@ -42,7 +42,10 @@ fn folds_calibrate_on_every_row_and_the_adapter_keeps_it() {
     let names: Vec<&str> = manifest.learnt.fields.iter().map(|field| field.name.as_str()).collect();
     assert_eq!(names, ["name", "grade"]);
     assert!(manifest.learnt.fields[0].values.is_empty(), "no name is kept");
-    assert_eq!((&manifest.learnt.fields[1].values[..], &manifest.learnt.numbers[..]), (&["A".to_owned(), "B".to_owned()][..], &["30".to_owned()][..]));
+    assert_eq!(
+        (&manifest.learnt.fields[1].values[..], &manifest.learnt.numbers[..]),
+        (&["A".to_owned(), "B".to_owned()][..], &["30".to_owned()][..])
+    );
     let path = outcome.summary["adapter_path"].as_str().unwrap();
     let loaded = Adapter::load(path.as_ref(), model().adapter_base().unwrap()).unwrap();
     assert_eq!(loaded.manifest().calibration, manifest.calibration);
@@ -55,10 +58,13 @@ fn folds_calibrate_on_every_row_and_the_adapter_keeps_it() {
 fn held_out_rows_calibrate_without_folds_and_zero_leaves_it_out() {
     let outcome = run(&TrainOptions { validation_share: 0.5, ..calibrating() }, 12, &mut Monitor::none());
     assert_eq!(outcome.summary["calibration"]["rows"], 6, "{}", outcome.summary);
-    let few = run(&TrainOptions { validation_share: 0.5, calibration_rows: 3, ..calibrating() }, 12, &mut Monitor::none());
+    let few =
+        run(&TrainOptions { validation_share: 0.5, calibration_rows: 3, ..calibrating() }, 12, &mut Monitor::none());
     assert_eq!(few.summary["calibration"]["rows"], 3);
     assert_eq!(few.adapter.sha256(), outcome.adapter.sha256(), "it changes nothing in the adapter itself");
-    for off in [TrainOptions { calibration_rows: 0, ..calibrating() }, TrainOptions { validation_share: 0.0, ..calibrating() }] {
+    for off in
+        [TrainOptions { calibration_rows: 0, ..calibrating() }, TrainOptions { validation_share: 0.0, ..calibrating() }]
+    {
         let outcome = run(&off, 12, &mut Monitor::none());
         assert!(outcome.summary["calibration"].is_null() && outcome.adapter.manifest().calibration.is_none());
         assert_eq!(outcome.adapter.manifest().learnt.fields.len(), 2);

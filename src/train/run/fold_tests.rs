@@ -151,7 +151,10 @@ fn more_epochs_are_added_while_the_loss_falls_and_resuming_ends_in_the_same_bits
     assert_eq!(number(after, "/total_steps"), 4.0 * number(&before, "/total_steps"));
     assert!(number(after, "/validation_loss") < number(&before, "/validation_loss"));
     assert!(before["notes"][0].as_str().unwrap().contains("still falling"), "{before}");
-    assert_eq!(run(&TrainOptions { max_steps: 4, ..longer.clone() }, ROWS, &mut Monitor::none()).unwrap().summary["total_steps"], 4);
+    assert_eq!(
+        run(&TrainOptions { max_steps: 4, ..longer.clone() }, ROWS, &mut Monitor::none()).unwrap().summary["total_steps"],
+        4
+    );
 
     // Stopped in the second try of the first fold, and in the third.
     let first = number(&before, "/total_steps") as u64;

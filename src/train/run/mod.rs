@@ -14,10 +14,10 @@ mod step;
 mod trainer;
 mod training_loop;
 
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod checkpoint_fuzzing;
 #[cfg(test)]
 mod calibration_tests;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod checkpoint_fuzzing;
 #[cfg(test)]
 mod curve_tests;
 #[cfg(test)]
