@@ -10,8 +10,16 @@ use std::path::Path;
 /// Share of the labels that are another than the rule's.
 const NOISE: f64 = 0.2;
 const ROLES: [&str; 10] = [
-    "backend engineer", "data analyst", "sales manager", "product manager", "test engineer", "HR specialist",
-    "finance analyst", "project manager", "support engineer", "security engineer",
+    "backend engineer",
+    "data analyst",
+    "sales manager",
+    "product manager",
+    "test engineer",
+    "HR specialist",
+    "finance analyst",
+    "project manager",
+    "support engineer",
+    "security engineer",
 ];
 const CAUSES: [&str; 4] = ["Performance", "Potential", "Depth", "Teamwork"];
 const LABELS: [&[&str]; 4] =

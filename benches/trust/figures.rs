@@ -21,7 +21,8 @@ pub fn of(judged: &[Judged]) -> Figures {
         *bin = (bin.0 + 1, bin.1 + one.confidence, bin.2 + hit(one));
     }
     let ece: f64 = bins.iter().map(|bin| (bin.1 - bin.2).abs()).sum::<f64>() / all;
-    let sources = judged.iter().fold([0; 3], |sum: [usize; 3], one| std::array::from_fn(|at| sum[at] + one.sources[at]));
+    let sources =
+        judged.iter().fold([0; 3], |sum: [usize; 3], one| std::array::from_fn(|at| sum[at] + one.sources[at]));
     let ratio = |part: usize, rest: usize| part as f64 / (part + rest).max(1) as f64;
     let json = json!({
         "conclusions": judged.len(),
@@ -41,7 +42,17 @@ pub fn of(judged: &[Judged]) -> Figures {
 fn auc(judged: &[Judged]) -> Option<f64> {
     let (right, wrong): (Vec<&Judged>, Vec<&Judged>) = judged.iter().partition(|one| one.right);
     let pairs = right.iter().flat_map(|right| wrong.iter().map(|wrong| (right.confidence, wrong.confidence)));
-    let won: f64 = pairs.map(|(right, wrong)| if right > wrong { 1.0 } else if right == wrong { 0.5 } else { 0.0 }).sum();
+    let won: f64 = pairs
+        .map(|(right, wrong)| {
+            if right > wrong {
+                1.0
+            } else if right == wrong {
+                0.5
+            } else {
+                0.0
+            }
+        })
+        .sum();
     let all = right.len() * wrong.len();
     (all > 0).then(|| won / all as f64)
 }
@@ -58,7 +69,13 @@ impl Figures {
         text += "  confidence of     mean   right  conclusions\n";
         for (at, (count, confidence, right)) in self.bins.iter().enumerate().filter(|(_, bin)| bin.0 > 0) {
             let of = |sum: f64| sum / *count as f64;
-            text += &format!("  {:.1} to {:.1}        {:.3}  {:.3}  {count}\n", at as f64 / 10.0, (at + 1) as f64 / 10.0, of(*confidence), of(*right));
+            text += &format!(
+                "  {:.1} to {:.1}        {:.3}  {:.3}  {count}\n",
+                at as f64 / 10.0,
+                (at + 1) as f64 / 10.0,
+                of(*confidence),
+                of(*right)
+            );
         }
         text.trim_end().to_owned()
     }

@@ -66,7 +66,11 @@ impl Trained {
                 if let Some(file) = &mut dump {
                     let truth: Vec<&str> = employee.truth.iter().map(|truth| truth.text.as_str()).collect();
                     let input = line(&employee.fields, self.separator);
-                    writeln!(file, "{}", json!({ "at": at, "input": input, "conclusion": conclusion, "truth": truth, "right": one.right }))?;
+                    writeln!(
+                        file,
+                        "{}",
+                        json!({ "at": at, "input": input, "conclusion": conclusion, "truth": truth, "right": one.right })
+                    )?;
                 }
                 judged.push(one);
             }
@@ -80,9 +84,9 @@ fn judge(employee: &Employee, at: usize, conclusion: &Value) -> Judged {
     let same = employee.truth.iter().find(|truth| truth.text == text);
     // One that is wrong is held against what should stand in its place.
     let causes = same.or(employee.truth.get(at)).map_or(&[][..], |truth| &truth.causes);
-    let sources: Vec<&str> = conclusion["sources"].as_array().map_or_else(Vec::new, |sources| {
-        sources.iter().filter_map(|source| source["field"].as_str()).collect()
-    });
+    let sources: Vec<&str> = conclusion["sources"]
+        .as_array()
+        .map_or_else(Vec::new, |sources| sources.iter().filter_map(|source| source["field"].as_str()).collect());
     let found = sources.iter().filter(|source| causes.contains(source)).count();
     Judged {
         confidence: conclusion["confidence"].as_f64().unwrap_or(f64::NAN),

@@ -6,9 +6,30 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
 const JOBS: [&str; 25] = [
-    "P5后端工程师", "P6后端工程师", "P7高级架构师", "P8首席架构师", "P6数据分析师", "P7算法专家", "P5测试工程师", "P6产品经理",
-    "P7产品总监", "M2研发经理", "M3研发总监", "M1项目主管", "P6安全工程师", "P7安全专家", "P5运维工程师", "P6平台工程师",
-    "P8算法研究员", "M2测试经理", "P5移动端工程师", "P6交互设计师", "P6前端工程师", "P6供应链经理", "P8数据专家", "P5财务分析师",
+    "P5后端工程师",
+    "P6后端工程师",
+    "P7高级架构师",
+    "P8首席架构师",
+    "P6数据分析师",
+    "P7算法专家",
+    "P5测试工程师",
+    "P6产品经理",
+    "P7产品总监",
+    "M2研发经理",
+    "M3研发总监",
+    "M1项目主管",
+    "P6安全工程师",
+    "P7安全专家",
+    "P5运维工程师",
+    "P6平台工程师",
+    "P8算法研究员",
+    "M2测试经理",
+    "P5移动端工程师",
+    "P6交互设计师",
+    "P6前端工程师",
+    "P6供应链经理",
+    "P8数据专家",
+    "P5财务分析师",
     "P8市场总监",
 ];
 const RATINGS: [(&str, &[&str]); 3] = [
@@ -23,7 +44,13 @@ const POOLS: [(&str, &str, &str); 3] =
 /// One of so many, each as often as its weight says.
 fn weighted(rng: &mut StdRng, weights: [u32; 3]) -> usize {
     let drawn = rng.random_range(0..weights.iter().sum::<u32>());
-    if drawn < weights[0] { 0 } else if drawn < weights[0] + weights[1] { 1 } else { 2 }
+    if drawn < weights[0] {
+        0
+    } else if drawn < weights[0] + weights[1] {
+        1
+    } else {
+        2
+    }
 }
 
 pub fn employee(rng: &mut StdRng) -> Employee {

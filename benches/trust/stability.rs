@@ -6,8 +6,11 @@ use crate::reports::Trained;
 use serde_json::{Value, json};
 use std::fmt;
 
-const ROLES: [&str; 3] =
-    ["你是一名资深HRBP。", "你是人力资源专家，请根据员工信息撰写评语。", "You are an HR business partner. Write a review."];
+const ROLES: [&str; 3] = [
+    "你是一名资深HRBP。",
+    "你是人力资源专家，请根据员工信息撰写评语。",
+    "You are an HR business partner. Write a review.",
+];
 
 /// How far confidences move on average.
 pub struct Moved {
@@ -23,7 +26,8 @@ pub fn of(trained: &mut Trained, employees: &[Employee]) -> Outcome<Moved> {
     let mut prompts = 0;
     for (at, employee) in employees.iter().enumerate() {
         let mut shuffled = employee.fields.clone();
-        shuffled.rotate_left(1 + at % (shuffled.len() - 1));
+        let by = 1 + at % (shuffled.len() - 1);
+        shuffled.rotate_left(by);
         if at % 2 == 1 {
             shuffled.reverse();
         }
@@ -69,7 +73,10 @@ impl fmt::Display for Moved {
         write!(
             f,
             "  mean change of confidence: {:.3} with the fields shuffled, {:.3} with the role prompt reworded ({} texts changed of {})",
-            self.fields_shuffled, self.role_prompt_reworded, self.texts_changed, self.conclusions * (1 + ROLES.len())
+            self.fields_shuffled,
+            self.role_prompt_reworded,
+            self.texts_changed,
+            self.conclusions * (1 + ROLES.len())
         )
     }
 }

@@ -128,7 +128,8 @@ impl Calibration {
     /// Refuses what no training writes: a manifest is a file that anybody can edit.
     pub(crate) fn check(&self) -> Result<()> {
         let share = |value: f64| (0.0..=1.0).contains(&value);
-        let rises = |points: &[[f64; 2]]| points.windows(2).all(|pair| pair[0][0] <= pair[1][0] && pair[0][1] <= pair[1][1]);
+        let rises =
+            |points: &[[f64; 2]]| points.windows(2).all(|pair| pair[0][0] <= pair[1][0] && pair[0][1] <= pair[1][1]);
         let fault = if self.version != VERSION {
             "another version"
         } else if self.curve.len().max(self.bands.len()).max(self.reliability.bins.len()) > MAX_POINTS {
@@ -139,19 +140,26 @@ impl Calibration {
             "weights that are not finite"
         } else if !self.curve.iter().all(|[x, y]| x.is_finite() && share(*y)) || !rises(&self.curve) {
             "a curve that does not rise from 0 to 1"
-        } else if !self.bands.iter().all(|band| share(band.from) && share(band.share) && band.interval.iter().all(|&end| share(end)))
+        } else if !self
+            .bands
+            .iter()
+            .all(|band| share(band.from) && share(band.share) && band.interval.iter().all(|&end| share(end)))
         {
             "bands that are not shares"
         } else {
             return Ok(());
         };
-        Err(Error::new(Code::AdapterFormat, format!("the adapter's calibration has {fault}; expected what training writes")))
+        Err(Error::new(
+            Code::AdapterFormat,
+            format!("the adapter's calibration has {fault}; expected what training writes"),
+        ))
     }
 }
 
 fn on_curve(curve: &[[f64; 2]], at: f64) -> f64 {
     let next = curve.partition_point(|[x, _]| *x < at);
-    let (Some(&[x1, y1]), Some(&[x0, y0])) = (curve.get(next), next.checked_sub(1).and_then(|before| curve.get(before)))
+    let (Some(&[x1, y1]), Some(&[x0, y0])) =
+        (curve.get(next), next.checked_sub(1).and_then(|before| curve.get(before)))
     else {
         return curve.get(next).or(curve.last()).map_or(0.5, |[_, y]| *y);
     };
@@ -164,7 +172,8 @@ pub(crate) mod tests {
 
     /// A calibration that knows little, for the tests of others.
     pub(crate) fn calibration(conclusions: usize) -> Calibration {
-        let band = |name: &str, from| Band { name: name.to_owned(), from, share: from + 0.2, interval: [from, from + 0.3] };
+        let band =
+            |name: &str, from| Band { name: name.to_owned(), from, share: from + 0.2, interval: [from, from + 0.3] };
         let bands = vec![band("low", 0.0), band("medium", 0.5), band("high", 0.7)];
         let reliability = Reliability { ece: 0.02, brier: 0.1, auc: Some(0.9), bins: Vec::new() };
         Calibration::new(30, [conclusions, conclusions / 2], ([1.0, 0.0, 2.0], 0.5), Vec::new(), bands, reliability)

@@ -53,7 +53,8 @@ impl LearntRows {
         let fits = |texts: &[String]| {
             texts.len() <= MAX_VALUES && texts.iter().all(|text| text.chars().count() <= MAX_VALUE_CHARS)
         };
-        if self.fields.len() <= MAX_FIELDS && fits(&self.numbers) && self.fields.iter().all(|field| fits(&field.values)) {
+        if self.fields.len() <= MAX_FIELDS && fits(&self.numbers) && self.fields.iter().all(|field| fits(&field.values))
+        {
             return Ok(());
         }
         Err(Error::new(
@@ -85,7 +86,8 @@ mod tests {
     #[test]
     fn merged_adapters_know_the_values_of_all() {
         let mut rows = LearntRows { fields: vec![field("a", &["1", "2"])], numbers: vec!["30".to_owned()] };
-        let other = LearntRows { fields: vec![field("b", &["x"]), field("a", &["2", "3"])], numbers: vec!["60".to_owned()] };
+        let other =
+            LearntRows { fields: vec![field("b", &["x"]), field("a", &["2", "3"])], numbers: vec!["60".to_owned()] };
         rows.join(&other);
         assert_eq!(rows.fields, [field("a", &["1", "2", "3"]), field("b", &["x"])]);
         assert_eq!(rows.numbers, ["30", "60"]);
@@ -96,7 +98,10 @@ mod tests {
     fn lists_are_bounded() {
         let many: Vec<String> = (0..=MAX_VALUES).map(|value| value.to_string()).collect();
         for rows in [
-            LearntRows { fields: vec![LearntField { name: "a".to_owned(), values: many.clone() }], ..Default::default() },
+            LearntRows {
+                fields: vec![LearntField { name: "a".to_owned(), values: many.clone() }],
+                ..Default::default()
+            },
             LearntRows { numbers: many, ..Default::default() },
             LearntRows { fields: vec![field("a", &["x".repeat(41).as_str()])], ..Default::default() },
             LearntRows { fields: vec![field("a", &[]); MAX_FIELDS + 1], ..Default::default() },

@@ -143,7 +143,11 @@ mod tests {
         assert!(!made.is_enough());
         assert_eq!(made.bands.iter().map(|band| band.name.as_str()).collect::<Vec<_>>(), ["low", "medium", "high"]);
         for band in &made.bands {
-            assert!(band.interval[0] <= band.share && band.share <= band.interval[1] && band.interval[1] - band.interval[0] > 0.15);
+            assert!(
+                band.interval[0] <= band.share
+                    && band.share <= band.interval[1]
+                    && band.interval[1] - band.interval[0] > 0.15
+            );
         }
         assert!(calibrate(&[]).is_none());
         assert_eq!(calibrate(&labelled(1, 1, |p| p)).unwrap().conclusions, 1);

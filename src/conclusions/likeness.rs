@@ -9,6 +9,8 @@ use std::ops::Range;
 
 /// Words of a conclusion that are compared; a longer one says the same only if it begins the same.
 const MAX_WORDS: usize = 1000;
+/// Fewer characters have those of a value by chance.
+const LEAST_COPY: usize = 3;
 /// Less alike, two conclusions are about different things.
 const ALIKE: f64 = 0.8;
 
@@ -16,6 +18,8 @@ const ALIKE: f64 = 0.8;
 #[derive(Debug, Clone)]
 pub(crate) struct Said {
     words: Vec<Word>,
+    /// The characters of each value of the case.
+    values: Vec<Vec<char>>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,7 +47,8 @@ impl Said {
             if words.len() == MAX_WORDS {
                 break;
             }
-            let copied = values.iter().filter(|(_, value)| is_copy(text, at, value)).max_by_key(|(_, value)| value.len());
+            let copied =
+                values.iter().filter(|(_, value)| is_copy(text, at, value)).max_by_key(|(_, value)| value.len());
             let (kind, len) = match copied {
                 Some(&(index, value)) => (WordKind::Copied(index), value.len()),
                 None if c.is_whitespace() => {
@@ -60,7 +65,23 @@ impl Said {
             words.push(Word { kind, range: at..at + len });
             at += len;
         }
-        Said { words }
+        let values = values.into_iter().map(|(_, value)| value.chars().collect()).collect();
+        Said { words, values }
+    }
+
+    /// Whether the words are a value of the case that was copied badly: at least [`LEAST_COPY`] characters, most of them of one
+    /// value.
+    fn is_poor_copy(&self, words: &[Word]) -> bool {
+        let texts = words.iter().filter_map(|word| match &word.kind {
+            WordKind::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        let chars: Vec<char> = texts.flat_map(str::chars).collect();
+        let of = |value: &Vec<char>| {
+            let known = |c: &&char| value.iter().any(|own| own.eq_ignore_ascii_case(c));
+            5 * chars.iter().filter(known).count() >= 3 * chars.len()
+        };
+        chars.len() >= LEAST_COPY && self.values.iter().any(of)
     }
 
     /// Whether `other` says this too. What differs may be no copied value, no number, and nothing at the bytes `deciding`.
@@ -74,7 +95,8 @@ impl Said {
             && difference.parts.iter().all(|(old, new)| {
                 let around = old.start.saturating_sub(1)..(old.end + 1).min(self.words.len());
                 let here = if old.is_empty() { &self.words[around] } else { &self.words[old.clone()] };
-                !here.iter().any(decides) && !other.words[new.clone()].iter().any(|word| word.is_copied() || word.is_number())
+                !here.iter().any(decides)
+                    && !other.words[new.clone()].iter().any(|word| word.is_copied() || word.is_number())
             })
     }
 
@@ -85,11 +107,10 @@ impl Said {
         difference.parts.iter().all(|(old, new)| {
             let changed = &self.words[old.clone()];
             let beside = |at: Option<usize>| at.and_then(|at| self.words.get(at)).is_some_and(Word::is_copied);
-            let in_a_copy = changed.iter().any(Word::is_copied)
-                || beside(old.start.checked_sub(1))
-                || beside(Some(old.end));
+            let in_a_copy =
+                changed.iter().any(Word::is_copied) || beside(old.start.checked_sub(1)) || beside(Some(old.end));
             match changed.iter().any(Word::is_own) {
-                true => false,
+                true => self.is_poor_copy(changed),
                 false => in_a_copy || !other.words[new.clone()].iter().any(Word::is_own),
             }
         })
@@ -99,7 +120,9 @@ impl Said {
     pub(crate) fn closest<'o>(&self, others: &'o [Said]) -> Option<&'o Said> {
         let like = |other: &Said| Difference::of(self, other).likeness;
         let liked = others.iter().map(|other| (like(other), other));
-        liked.fold(None, |best: Option<(f64, &Said)>, next| best.filter(|best| best.0 >= next.0).or(Some(next))).map(|best| best.1)
+        liked
+            .fold(None, |best: Option<(f64, &Said)>, next| best.filter(|best| best.0 >= next.0).or(Some(next)))
+            .map(|best| best.1)
     }
 }
 
@@ -171,7 +194,8 @@ mod tests {
 
     #[test]
     fn copies_are_words() {
-        let words = |text: &str| said(text).words.into_iter().map(|word| text[word.range].to_owned()).collect::<Vec<_>>();
+        let words =
+            |text: &str| said(text).words.into_iter().map(|word| text[word.range].to_owned()).collect::<Vec<_>>();
         assert_eq!(words("P7高级架构师，绩效A/A-。"), ["P7高级架构师", "，", "绩", "效", "A/A-", "。"]);
         assert_eq!(words("9/10 of 19/10, AA/A-"), ["9/10", "of", "19", "/", "10", ",", "AA", "/", "A", "-"]);
         assert!(said("进高潜池").words.iter().all(Word::is_own), "a single character is no copy");
@@ -204,6 +228,10 @@ mod tests {
         let holds = |other: &str| said(text).holds_in(&Said::new(other, ["M2经理", "A/A-", "高", "9/10"].into_iter()));
         assert!(holds("M2经理，绩效A/A-，建议纳入继任者计划。") && holds("M2经理理，绩效A/A-，建议纳入继任者计划。"));
         assert!(holds("M2经，绩效A，建议纳入继任者计划。"), "copied badly");
+        let poor = said("P7高级架师，绩效A/A-，建议纳入继任者计划。");
+        let other = |text: &str| Said::new(text, ["M2经理", "A/A-", "高", "9/10"].into_iter());
+        assert!(poor.holds_in(&other("M2经理，绩效A/A-，建议纳入继任者计划。")), "copied badly here");
+        assert!(!poor.holds_in(&other("M2经理，绩效A/A-，建议纳入岗位认证计划。")));
         assert!(!holds("M2经理，绩效A/A-，建议纳入岗位认证计划。"));
         assert!(!holds("M2经理，绩效A/A-，不建议纳入继任者计划。") && !holds(""));
     }

@@ -9,7 +9,8 @@ pub(crate) fn numbers(text: &str) -> Vec<&str> {
         let bytes = text.as_bytes();
         let mut end = start;
         while end < bytes.len() {
-            let joins = matches!(bytes[end], b'.' | b',' | b'/' | b':') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
+            let joins =
+                matches!(bytes[end], b'.' | b',' | b'/' | b':') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
             if !bytes[end].is_ascii_digit() && !joins {
                 break;
             }

@@ -17,19 +17,16 @@ const ALTERNATIVE: f32 = 0.02;
 
 /// Where in the conclusion at `range` it was decided: bytes from its beginning.
 pub(crate) fn deciding_places(generation: &Generation, range: &Range<usize>) -> Vec<Range<usize>> {
-    let place = |token: &GeneratedToken| {
-        token.start.max(range.start) - range.start..token.end.min(range.end) - range.start
-    };
+    let place =
+        |token: &GeneratedToken| token.start.max(range.start) - range.start..token.end.min(range.end) - range.start;
     deciding(generation, range).map(place).collect()
 }
 
 /// The tokens of `range` in whose place the model had a real alternative.
-fn deciding<'g>(
-    generation: &'g Generation,
-    range: &'g Range<usize>,
-) -> impl Iterator<Item = &'g GeneratedToken> {
+fn deciding<'g>(generation: &'g Generation, range: &'g Range<usize>) -> impl Iterator<Item = &'g GeneratedToken> {
     generation.tokens.iter().filter(|token| token.start < range.end && token.end > range.start).filter(|token| {
-        let other = token.top.iter().filter(|top| top.id != token.id).map(|top| top.logprob).fold(f32::NEG_INFINITY, f32::max);
+        let other =
+            token.top.iter().filter(|top| top.id != token.id).map(|top| top.logprob).fold(f32::NEG_INFINITY, f32::max);
         other >= ALTERNATIVE.ln()
     })
 }
@@ -67,7 +64,12 @@ mod tests {
         };
         Generation {
             text: "a b c d.".to_owned(),
-            tokens: vec![token(1, 0, 0.999, 0.001), token(2, 2, p, 1.0 - p), token(3, 4, 0.985, 0.001), token(4, 6, 0.5, 0.5)],
+            tokens: vec![
+                token(1, 0, 0.999, 0.001),
+                token(2, 2, p, 1.0 - p),
+                token(3, 4, 0.985, 0.001),
+                token(4, 6, 0.5, 0.5),
+            ],
             finish_reason: FinishReason::Stop,
             prompt_tokens: 1,
             completion_tokens: 4,
@@ -91,8 +93,7 @@ mod tests {
     #[test]
     fn variants_agree_where_they_decide_the_same() {
         let long = "it is the view of the panel that the case is b and nothing else";
-        let variants =
-            [vec![said("x"), said(long)], vec![said(&long.replace(" b ", " c "))], vec![], vec![said(long)]];
+        let variants = [vec![said("x"), said(long)], vec![said(&long.replace(" b ", " c "))], vec![], vec![said(long)]];
         let place = long.find(" b ").unwrap() + 1;
         let mut generation = generation(0.7);
         generation.tokens[1].start = place;

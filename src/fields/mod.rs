@@ -97,14 +97,22 @@ impl Fields {
     /// What a model learnt with its fields in one order it may not know in another.
     pub(crate) fn in_order_of<'n>(&self, names: impl Iterator<Item = &'n str>) -> Fields {
         let places: HashMap<&str, usize> = names.zip(0..).collect();
-        let mut fields = self.0.clone();
-        let parted = |field: &Field| field.written.ends_with(|c: char| is_separator(c) || c.is_whitespace());
-        // Only the last one may have nothing that parts it from what follows.
-        if let Some(last) = fields.last_mut().filter(|last| !parted(last)) {
-            let separator = self.0.first().filter(|first| parted(first)).map_or(",", Field::separator);
-            last.written.push_str(separator);
+        let place = |field: &Field| places.get(field.name.as_str()).copied().unwrap_or(usize::MAX);
+        if self.0.is_sorted_by_key(place) {
+            return self.clone();
         }
-        fields.sort_by_key(|field| places.get(field.name.as_str()).copied().unwrap_or(usize::MAX));
+        // What stands between two fields stays behind the first of them; the last one gets what the first has.
+        let between = |at: usize| {
+            let next = self.0.get(at + 1).map_or("", |next| next.parts().0);
+            format!("{}{next}", self.0[at].parts().2)
+        };
+        let first = between(0);
+        let with_end = |(at, field): (usize, &Field)| {
+            let end = if at + 1 < self.0.len() { between(at) } else { first.clone() };
+            Field { written: format!("{}{end}", field.parts().1), ..field.clone() }
+        };
+        let mut fields: Vec<Field> = self.0.iter().enumerate().map(with_end).collect();
+        fields.sort_by_key(place);
         Fields(fields)
     }
 }
@@ -121,10 +129,16 @@ impl Field {
         }
     }
 
-    /// What stands behind its value.
-    fn separator(&self) -> &str {
-        let end = self.written.trim_end_matches(|c: char| is_separator(c) || c.is_whitespace()).len();
-        &self.written[end..]
+    /// The white space before its name, itself, and what parts it from the next.
+    fn parts(&self) -> (&str, &str, &str) {
+        let (start, end) = (
+            self.written.len() - self.written.trim_start().len(),
+            self.written.trim_end_matches(|c: char| is_separator(c) || c.is_whitespace()).len(),
+        );
+        match start < end {
+            true => (&self.written[..start], &self.written[start..end], &self.written[end..]),
+            false => ("", &self.written, ""),
+        }
     }
 }
 

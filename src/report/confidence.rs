@@ -27,7 +27,8 @@ impl Confidences {
             Some((calibration, confidence)) if calibration.is_enough() => (confidence, "calibrated"),
             Some((calibration, confidence)) => {
                 let band = calibration.band(confidence);
-                conclusion["band"] = band.map(|band| json!({ "name": band.name, "interval": band.interval.map(rounded) })).into();
+                conclusion["band"] =
+                    band.map(|band| json!({ "name": band.name, "interval": band.interval.map(rounded) })).into();
                 (band.map_or(confidence, |band| band.share), "band")
             }
         };

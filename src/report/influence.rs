@@ -101,10 +101,13 @@ mod tests {
     fn a_field_moves_a_conclusion_as_often_as_others_values_change_it() {
         let this = Said::new("join the pool", std::iter::empty());
         let (same, other) = ("join the pool", "leave the pool");
-        let moved = influences(&[&[other, other, other, same], &[same; 5], &[same; 5], &[], &[other, same, same, same]]).on(&this);
+        let moved =
+            influences(&[&[other, other, other, same], &[same; 5], &[same; 5], &[], &[other, same, same, same]])
+                .on(&this);
         assert_eq!(moved.shares, [Some(0.75), Some(0.0), Some(0.0), None, Some(0.25)]);
         assert!(moved.noise > 0.15 && moved.noise < 0.25, "{}", moved.noise);
-        let shaky = influences(&[&[other; 5], &[other, other, same, same, same], &[other, same, same, same, same], &[same; 5]]);
+        let shaky =
+            influences(&[&[other; 5], &[other, other, same, same, same], &[other, same, same, same, same], &[same; 5]]);
         let noise = shaky.on(&this).noise;
         assert!(noise > 0.2 && noise < 0.4, "{noise}");
         assert!(influences(&[&[other; 5]]).on(&this).noise < 0.5, "one field alone can be a source");

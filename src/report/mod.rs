@@ -151,3 +151,5 @@ fn envelope(session: &Session, report: String, conclusions: Vec<Value>, generati
 mod tests;
 #[cfg(test)]
 mod text_tests;
+#[cfg(test)]
+mod trust_tests;

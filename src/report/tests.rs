@@ -1,17 +1,14 @@
 //! Whole reports on real forward passes.
 
 use super::*;
-use crate::adapter::calibration::tests::calibration;
-use crate::adapter::learnt::LearntField;
-use crate::adapter::{Adapter, AdapterManifest};
-use crate::conclusions::{Lexicon, sentences};
+use crate::conclusions::Lexicon;
 use crate::control::Control;
 use crate::error::Code;
 use crate::fields::Fields;
 use crate::generate::test_support::{adapter, asset, load, random_model, session, tiny_model};
 use crate::language_model::LanguageModel;
 
-const CASE: &str = "岗位:P7高级架构师,绩效:A/A-,潜力:高,技术深度:9/10,跨团队协作:6/10";
+pub(super) const CASE: &str = "岗位:P7高级架构师,绩效:A/A-,潜力:高,技术深度:9/10,跨团队协作:6/10";
 const SHORT_CASE: &str = "role:engineer;rating:A/A-;growth:high";
 
 fn options(value: Value) -> ReportOptions {
@@ -22,7 +19,7 @@ fn report_on(session: &mut Session, input: &str, value: Value) -> Result<Value> 
     report(session, input, &options(value), &Cancel::new())
 }
 
-fn write(session: &mut Session, input: &str, value: Value) -> Value {
+pub(super) fn write(session: &mut Session, input: &str, value: Value) -> Value {
     let report = report_on(session, input, value).unwrap();
     check(&report, input);
     report
@@ -132,8 +129,12 @@ fn text_mode_measures_every_sentence() {
     let (mut from, mut grounded) = (0, 0);
     for conclusion in conclusions {
         from += text[from..].find(text_of(conclusion)).unwrap();
-        let influences: Vec<f64> =
-            conclusion["sources"].as_array().unwrap().iter().filter_map(|source| source["influence"].as_f64()).collect();
+        let influences: Vec<f64> = conclusion["sources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|source| source["influence"].as_f64())
+            .collect();
         assert!(influences.is_sorted_by(|a, b| a >= b), "{influences:?}");
         assert!(influences.iter().all(|influence| *influence > conclusion["noise"].as_f64().unwrap()), "{conclusion}");
         grounded += usize::from(conclusion["grounded"] == true);
@@ -149,9 +150,8 @@ fn measured_by_hand(model: &LanguageModel, report: &Value, generate: Value) {
     let mut generate: GenerateOptions = crate::options::from_value(generate).unwrap();
     generate.top_logprobs = 2;
     let mut session = session(model);
-    let mut text = |input: &str| {
-        session.generate(input, &generate, &Cancel::new(), &mut |_| Control::Continue).unwrap()
-    };
+    let mut text =
+        |input: &str| session.generate(input, &generate, &Cancel::new(), &mut |_| Control::Continue).unwrap();
     let generation = text(CASE);
     assert_eq!(generation.text, report["report"].as_str().unwrap());
     let first = &report["conclusions"][0];
@@ -177,85 +177,11 @@ fn measured_by_hand(model: &LanguageModel, report: &Value, generate: Value) {
         let expected = moved as f64 / others.len() as f64;
         match source.and_then(|source| source["influence"].as_f64()) {
             Some(influence) => assert!((influence - expected).abs() < 1e-6, "{source:?} {expected}"),
-            None => assert!(others.is_empty() || expected <= first["noise"].as_f64().unwrap(), "{} {expected}", field.name),
+            None => {
+                assert!(others.is_empty() || expected <= first["noise"].as_f64().unwrap(), "{} {expected}", field.name)
+            }
         }
     }
-}
-
-/// An adapter that knows its rows, and how often its conclusions are right.
-fn calibrated(model: &LanguageModel, conclusions: usize) -> Adapter {
-    let field = |name: &str, values: &[&str]| LearntField {
-        name: name.to_owned(),
-        values: values.iter().map(|&value| value.to_owned()).collect(),
-    };
-    let fields = vec![field("岗位", &["P5后端工程师", "M2测试经理"]), field("潜力", &["高", "中", "低"]), field("绩效", &[])];
-    let manifest = AdapterManifest {
-        calibration: Some(calibration(conclusions)),
-        learnt: LearntRows { fields, numbers: Vec::new() },
-        ..Default::default()
-    };
-    adapter(model).with_manifest("calibrated", manifest)
-}
-
-#[test]
-fn a_calibrated_adapter_alone_as_it_was_trained_gives_calibrated_confidences() {
-    let model = tiny_model();
-    let asked = json!({ "influence": false, "generate": { "max_tokens": 60 } });
-    let kinds = |stack: &[(Adapter, f64)], asked: &Value| {
-        let mut session = session(&model);
-        stack.iter().for_each(|(adapter, scale)| session.attach(adapter, *scale).unwrap());
-        let report = write(&mut session, CASE, asked.clone());
-        let kind = report["conclusions"][0]["confidence_kind"].as_str().unwrap().to_owned();
-        (kind, report)
-    };
-    let (many, few) = (calibrated(&model, 120), calibrated(&model, 99));
-    assert_eq!(kinds(&[(many.clone(), 1.0)], &asked).0, "calibrated");
-    assert_eq!(kinds(&[(many.clone(), 0.5)], &asked).0, "uncalibrated");
-    assert_eq!(kinds(&[(many.clone(), 1.0), (adapter(&model), 1.0)], &asked).0, "uncalibrated");
-    let schema = json!({ "influence": false, "mode": "schema", "generate": { "max_tokens": 300 } });
-    assert_eq!(kinds(&[(many.clone(), 1.0)], &schema).0, "uncalibrated");
-    let merged = Adapter::merge("merged", &[(many.clone(), 1.0)]).unwrap();
-    assert_eq!(kinds(&[(merged, 1.0)], &asked).0, "calibrated");
-    let scaled = Adapter::merge("merged", &[(many, 0.9)]).unwrap();
-    assert_eq!(kinds(&[(scaled, 1.0)], &asked).0, "uncalibrated");
-    let (kind, report) = kinds(&[(few, 1.0)], &asked);
-    assert_eq!(kind, "band");
-    for conclusion in report["conclusions"].as_array().unwrap() {
-        let interval = conclusion["band"]["interval"].as_array().unwrap();
-        let [low, high] = [0, 1].map(|at: usize| interval[at].as_f64().unwrap());
-        assert!((low..=high).contains(&conclusion["confidence"].as_f64().unwrap()), "{conclusion}");
-    }
-}
-
-#[test]
-fn fields_are_read_in_the_order_of_the_training_rows() {
-    let model = tiny_model();
-    let mut session = session(&model);
-    session.attach(&calibrated(&model, 120), 1.0).unwrap();
-    let asked = json!({ "generate": { "max_tokens": 60 } });
-    let mut write = |input: &str| write(&mut session, input, asked.clone());
-    let report = write("岗位:P7高级架构师,绩效:A/A-,潜力:高");
-    assert_eq!(report, write("潜力:高,岗位:P7高级架构师,绩效:A/A-"));
-    assert_eq!(report, write("绩效:A/A-,潜力:高,岗位:P7高级架构师"));
-}
-
-#[test]
-fn a_protected_field_that_moves_a_conclusion_is_told() {
-    let model = tiny_model();
-    let mut session = session(&model);
-    let case = "姓名:王小明,潜力:9/10,性别:男";
-    let asked = |protected: &[&str]| json!({ "protected": protected, "generate": { "max_tokens": 80 } });
-    assert_eq!(write(&mut session, case, asked(&[])).get("bias"), None);
-    let report = write(&mut session, case, asked(&["姓名", "潜力", "性别"]));
-    let conclusions = report["conclusions"].as_array().unwrap();
-    for entry in report["bias"].as_array().unwrap() {
-        let conclusion = &conclusions[entry["conclusion"].as_u64().unwrap() as usize];
-        let sources = conclusion["sources"].as_array().unwrap();
-        assert!(sources.iter().any(|source| source["field"] == entry["field"] && source["influence"] == entry["influence"]));
-        assert_eq!(entry["noise"], conclusion["noise"]);
-    }
-    // The base repeats what it is given, and says of a score what it is worth.
-    assert!(report["bias"].as_array().unwrap().iter().any(|entry| entry["field"] == "潜力"), "{report}");
 }
 
 #[test]

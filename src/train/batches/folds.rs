@@ -5,7 +5,7 @@ use crate::dataset::Strata;
 use crate::train::options::TrainOptions;
 
 /// With fewer rows, folds are the default.
-const FEW_ROWS: usize = 100;
+pub(crate) const FEW_ROWS: usize = 100;
 /// With fewer rows, nothing is held out.
 const TOO_FEW_ROWS: usize = 5;
 const DEFAULT_FOLDS: usize = 5;

@@ -1,10 +1,14 @@
 //! The runs that a training is made of: on which rows, and how long each is.
 
-use super::folds::{MIN_STEPS, count_folds, fold_rows};
+use super::folds::{FEW_ROWS, MIN_STEPS, count_folds, fold_rows};
 use super::order::steps_per_epoch;
 use super::split::split;
 use crate::dataset::Strata;
 use crate::train::options::TrainOptions;
+
+/// Rows that are held out at least where there are no folds, and the share that they may be of all.
+const CALIBRATION_ROWS: f64 = 40.0;
+const CALIBRATION_SHARE: f64 = 0.2;
 
 /// Which run of a training this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +63,21 @@ pub(crate) struct PlannedRun {
     pub(crate) plan: Plan,
 }
 
+/// The share of the rows that one run holds out. From a tenth of some hundred rows too little could be learnt of how far
+/// confidences can be relied on.
+fn held_out_share(rows: usize, options: &TrainOptions) -> f64 {
+    let share = options.validation_share;
+    let calibrates = options.calibration_rows > 0 && share > 0.0 && rows >= FEW_ROWS;
+    if calibrates { share.max((CALIBRATION_ROWS / rows as f64).min(CALIBRATION_SHARE)) } else { share }
+}
+
 /// The runs of a training on rows of these strata: one, or one for each fold and one on all rows after them. A file that says
 /// which rows are held out decides that alone.
 pub(crate) fn planned_runs(strata: &Strata, options: &TrainOptions) -> Vec<PlannedRun> {
     let rows = strata.groups.len();
     let folds = if strata.held_out.is_some() { 0 } else { count_folds(rows, options) };
     if folds == 0 {
-        let (train_rows, validation_rows) = split(strata, options.validation_share, options.seed);
+        let (train_rows, validation_rows) = split(strata, held_out_share(rows, options), options.seed);
         let plan = Plan::new(options, train_rows.len(), 0);
         return vec![PlannedRun { part: Part::Whole, train_rows, validation_rows, plan }];
     }
@@ -81,4 +93,23 @@ pub(crate) fn planned_runs(strata: &Strata, options: &TrainOptions) -> Vec<Plann
         })
         .chain([refit])
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_hundred_rows_hold_out_enough_to_calibrate_on() {
+        let held_out = |rows: usize, options: &TrainOptions| planned_runs(rows, options)[0].validation_rows.len();
+        let auto = TrainOptions::default();
+        let uncalibrated = TrainOptions { calibration_rows: 0, ..auto.clone() };
+        let unvalidated = TrainOptions { validation_share: 0.0, ..auto.clone() };
+        for (rows, [expected, without]) in
+            [(100, [20, 10]), (150, [30, 15]), (240, [40, 24]), (400, [40, 40]), (1000, [100, 100])]
+        {
+            assert_eq!((held_out(rows, &auto), held_out(rows, &uncalibrated)), (expected, without), "{rows}");
+            assert_eq!(held_out(rows, &unvalidated), 0);
+        }
+    }
 }

@@ -52,7 +52,8 @@ pub(crate) fn name_of_fold(index: usize, doublings: u32) -> String {
 pub(crate) fn is_name(name: &OsStr) -> bool {
     let fold = name.to_str().and_then(|name| name.strip_prefix("checkpoint-fold-")?.strip_suffix(".safetensors"));
     let is_number = |text: &str| text.parse::<usize>().is_ok();
-    name == NAME || fold.is_some_and(|fold| fold.split("-doubled-").count() <= 2 && fold.split("-doubled-").all(is_number))
+    name == NAME
+        || fold.is_some_and(|fold| fold.split("-doubled-").count() <= 2 && fold.split("-doubled-").all(is_number))
 }
 
 /// Whether a file begins as a checkpoint does; the rest of it is not read.
@@ -161,7 +162,12 @@ mod tests {
         assert!(err.message().contains("tensor b is missing; expected [2, 2]"), "{err}");
         assert_eq!(read.take("a", &a).unwrap().values().unwrap(), a.values().unwrap());
 
-        assert!(is_one(&file) && is_name(OsStr::new(&name_of_fold(3, 0))) && is_name(OsStr::new(&name_of_fold(0, 2))) && !is_name(OsStr::new("checkpoint.pt")));
+        assert!(
+            is_one(&file)
+                && is_name(OsStr::new(&name_of_fold(3, 0)))
+                && is_name(OsStr::new(&name_of_fold(0, 2)))
+                && !is_name(OsStr::new("checkpoint.pt"))
+        );
         let err = Checkpoint::read(&file, 100).err().unwrap();
         assert!(err.message().contains("at most 100"), "{err}");
         let err = Checkpoint::read(dir.path(), 100).err().unwrap();

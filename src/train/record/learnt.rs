@@ -48,7 +48,8 @@ fn count(counts: &mut HashMap<String, usize>, value: &str) {
 fn usual(counts: HashMap<String, usize>) -> Vec<String> {
     let mut values: Vec<String> =
         counts.into_iter().filter(|(_, count)| *count >= LEAST_ROWS).map(|(value, _)| value).collect();
-    let number = |value: &str| numbers(value).first().and_then(|number| number.split(['/', ':']).next()?.parse::<f64>().ok());
+    let number =
+        |value: &str| numbers(value).first().and_then(|number| number.split(['/', ':']).next()?.parse::<f64>().ok());
     values.sort_by(|a, b| {
         let numbers = number(a).unwrap_or(f64::INFINITY).total_cmp(&number(b).unwrap_or(f64::INFINITY));
         numbers.then_with(|| a.cmp(b))
@@ -93,7 +94,10 @@ mod tests {
             .iter()
             .map(|field| (field.name.as_str(), field.values.iter().map(String::as_str).collect()))
             .collect();
-        assert_eq!(found, [("姓名", vec![]), ("绩效", vec!["A", "B"]), ("得分", vec!["9/10", "10/10"]), ("司龄", vec![])]);
+        assert_eq!(
+            found,
+            [("姓名", vec![]), ("绩效", vec!["A", "B"]), ("得分", vec!["9/10", "10/10"]), ("司龄", vec![])]
+        );
         assert_eq!(learnt.numbers, ["30", "60"]);
     }
 

@@ -93,9 +93,7 @@ pub(crate) fn by_place(job: &Job<'_>, labelled: &[Labelled]) -> Value {
         }
     }
     let shown = |begins: Option<String>| begins.unwrap_or_default().chars().take(MAX_START).collect::<String>();
-    let entry = |(place, (conclusions, right, begins))| {
-        json!({ "place": place, "begins": shown(begins), "conclusions": conclusions, "right": right })
-    };
+    let entry = |(place, (conclusions, right, begins))| json!({ "place": place, "begins": shown(begins), "conclusions": conclusions, "right": right });
     places.into_iter().enumerate().map(entry).collect()
 }
 

@@ -18,6 +18,7 @@ fn options() -> TrainOptions {
         epoch_doublings: 0,
         seed: 5,
         memorisation_samples: 0,
+        calibration_rows: 0,
         ..Default::default()
     }
 }
@@ -136,6 +137,43 @@ fn stopped_anywhere_the_best_so_far_is_given_out_and_resuming_ends_in_the_same_b
         }
         let all = ends + unbroken.summary["steps"].as_u64().unwrap();
         assert_eq!(steps, all - stop_at, "no step is done twice");
+    }
+}
+
+#[test]
+fn more_epochs_are_added_while_the_loss_falls_and_resuming_ends_in_the_same_bits() {
+    let short = TrainOptions { learning_rate: 2e-3, num_train_epochs: 1.0, validation_folds: Some(2), ..options() };
+    let longer = TrainOptions { epoch_doublings: 2, ..short.clone() };
+    let before = run(&short, ROWS, &mut Monitor::none()).unwrap().summary;
+    let unbroken = run(&longer, ROWS, &mut Monitor::none()).unwrap();
+    let after = &unbroken.summary;
+    assert_eq!((&before["epoch_doublings"], &after["epoch_doublings"]), (&0.into(), &2.into()), "{after}");
+    assert_eq!(number(after, "/total_steps"), 4.0 * number(&before, "/total_steps"));
+    assert!(number(after, "/validation_loss") < number(&before, "/validation_loss"));
+    assert!(before["notes"][0].as_str().unwrap().contains("still falling"), "{before}");
+    assert_eq!(
+        run(&TrainOptions { max_steps: 4, ..longer.clone() }, ROWS, &mut Monitor::none()).unwrap().summary["total_steps"],
+        4
+    );
+
+    // Stopped in the second try of the first fold, and in the third.
+    let first = number(&before, "/total_steps") as u64;
+    for stop_at in [first + 1, 3 * first + 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let resumable = TrainOptions {
+            output_dir: Some(dir.path().to_owned()),
+            checkpoint_steps: 1,
+            resume_from_checkpoint: true,
+            ..longer.clone()
+        };
+        let mut stop = |event: &Progress| match event.phase == Phase::Train && event.step == stop_at {
+            true => Control::Stop,
+            false => Control::Continue,
+        };
+        let broken = run(&resumable, ROWS, &mut Monitor::new(&Cancel::new(), Some(&mut stop))).unwrap();
+        assert_eq!(broken.summary["stop_reason"], "cancelled", "stopped at {stop_at}");
+        let resumed = run(&resumable, ROWS, &mut Monitor::none()).unwrap();
+        assert_eq!(resumed.adapter.sha256(), unbroken.adapter.sha256(), "stopped at {stop_at}");
     }
 }
 

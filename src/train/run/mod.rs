@@ -14,6 +14,8 @@ mod step;
 mod trainer;
 mod training_loop;
 
+#[cfg(test)]
+mod calibration_tests;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod checkpoint_fuzzing;
 #[cfg(test)]

@@ -217,7 +217,9 @@ fn learnt_too_little(evaluation: Option<&Evaluation>, calibration: Option<&Calib
              use it; try a lower learning_rate, or look at the rows"
         ));
     }
-    if let Some(Calibration { right, conclusions, .. }) = calibration.filter(|found| 2 * found.right < found.conclusions) {
+    if let Some(Calibration { right, conclusions, .. }) =
+        calibration.filter(|found| 2 * found.right < found.conclusions)
+    {
         notes.say(format!(
             "of {conclusions} conclusions on rows that it had not seen, the adapter had {right} right: with more rows or more \
              epochs it may learn their rules"

@@ -33,6 +33,7 @@ pub(crate) fn options() -> TrainOptions {
         seed: 5,
         validation_folds: Some(0),
         memorisation_samples: 0,
+        calibration_rows: 0,
         ..Default::default()
     }
 }

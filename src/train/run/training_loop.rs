@@ -217,7 +217,12 @@ impl<'a> Run<'a> {
     }
 
     /// Labels what the adapter of `best` says of at most so many rows, which it has not seen.
-    pub(crate) fn label(&self, best: &Snapshot, rows: (&[usize], usize), monitor: &mut Monitor<'_>) -> Result<Vec<Labelled>> {
+    pub(crate) fn label(
+        &self,
+        best: &Snapshot,
+        rows: (&[usize], usize),
+        monitor: &mut Monitor<'_>,
+    ) -> Result<Vec<Labelled>> {
         let adapter = self.initial.with_weights(best.weights.clone())?;
         calibration::label(&self.job, &adapter, rows, &|monitor| monitor.report(&self.event(Phase::Calibrate)), monitor)
     }

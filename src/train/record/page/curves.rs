@@ -63,7 +63,8 @@ impl Curves {
     }
 
     fn add(&mut self, line: Value) {
-        let (Some(kind), Some(step), Some(loss)) = (line["kind"].as_str(), line["step"].as_u64(), line["loss"].as_f64())
+        let (Some(kind), Some(step), Some(loss)) =
+            (line["kind"].as_str(), line["step"].as_u64(), line["loss"].as_f64())
         else {
             return;
         };
@@ -87,10 +88,18 @@ mod tests {
     fn a_later_run_takes_the_place_of_the_one_before() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.jsonl");
-        let line = |kind: &str, step: u64, loss: f64| serde_json::json!({"kind": kind, "step": step, "loss": loss}).to_string();
+        let line = |kind: &str, step: u64, loss: f64| {
+            serde_json::json!({"kind": kind, "step": step, "loss": loss}).to_string()
+        };
         let lines = [
-            line("train", 1, 9.0), line("train", 2, 8.0), line("train", 3, 7.0), "{damaged".to_owned(),
-            line("train", 2, 3.0), line("validation", 2, 1.0), line("fold-1/train", 1, 1.0), line("fold-1/validation", 1, 2.0),
+            line("train", 1, 9.0),
+            line("train", 2, 8.0),
+            line("train", 3, 7.0),
+            "{damaged".to_owned(),
+            line("train", 2, 3.0),
+            line("validation", 2, 1.0),
+            line("fold-1/train", 1, 1.0),
+            line("fold-1/validation", 1, 2.0),
         ];
         std::fs::write(&path, lines.join("\n")).unwrap();
         let curves = Curves::read(&path).unwrap();

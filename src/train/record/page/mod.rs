@@ -82,7 +82,9 @@ fn figures(summary: &Value) -> String {
         _ => None,
     };
     let row = |(key, chinese, english): (&str, &str, &str)| {
-        value(key).map(|value| format!("<tr><td>{chinese} <span class=\"en\">{english}</span></td><td class=\"n\">{value}</td></tr>\n"))
+        value(key).map(|value| {
+            format!("<tr><td>{chinese} <span class=\"en\">{english}</span></td><td class=\"n\">{value}</td></tr>\n")
+        })
     };
     format!("<table>\n{}</table>\n", FIGURES.into_iter().filter_map(row).collect::<String>())
 }
@@ -93,7 +95,9 @@ fn reliability(calibration: &Calibration) -> String {
     let auc = reliability.auc.map_or("–".to_owned(), |auc| format!("{auc:.2}"));
     let kind = match calibration.is_enough() {
         true => "置信度以数值给出。<span class=\"en\">Reports say a calibrated number.</span>",
-        false => "结论不足 100 条，报告只给出高、中、低三档及其区间。<span class=\"en\">There were fewer than 100 conclusions: reports say a band with its interval.</span>",
+        false => {
+            "结论不足 100 条，报告只给出高、中、低三档及其区间。<span class=\"en\">There were fewer than 100 conclusions: reports say a band with its interval.</span>"
+        }
     };
     heading("置信度是否可信", "Whether confidences hold")
         + &format!(
@@ -152,8 +156,18 @@ mod tests {
         });
         write(dir.path(), &summary, Some(&calibration(120))).unwrap();
         let page = std::fs::read_to_string(dir.path().join(PAGE)).unwrap();
-        for part in ["hr&lt;review&gt; v1", "still &amp; falling", ">60<", ">3<", "0.250", "58/60 (97 %)", "九宫格&lt;…", "未学会", "ECE 0.020", "<polyline"]
-        {
+        for part in [
+            "hr&lt;review&gt; v1",
+            "still &amp; falling",
+            ">60<",
+            ">3<",
+            "0.250",
+            "58/60 (97 %)",
+            "九宫格&lt;…",
+            "未学会",
+            "ECE 0.020",
+            "<polyline",
+        ] {
             assert!(page.contains(part), "{part} is not in {page}");
         }
         for foreign in ["<script", "http:", "https:", "src=", "href="] {

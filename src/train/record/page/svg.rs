@@ -36,7 +36,11 @@ fn frame(width: f64, height: f64) -> String {
 }
 
 fn text(svg: &mut String, [x, y]: [f64; 2], anchor: &str, content: &str) {
-    let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"#444\">{}</text>", escaped(content));
+    let _ = writeln!(
+        svg,
+        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"#444\">{}</text>",
+        escaped(content)
+    );
 }
 
 /// Lines over steps, from 0 to the greatest value.
@@ -61,7 +65,12 @@ pub(super) fn lines(lines: Vec<(&str, &[(u64, f64)])>) -> String {
         }
         svg.push_str("\"/>\n");
         let y = MARGIN + 16.0 + 16.0 * at as f64;
-        let _ = writeln!(svg, "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"10\" height=\"10\" fill=\"{colour}\"/>", MARGIN + WIDTH - 130.0, y - 9.0);
+        let _ = writeln!(
+            svg,
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"10\" height=\"10\" fill=\"{colour}\"/>",
+            MARGIN + WIDTH - 130.0,
+            y - 9.0
+        );
         text(&mut svg, [MARGIN + WIDTH - 114.0, y], "start", name);
     }
     svg + "</svg>\n"
@@ -72,12 +81,17 @@ pub(super) fn reliability(reliability: &Reliability) -> String {
     let place = |confidence: f64, right: f64| (MARGIN + SIDE * confidence, MARGIN + SIDE * (1.0 - right));
     let mut svg = frame(SIDE, SIDE);
     let ((x1, y1), (x2, y2)) = (place(0.0, 0.0), place(1.0, 1.0));
-    let _ = writeln!(svg, "<line x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\" stroke=\"#bbb\" stroke-dasharray=\"4\"/>");
+    let _ =
+        writeln!(svg, "<line x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\" stroke=\"#bbb\" stroke-dasharray=\"4\"/>");
     let all = reliability.bins.iter().map(|bin| bin.count).sum::<usize>().max(1) as f64;
     for bin in reliability.bins.iter().filter(|bin| bin.count > 0) {
         let (x, y) = place(bin.confidence, bin.right);
         let radius = 3.0 + 14.0 * (bin.count as f64 / all).sqrt();
-        let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" fill=\"{}\" fill-opacity=\"0.6\"/>", COLOURS[0]);
+        let _ = writeln!(
+            svg,
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" fill=\"{}\" fill-opacity=\"0.6\"/>",
+            COLOURS[0]
+        );
         text(&mut svg, [x, y - radius - 3.0], "middle", &bin.count.to_string());
     }
     text(&mut svg, [MARGIN + SIDE / 2.0, MARGIN + SIDE + 30.0], "middle", "置信度 confidence");
@@ -103,7 +117,10 @@ mod tests {
         let chart = lines(vec![("train", &[(1, 2.0), (5, f64::NAN), (10, 1.0)]), ("a<b", &[])]);
         assert!(chart.contains("points=\"108.0,44.0 684.0,174.0 \"") && chart.contains("a&lt;b"), "{chart}");
         assert!(!chart.contains("NaN") && !lines(Vec::new()).contains("NaN"));
-        let bins = vec![Bin { count: 3, confidence: 0.5, right: 1.0 }, Bin { count: 0, confidence: f64::NAN, right: f64::NAN }];
+        let bins = vec![
+            Bin { count: 3, confidence: 0.5, right: 1.0 },
+            Bin { count: 0, confidence: f64::NAN, right: f64::NAN },
+        ];
         let diagram = reliability(&Reliability { ece: 0.1, brier: 0.1, auc: None, bins });
         assert!(diagram.contains("cx=\"194.0\" cy=\"44.0\"") && !diagram.contains("NaN"), "{diagram}");
     }
