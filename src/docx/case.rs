@@ -41,9 +41,7 @@ pub(super) struct Conclusion {
     pub(super) confidence: f64,
     pub(super) confidence_kind: String,
     #[serde(default)]
-    pub(super) band: Option<String>,
-    #[serde(default)]
-    pub(super) interval: Option<[f64; 2]>,
+    pub(super) band: Option<Band>,
     pub(super) sources: Vec<Source>,
     #[serde(default)]
     pub(super) grounded: Option<bool>,
@@ -52,12 +50,30 @@ pub(super) struct Conclusion {
     pub(super) unsupported: Vec<Value>,
 }
 
+/// What is known of a confidence that few conclusions were there for.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Source {
-    pub(super) field: String,
-    pub(super) value: String,
-    #[serde(default)]
-    pub(super) influence: Option<f64>,
+pub(super) struct Band {
+    pub(super) name: String,
+    pub(super) interval: [f64; 2],
+}
+
+/// A field of the case, or a part of its text.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Source {
+    Field {
+        field: String,
+        value: String,
+        #[serde(default)]
+        influence: Option<f64>,
+    },
+    Part {
+        /// None where the text stands for itself.
+        passage: Option<String>,
+        text: String,
+        #[serde(default)]
+        influence: Option<f64>,
+    },
 }
 
 impl Case {

@@ -93,7 +93,7 @@ impl Words {
     fn confidence_of(&self, conclusion: &Conclusion) -> String {
         let percent = |share: f64| format!("{:.0}%", share * 100.0);
         let level = match &conclusion.band {
-            Some(band) => named(&self.bands, band).to_owned(),
+            Some(band) => named(&self.bands, &band.name).to_owned(),
             None => percent(conclusion.confidence),
         };
         let mut notes = Vec::new();
@@ -102,7 +102,7 @@ impl Words {
             "uncalibrated" => notes.push(self.uncalibrated.to_owned()),
             _ => {}
         }
-        if let Some([from, to]) = conclusion.interval {
+        if let Some([from, to]) = conclusion.band.as_ref().map(|band| band.interval) {
             notes.push(format!("{} {}–{}", self.interval, percent(from), percent(to)));
         }
         let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
@@ -110,8 +110,13 @@ impl Words {
     }
 
     fn source_of(&self, source: &Source) -> String {
-        let influence = source.influence.map_or_else(String::new, |by| format!(" ({} {by:.2})", self.influence));
-        format!("{}{}{}: {}{influence}", self.source, self.colon, source.field, source.value)
+        let (name, said, influence) = match source {
+            Source::Field { field, value, influence } => (Some(field), value, influence),
+            Source::Part { passage, text, influence } => (passage.as_ref(), text, influence),
+        };
+        let name = name.map_or_else(String::new, |name| format!("{name}: "));
+        let influence = influence.map_or_else(String::new, |by| format!(" ({} {by:.2})", self.influence));
+        format!("{}{}{name}{said}{influence}", self.source, self.colon)
     }
 }
 
@@ -141,8 +146,9 @@ mod tests {
             ["置信度：92% (已校准)", "类别：优势", "依据：技术深度: 9/10 (影响 0.61)"]
         );
         let band = json!({
-            "kind": "culture", "confidence_kind": "band", "band": "high", "interval": [0.7, 0.95], "grounded": false,
-            "sources": [{"field": "A", "value": "b", "influence": null}], "unsupported": ["30%", 4],
+            "kind": "culture", "confidence_kind": "band", "band": { "name": "high", "interval": [0.7, 0.95] }, "grounded": false,
+            "sources": [{"field": "A", "value": "b", "influence": null}, {"passage": "§ 1", "start": 0, "end": 2, "text": "So.", "influence": 0.5}],
+            "unsupported": ["30%", 4],
         });
         assert_eq!(
             comment(Language::En, band),
@@ -150,6 +156,7 @@ mod tests {
                 "Confidence: high (interval 70%–95%)",
                 "Kind: culture",
                 "Source: A: b",
+                "Source: § 1: So. (influence 0.50)",
                 "Not grounded: no field of the input supports this conclusion.",
                 "Numbers that the input does not have: 30%, 4",
             ]

@@ -1,7 +1,7 @@
 //! Whole reports on real forward passes.
 
 use super::*;
-use crate::conclusions::Lexicon;
+use crate::conclusions::{Lexicon, sentences};
 use crate::control::Control;
 use crate::error::Code;
 use crate::fields::Fields;
