@@ -34,7 +34,7 @@ pub enum InputKind {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReportOptions {
-    /// A scenario that gives role prompt, schema and rules: the name of a built-in one (`tailora_packs`), or the path of a YAML or JSON file. What else is said here comes before what it says.
+    /// A scenario that gives role prompt, schema and rules: the name of a built-in one, or the path of a YAML or JSON file. What else is said here comes before what it says.
     pub pack: Option<String>,
     /// What the input is; null takes JSON with passages, or text beside `passages`, as text, and all else as fields.
     pub input: Option<InputKind>,
@@ -42,7 +42,7 @@ pub struct ReportOptions {
     pub passages: Vec<Passage>,
     /// How the report is written; null means `schema` if a schema is given, else `text`.
     pub mode: Option<ReportMode>,
-    /// The JSON Schema of the document in schema mode; by default a built-in one with a report and its conclusions. Where it says `"x-tailora-enum": "fields"`, the value is one of the names of the input's fields.
+    /// The JSON Schema of the document in schema mode; by default a built-in one with a report and its conclusions. Its `x-tailora-` marks (docs/packs.md) say where names of fields, confidences and sources go.
     pub schema: Option<Value>,
     /// Tell the model the schema, before the case: it writes what fits in any case, but only what it was told makes sense. Not for adapters trained to write such documents from the case alone.
     pub tell_schema: bool,

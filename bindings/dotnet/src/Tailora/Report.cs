@@ -18,6 +18,9 @@ public sealed record Report
     /// <summary>What the report concludes, one by one.</summary>
     public IReadOnlyList<Conclusion> Conclusions { get; init; } = [];
 
+    /// <summary>Conclusions of the text beyond <see cref="ReportOptions.MaxConclusions"/>.</summary>
+    public long OmittedConclusions { get; init; }
+
     /// <summary>The base model that wrote it.</summary>
     public ReportModel? Model { get; init; }
 
@@ -30,7 +33,7 @@ public sealed record Report
     /// <summary>Protected fields that moved a conclusion all the same; <c>null</c> unless <see cref="ReportOptions.Protected"/> names fields.</summary>
     public IReadOnlyList<ReportBias>? Bias { get; init; }
 
-    /// <summary>The document in the schema that the caller gave as <see cref="ReportOptions.Schema"/>; <c>null</c> without one.</summary>
+    /// <summary>In schema mode the document, with what was measured where its schema asks for it; otherwise <c>null</c>.</summary>
     public JsonElement? Document { get; init; }
 
     /// <summary>The report as the library wrote it.</summary>
@@ -100,16 +103,28 @@ public sealed record ReportBias
     public double Noise { get; init; }
 }
 
-/// <summary>A field of the input that a conclusion rests on.</summary>
+/// <summary>What a conclusion rests on: a field of the input, or a part of its text.</summary>
 public sealed record ReportSource
 {
-    /// <summary>The field's name, as the input has it.</summary>
-    public string Field { get; init; } = "";
+    /// <summary>The field's name, as the input has it; <c>null</c> for a part of a text.</summary>
+    public string? Field { get; init; }
 
-    /// <summary>The field's value, as the input has it.</summary>
-    public string Value { get; init; } = "";
+    /// <summary>The field's value, as the input has it; <c>null</c> for a part of a text.</summary>
+    public string? Value { get; init; }
 
-    /// <summary>How often another value of the field changed the conclusion, from 0 to 1; <c>null</c> where it was not measured.</summary>
+    /// <summary>The passage's id; <c>null</c> for a field, and where a text has no passages.</summary>
+    public string? Passage { get; init; }
+
+    /// <summary>Where the part begins in its passage, in characters; <c>null</c> for a field.</summary>
+    public int? Start { get; init; }
+
+    /// <summary>Behind the last character of the part; <c>null</c> for a field.</summary>
+    public int? End { get; init; }
+
+    /// <summary>What the part says; <c>null</c> for a field.</summary>
+    public string? Text { get; init; }
+
+    /// <summary>The share of the conclusion that goes with it, from 0 to 1: how often another value of the field changed it, or what it loses of its probability without the part; <c>null</c> where it was not measured.</summary>
     public double? Influence { get; init; }
 }
 

@@ -17,6 +17,18 @@ public sealed record DatasetOptions
     /// <summary>Leave out the rows of these ids, as they stand in the id column.</summary>
     public IReadOnlyList<string>? ExcludeIds { get; init; }
 
+    /// <summary>Name of a column by which rows are grouped, such as a job level: validation rows are drawn from each group in proportion.</summary>
+    public string? GroupBy { get; init; }
+
+    /// <summary>Read only the rows of this group of <see cref="GroupBy"/>, for an adapter of its own.</summary>
+    public string? Group { get; init; }
+
+    /// <summary>Name of a column that says which rows are for training (<c>train</c>) and which for validation (<c>validation</c>).</summary>
+    public string? SplitColumn { get; init; }
+
+    /// <summary>Where to write a repaired copy of the file, in which only what cannot change the meaning is mended.</summary>
+    public string? RepairedCopy { get; init; }
+
     /// <summary>Role prompt that goes before every input, as the system turn of the model's chat template.</summary>
     public string? System { get; init; }
 
