@@ -89,7 +89,8 @@ fn a_host_schema_gives_its_document_and_its_conclusions() {
     });
     for seed in 0..8 {
         let generate = json!({ "temperature": 1.2, "seed": seed, "max_tokens": 200 });
-        let report = write(&mut session, SHORT_CASE, json!({ "schema": schema, "generate": generate }));
+        let report =
+            write(&mut session, SHORT_CASE, json!({ "schema": schema, "influence": false, "generate": generate }));
         let filled = schema::with_fields(&schema, &Fields::parse(SHORT_CASE).unwrap()).unwrap();
         let document = &report["document"];
         assert!(jsonschema::is_valid(&filled, document), "{document}");
