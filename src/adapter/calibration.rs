@@ -102,6 +102,10 @@ impl Calibration {
         bands: Vec<Band>,
         reliability: Reliability,
     ) -> Self {
+        let weights = weights.map(rounded);
+        let curve = curve.into_iter().map(|point| point.map(rounded)).collect();
+        let bands = bands.into_iter().map(Band::rounded).collect();
+        let (intercept, reliability) = (rounded(intercept), reliability.rounded());
         Calibration { version: VERSION, rows, conclusions, right, weights, intercept, curve, bands, reliability }
     }
 
@@ -154,6 +158,25 @@ impl Calibration {
             format!("the adapter's calibration has {fault}; expected what training writes"),
         ))
     }
+}
+
+impl Band {
+    fn rounded(self) -> Self {
+        Band { share: rounded(self.share), interval: self.interval.map(rounded), ..self }
+    }
+}
+
+impl Reliability {
+    fn rounded(self) -> Self {
+        let bin = |bin: Bin| Bin { confidence: rounded(bin.confidence), right: rounded(bin.right), ..bin };
+        let bins = self.bins.into_iter().map(bin).collect();
+        Reliability { ece: rounded(self.ece), brier: rounded(self.brier), auc: self.auc.map(rounded), bins }
+    }
+}
+
+/// To nine decimals, which come back from JSON as the same number.
+fn rounded(value: f64) -> f64 {
+    (value * 1e9).round() / 1e9
 }
 
 fn on_curve(curve: &[[f64; 2]], at: f64) -> f64 {

@@ -11,8 +11,8 @@ use crate::adapter::calibration::{Band, Calibration, Signals};
 
 /// Parts of the rows that are held out in turn to compare the two ways.
 const PARTS: usize = 5;
-/// Knots of a curve at most: more would follow chance.
-const KNOTS: usize = 16;
+/// Steps of a curve at most: more would follow chance.
+const STEPS: usize = 16;
 /// Where bands begin.
 const BANDS: [(&str, f64); 3] = [("low", 0.0), ("medium", 0.5), ("high", 0.8)];
 
@@ -50,7 +50,7 @@ fn logistic(labelled: &[Labelled]) -> Curve {
 fn isotonic(labelled: &[Labelled]) -> Curve {
     let (logistic, _) = logistic(labelled).parts();
     let points: Vec<_> = labelled.iter().map(|one| (logistic.sum(one.signals.features()), one.right)).collect();
-    Curve::Isotonic(logistic, isotonic::curve(&points, KNOTS))
+    Curve::Isotonic(logistic, isotonic::curve(&points, STEPS))
 }
 
 /// Calibrates on conclusions of rows that the model had not seen; `None` without any.

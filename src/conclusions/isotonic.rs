@@ -3,10 +3,11 @@
 /// A run of neighbours with one mean.
 #[derive(Debug, Clone, Copy)]
 struct Block {
-    /// Sums over its members.
     weight: f64,
-    x: f64,
+    /// Sum over its members.
     y: f64,
+    /// The scores from which to which it reaches.
+    x: [f64; 2],
 }
 
 impl Block {
@@ -15,24 +16,28 @@ impl Block {
     }
 
     fn join(&mut self, next: Block) {
-        *self = Block { weight: self.weight + next.weight, x: self.x + next.x, y: self.y + next.y };
+        *self = Block { weight: self.weight + next.weight, y: self.y + next.y, x: [self.x[0], next.x[1]] };
     }
 }
 
-/// At most `most` knots of a rising curve through `points` of a score and whether it was right. Each block counts half a
-/// right and half a wrong one more than it has, so that no share is 0 or 1.
+/// A rising curve of at most `most` steps through `points` of a score and whether it was right, by the ends of its steps. Each
+/// counts half a right and half a wrong one more than it has, so that no share is 0 or 1.
 pub(super) fn curve(points: &[(f64, bool)], most: usize) -> Vec<[f64; 2]> {
     let mut sorted: Vec<(f64, bool)> = points.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut blocks = pooled(sorted.iter().map(|&(x, right)| Block { weight: 1.0, x, y: f64::from(u8::from(right)) }));
+    let one = |&(x, right): &(f64, bool)| Block { weight: 1.0, y: f64::from(u8::from(right)), x: [x, x] };
+    let mut blocks = pooled(sorted.iter().map(one));
     while blocks.len() > most {
         join_lightest(&mut blocks);
     }
     let smoothed = blocks.into_iter().map(|block| {
-        let (x, y) = (block.x / block.weight, (block.y + 0.5) / (block.weight + 1.0));
-        Block { weight: block.weight, x: x * block.weight, y: y * block.weight }
+        let share = (block.y + 0.5) / (block.weight + 1.0);
+        Block { y: share * block.weight, ..block }
     });
-    pooled(smoothed).iter().map(|block| [block.x / block.weight, block.mean()]).collect()
+    let ends = |block: Block| block.x.map(|x| [x, block.mean()]);
+    let mut knots: Vec<[f64; 2]> = pooled(smoothed).into_iter().flat_map(ends).collect();
+    knots.dedup();
+    knots
 }
 
 fn pooled(blocks: impl Iterator<Item = Block>) -> Vec<Block> {
@@ -65,12 +70,12 @@ mod tests {
         let points: Vec<(f64, bool)> = (0..40).map(|at| (f64::from(at), at % 4 == 0 || at > 25)).collect();
         for most in [64, 3, 1] {
             let curve = curve(&points, most);
-            assert!(!curve.is_empty() && curve.len() <= most, "{curve:?}");
-            assert!(curve.windows(2).all(|pair| pair[0][0] < pair[1][0] && pair[0][1] <= pair[1][1]), "{curve:?}");
+            assert!(!curve.is_empty() && curve.len() <= 2 * most, "{curve:?}");
+            assert!(curve.windows(2).all(|pair| pair[0][0] <= pair[1][0] && pair[0][1] <= pair[1][1]), "{curve:?}");
             assert!(curve.iter().all(|[_, y]| 0.0 < *y && *y < 1.0));
         }
-        let two = curve(&[(0.0, true), (1.0, false)], 64);
-        assert_eq!(two, [[0.5, 0.5]]);
+        assert_eq!(curve(&[(0.0, true), (1.0, false)], 64), [[0.0, 0.5], [1.0, 0.5]]);
+        assert_eq!(curve(&[(0.0, false), (1.0, true)], 64), [[0.0, 0.25], [1.0, 0.75]]);
         assert!(curve(&[], 64).is_empty());
     }
 }

@@ -72,7 +72,7 @@ mod tests {
         // (3·|0.9 − 2/3| + 2·|0.3 − 0.5| + 1·0) / 6, but that 0.9 and 1.0 share a bin.
         let expected = (4.0 * (3.7_f64 / 4.0 - 0.75).abs() + 2.0 * 0.2) / 6.0;
         assert!((found.ece - expected).abs() < 1e-12, "{found:?}");
-        assert!((found.brier - (3.0 * 0.01 + 0.8 - 0.01 + 0.09 + 0.49) / 6.0).abs() < 1e-12, "{found:?}");
+        assert!((found.brier - (2.0 * 0.01 + 0.81 + 0.09 + 0.49) / 6.0).abs() < 1e-12, "{found:?}");
         // Pairs of a right and a wrong one: 4·2, of which won: 0.9 ½+1 each twice, 0.3 0+½, 1.0 1+1.
         assert!((found.auc.unwrap() - 5.5 / 8.0).abs() < 1e-12);
         assert_eq!(found.bins.iter().map(|bin| bin.count).sum::<usize>(), 6);

@@ -91,7 +91,7 @@ fn a_host_schema_gives_its_document_and_its_conclusions() {
     });
     for seed in 0..8 {
         let generate = json!({ "temperature": 1.2, "seed": seed, "max_tokens": 200 });
-        let options = json!({ "schema": schema, "tell_schema": false, "generate": generate });
+        let options = json!({ "schema": schema, "tell_schema": false, "influence": false, "generate": generate });
         let report = write(&mut session, SHORT_CASE, options);
         let filled = schema::Marked::read(&schema, &json!(["role", "rating", "growth"])).unwrap().schema;
         let document = &report["document"];

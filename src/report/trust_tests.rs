@@ -4,10 +4,15 @@
 use super::tests::{CASE, write};
 use crate::adapter::calibration::tests::calibration;
 use crate::adapter::learnt::{LearntField, LearntRows};
-use crate::adapter::{Adapter, AdapterManifest};
-use crate::generate::test_support::{adapter, session, tiny_model};
+use crate::adapter::{Adapter, AdapterManifest, LoraConfig};
+use crate::generate::test_support::{session, tiny_model};
 use crate::language_model::LanguageModel;
 use serde_json::{Value, json};
+
+/// An adapter that changes nothing.
+fn plain(model: &LanguageModel) -> Adapter {
+    Adapter::new_for_training(&LoraConfig::default(), model.adapter_base().unwrap(), 1).unwrap()
+}
 
 /// An adapter that knows its rows, and how often its conclusions are right.
 fn calibrated(model: &LanguageModel, conclusions: usize) -> Adapter {
@@ -22,7 +27,7 @@ fn calibrated(model: &LanguageModel, conclusions: usize) -> Adapter {
         learnt: LearntRows { fields, numbers: Vec::new() },
         ..Default::default()
     };
-    adapter(model).with_manifest("calibrated", manifest)
+    plain(model).with_manifest("calibrated", manifest)
 }
 
 #[test]
@@ -39,7 +44,7 @@ fn a_calibrated_adapter_alone_as_it_was_trained_gives_calibrated_confidences() {
     let (many, few) = (calibrated(&model, 120), calibrated(&model, 99));
     assert_eq!(kinds(&[(many.clone(), 1.0)], &asked).0, "calibrated");
     assert_eq!(kinds(&[(many.clone(), 0.5)], &asked).0, "uncalibrated");
-    assert_eq!(kinds(&[(many.clone(), 1.0), (adapter(&model), 1.0)], &asked).0, "uncalibrated");
+    assert_eq!(kinds(&[(many.clone(), 1.0), (plain(&model), 1.0)], &asked).0, "uncalibrated");
     let schema = json!({ "influence": false, "mode": "schema", "generate": { "max_tokens": 300 } });
     assert_eq!(kinds(&[(many.clone(), 1.0)], &schema).0, "uncalibrated");
     let merged = Adapter::merge("merged", &[(many.clone(), 1.0)]).unwrap();

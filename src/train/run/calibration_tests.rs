@@ -70,11 +70,3 @@ fn held_out_rows_calibrate_without_folds_and_zero_leaves_it_out() {
         assert_eq!(outcome.adapter.manifest().learnt.fields.len(), 2);
     }
 }
-
-#[test]
-fn an_adapter_that_learnt_nothing_is_told() {
-    let wild = super::tests::wild(TrainOptions { early_stopping_patience: 0, max_steps: 3, ..calibrating() });
-    let summary = run(&TrainOptions { validation_share: 0.5, ..wild }, 12, &mut Monitor::none()).summary;
-    let notes = summary["notes"].to_string();
-    assert!(notes.contains("no better than the base model") && notes.contains("had 0 right"), "{summary}");
-}

@@ -227,3 +227,22 @@ fn learnt_too_little(evaluation: Option<&Evaluation>, calibration: Option<&Calib
     }
     notes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::calibration::tests::calibration;
+
+    #[test]
+    fn an_adapter_that_learnt_nothing_is_told() {
+        let notes = |adapter, right| {
+            let evaluation = Evaluation { rows: 6, base: 2.0, adapter };
+            let found = Calibration { right, ..calibration(60) };
+            learnt_too_little(Some(&evaluation), Some(&found)).sentences().join(" ")
+        };
+        assert_eq!(notes(1.9, 30), "");
+        assert!(notes(2.0, 30).contains("no better than the base model (loss 2.000, base 2.000)"));
+        assert!(notes(1.9, 29).contains("of 60 conclusions") && notes(1.9, 29).contains("had 29 right"));
+        assert!(learnt_too_little(None, None).sentences().is_empty());
+    }
+}
