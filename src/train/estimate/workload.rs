@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn all_steps_are_counted_also_those_that_were_not_looked_at() {
-        let options = TrainOptions { batch_size: 4, max_steps: 13, ..Default::default() };
+        let options = TrainOptions { batch_size: 4, max_steps: 13, validation_folds: Some(0), ..Default::default() };
         let workload = Workload::of(&rows(50), &options);
         assert_eq!((workload.training.len(), workload.steps, workload.training_factor), (13, 13, 1.0));
         // 45 rows, 12 steps to an epoch: before the first step, after 12, and at the end.
