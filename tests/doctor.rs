@@ -35,8 +35,14 @@ fn every_planted_defect_is_found() {
             kinds.iter().any(|kind| finding["kind"] == *kind) && (row == 0 || rows.contains(&json!(row)))
         };
         match findings(&info).iter().find(is_found) {
-            Some(finding) => assert!(!finding["remedy"].as_str().unwrap().is_empty() && finding["severity"].is_string()),
-            None => missed.push(format!("{name}: row {row} {:?}, found {}", table.rows.get(row.max(1) - 1), info["finding_counts"])),
+            Some(finding) => {
+                assert!(!finding["remedy"].as_str().unwrap().is_empty() && finding["severity"].is_string())
+            }
+            None => missed.push(format!(
+                "{name}: row {row} {:?}, found {}",
+                table.rows.get(row.max(1) - 1),
+                info["finding_counts"]
+            )),
         }
     }
     assert!(missed.is_empty(), "{} missed:\n{}", missed.len(), missed.join("\n"));

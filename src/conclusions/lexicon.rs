@@ -1,6 +1,6 @@
 //! The words by which free text is cut and its conclusions are told apart: `lexicon.yaml`, or a host's own.
 
-use super::sentences::Kind;
+use super::kind::Kind;
 use crate::error::{Code, Error, Result};
 use crate::files::read_bytes;
 use serde::Deserialize;
@@ -74,11 +74,8 @@ impl Lexicon {
     /// The kind that a conclusion announces by its words.
     pub(crate) fn kind(&self, conclusion: &str) -> Kind {
         let conclusion = conclusion.to_lowercase();
-        let lists = [
-            (Kind::Recommendation, &self.recommendation),
-            (Kind::Risk, &self.risk),
-            (Kind::Strength, &self.strength),
-        ];
+        let lists =
+            [(Kind::Recommendation, &self.recommendation), (Kind::Risk, &self.risk), (Kind::Strength, &self.strength)];
         let says = |words: &Option<Vec<String>>| words.iter().flatten().any(|word| conclusion.contains(word.as_str()));
         lists.into_iter().find(|(_, words)| says(words)).map_or(Kind::Observation, |(kind, _)| kind)
     }
@@ -119,7 +116,8 @@ mod tests {
         assert_eq!(lexicon.kind("An ace."), Kind::Strength);
         assert_eq!(lexicon.kind("技术扎实。"), Kind::Observation);
         assert_eq!(lexicon.kind("有风险。"), Kind::Risk);
-        for (text, words) in [("strong: [a]", "strong"), ("risk: [\"\"]", "empty word"), ("risk: {", "cannot be read")] {
+        for (text, words) in [("strong: [a]", "strong"), ("risk: [\"\"]", "empty word"), ("risk: {", "cannot be read")]
+        {
             std::fs::write(&path, text).unwrap();
             let err = Lexicon::of(Some(&path)).unwrap_err();
             assert_eq!((err.code(), &err.details()["option"]), (Code::InvalidOptions, &"lexicon".into()), "{text}");

@@ -4,6 +4,7 @@
 mod calibrating;
 mod fit;
 mod isotonic;
+mod kind;
 mod lexicon;
 mod likeness;
 mod numbers;
@@ -16,5 +17,6 @@ pub(crate) use lexicon::Lexicon;
 pub(crate) use likeness::Said;
 pub(crate) use numbers::{numbers, quotations};
 pub(crate) use reliability::wilson;
-pub(crate) use sentences::{Kind, sentences};
+pub(crate) use kind::Kind;
+pub(crate) use sentences::sentences;
 pub(crate) use signals::{TOP, VARIANTS, deciding_places, signals};

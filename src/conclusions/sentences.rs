@@ -1,33 +1,7 @@
 //! A comment cut into conclusions: one sentence, one claim.
 
 use super::lexicon::Lexicon;
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
-
-/// What a conclusion is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Kind {
-    Strength,
-    Risk,
-    Recommendation,
-    Observation,
-}
-
-impl Kind {
-    pub(crate) const NAMES: [&str; 4] = ["strength", "risk", "recommendation", "observation"];
-
-    /// The kind of that name.
-    pub(crate) fn named(name: &str) -> Option<Kind> {
-        [Kind::Strength, Kind::Risk, Kind::Recommendation, Kind::Observation]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        Kind::NAMES[self as usize]
-    }
-}
 
 /// The sentences of `text` as byte ranges, without the white space around them, headings left out.
 ///
@@ -94,7 +68,10 @@ fn full_stop_ends(before: &str, rest: &str, lexicon: &Lexicon) -> bool {
         return false;
     }
     let follows = after.trim_start_matches([' ', '\t', '\u{3000}']).chars().next();
-    let word = before.rsplit(|c: char| c.is_whitespace() || is_chinese(c) || "（(\"“‘'「【[，、：".contains(c)).next().unwrap_or_default();
+    let word = before
+        .rsplit(|c: char| c.is_whitespace() || is_chinese(c) || "（(\"“‘'「【[，、：".contains(c))
+        .next()
+        .unwrap_or_default();
     if before.trim() == word && is_list_mark(word) {
         return false;
     }
@@ -119,8 +96,10 @@ fn is_list_mark(word: &str) -> bool {
 fn is_heading(part: &str) -> bool {
     let bare = part.trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_'));
     let is_marked = part.starts_with('#') && part.trim_start_matches('#').starts_with([' ', '\t']);
-    let is_bold = part.starts_with("**") && part.ends_with("**") && part.len() > 4 && !part[2..part.len() - 2].contains("**");
-    let framed = |open: char, close: char| bare.starts_with(open) && bare.find(close) == Some(bare.len() - close.len_utf8());
+    let is_bold =
+        part.starts_with("**") && part.ends_with("**") && part.len() > 4 && !part[2..part.len() - 2].contains("**");
+    let framed =
+        |open: char, close: char| bare.starts_with(open) && bare.find(close) == Some(bare.len() - close.len_utf8());
     is_marked || is_bold || framed('【', '】') || framed('[', ']') || framed('〔', '〕') || bare.ends_with(['：', ':'])
 }
 
@@ -159,17 +138,29 @@ mod tests {
                 "Scores 9.5 of 10. J. Smith is strong! (Really.) Next:\n1. promote\n2. coach",
                 &["Scores 9.5 of 10.", "J. Smith is strong!", "(Really.)", "1. promote", "2. coach"],
             ),
-            ("Dr. Lee leads, e.g. audits. Sr. engineers agree.", &["Dr. Lee leads, e.g. audits.", "Sr. engineers agree."]),
+            (
+                "Dr. Lee leads, e.g. audits. Sr. engineers agree.",
+                &["Dr. Lee leads, e.g. audits.", "Sr. engineers agree."],
+            ),
             ("Based in the U.S. office. Moves to the U.S.", &["Based in the U.S. office.", "Moves to the U.S."]),
-            ("Met goals, i.e. all of them, vs. 3.5 planned. Good.", &["Met goals, i.e. all of them, vs. 3.5 planned.", "Good."]),
+            (
+                "Met goals, i.e. all of them, vs. 3.5 planned. Good.",
+                &["Met goals, i.e. all of them, vs. 3.5 planned.", "Good."],
+            ),
             ("技术扎实……但协作偏弱。仍需观察……\n建议复评。", &["技术扎实……但协作偏弱。", "仍需观察……", "建议复评。"]),
-            ("Needs time... but grows. Wait... Then promote.", &["Needs time... but grows.", "Wait...", "Then promote."]),
+            (
+                "Needs time... but grows. Wait... Then promote.",
+                &["Needs time... but grows.", "Wait...", "Then promote."],
+            ),
             ("他说：“可以。”随后晋升。（协作偏弱。）", &["他说：“可以。”", "随后晋升。", "（协作偏弱。）"]),
             ("技术扎实.协作偏弱.得分9.5分.", &["技术扎实.", "协作偏弱.", "得分9.5分."]),
             ("He said \"promote.\" Then he left.", &["He said \"promote.\"", "Then he left."]),
             ("真的？！是的。", &["真的？！", "是的。"]),
             ("版本v1.2上线，3.5/5。完成率99.5%。", &["版本v1.2上线，3.5/5。", "完成率99.5%。"]),
-            ("Rated No. 1 in sales. Works with Acme Inc. and others.", &["Rated No. 1 in sales.", "Works with Acme Inc. and others."]),
+            (
+                "Rated No. 1 in sales. Works with Acme Inc. and others.",
+                &["Rated No. 1 in sales.", "Works with Acme Inc. and others."],
+            ),
         ] {
             assert_eq!(cut(text), expected, "{text}");
         }
@@ -180,7 +171,10 @@ mod tests {
         for (text, expected) in [
             ("## 优势\n技术扎实。\n### Risks\nWeak in teams.", &["技术扎实。", "Weak in teams."][..]),
             ("【盘点结论】\n九宫格A1。\n【下一步】30天内面谈。", &["九宫格A1。", "【下一步】30天内面谈。"]),
-            ("一、优势：\n1. 技术扎实；\n2. 表现稳定。\n二、风险：\n协作偏弱。", &["1. 技术扎实；", "2. 表现稳定。", "协作偏弱。"]),
+            (
+                "一、优势：\n1. 技术扎实；\n2. 表现稳定。\n二、风险：\n协作偏弱。",
+                &["1. 技术扎实；", "2. 表现稳定。", "协作偏弱。"],
+            ),
             ("**结论**\n可晋升。\n**注意**：协作偏弱。", &["可晋升。", "**注意**：协作偏弱。"]),
             ("a. promote\niv. coach\n（一）\n培训。", &["a. promote", "iv. coach", "培训。"]),
             ("#1 in sales. C# expert.", &["#1 in sales.", "C# expert."]),
@@ -202,12 +196,5 @@ mod tests {
         let ranges = sentences(text, &Lexicon::of(None).unwrap());
         assert!(ranges.windows(2).all(|pair| pair[0].end <= pair[1].start));
         assert!(cut(text).iter().all(|part| part.trim() == *part && !part.is_empty()));
-    }
-
-    #[test]
-    fn kinds_have_names() {
-        for name in Kind::NAMES {
-            assert_eq!(Kind::named(name).map(Kind::name), Some(name));
-        }
     }
 }

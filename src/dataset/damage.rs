@@ -75,8 +75,9 @@ static SPREADSHEET_ERROR: Pattern = pattern!(
     r"#(?:N/A|NV\b|DIV/0!|NAME\?|NULL!|NUM!|REF!|VALUE!|SPILL!|CALC!|BUSY!|FIELD!|BLOCKED!|CONNECT!|UNKNOWN!|GETTING_DATA|BEZUG!|WERT!|ZAHL!|VALEUR!|NOM\?|¡REF!|¡VALOR!|¿NOMBRE\?)|\A\s*#{3,}\s*\z"
 );
 static SCIENTIFIC: Pattern = pattern!(r"(?<![0-9A-Za-z.])[0-9](?:\.[0-9]+)?[Ee]\+[0-9]{2,3}(?![0-9A-Za-z])");
-static ESCAPE: Pattern =
-    pattern!(r"_x[0-9A-Fa-f]{4}_|\\u[0-9A-Fa-f]{4}|(?:\\x[0-9A-Fa-f]{2}){2}|(?:%[0-9A-F]{2}){3}|(?:=[0-9A-F]{2}){3}|&(?:#[0-9]{2,6}|#x[0-9A-Fa-f]{2,6}|nbsp|amp|lt|gt|quot|apos);");
+static ESCAPE: Pattern = pattern!(
+    r"_x[0-9A-Fa-f]{4}_|\\u[0-9A-Fa-f]{4}|(?:\\x[0-9A-Fa-f]{2}){2}|(?:%[0-9A-F]{2}){3}|(?:=[0-9A-F]{2}){3}|&(?:#[0-9]{2,6}|#x[0-9A-Fa-f]{2,6}|nbsp|amp|lt|gt|quot|apos);"
+);
 
 fn matches(pattern: &Pattern, field: &str) -> bool {
     pattern.as_ref().is_some_and(|regex| regex.is_match(field).unwrap_or(false))
@@ -135,7 +136,20 @@ mod tests {
                 &["#NAME?", "#REF!", "#N/A", "绩效:#N/A,潜力:高", "#DIV/0!", "#VALUE!", "#####", " ### ", "#BEZUG!"],
             ),
             (Kind::ScientificNumber, &["1.10105E+17", "工号:1.1E+17", "4E+10"]),
-            (Kind::Escape, &["_x000D_", "a_x000d_b", "&nbsp;", "A&amp;B", "\\u4f60\\u597d", "&#20320;", "\\xe4\\xbd\\xa0", "%E4%BD%A0", "=E4=BD=A0"]),
+            (
+                Kind::Escape,
+                &[
+                    "_x000D_",
+                    "a_x000d_b",
+                    "&nbsp;",
+                    "A&amp;B",
+                    "\\u4f60\\u597d",
+                    "&#20320;",
+                    "\\xe4\\xbd\\xa0",
+                    "%E4%BD%A0",
+                    "=E4=BD=A0",
+                ],
+            ),
         ] {
             for field in fields {
                 assert!(kinds(field).contains(&kind), "{field}: {:?}", kinds(field));

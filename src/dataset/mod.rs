@@ -15,6 +15,7 @@ mod encoding;
 mod examples;
 mod file;
 mod findings;
+mod fold;
 mod header;
 mod ids;
 mod invisible;
@@ -37,8 +38,8 @@ pub(crate) use cells::{CellRow, Cells, Lines};
 pub(crate) use examples::Examples;
 pub(crate) use ids::clean_id;
 pub(crate) use invisible::{is_invisible, visible};
-pub(crate) use strata::Strata;
 pub use options::{DatasetOptions, EmptyRows, Encoding, LongRows};
+pub(crate) use strata::Strata;
 
 use crate::control::Monitor;
 use crate::error::Result;

@@ -34,8 +34,7 @@ pub(super) fn undone(field: &str) -> Option<String> {
         }
         text = undone_once(&text)?;
     }
-    let is_lost =
-        |c: char| c == char::REPLACEMENT_CHARACTER || (c.is_control() && !matches!(c, '\t' | '\n' | '\r'));
+    let is_lost = |c: char| c == char::REPLACEMENT_CHARACTER || (c.is_control() && !matches!(c, '\t' | '\n' | '\r'));
     (text != field && !is_mojibake(&text) && !text.contains(is_lost)).then_some(text)
 }
 
@@ -183,7 +182,9 @@ mod tests {
 
     #[test]
     fn every_usual_mistake_is_found_and_undone_where_nothing_was_lost() {
-        for text in ["技术能力强，绩效稳定。", "岗位:P7高级架构师,绩效:A/A-", "该员工表现突出，建议晋升", "Führung: “gut”"] {
+        for text in
+            ["技术能力强，绩效稳定。", "岗位:P7高级架构师,绩效:A/A-", "该员工表现突出，建议晋升", "Führung: “gut”"]
+        {
             let western = misread(text, WINDOWS_1252);
             assert!(is_mojibake(&western), "{western}");
             assert_eq!(undone(&western).as_deref(), Some(text), "{western}");
@@ -213,7 +214,17 @@ mod tests {
 
     #[test]
     fn good_text_stays() {
-        for text in ["技术能力强", "Führung", "São Paulo", "5×”", "‰ § † ™", "Œuvre, ‚Zitat‘", "∆ = 5 Ω", "π ≈ 3.14 ± ∑", "100 °C – “x”…"] {
+        for text in [
+            "技术能力强",
+            "Führung",
+            "São Paulo",
+            "5×”",
+            "‰ § † ™",
+            "Œuvre, ‚Zitat‘",
+            "∆ = 5 Ω",
+            "π ≈ 3.14 ± ∑",
+            "100 °C – “x”…",
+        ] {
             assert!(!is_mojibake(text), "{text}");
             assert_eq!(undone(text), None, "{text}");
         }

@@ -142,7 +142,11 @@ impl Options for DatasetOptions {
             return Err(invalid("group", "given without `group_by`", "the column that says each row's group, too"));
         }
         if self.repaired_copy.is_some() && self.max_rows.is_some() {
-            return Err(invalid("repaired_copy", "given together with `max_rows`", "one of the two: a copy has all rows"));
+            return Err(invalid(
+                "repaired_copy",
+                "given together with `max_rows`",
+                "one of the two: a copy has all rows",
+            ));
         }
         Ok(())
     }

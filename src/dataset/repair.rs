@@ -76,7 +76,8 @@ pub(super) fn write(
     if let (Ok(original), Ok(there)) = (path.canonicalize(), copy.canonicalize())
         && original == there
     {
-        let message = format!("the repaired copy {} would replace the file itself; expected another path", copy.display());
+        let message =
+            format!("the repaired copy {} would replace the file itself; expected another path", copy.display());
         return Err(Error::new(Code::InvalidOptions, message).with("option", "repaired_copy"));
     }
     let source = Source::new(text, table.delimiter, monitor)?;

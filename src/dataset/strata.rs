@@ -1,7 +1,7 @@
 //! What further columns say of a row: its group, and on which side of the split it is. Training draws its validation rows by
 //! them.
 
-use super::doctor::key;
+use super::fold::key;
 use super::header::{Header, clean};
 use super::options::DatasetOptions;
 use super::{Dataset, Row};
@@ -50,7 +50,10 @@ impl Further {
                 let is_one_of = |words: &[&str]| words.contains(&side.as_str());
                 if !is_one_of(TRAIN) && !is_one_of(HELD_OUT) {
                     let shown: String = side.chars().take(40).collect();
-                    return Err((name, format!("is `{shown}`; expected `train` or `validation` (option `split_column`)")));
+                    return Err((
+                        name,
+                        format!("is `{shown}`; expected `train` or `validation` (option `split_column`)"),
+                    ));
                 }
                 Some(is_one_of(HELD_OUT))
             }

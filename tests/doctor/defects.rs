@@ -46,16 +46,28 @@ const DEFECTS: &[(&str, &[&str], Plant)] = &[
         at
     }),
     ("a person's name", &["person_name"], |table, at, rng| append(table, at, rng, NAMES)),
-    ("UTF-8 read as GBK", DAMAGED, |table, at, rng| damage(table, at, rng, |text| GB18030.decode(text.as_bytes()).0.into_owned())),
+    ("UTF-8 read as GBK", DAMAGED, |table, at, rng| {
+        damage(table, at, rng, |text| GB18030.decode(text.as_bytes()).0.into_owned())
+    }),
     ("UTF-8 read as windows-1252", DAMAGED, |table, at, rng| damage(table, at, rng, western)),
-    ("UTF-8 read as Latin-1", DAMAGED, |table, at, rng| damage(table, at, rng, |text| text.bytes().map(char::from).collect())),
-    ("UTF-8 read as Mac Roman", DAMAGED, |table, at, rng| damage(table, at, rng, |text| MACINTOSH.decode(text.as_bytes()).0.into_owned())),
-    ("GBK read as UTF-8", DAMAGED, |table, at, rng| damage(table, at, rng, |text| String::from_utf8_lossy(&GB18030.encode(text).0).into_owned())),
-    ("GBK read as Latin-1", DAMAGED, |table, at, rng| damage(table, at, rng, |text| WINDOWS_1252.decode(&GB18030.encode(text).0).0.into_owned())),
+    ("UTF-8 read as Latin-1", DAMAGED, |table, at, rng| {
+        damage(table, at, rng, |text| text.bytes().map(char::from).collect())
+    }),
+    ("UTF-8 read as Mac Roman", DAMAGED, |table, at, rng| {
+        damage(table, at, rng, |text| MACINTOSH.decode(text.as_bytes()).0.into_owned())
+    }),
+    ("GBK read as UTF-8", DAMAGED, |table, at, rng| {
+        damage(table, at, rng, |text| String::from_utf8_lossy(&GB18030.encode(text).0).into_owned())
+    }),
+    ("GBK read as Latin-1", DAMAGED, |table, at, rng| {
+        damage(table, at, rng, |text| WINDOWS_1252.decode(&GB18030.encode(text).0).0.into_owned())
+    }),
     ("encoded twice", DAMAGED, |table, at, rng| damage(table, at, rng, |text| western(&western(text)))),
     ("what became of U+FFFD", DAMAGED, |table, at, rng| damage(table, at, rng, |_| "锟斤拷锟斤拷".to_owned())),
     ("uninitialized memory", DAMAGED, |table, at, rng| damage(table, at, rng, |_| "烫烫烫烫烫屯屯屯屯".to_owned())),
-    ("question marks", &["question_marks"], |table, at, rng| damage(table, at, rng, |text| "?".repeat(text.chars().count().max(4)))),
+    ("question marks", &["question_marks"], |table, at, rng| {
+        damage(table, at, rng, |text| "?".repeat(text.chars().count().max(4)))
+    }),
     ("personal data", &["phone_number", "email", "id_number"], |table, at, rng| append(table, at, rng, PERSONAL)),
     ("invisible characters", &["invisible_character"], |table, at, _| {
         table.rows[at][1].insert(0, '\u{200B}');
@@ -112,7 +124,10 @@ fn again(table: &mut Table, at: usize, input: impl Fn(&str) -> String, output: &
 fn spaced(text: &str) -> String {
     let inside = text.char_indices().nth(3).map_or(0, |(at, _)| at);
     let text = format!("{} {}", &text[..inside], &text[inside..]);
-    format!("  {} ", text.replace(',', " , ").replace(':', ": ").replace('；', "； ").replace('，', "， ").replace('。', "。 "))
+    format!(
+        "  {} ",
+        text.replace(',', " , ").replace(':', ": ").replace('；', "； ").replace('，', "， ").replace('。', "。 ")
+    )
 }
 
 fn full_width(text: &str) -> String {
@@ -128,22 +143,57 @@ fn reordered(text: &str) -> String {
 }
 
 const SCORES: &[&str] = &[
-    "综合得分97.5分。", "协作评分：2.5。", "总评为 1.7/5。", "上级打分99分，", "Overall score: 97.5.", "Rated 2.5 by peers.", "领导力测评得分为77.3。", "scores 61 out of 70 in the assessment.",
-    "360评估78.6分", "KPI完成率87.3%。",
+    "综合得分97.5分。",
+    "协作评分：2.5。",
+    "总评为 1.7/5。",
+    "上级打分99分，",
+    "Overall score: 97.5.",
+    "Rated 2.5 by peers.",
+    "领导力测评得分为77.3。",
+    "scores 61 out of 70 in the assessment.",
+    "360评估78.6分",
+    "KPI完成率87.3%。",
 ];
 const TEMPLATES: &[&str] = &[
-    "【姓名】表现稳定。", "Dear [Employee Name],", "{{name}}需关注", "此处填写具体建议", "TODO: 补充案例", "（待补充）", "XX部门负责跟进", "<请输入评语>", "${employee}的改进项", "____同学",
-    "[insert example here]", "Lorem ipsum dolor sit amet", "某某项目", "建议由{部门}负责",
+    "【姓名】表现稳定。",
+    "Dear [Employee Name],",
+    "{{name}}需关注",
+    "此处填写具体建议",
+    "TODO: 补充案例",
+    "（待补充）",
+    "XX部门负责跟进",
+    "<请输入评语>",
+    "${employee}的改进项",
+    "____同学",
+    "[insert example here]",
+    "Lorem ipsum dolor sit amet",
+    "某某项目",
+    "建议由{部门}负责",
 ];
 const NAMES: &[&str] = &[
-    "王伟的沟通能力值得肯定。", "由张建国经理负责跟进。", "李娜同学可担任导师。", "请与陈思雨沟通。", "Michael Brown should lead the project.", "Ms. Carter agreed.", "赵敏在会上表示支持。", "Talk to Li Wei first.",
-    "导师：孙志强。", "Sarah has the lead.", "欧阳雪女士复核。", "刘洋表现突出。",
+    "王伟的沟通能力值得肯定。",
+    "由张建国经理负责跟进。",
+    "李娜同学可担任导师。",
+    "请与陈思雨沟通。",
+    "Michael Brown should lead the project.",
+    "Ms. Carter agreed.",
+    "赵敏在会上表示支持。",
+    "Talk to Li Wei first.",
+    "导师：孙志强。",
+    "Sarah has the lead.",
+    "欧阳雪女士复核。",
+    "刘洋表现突出。",
 ];
-const PERSONAL: &[&str] = &["联系电话13812345678。", "mail: hr.team@example.com", "身份证11010519491231002X。", "手机 139 1234 5678"];
+const PERSONAL: &[&str] =
+    &["联系电话13812345678。", "mail: hr.team@example.com", "身份证11010519491231002X。", "手机 139 1234 5678"];
 
 fn append(table: &mut Table, at: usize, rng: &mut StdRng, sentences: &[&str]) -> usize {
     let output = &mut table.rows[at][1];
-    *output = format!("{output}{}{}", if output.ends_with(['。', '.']) { " " } else { "\n" }, sentences[rng.random_range(0..sentences.len())]);
+    *output = format!(
+        "{output}{}{}",
+        if output.ends_with(['。', '.']) { " " } else { "\n" },
+        sentences[rng.random_range(0..sentences.len())]
+    );
     at
 }
 
@@ -153,7 +203,8 @@ fn western(text: &str) -> String {
 
 /// Damages the input, the output, or one sentence that is added to it.
 fn damage(table: &mut Table, at: usize, rng: &mut StdRng, how: impl Fn(&str) -> String) -> usize {
-    let sentence = ["技术能力强，绩效稳定", "沟通顺畅", "建议纳入继任者计划。", "该员工按时完成交付"][rng.random_range(0..4)];
+    let sentence =
+        ["技术能力强，绩效稳定", "沟通顺畅", "建议纳入继任者计划。", "该员工按时完成交付"][rng.random_range(0..4)];
     let row = &mut table.rows[at];
     match rng.random_range(0..3) {
         0 => row[0] = how(&format!("{},备注:{sentence}", row[0])),

@@ -47,16 +47,38 @@ pub fn table(style: usize, count: usize, rng: &mut StdRng) -> Table {
 }
 
 const JOBS: &[&str] = &[
-    "P5后端工程师", "P6后端工程师", "P7高级架构师", "P8首席架构师", "P6数据分析师", "P7算法专家", "P5测试工程师", "P6产品经理", "P7产品总监", "M2研发经理", "M3研发总监",
-    "M1项目主管", "P6安全工程师", "P7安全专家", "P5运维工程师", "P8算法研究员", "P5移动端工程师", "P6交互设计师", "M2销售经理", "P6高级会计师", "P7法务专家",
+    "P5后端工程师",
+    "P6后端工程师",
+    "P7高级架构师",
+    "P8首席架构师",
+    "P6数据分析师",
+    "P7算法专家",
+    "P5测试工程师",
+    "P6产品经理",
+    "P7产品总监",
+    "M2研发经理",
+    "M3研发总监",
+    "M1项目主管",
+    "P6安全工程师",
+    "P7安全专家",
+    "P5运维工程师",
+    "P8算法研究员",
+    "P5移动端工程师",
+    "P6交互设计师",
+    "M2销售经理",
+    "P6高级会计师",
+    "P7法务专家",
 ];
 
 /// The product's sample.
 fn talent(rng: &mut StdRng, _: usize) -> [String; 2] {
-    let (letter, ratings) = [("A", ["A/A-", "A/B+", "A+/A"]), ("B", ["B+/B", "B/B+", "B-/B"]), ("C", ["C/B", "C/C", "C+/B-"])][rng.random_range(0..3)];
+    let (letter, ratings) =
+        [("A", ["A/A-", "A/B+", "A+/A"]), ("B", ["B+/B", "B/B+", "B-/B"]), ("C", ["C/B", "C/C", "C+/B-"])]
+            [rng.random_range(0..3)];
     let (job, rating) = (pick(rng, JOBS), pick(rng, &ratings));
     let (digit, potential, pool, programme) =
-        [(1, "高", "高潜池", "继任者计划"), (2, "中", "骨干池", "揭榜挂帅名单"), (3, "低", "夯实池", "岗位认证计划")][rng.random_range(0..3)];
+        [(1, "高", "高潜池", "继任者计划"), (2, "中", "骨干池", "揭榜挂帅名单"), (3, "低", "夯实池", "岗位认证计划")]
+            [rng.random_range(0..3)];
     let (depth, teamwork) = (rng.random_range(3..=10), rng.random_range(3..=10));
     let deep = match depth {
         8.. => "堪当技术标杆，承担传帮带导师",
@@ -79,7 +101,18 @@ fn talent(rng: &mut StdRng, _: usize) -> [String; 2] {
 }
 
 fn english(rng: &mut StdRng, _: usize) -> [String; 2] {
-    let role = pick(rng, &["Senior Engineer", "Account Executive", "Data Analyst", "HR Manager", "Support Lead", "Product Owner", "Controller"]);
+    let role = pick(
+        rng,
+        &[
+            "Senior Engineer",
+            "Account Executive",
+            "Data Analyst",
+            "HR Manager",
+            "Support Lead",
+            "Product Owner",
+            "Controller",
+        ],
+    );
     let level = pick(rng, &["L3", "L4", "L5", "L6"]);
     let rating = pick(rng, &["exceeds", "meets", "below"]);
     let (tenure, team) = (rng.random_range(1..15), rng.random_range(2..60));
@@ -99,11 +132,23 @@ fn english(rng: &mut StdRng, _: usize) -> [String; 2] {
 }
 
 fn interview(rng: &mut StdRng, number: usize) -> [String; 2] {
-    let topic = pick(rng, &["加班较多", "晋升通道不清晰", "希望转岗到海外团队", "薪酬低于市场水平", "对直属上级的反馈方式不适应", "通勤距离过长"]);
+    let topic = pick(
+        rng,
+        &[
+            "加班较多",
+            "晋升通道不清晰",
+            "希望转岗到海外团队",
+            "薪酬低于市场水平",
+            "对直属上级的反馈方式不适应",
+            "通勤距离过长",
+        ],
+    );
     let keep = pick(rng, &["团队氛围", "技术成长空间", "培训资源", "弹性工作制", "产品的社会价值"]);
     let when = rng.random_range(1..36);
     [
-        format!("离职访谈{number}：员工表示{topic}，入职{when}个月。谈到愿意留下的理由时提到{keep}；最近一次沟通在上周三下午3点30分，时长45分钟。"),
+        format!(
+            "离职访谈{number}：员工表示{topic}，入职{when}个月。谈到愿意留下的理由时提到{keep}；最近一次沟通在上周三下午3点30分，时长45分钟。"
+        ),
         format!(
             "主要诉因：{topic}。仍被看重的是{keep}，可作为挽留的切入点……建议：\n1. 两周内由部门负责人当面沟通；\n2. 方向明确后给出书面答复；\n3. 高效跟进，\
              避免久拖不决。“先听后说”是此次谈话的原则。"
@@ -143,7 +188,8 @@ fn graded(rng: &mut StdRng, number: usize) -> [String; 2] {
 
 /// Outputs that are labels.
 fn label(rng: &mut StdRng, number: usize) -> [String; 2] {
-    let text = pick(rng, &["客户反馈积极", "多次迟到", "主动承担跨部门任务", "交付质量波动", "带教新人", "流程意识不强"]);
+    let text =
+        pick(rng, &["客户反馈积极", "多次迟到", "主动承担跨部门任务", "交付质量波动", "带教新人", "流程意识不强"]);
     [format!("周报{number}：{text}，第{}周", rng.random_range(1..53)), pick(rng, &["高潜", "稳定", "关注"]).to_owned()]
 }
 
@@ -161,5 +207,8 @@ fn prose(rng: &mut StdRng, number: usize) -> [String; 2] {
     ];
     let mut say = |count: usize| (0..count).map(|_| pick(rng, &sentences)).collect::<Vec<_>>().join("");
     let (input, output) = (say(6), say(9));
-    [format!("述职材料第{number}份。{input}"), format!("综合评语：{output}总体上方向正确、方法得当，安全意识强，应当在关键岗位上继续历练。")]
+    [
+        format!("述职材料第{number}份。{input}"),
+        format!("综合评语：{output}总体上方向正确、方法得当，安全意识强，应当在关键岗位上继续历练。"),
+    ]
 }

@@ -42,8 +42,9 @@ struct Label {
 
 /// The distribution of the rows, and what is doubtful in it. `column` is that of the outputs.
 pub(super) fn examine(rows: &[Row], column: &str) -> (Distribution, Vec<Finding>) {
-    let [inputs, outputs] = [|row: &Row| row.input.trim().chars().count(), |row: &Row| row.output.trim().chars().count()]
-        .map(|length| rows.iter().map(length).collect::<Vec<usize>>());
+    let [inputs, outputs] =
+        [|row: &Row| row.input.trim().chars().count(), |row: &Row| row.output.trim().chars().count()]
+            .map(|length| rows.iter().map(length).collect::<Vec<usize>>());
     let labels = labels(rows);
     let mut findings = Vec::new();
     findings.extend(dominant(&labels, rows, column));

@@ -4,7 +4,7 @@
 //! (`words.yaml`), and which words they have that the outputs of the other labels lack. A finding needs a contrast that chance
 //! does not give: two labels that change places between two groups, or many rows that praise here and criticize there.
 
-use super::fold::{fields, fold};
+use crate::dataset::fold::{fields, fold};
 use super::words::words;
 use crate::dataset::Row;
 use crate::dataset::findings::{Finding, Kind};
@@ -62,7 +62,9 @@ pub(super) fn opposite(rows: &[Row], column: &str) -> Vec<Finding> {
                 let (here, there) = (&cells[one], &cells[two]);
                 (here.praises() && there.criticizes() && here.rows.len().min(there.rows.len()) >= ALONE)
                     || others().any(|other| {
-                        let (Some(other_here), Some(other_there)) = (other.get(one), other.get(two)) else { return false };
+                        let (Some(other_here), Some(other_there)) = (other.get(one), other.get(two)) else {
+                            return false;
+                        };
                         change_places([here, there], [other_here, other_there])
                     })
             });
@@ -119,7 +121,8 @@ fn labels_of(value: &str) -> Vec<String> {
         return Vec::new();
     }
     let letter = value.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-    let is_grade = value.len() - letter.len() == 1 && letter.chars().all(|c| !c.is_alphanumeric() || c.is_ascii_alphabetic());
+    let is_grade =
+        value.len() - letter.len() == 1 && letter.chars().all(|c| !c.is_alphanumeric() || c.is_ascii_alphabetic());
     match is_grade && value.len() > 1 {
         true => vec![value[..1].to_owned()],
         false => vec![value.to_owned()],
@@ -130,8 +133,8 @@ impl<'a> Cell<'a> {
     fn add(&mut self, row: &'a Row) {
         self.rows.push(row);
         let output = fold(&row.output);
-        let [good, bad] = [&words().good, &words().bad]
-            .map(|list| list.iter().filter(|word| output.contains(word.as_str())).count());
+        let [good, bad] =
+            [&words().good, &words().bad].map(|list| list.iter().filter(|word| output.contains(word.as_str())).count());
         self.praising += usize::from(good > bad);
         self.criticizing += usize::from(bad > good);
         for word in words_of(&output) {
@@ -156,11 +159,8 @@ fn words_of(folded: &str) -> HashSet<String> {
 /// Whether what is said of one label here is said of the other there, and the other way round.
 fn change_places([here, there]: [&Cell; 2], [other_here, other_there]: [&Cell; 2]) -> bool {
     let rows = [here, there, other_here, other_there].map(|cell| cell.rows.len()).into_iter().min().unwrap_or(0);
-    let by_praise = rows >= SWAPPED.0
-        && here.praises()
-        && there.criticizes()
-        && other_here.criticizes()
-        && other_there.praises();
+    let by_praise =
+        rows >= SWAPPED.0 && here.praises() && there.criticizes() && other_here.criticizes() && other_there.praises();
     let marks = |with: &Cell, without: &Cell, word: &str| {
         let share = |cell: &Cell| cell.share(cell.words.get(word).copied().unwrap_or(0));
         share(with) >= 0.8 && share(without) <= 0.2

@@ -2,7 +2,6 @@
 //! written, scores and names that a model would make up, labels that mean two things, personal data.
 
 mod distribution;
-mod fold;
 mod labels;
 mod names;
 mod near;
@@ -11,11 +10,11 @@ mod template;
 mod words;
 
 pub(super) use distribution::Distribution;
-pub(super) use fold::key;
 
 use super::encoding::Text;
 use super::file::CHUNK;
 use super::findings::{Finding, Findings, Kind};
+use super::fold;
 use super::records::Table;
 use super::{damage, personal};
 use crate::control::Monitor;
@@ -51,7 +50,10 @@ pub(super) fn examine(table: &Table, text: &Text<'_>, monitor: &Monitor) -> Resu
         for (kind, message) in of_output(&row.output, [&input, &output]) {
             findings.push(Finding::new(kind, row.number, row.line, &table.output_column, message));
         }
-        answers.add(row, [&input, &output], &table.output_column).into_iter().for_each(|finding| findings.push(finding));
+        answers
+            .add(row, [&input, &output], &table.output_column)
+            .into_iter()
+            .for_each(|finding| findings.push(finding));
     }
     monitor.check()?;
     labels::opposite(&table.rows, &table.input_column).into_iter().for_each(|finding| findings.push(finding));

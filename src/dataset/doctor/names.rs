@@ -3,13 +3,15 @@
 //! A Chinese name has no mark, and its characters are words, too. So it needs more than a surname and a given name: a title
 //! behind it, a word that introduces it, or the beginning of a sentence that goes on as sentences about people do.
 
-use super::fold::{compact, fields};
+use crate::dataset::fold::{compact, fields};
 use super::words::words;
 use std::collections::HashSet;
 
 /// Whether a person's name stands in an output. `folded` are the input and the output.
 pub(super) fn in_output(folded: [&str; 2], output: &str) -> bool {
-    is_given(folded) || has_chinese(output) || (output.contains(|c: char| c.is_ascii_uppercase()) && has_english(output))
+    is_given(folded)
+        || has_chinese(output)
+        || (output.contains(|c: char| c.is_ascii_uppercase()) && has_english(output))
 }
 
 /// The name that the input has in a field for it.
@@ -19,15 +21,17 @@ fn is_given([input, output]: [&str; 2]) -> bool {
         parts.extend(input.split_once(':'));
     }
     parts.into_iter().any(|(name, value)| {
-        let long = value.chars().count() >= 2 && value.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '·' | '.'));
+        let long =
+            value.chars().count() >= 2 && value.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '·' | '.'));
         long && words().name_fields.contains(&compact(name)) && output.contains(value.trim())
     })
 }
 
 /// What may follow a name at the beginning of a sentence.
 const GOES_ON: &[&str] = &[
-    "在", "的", "是", "为", "于", "本", "今年", "去年", "具", "表现", "工作", "能", "作为", "担任", "擅", "有", "，", ",", "、", "：", ":", "入职", "近", "全年", "该",
-    "虽", "个人", "技术", "绩效", "已", "负责", "带领", "一直", "善", "对", "、", "这", "（", "(", "年度", "展现", "需", "应", "可", "尚", "很", "非常", "较",
+    "在", "的", "是", "为", "于", "本", "今年", "去年", "具", "表现", "工作", "能", "作为", "担任", "擅", "有", "，",
+    ",", "、", "：", ":", "入职", "近", "全年", "该", "虽", "个人", "技术", "绩效", "已", "负责", "带领", "一直", "善",
+    "对", "、", "这", "（", "(", "年度", "展现", "需", "应", "可", "尚", "很", "非常", "较",
 ];
 
 fn has_chinese(output: &str) -> bool {
@@ -57,7 +61,8 @@ fn is_name_at(chars: &[char], at: usize, length: usize) -> bool {
     if !has_surname || !given.iter().all(|c| words().given.contains(c)) {
         return false;
     }
-    let is_word = |length| chars.get(at..at + length).is_some_and(|word| words().no_names.contains(&String::from_iter(word)));
+    let is_word =
+        |length| chars.get(at..at + length).is_some_and(|word| words().no_names.contains(&String::from_iter(word)));
     if is_word(2) || is_word(3) {
         return false;
     }
@@ -76,8 +81,23 @@ fn is_name_at(chars: &[char], at: usize, length: usize) -> bool {
 
 /// What follows an English name where it is the subject of a sentence.
 const VERBS: &[&str] = &[
-    "'s ", "’s ", " is ", " has ", " was ", " shows ", " should ", " needs ", " led ", " works ", " consistently ", " can ",
-    " will ", " delivered ", " exceeded ", " demonstrates ", " demonstrated ",
+    "'s ",
+    "’s ",
+    " is ",
+    " has ",
+    " was ",
+    " shows ",
+    " should ",
+    " needs ",
+    " led ",
+    " works ",
+    " consistently ",
+    " can ",
+    " will ",
+    " delivered ",
+    " exceeded ",
+    " demonstrates ",
+    " demonstrated ",
 ];
 
 /// `Ms. Lee`, `John Smith`, `Zhang Wei`, `Sarah's`.
@@ -91,8 +111,9 @@ fn has_english(output: &str) -> bool {
         }
         end = start + word.len();
         let (head, tail) = word.split_at(1);
-        let is_capitalized =
-            !tail.is_empty() && head.chars().all(|c| c.is_ascii_uppercase()) && tail.chars().all(|c| c.is_ascii_lowercase());
+        let is_capitalized = !tail.is_empty()
+            && head.chars().all(|c| c.is_ascii_uppercase())
+            && tail.chars().all(|c| c.is_ascii_lowercase());
         let lower = word.to_ascii_lowercase();
         let is_subject = || VERBS.iter().any(|verb| output[end..].starts_with(verb));
         let follows = |set: &HashSet<String>| set.contains(first.as_str());
@@ -111,7 +132,7 @@ fn has_english(output: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fold::fold;
+    use crate::dataset::fold::fold;
     use super::*;
 
     fn found(input: &str, output: &str) -> bool {

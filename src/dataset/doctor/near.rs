@@ -1,7 +1,7 @@
 //! Rows that say the same, whatever their spacing, their punctuation and the order of their fields; and rows that ask the
 //! same and answer otherwise.
 
-use super::fold::key_of;
+use crate::dataset::fold::key_of;
 use crate::dataset::Row;
 use crate::dataset::findings::{Finding, Kind};
 use std::collections::HashMap;

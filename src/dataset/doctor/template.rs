@@ -1,6 +1,6 @@
 //! Text that was never written: blanks of a template, notes to self, filler, and outputs that repeat their inputs.
 
-use super::fold::compact;
+use crate::dataset::fold::compact;
 use super::words::words;
 use fancy_regex::Regex;
 use std::sync::LazyLock;
@@ -31,8 +31,28 @@ static BRACKETED: Pattern = LazyLock::new(|| {
 });
 /// Whole outputs that say nothing.
 const NOTHING: &[&str] = &[
-    "略", "同上", "测试", "待定", "test", "testtest", "na", "n/a", "null", "nan", "asdf", "same", "ditto", "seeabove", "output",
-    "输出", "样例", "示例", "example", "tbd", "todo", "placeholder",
+    "略",
+    "同上",
+    "测试",
+    "待定",
+    "test",
+    "testtest",
+    "na",
+    "n/a",
+    "null",
+    "nan",
+    "asdf",
+    "same",
+    "ditto",
+    "seeabove",
+    "output",
+    "输出",
+    "样例",
+    "示例",
+    "example",
+    "tbd",
+    "todo",
+    "placeholder",
 ];
 
 /// Whether a field, and the same folded, holds what was to be replaced.
@@ -75,7 +95,7 @@ pub(super) fn repeats(input: &str, output: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fold::fold;
+    use crate::dataset::fold::fold;
     use super::*;
 
     #[test]
@@ -86,9 +106,30 @@ mod tests {
     #[test]
     fn what_was_never_written_is_found() {
         for field in [
-            "TODO", "TODO: 写结论", "结论待补充", "【姓名】在本年度表现突出", "请【部门】于【日期】前完成", "[Name] is a strong engineer", "<姓名>表现稳定", "{{name}}表现", "{name} is", "${score}分",
-            "Dear [insert name here]", "XX部门的XX同学", "xx表现良好", "该员工____表现", "Lorem ipsum dolor sit", "此处填写评语", "某某同学", "得分%s", "TBD", "Rating: TBD.", "请在此输入评语", "[Your Name]",
-            "{部门}的员工", "××公司",
+            "TODO",
+            "TODO: 写结论",
+            "结论待补充",
+            "【姓名】在本年度表现突出",
+            "请【部门】于【日期】前完成",
+            "[Name] is a strong engineer",
+            "<姓名>表现稳定",
+            "{{name}}表现",
+            "{name} is",
+            "${score}分",
+            "Dear [insert name here]",
+            "XX部门的XX同学",
+            "xx表现良好",
+            "该员工____表现",
+            "Lorem ipsum dolor sit",
+            "此处填写评语",
+            "某某同学",
+            "得分%s",
+            "TBD",
+            "Rating: TBD.",
+            "请在此输入评语",
+            "[Your Name]",
+            "{部门}的员工",
+            "××公司",
         ] {
             assert!(is_unwritten(field, &fold(field)), "{field}");
         }
@@ -97,8 +138,22 @@ mod tests {
     #[test]
     fn headings_json_and_markup_are_left_alone() {
         for field in [
-            "【盘点结论】九宫格A1。【下一步】HRBP面谈", "【岗位】P7工程师。【绩效】A", "{\"name\": \"a\", \"score\": 1}", "<b>结论</b>", "5 < 6 > 4", "size XXL", "XLSX", "提升20%，占比30%。", "[1] 见附件",
-            "【优势】技术扎实", "Excel, XML and TODOs", "待提升", "省略号……", "a_b_c", "【风险】协作偏弱；[结论] 保持", "100%set",
+            "【盘点结论】九宫格A1。【下一步】HRBP面谈",
+            "【岗位】P7工程师。【绩效】A",
+            "{\"name\": \"a\", \"score\": 1}",
+            "<b>结论</b>",
+            "5 < 6 > 4",
+            "size XXL",
+            "XLSX",
+            "提升20%，占比30%。",
+            "[1] 见附件",
+            "【优势】技术扎实",
+            "Excel, XML and TODOs",
+            "待提升",
+            "省略号……",
+            "a_b_c",
+            "【风险】协作偏弱；[结论] 保持",
+            "100%set",
         ] {
             assert!(!is_unwritten(field, &fold(field)), "{field}");
         }

@@ -47,7 +47,7 @@ mod tests {
     fn the_file_is_read() {
         let words: Words = serde_saphyr::from_str(include_str!("words.yaml")).unwrap();
         assert!(words.surnames.contains(&'王') && words.given.contains(&'伟') && words.good.len() > 20);
-        let folded = |word: &String| *word == super::super::fold::fold(word);
+        let folded = |word: &String| *word == crate::dataset::fold::fold(word);
         assert!(words.good.iter().chain(&words.bad).chain(&words.titles).all(folded));
         assert!(words.blanks.iter().chain(&words.name_fields).chain(&words.no_names).all(folded));
     }

@@ -2,6 +2,8 @@
 
 mod built_in;
 mod marks;
+#[cfg(test)]
+mod marks_tests;
 mod task;
 
 pub(crate) use built_in::built_in;

@@ -58,7 +58,10 @@ mod tests {
     fn folds_part_groups_evenly_and_rows_that_ask_the_same_never() {
         let strata = Strata { groups: (0..30).map(|row| row % 3).collect(), ..Strata::none(30) };
         for (_, held_out) in fold_rows(&strata, 5, 7) {
-            assert_eq!([0, 1, 2].map(|group| held_out.iter().filter(|row| strata.groups[**row] == group).count()), [2; 3]);
+            assert_eq!(
+                [0, 1, 2].map(|group| held_out.iter().filter(|row| strata.groups[**row] == group).count()),
+                [2; 3]
+            );
         }
         let first_alike: Vec<usize> = (0..30).map(|row| row / 2 * 2).collect();
         let strata = Strata { first_alike: first_alike.clone(), ..Strata::none(30) };

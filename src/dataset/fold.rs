@@ -4,7 +4,7 @@ use crate::dataset::invisible::is_invisible;
 use sha2::{Digest, Sha256};
 
 /// A text in narrow, lower-case characters, with ASCII punctuation. White space stays, as blanks and line breaks.
-pub(super) fn fold(text: &str) -> String {
+pub(in crate::dataset) fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for c in text.chars().filter(|c| !is_invisible(*c)) {
         match c {
@@ -28,14 +28,16 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 /// The letters, digits and signs of a folded text that carry its meaning.
-pub(super) fn compact(folded: &str) -> String {
+pub(in crate::dataset) fn compact(folded: &str) -> String {
     let mut chars = folded.chars().peekable();
     let (mut compact, mut before) = (String::with_capacity(folded.len()), ' ');
     while let Some(c) = chars.next() {
         let inside_number = before.is_ascii_digit() && chars.peek().is_some_and(char::is_ascii_digit);
         let is_meant = match c {
             '.' | ',' | ':' => inside_number,
-            '"' | '\'' | ';' | '[' | ']' | '(' | ')' | '{' | '}' | '|' | '…' | '—' | '–' | '·' | '《' | '》' => false,
+            '"' | '\'' | ';' | '[' | ']' | '(' | ')' | '{' | '}' | '|' | '…' | '—' | '–' | '·' | '《' | '》' => {
+                false
+            }
             c => !c.is_whitespace(),
         };
         if is_meant {
@@ -47,14 +49,16 @@ pub(super) fn compact(folded: &str) -> String {
 }
 
 /// The fields of a folded text that is a line of them, `name:value` each; none if it is prose.
-pub(super) fn fields(folded: &str) -> Vec<(&str, &str)> {
+pub(in crate::dataset) fn fields(folded: &str) -> Vec<(&str, &str)> {
     let mut parts: Vec<&str> = Vec::new();
     let mut start = 0;
     for (at, c) in folded.char_indices() {
         let ends = match c {
             ';' | '|' | '\n' => true,
-            ',' => !(folded[..at].ends_with(|c: char| c.is_ascii_digit())
-                && folded[at + 1..].starts_with(|c: char| c.is_ascii_digit())),
+            ',' => {
+                !(folded[..at].ends_with(|c: char| c.is_ascii_digit())
+                    && folded[at + 1..].starts_with(|c: char| c.is_ascii_digit()))
+            }
             ' ' => folded[start..at].contains([':', '=']) && begins_field(&folded[at + 1..]),
             _ => false,
         };
@@ -103,7 +107,7 @@ pub(in crate::dataset) fn key(text: &str) -> [u8; 16] {
 }
 
 /// The same of a folded text.
-pub(super) fn key_of(folded: &str) -> [u8; 16] {
+pub(in crate::dataset) fn key_of(folded: &str) -> [u8; 16] {
     let mut parts: Vec<String> =
         fields(folded).into_iter().map(|(name, value)| compact(name) + ":" + &compact(value)).collect();
     if parts.is_empty() {
