@@ -57,23 +57,19 @@ pub(super) struct Band {
     pub(super) interval: [f64; 2],
 }
 
-/// A field of the case, or a part of its text.
+/// A field of the case with its value, or a part of its text.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Source {
-    Field {
-        field: String,
-        value: String,
-        #[serde(default)]
-        influence: Option<f64>,
-    },
-    Part {
-        /// None where the text stands for itself.
-        passage: Option<String>,
-        text: String,
-        #[serde(default)]
-        influence: Option<f64>,
-    },
+pub(super) struct Source {
+    #[serde(default)]
+    pub(super) field: Option<String>,
+    #[serde(default)]
+    pub(super) value: Option<String>,
+    #[serde(default)]
+    pub(super) passage: Option<String>,
+    #[serde(default)]
+    pub(super) text: Option<String>,
+    #[serde(default)]
+    pub(super) influence: Option<f64>,
 }
 
 impl Case {

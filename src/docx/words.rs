@@ -110,12 +110,10 @@ impl Words {
     }
 
     fn source_of(&self, source: &Source) -> String {
-        let (name, said, influence) = match source {
-            Source::Field { field, value, influence } => (Some(field), value, influence),
-            Source::Part { passage, text, influence } => (passage.as_ref(), text, influence),
-        };
+        let name = source.field.as_ref().or(source.passage.as_ref());
         let name = name.map_or_else(String::new, |name| format!("{name}: "));
-        let influence = influence.map_or_else(String::new, |by| format!(" ({} {by:.2})", self.influence));
+        let said = source.value.as_ref().or(source.text.as_ref()).map_or("", String::as_str);
+        let influence = source.influence.map_or_else(String::new, |by| format!(" ({} {by:.2})", self.influence));
         format!("{}{}{name}{said}{influence}", self.source, self.colon)
     }
 }
