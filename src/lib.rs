@@ -75,8 +75,8 @@ pub use generate::{
 };
 pub use language_model::{LanguageModel, ModelOptions};
 pub use passages::Passage;
-pub use report::{InputKind, Pack, REPORT_SCHEMA, ReportMode, ReportOptions, pack_names, report};
 pub use registry::{AliasAction, AliasChange, AuditEntry, AuditLine, Publication, PublishOptions, Registry, Share};
+pub use report::{InputKind, Pack, REPORT_SCHEMA, ReportMode, ReportOptions, pack_names, report};
 pub use tensor::DeviceChoice;
 pub use tokenize::TokenizeOptions;
 pub use train::{

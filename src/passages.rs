@@ -3,8 +3,8 @@
 //! The model reads each passage under its name, and the text behind them: what all cases have in common, a handbook, comes
 //! first and is read once.
 
-use crate::error::{Code, Error, Result};
 use crate::conclusions::{Lexicon, sentences};
+use crate::error::{Code, Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -90,7 +90,8 @@ impl Passages {
     pub(crate) fn is_json(input: &str) -> bool {
         let input = input.trim_start();
         let object = || serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(input).ok();
-        input.starts_with('{') && object().is_some_and(|object| object.get("passages").is_some_and(|list| list.is_array()))
+        input.starts_with('{')
+            && object().is_some_and(|object| object.get("passages").is_some_and(|list| list.is_array()))
     }
 
     fn check(&self) -> Result<()> {
@@ -114,7 +115,9 @@ impl Passages {
                 )));
             }
             if !seen.insert(id) {
-                return Err(bad(format!("the passage `{id}` is given twice; a source could not say which one it means")));
+                return Err(bad(format!(
+                    "the passage `{id}` is given twice; a source could not say which one it means"
+                )));
             }
         }
         Ok(())
@@ -216,10 +219,7 @@ mod tests {
         assert_eq!(case.text(), "[第12条] 试用期为三个月。表现优秀者可缩短。\n[第13条] 年假十天。\n\n试用期多长？");
         let parts = case.sentences();
         assert_eq!(parts.len(), 3);
-        assert_eq!(
-            case.text_without(&parts[1..2]),
-            "[第12条] 试用期为三个月。\n[第13条] 年假十天。\n\n试用期多长？"
-        );
+        assert_eq!(case.text_without(&parts[1..2]), "[第12条] 试用期为三个月。\n[第13条] 年假十天。\n\n试用期多长？");
         assert_eq!(
             case.cite(&parts[1]),
             Cited { passage: Some("第12条"), start: 8, end: 17, text: "表现优秀者可缩短。" }
@@ -235,7 +235,9 @@ mod tests {
         assert_eq!(case.cite(&parts[1]), Cited { passage: None, start: 17, end: 34, text: "His manager knew." });
         assert_eq!(case.text_without(&parts[..1]), " His manager knew.");
         // A list of passages is no case of fields, and fields are no passages.
-        assert!(Passages::is_json(HANDBOOK) && !Passages::is_json(r#"{"passages":"3"}"#) && !Passages::is_json("passages"));
+        assert!(
+            Passages::is_json(HANDBOOK) && !Passages::is_json(r#"{"passages":"3"}"#) && !Passages::is_json("passages")
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use crate::dataset::Encoding;
 use crate::error::Result;
-use crate::options::{Options, invalid};
 use crate::fields::members;
+use crate::options::{Options, invalid};
 use crate::report::ReportOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -74,15 +74,8 @@ mod tests {
 
     #[test]
     fn phases_have_the_numbers_of_the_header() {
-        let phases = [
-            Phase::Load,
-            Phase::Prepare,
-            Phase::Train,
-            Phase::Validate,
-            Phase::Save,
-            Phase::Calibrate,
-            Phase::Report,
-        ];
+        let phases =
+            [Phase::Load, Phase::Prepare, Phase::Train, Phase::Validate, Phase::Save, Phase::Calibrate, Phase::Report];
         let numbers = phases.map(|phase| phase as i32);
         let header = [
             TAILORA_PHASE_LOAD,

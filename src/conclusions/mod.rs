@@ -13,10 +13,10 @@ mod sentences;
 mod signals;
 
 pub(crate) use calibrating::{Labelled, calibrate};
+pub(crate) use kind::Kind;
 pub(crate) use lexicon::Lexicon;
 pub(crate) use likeness::Said;
 pub(crate) use numbers::{numbers, quotations};
 pub(crate) use reliability::wilson;
-pub(crate) use kind::Kind;
 pub(crate) use sentences::sentences;
 pub(crate) use signals::{TOP, VARIANTS, deciding_places, signals};

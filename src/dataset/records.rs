@@ -70,7 +70,9 @@ pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &Monitor
     if table.rows.is_empty() {
         let message = match (number, table.excluded.rows(), &options.group) {
             (0, ..) => "the file has a header but no rows".to_owned(),
-            (_, 1.., _) => "no row with an input and an output is left without those that `exclude_ids` leaves out".to_owned(),
+            (_, 1.., _) => {
+                "no row with an input and an output is left without those that `exclude_ids` leaves out".to_owned()
+            }
             (_, _, Some(group)) => format!("no row with an input and an output is of the group `{group}`"),
             (_, _, None) => "no row has both an input and an output".to_owned(),
         };

@@ -82,8 +82,11 @@ pub(super) fn write(
     }
     let source = Source::new(text, table.delimiter, monitor)?;
     let content = source.content();
-    let mut reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).delimiter(table.delimiter).from_reader(content.as_bytes());
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(table.delimiter)
+        .from_reader(content.as_bytes());
     let mut writer = WriterBuilder::new()
         .flexible(true)
         .delimiter(delimiter)

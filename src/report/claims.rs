@@ -91,8 +91,8 @@ fn claims_of_document(
 ) -> Vec<Claim> {
     let names = subject.names();
     let items = document["conclusions"].as_array();
-    let listed = !marked.names_conclusions()
-        && items.is_some_and(|items| items.iter().any(|item| item["text"].is_string()));
+    let listed =
+        !marked.names_conclusions() && items.is_some_and(|items| items.iter().any(|item| item["text"].is_string()));
     let claim = |string: StringValue| {
         let role = marked.role(&string.path);
         let Role::Conclusion(marked_kind) = role else { return None };

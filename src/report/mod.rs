@@ -34,9 +34,9 @@ use claims::{Claim, Written, said};
 use confidence::Confidences;
 use document::Step;
 use form::Form;
+use serde_json::{Value, json};
 use sources::Sources;
 use subject::Subject;
-use serde_json::{Value, json};
 
 /// The JSON Schema (draft 2020-12) of every report.
 pub const REPORT_SCHEMA: &str = include_str!("report.schema.json");

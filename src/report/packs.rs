@@ -75,8 +75,7 @@ impl Pack {
         let bad = |problem: String| {
             Error::new(Code::InvalidOptions, format!("the pack {name}: {problem}")).with("option", "pack")
         };
-        let pack: Pack =
-            serde_saphyr::from_str(text).map_err(|err| bad(err.to_string().trim().to_owned()))?;
+        let pack: Pack = serde_saphyr::from_str(text).map_err(|err| bad(err.to_string().trim().to_owned()))?;
         if pack.pack != FORMAT {
             return Err(bad(format!("`pack` is `{}`; expected `{FORMAT}`", pack.pack)));
         }

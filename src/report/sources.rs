@@ -63,8 +63,7 @@ impl<'c> Sources<'c> {
             Sources::Passages(passages, evidence) => {
                 let carried = evidence.on(&claim.range);
                 let above = carried.parts.iter().filter(|(_, share)| *share > carried.noise).take(MOST_PARTS);
-                let sources: Vec<Value> =
-                    above.map(|(part, share)| cited(passages, part, Some(*share))).collect();
+                let sources: Vec<Value> = above.map(|(part, share)| cited(passages, part, Some(*share))).collect();
                 let grounded = Value::from(!sources.is_empty());
                 put(conclusion, sources, rounded(carried.noise).into(), grounded);
                 Vec::new()
@@ -118,7 +117,9 @@ fn biased(case: &Case<'_>, fields: &Fields, moved: &Moved, index: usize) -> Vec<
     let protected = fields.filter(|(field, _)| case.options.protected.contains(&field.name));
     let entry = |(field, share): (&Field, &Option<f64>)| {
         let share = share.filter(|share| *share > moved.noise)?;
-        Some(json!({ "field": field.name, "conclusion": index, "influence": rounded(share), "noise": rounded(moved.noise) }))
+        Some(
+            json!({ "field": field.name, "conclusion": index, "influence": rounded(share), "noise": rounded(moved.noise) }),
+        )
     };
     protected.filter_map(entry).collect()
 }

@@ -52,9 +52,7 @@ impl Subject {
     /// Whether it says something word for word.
     pub(super) fn says(&self, quoted: &str) -> bool {
         match self {
-            Subject::Fields(fields) => {
-                fields.iter().any(|field| field.value.contains(quoted) || field.name == quoted)
-            }
+            Subject::Fields(fields) => fields.iter().any(|field| field.value.contains(quoted) || field.name == quoted),
             Subject::Passages(passages, _) => passages.texts().any(|text| text.contains(quoted)),
         }
     }

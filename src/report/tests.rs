@@ -67,7 +67,11 @@ fn a_random_model_in_schema_mode_always_reports_validly_and_cites_only_the_input
         assert!(report["conclusions"].as_array().unwrap().len() <= 2);
         assert_eq!(report["generation"]["seed"], seed);
         let items = report["document"]["conclusions"].as_array().unwrap();
-        assert!(items.iter().all(|item| item["source"] == "role" || item["source"] == "rating" || item["source"] == "growth"));
+        assert!(
+            items
+                .iter()
+                .all(|item| item["source"] == "role" || item["source"] == "rating" || item["source"] == "growth")
+        );
     }
     assert!(cut > 0 && conclusions > 20, "{cut} {conclusions}");
 }

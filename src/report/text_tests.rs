@@ -33,8 +33,7 @@ fn sources_of_a_text_are_characters_of_its_passages() {
     let model = tiny_model();
     let mut session = session(&model);
     let generate = json!({ "max_tokens": 60 });
-    let report =
-        write(&mut session, "试用期多长？", json!({ "passages": handbook(), "generate": generate })).unwrap();
+    let report = write(&mut session, "试用期多长？", json!({ "passages": handbook(), "generate": generate })).unwrap();
     assert!(!conclusions(&report).is_empty());
     for conclusion in conclusions(&report) {
         assert_eq!(conclusion["grounded"], !conclusion["sources"].as_array().unwrap().is_empty());

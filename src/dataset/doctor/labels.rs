@@ -4,10 +4,10 @@
 //! (`words.yaml`), and which words they have that the outputs of the other labels lack. A finding needs a contrast that chance
 //! does not give: two labels that change places between two groups, or many rows that praise here and criticize there.
 
-use crate::dataset::fold::{fields, fold};
 use super::words::words;
 use crate::dataset::Row;
 use crate::dataset::findings::{Finding, Kind};
+use crate::dataset::fold::{fields, fold};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// More characters are no label.

@@ -3,8 +3,8 @@
 //! A Chinese name has no mark, and its characters are words, too. So it needs more than a surname and a given name: a title
 //! behind it, a word that introduces it, or the beginning of a sentence that goes on as sentences about people do.
 
-use crate::dataset::fold::{compact, fields};
 use super::words::words;
+use crate::dataset::fold::{compact, fields};
 use std::collections::HashSet;
 
 /// Whether a person's name stands in an output. `folded` are the input and the output.
@@ -132,8 +132,8 @@ fn has_english(output: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::dataset::fold::fold;
     use super::*;
+    use crate::dataset::fold::fold;
 
     fn found(input: &str, output: &str) -> bool {
         in_output([&fold(input), &fold(output)], output)

@@ -1,9 +1,9 @@
 //! Rows that say the same, whatever their spacing, their punctuation and the order of their fields; and rows that ask the
 //! same and answer otherwise.
 
-use crate::dataset::fold::key_of;
 use crate::dataset::Row;
 use crate::dataset::findings::{Finding, Kind};
+use crate::dataset::fold::key_of;
 use std::collections::HashMap;
 
 /// The rows seen so far, by what they ask and answer. One look-up for each row.

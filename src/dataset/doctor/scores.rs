@@ -138,8 +138,8 @@ fn normal(score: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::dataset::fold::fold;
     use super::*;
+    use crate::dataset::fold::fold;
 
     #[test]
     fn the_patterns_are_regular_expressions() {

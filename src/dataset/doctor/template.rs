@@ -1,7 +1,7 @@
 //! Text that was never written: blanks of a template, notes to self, filler, and outputs that repeat their inputs.
 
-use crate::dataset::fold::compact;
 use super::words::words;
+use crate::dataset::fold::compact;
 use fancy_regex::Regex;
 use std::sync::LazyLock;
 
@@ -95,8 +95,8 @@ pub(super) fn repeats(input: &str, output: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::dataset::fold::fold;
     use super::*;
+    use crate::dataset::fold::fold;
 
     #[test]
     fn the_patterns_are_regular_expressions() {

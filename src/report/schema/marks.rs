@@ -57,8 +57,7 @@ pub(crate) enum Role {
 impl Marked {
     /// Reads the marks of a host's schema for a case with these fields.
     pub(crate) fn read(schema: &Value, fields: &Value) -> Result<Self> {
-        let mut marked =
-            Marked { schema: Value::Null, texts: Vec::new(), closed: Vec::new(), filled: Vec::new() };
+        let mut marked = Marked { schema: Value::Null, texts: Vec::new(), closed: Vec::new(), filled: Vec::new() };
         marked.find(schema, schema, &mut Vec::new(), 0)?;
         marked.schema = without_marks(schema, fields)?;
         Ok(marked)
@@ -94,8 +93,7 @@ impl Marked {
                 if !is_at(place, parent) || !properties.iter().any(|(name, _)| name == text) {
                     continue;
                 }
-                let Some(object) = parent.iter().try_fold(&mut *document, inside).and_then(Value::as_object_mut)
-                else {
+                let Some(object) = parent.iter().try_fold(&mut *document, inside).and_then(Value::as_object_mut) else {
                     continue;
                 };
                 *object = in_order(std::mem::take(object), properties, confidence, sources);

@@ -9,17 +9,8 @@ use std::path::{Path, PathBuf};
 /// Where llama.cpp's source is.
 const VARIABLE: &str = "TAILORA_LLAMA_CPP_SOURCE";
 /// Vocabularies of the kinds that families here have.
-const KNOWN: [&str; 9] = [
-    "deepseek-coder",
-    "deepseek-llm",
-    "gpt-2",
-    "llama-bpe",
-    "llama-spm",
-    "phi-3",
-    "qwen2",
-    "refact",
-    "starcoder",
-];
+const KNOWN: [&str; 9] =
+    ["deepseek-coder", "deepseek-llm", "gpt-2", "llama-bpe", "llama-spm", "phi-3", "qwen2", "refact", "starcoder"];
 
 /// Between the texts, and behind the last.
 const SEPARATOR: &str = "\n__ggml_vocab_test__\n";

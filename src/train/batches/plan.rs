@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn some_hundred_rows_hold_out_enough_to_calibrate_on() {
-        let held_out = |rows: usize, options: &TrainOptions| planned_runs(&Strata::none(rows), options)[0].validation_rows.len();
+        let held_out =
+            |rows: usize, options: &TrainOptions| planned_runs(&Strata::none(rows), options)[0].validation_rows.len();
         let auto = TrainOptions::default();
         let uncalibrated = TrainOptions { calibration_rows: 0, ..auto.clone() };
         let unvalidated = TrainOptions { validation_share: 0.0, ..auto.clone() };

@@ -66,7 +66,9 @@ fn compare(index: usize, row: &Row, texts: &[Generation]) -> Vec<Labelled> {
         let values = fields.iter().flat_map(Fields::iter).map(|field| field.value.as_str());
         Said::new(text, values)
     };
-    let all = |text: &str| sentences(text, &Lexicon::built_in()).into_iter().map(|range| said(&text[range])).collect::<Vec<_>>();
+    let all = |text: &str| {
+        sentences(text, &Lexicon::built_in()).into_iter().map(|range| said(&text[range])).collect::<Vec<_>>()
+    };
     let (reference, variants) = (all(&row.output), variants.iter().map(|text| all(&text.text)).collect::<Vec<_>>());
     let label = |(place, range): (usize, Range<usize>)| {
         let this = said(&generation.text[range.clone()]);
