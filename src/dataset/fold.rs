@@ -51,20 +51,21 @@ pub(in crate::dataset) fn compact(folded: &str) -> String {
 /// The fields of a folded text that is a line of them, `name:value` each; none if it is prose.
 pub(in crate::dataset) fn fields(folded: &str) -> Vec<(&str, &str)> {
     let mut parts: Vec<&str> = Vec::new();
-    let mut start = 0;
+    let (mut start, mut is_named) = (0, false);
     for (at, c) in folded.char_indices() {
+        is_named |= matches!(c, ':' | '=');
         let ends = match c {
             ';' | '|' | '\n' => true,
             ',' => {
                 !(folded[..at].ends_with(|c: char| c.is_ascii_digit())
                     && folded[at + 1..].starts_with(|c: char| c.is_ascii_digit()))
             }
-            ' ' => folded[start..at].contains([':', '=']) && begins_field(&folded[at + 1..]),
+            ' ' => is_named && begins_field(&folded[at + 1..]),
             _ => false,
         };
         if ends {
             parts.push(&folded[start..at]);
-            start = at + c.len_utf8();
+            (start, is_named) = (at + c.len_utf8(), false);
         }
     }
     parts.push(&folded[start..]);
