@@ -30,7 +30,7 @@ fn case(id: &str, input: &str, report: &str, conclusions: Value) -> Case {
 /// A report with its conclusions in the text, one in which they are listed besides, and one on free text.
 fn cases() -> Vec<Case> {
     let strength = conclusion("strength", "该员工技术架构能力强。", json!({}));
-    let band = json!({"confidence_kind": "band", "band": "medium", "interval": [0.45, 0.8]});
+    let band = json!({"confidence_kind": "band", "band": {"name": "medium", "interval": [0.45, 0.8]}});
     let risk = conclusion("risk", "跨团队协作偏弱，需要关注。", band);
     let ungrounded = json!({"sources": [], "grounded": false, "unsupported": ["30%"]});
     let advice = conclusion("recommendation", "建议纳入继任者计划。", ungrounded);

@@ -26,6 +26,21 @@ fn model(name: &str) -> LanguageModel {
     LanguageModel::load(&path, &from_value(json!({"threads": 1})).unwrap(), &mut Monitor::none()).unwrap()
 }
 
+/// A model of the same shapes with another weight.
+fn other_base(dir: &Path) -> LanguageModel {
+    let (from, to) = (root().join("tests/fixtures/models/qwen2"), dir.join("other_base"));
+    std::fs::create_dir(&to).unwrap();
+    for entry in std::fs::read_dir(&from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+    let path = to.join("model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    LanguageModel::load(&to, &from_value(json!({"threads": 1})).unwrap(), &mut Monitor::none()).unwrap()
+}
+
 /// An adapter that learnt next to nothing; seconds in a debug build.
 fn trained(model: &LanguageModel, dataset: Value, csv: &Path) -> Adapter {
     let dataset = Dataset::open_csv(csv, &from_value(dataset).unwrap(), &mut Monitor::none()).unwrap();
@@ -58,12 +73,12 @@ fn a_retrained_adapter_is_published_without_a_person() {
     let again = registry.publish_folder(&base, &folder, &PublishOptions::default()).unwrap();
     assert_eq!(again, without, "the same adapter is the same version");
     registry.promote(ALIAS, &all.version).unwrap();
-    let err = registry.load(&model("qwen3"), ALIAS).unwrap_err();
+    let err = registry.load(&other_base(dir.path()), ALIAS).unwrap_err();
     assert_eq!(err.code(), Code::AdapterMismatch, "{err}");
     for sha256 in [err.details()["adapter_base_sha256"].as_str(), err.details()["loaded_base_sha256"].as_str()] {
         assert!(err.message().contains(sha256.unwrap()), "{err}");
     }
-    assert!(err.message().contains(base.name()) && err.message().contains("qwen3"), "{err}");
+    assert!(err.message().contains(base.name()) && err.message().contains("other_base"), "{err}");
     // What was changed after it was published.
     let path = registry.version_path(&all.version).unwrap().join("adapter_model.safetensors");
     let mut bytes = std::fs::read(&path).unwrap();
@@ -83,7 +98,8 @@ fn work(folder: &Path, worker: &str) {
         std::fs::File::options().create(true).append(true).open(folder.join(format!("done-{worker}"))).unwrap();
     let mut done = |line: Value| log.write_all(format!("{line}\n").as_bytes()).unwrap();
     for round in 1u32.. {
-        let scale = f64::from(std::process::id()) + f64::from(round) / 1e4;
+        // Each other than the last also in float32, so that each is a version of its own.
+        let scale = f64::from(std::process::id() % 4096) + f64::from(round) / 1024.0;
         let merged = Adapter::merge(&format!("hr-{worker}"), &[(adapter.clone(), scale)]).unwrap();
         let published = registry.publish(&merged, &PublishOptions::default()).unwrap();
         done(json!({"version": published.version, "sha256": merged.sha256()}));

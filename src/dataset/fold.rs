@@ -83,7 +83,7 @@ pub(in crate::dataset) fn fields(folded: &str) -> Vec<(&str, &str)> {
 /// Whether what follows a blank is `name:`.
 fn begins_field(rest: &str) -> bool {
     let mut chars = rest.char_indices().take(LONGEST_NAME + 1);
-    let end = chars.find(|(_, c)| matches!(c, ':' | '=' | ' ' | '\n'));
+    let end = chars.find(|(_, c)| matches!(c, ':' | '=' | ' ' | '\n' | ';' | ',' | '|'));
     end.is_some_and(|(at, c)| matches!(c, ':' | '=') && is_name(&rest[..at]))
 }
 

@@ -1,9 +1,9 @@
 //! Losses as `metrics.jsonl` has them, over all runs that wrote to it.
 
 use crate::error::{IoContext, Result};
+use crate::files::open_regular;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -51,7 +51,7 @@ impl Curves {
         if !path.exists() {
             return Ok(curves);
         }
-        let mut reader = BufReader::new(File::open(path).at("open", path)?);
+        let mut reader = BufReader::new(open_regular(path)?);
         let mut line = Vec::new();
         loop {
             line.clear();
