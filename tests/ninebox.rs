@@ -46,6 +46,9 @@ fn options() -> TrainOptions {
         max_length: 512,
         validation_share: 0.15,
         early_stopping_patience: 2,
+        // One run, and what it costs.
+        validation_folds: Some(0),
+        calibration_rows: 0,
         ..Default::default()
     }
 }

@@ -54,6 +54,7 @@ impl Decoder {
         if let Some(shared) = opened.among(&lock(&LOADED)) {
             let tensors = shared.tensors as u64;
             monitor.report(&Progress::new(Phase::Load, tensors, tensors, Duration::ZERO));
+            monitor.check()?;
             return Ok(shared);
         }
         let decoder = Arc::new(opened.load(monitor)?);
