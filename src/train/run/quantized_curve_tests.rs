@@ -100,6 +100,8 @@ fn curve(name: &'static str, path: &Path, quantize: Option<Quantize>, dataset: &
         eval_steps: 18,
         early_stopping_patience: 0,
         memorisation_samples: 0,
+        validation_folds: Some(0),
+        calibration_rows: 0,
         ..Default::default()
     };
     let mut curve = Curve { name, loss: Vec::new(), validation: Vec::new() };
