@@ -153,6 +153,7 @@ fn options(checkpoint: bool) -> TrainOptions {
         max_steps: 3,
         validation_folds: Some(0),
         memorisation_samples: 0,
+        calibration_rows: 0,
         gradient_checkpointing: GradientCheckpointing::Fixed(checkpoint),
         ..Default::default()
     }
