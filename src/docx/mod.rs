@@ -17,6 +17,8 @@ mod markup;
 mod options;
 mod package;
 mod regions;
+#[cfg(any(test, feature = "fuzzing"))]
+mod repack;
 mod review;
 mod slots;
 mod word_file;
@@ -27,6 +29,8 @@ mod xml;
 pub use case::Case;
 pub use labels::Label;
 pub use options::{DocxOptions, Language};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use repack::repacked;
 pub use review::{Review, ReviewedCase, ReviewedConclusion, read};
 pub use write::{write, write_files};
 

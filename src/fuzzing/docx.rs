@@ -2,9 +2,8 @@
 //! from a fuzzer. The first byte chooses.
 
 use super::check;
-use crate::docx::{Case, DocxOptions, Review, read, write};
+use crate::docx::{Case, DocxOptions, Review, read, repacked, write};
 use serde_json::json;
-use std::io::{Cursor, Read, Write};
 
 const PARTS: [&str; 6] = [
     "word/document.xml",
@@ -46,15 +45,5 @@ fn case() -> Case {
 /// A file with that part replaced.
 fn with_part(part: &str, bytes: &[u8]) -> Vec<u8> {
     let whole = write(&[case()], &DocxOptions::default()).unwrap();
-    let mut archive = zip::ZipArchive::new(Cursor::new(whole)).unwrap();
-    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for index in 0..archive.len() {
-        let mut entry = archive.by_index(index).unwrap();
-        let name = entry.name().unwrap().into_owned();
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).unwrap();
-        writer.start_file(name.as_str(), zip::write::SimpleFileOptions::default()).unwrap();
-        writer.write_all(if name == part { bytes } else { &content }).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
+    repacked(&whole, |name, content| Some(if name == part { bytes.to_vec() } else { content }))
 }

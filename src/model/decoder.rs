@@ -44,12 +44,13 @@ pub(crate) struct Decoder {
     pub(super) recordings: Recordings,
 }
 
-/// In what form a decoder's weights are kept.
+/// In what form a decoder's weights are kept, and how many threads were asked for.
 #[derive(Clone, PartialEq)]
 pub(super) struct Form {
     pub(super) dtype: DenseType,
     pub(super) quantize: Option<Quantize>,
     pub(super) exact: bool,
+    pub(super) threads: usize,
 }
 
 /// What a forward pass gives.

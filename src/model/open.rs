@@ -43,7 +43,6 @@ struct Opened {
     weights: Box<dyn WeightSource>,
     device: Device,
     form: Form,
-    threads: ThreadPool,
 }
 
 impl Decoder {
@@ -85,7 +84,6 @@ impl Opened {
         };
         memory::probe(0)?;
         let device = plan.device.open()?;
-        let threads = thread_pool(plan.threads)?;
         let weights: Box<dyn WeightSource> = match files {
             ModelFiles::Directory(dir) => match config.family.stored {
                 None => Box::new(Weights::open(dir)?),
@@ -100,8 +98,8 @@ impl Opened {
         };
         let dtype = DenseType::on(&device, plan.dtype, weights.is_bf16());
         let device = device.with_activation_type(dtype.activation_type());
-        let form = Form { dtype, quantize: plan.quantize, exact: plan.exact };
-        Ok(Opened { config, weights, device, form, threads })
+        let form = Form { dtype, quantize: plan.quantize, exact: plan.exact, threads: plan.threads };
+        Ok(Opened { config, weights, device, form })
     }
 
     /// The same model among those that are loaded.
@@ -114,13 +112,13 @@ impl Opened {
         decoder.config == self.config
             && decoder.form == self.form
             && decoder.device.is_same(&self.device)
-            && decoder.num_threads() == self.threads.current_num_threads()
             && ours.len() == theirs.len()
             && ours.iter().zip(theirs).all(|(ours, theirs)| ours.is_same(theirs))
     }
 
     fn load(self, monitor: &mut Monitor<'_>) -> Result<Decoder> {
-        let Opened { config, weights, device, form, threads } = self;
+        let Opened { config, weights, device, form } = self;
+        let threads = thread_pool(form.threads)?;
         let quantize = form.quantize.map(Quantize::weight_type);
         let plan = Plan { quantize, exact: form.exact, dtype: form.dtype, device: &device };
         let mut loader = Loader::new(&config, &*weights, plan, &threads, monitor);
@@ -175,7 +173,7 @@ fn thread_pool(threads: usize) -> Result<ThreadPool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_support::fixtures;
+    use super::super::test_support::copy;
     use super::*;
     use std::path::Path;
 
@@ -186,11 +184,7 @@ mod tests {
 
     #[test]
     fn a_model_in_use_is_shared_and_another_is_not() {
-        let dir = tempfile::tempdir().unwrap();
-        for entry in std::fs::read_dir(fixtures().join("models/qwen2")).unwrap() {
-            let from = entry.unwrap().path();
-            std::fs::copy(&from, dir.path().join(from.file_name().unwrap())).unwrap();
-        }
+        let dir = copy("qwen2");
         let first = shared(dir.path(), Dtype::F32);
         assert!(Arc::ptr_eq(&first, &shared(dir.path(), Dtype::F32)));
         assert!(!Arc::ptr_eq(&first, &shared(dir.path(), Dtype::Bf16)), "in another form");

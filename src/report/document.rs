@@ -39,6 +39,14 @@ pub(crate) fn at<'a>(document: &'a Value, path: &[Step]) -> Option<&'a Value> {
     })
 }
 
+/// The same, to be changed.
+pub(crate) fn at_mut<'a>(document: &'a mut Value, path: &[Step]) -> Option<&'a mut Value> {
+    path.iter().try_fold(document, |value, step| match step {
+        Step::Key(key) => value.get_mut(key),
+        Step::Index(index) => value.get_mut(index),
+    })
+}
+
 /// Walks text that is known to be valid JSON.
 fn strings(text: &str) -> Vec<StringValue> {
     let bytes = text.as_bytes();

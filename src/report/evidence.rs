@@ -41,27 +41,27 @@ impl Evidence {
         cancel: &Cancel,
     ) -> Result<Self> {
         let report: Vec<u32> = generation.tokens.iter().map(|token| token.id).collect();
-        let mut scores = |texts: Vec<String>| {
-            let prompt = |text: &String| session.prompt_ids(&case.form.prompt(text), case.generate);
-            let texts = texts.iter().map(|text| Ok((prompt(text)?, report.clone()))).collect::<Result<Vec<_>>>()?;
-            session.score_many(texts, cancel)
-        };
-        let whole = scores(vec![passages.text()])?.pop().unwrap_or_default();
-        let spans = generation.tokens.iter().map(|token| (token.start, token.end)).collect();
-        let mut evidence = Evidence { spans, whole, without: Vec::new() };
-        let mut leave_out = |parts: Vec<Part>| -> Result<Vec<(Part, Vec<f32>)>> {
-            let texts = parts.iter().map(|part| passages.text_without(std::slice::from_ref(part))).collect();
-            Ok(parts.into_iter().zip(scores(texts)?).collect())
+        // The whole case first: the others begin as it does, up to what they lack.
+        let mut leave_out = |parts: Vec<Part>| -> Result<Evidence> {
+            let without = parts.iter().map(|part| passages.text_without(std::slice::from_ref(part)));
+            let reading = |text: String| {
+                let prompt = session.prompt_ids(&case.form.prompt(&text), case.generate)?;
+                Ok((prompt, report.clone()))
+            };
+            let readings = std::iter::once(passages.text()).chain(without).map(reading).collect::<Result<Vec<_>>>()?;
+            let mut scores = session.score_many(readings, cancel)?.into_iter();
+            let whole = scores.next().unwrap_or_default();
+            let spans = generation.tokens.iter().map(|token| (token.start, token.end)).collect();
+            Ok(Evidence { spans, whole, without: parts.into_iter().zip(scores).collect() })
         };
         let sentences = passages.sentences();
         if sentences.len() <= FEW {
-            evidence.without = leave_out(sentences)?;
-            return Ok(evidence);
+            return leave_out(sentences);
         }
-        evidence.without = leave_out(passages.each())?;
+        let mut evidence = leave_out(passages.each())?;
         let opened = evidence.most_influential(generation.text.len());
         let inside = |part: &Part| opened.iter().any(|passage| part.is_in(passage));
-        let looked_into = leave_out(sentences.into_iter().filter(inside).take(FEW).collect())?;
+        let looked_into = leave_out(sentences.into_iter().filter(inside).take(FEW).collect())?.without;
         evidence.without.retain(|(passage, _)| !looked_into.iter().any(|(part, _)| part.is_in(passage)));
         evidence.without.extend(looked_into);
         Ok(evidence)

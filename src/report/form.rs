@@ -64,16 +64,11 @@ impl Form {
         self.marked().is_some_and(Marked::is_filled)
     }
 
-    /// The document with what was measured of its conclusions.
-    pub(super) fn filled(&self, mut document: Value, paths: &[Vec<Step>], conclusions: &[Value]) -> Value {
+    /// Puts what was measured of the conclusion at `path` into its document.
+    pub(super) fn fill(&self, document: &mut Value, path: &[Step], conclusion: &Value) {
         if let Some(marked) = self.marked() {
-            let measured = |(path, conclusion): (&Vec<Step>, &Value)| {
-                (path.clone(), conclusion["confidence"].clone(), conclusion["sources"].clone())
-            };
-            let measured: Vec<_> = paths.iter().zip(conclusions).map(measured).collect();
-            marked.fill(&mut document, &measured);
+            marked.fill(document, path, &conclusion["confidence"], &conclusion["sources"]);
         }
-        document
     }
 
     /// Reads a document; none of a plain text.

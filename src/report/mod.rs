@@ -32,7 +32,6 @@ use crate::generate::{GenerateOptions, Generation, Session};
 use crate::options::Options;
 use claims::{Claim, Written, said};
 use confidence::Confidences;
-use document::Step;
 use form::Form;
 use serde_json::{Value, json};
 use sources::Sources;
@@ -63,13 +62,14 @@ pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cance
     written.claims.truncate(most);
     let case = Case { subject: &subject, form: &form, learnt: &learnt, options, generate: &generate };
     let (conclusions, bias) = measure(session, &case, generation, variants, &written.claims, cancel)?;
-    let document = written.document.map(|document| {
-        let paths: Vec<Vec<Step>> = written.claims.iter().map(|claim| claim.path.clone()).collect();
-        form.filled(document, &paths, &conclusions)
-    });
+    if let Some(document) = &mut written.document {
+        for (claim, conclusion) in written.claims.iter().zip(&conclusions) {
+            form.fill(document, &claim.path, conclusion);
+        }
+    }
     let mut envelope = envelope(session, written.text, conclusions, generation)?;
     envelope["omitted_conclusions"] = omitted.into();
-    if let Some(document) = document {
+    if let Some(document) = written.document {
         envelope["document"] = document;
     }
     if !options.protected.is_empty() && matches!(subject, Subject::Fields(_)) {

@@ -34,7 +34,7 @@ pub enum InputKind {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReportOptions {
-    /// A scenario that gives role prompt, schema and rules: the name of a built-in one, or the path of a YAML or JSON file. What else is said here comes before what it says.
+    /// A scenario that gives role prompt and schema: the name of a built-in one, or the path of a YAML or JSON file. What else is said here comes before what it says.
     pub pack: Option<String>,
     /// What the input is; null takes JSON with passages, or text beside `passages`, as text, and all else as fields.
     pub input: Option<InputKind>,

@@ -25,12 +25,17 @@ pub(super) fn write(session: &mut Session, input: &str, value: Value) -> Value {
     report
 }
 
-/// What holds of every report.
-fn check(report: &Value, input: &str) {
+/// Holds a report against its schema.
+pub(super) fn check_envelope(report: &Value) {
     let schema: Value = serde_json::from_str(REPORT_SCHEMA).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let problems: Vec<String> = validator.iter_errors(report).map(|err| err.to_string()).collect();
     assert!(problems.is_empty(), "{problems:?}\n{report}");
+}
+
+/// What holds of every report on fields.
+fn check(report: &Value, input: &str) {
+    check_envelope(report);
     let fields = Fields::parse(input).unwrap();
     for source in report["conclusions"].as_array().unwrap().iter().flat_map(|c| c["sources"].as_array().unwrap()) {
         let field = fields.iter().find(|field| source["field"] == field.name);

@@ -1,5 +1,6 @@
 //! Reports on texts, and documents of a host's schema with what was measured in them.
 
+use super::tests::check_envelope;
 use super::*;
 use crate::error::Code;
 use crate::generate::test_support::{random_model, session, tiny_model};
@@ -17,10 +18,7 @@ fn handbook() -> Value {
 fn write(session: &mut Session, input: &str, value: Value) -> Result<Value> {
     let options: ReportOptions = crate::options::from_value(value)?;
     let report = report(session, input, &options, &Cancel::new())?;
-    let schema: Value = serde_json::from_str(REPORT_SCHEMA).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let problems: Vec<String> = validator.iter_errors(&report).map(|err| err.to_string()).collect();
-    assert!(problems.is_empty(), "{problems:?}\n{report}");
+    check_envelope(&report);
     Ok(report)
 }
 

@@ -10,7 +10,6 @@ use super::*;
 use crate::error::Code;
 use reviewer::{Act, decide_all, review, split, without};
 use serde_json::{Value, json};
-use std::io::{Cursor, Read, Write};
 
 /// A case whose conclusions are those texts.
 fn case(id: &str, report: &str, conclusions: &[&str]) -> Case {
@@ -40,23 +39,6 @@ fn changed(bytes: &[u8], change: impl FnOnce(&mut Element)) -> Vec<u8> {
     change(&mut document);
     file.set_document(&document);
     file.write().unwrap()
-}
-
-/// The file with each part as `change` has it; none leaves it out.
-fn repacked(bytes: &[u8], mut change: impl FnMut(&str, Vec<u8>) -> Option<Vec<u8>>) -> Vec<u8> {
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
-    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for index in 0..archive.len() {
-        let mut entry = archive.by_index(index).unwrap();
-        let name = entry.name().unwrap().into_owned();
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).unwrap();
-        if let Some(content) = change(&name, content) {
-            writer.start_file(name.as_str(), zip::write::SimpleFileOptions::default()).unwrap();
-            writer.write_all(&content).unwrap();
-        }
-    }
-    writer.finish().unwrap().into_inner()
 }
 
 fn labels(case: &ReviewedCase) -> Vec<Label> {

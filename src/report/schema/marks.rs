@@ -8,7 +8,7 @@
 //! | `x-tailora-confidence: true` | a property | is not generated: the measured confidence of the conclusion beside it |
 //! | `x-tailora-sources: true` | a property | is not generated: the measured sources of the conclusion beside it |
 
-use super::super::document::Step;
+use super::super::document::{self, Step};
 use crate::conclusions::Kind;
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value};
@@ -84,18 +84,13 @@ impl Marked {
         !self.texts.is_empty()
     }
 
-    /// Puts what was measured into a document. `measured` has, by the path of a conclusion, its confidence and sources.
-    pub(crate) fn fill(&self, document: &mut Value, measured: &[(Vec<Step>, Value, Value)]) {
-        for (place, properties) in &self.filled {
-            for (path, confidence, sources) in measured {
-                let Some((Step::Key(text), parent)) = path.split_last() else { continue };
-                // Of several forms of an object, the one that has the conclusion.
-                if !is_at(place, parent) || !properties.iter().any(|(name, _)| name == text) {
-                    continue;
-                }
-                let Some(object) = parent.iter().try_fold(&mut *document, inside).and_then(Value::as_object_mut) else {
-                    continue;
-                };
+    /// Puts what was measured of the conclusion at `path` into its document.
+    pub(crate) fn fill(&self, document: &mut Value, path: &[Step], confidence: &Value, sources: &Value) {
+        let Some((Step::Key(text), parent)) = path.split_last() else { return };
+        // Of several forms of an object, the one that has the conclusion.
+        let has_it = |properties: &[(String, Option<Measured>)]| properties.iter().any(|(name, _)| name == text);
+        for (_, properties) in self.filled.iter().filter(|(place, all)| is_at(place, parent) && has_it(all)) {
+            if let Some(object) = document::at_mut(document, parent).and_then(Value::as_object_mut) {
                 *object = in_order(std::mem::take(object), properties, confidence, sources);
             }
         }
@@ -249,13 +244,6 @@ fn is_at(place: &Place, path: &[Step]) -> bool {
             (Some(key), Step::Key(found)) => key == found,
             _ => false,
         })
-}
-
-fn inside<'a>(value: &'a mut Value, step: &Step) -> Option<&'a mut Value> {
-    match step {
-        Step::Key(key) => value.get_mut(key),
-        Step::Index(index) => value.get_mut(index),
-    }
 }
 
 /// An object with the measured properties, in the order of the schema.

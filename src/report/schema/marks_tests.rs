@@ -65,8 +65,8 @@ fn what_was_measured_stands_where_the_schema_has_it() {
         { "strength": "强", "source": "绩效" }, { "strength": "稳", "source": "绩效" },
     ] });
     let at = |index: usize| vec![key("strengths"), Step::Index(index), key("strength")];
-    let measured = [(at(0), json!(0.9), json!([{ "field": "绩效" }])), (at(1), json!(0.5), json!([]))];
-    marked.fill(&mut document, &measured);
+    marked.fill(&mut document, &at(0), &json!(0.9), &json!([{ "field": "绩效" }]));
+    marked.fill(&mut document, &at(1), &json!(0.5), &json!([]));
     assert_eq!(
         document.to_string(),
         r#"{"box":"star","strengths":[{"strength":"强","confidence":0.9,"source":"绩效","why":[{"field":"绩效"}]},{"strength":"稳","confidence":0.5,"source":"绩效","why":[]}]}"#
