@@ -90,9 +90,8 @@ fn solve(mut a: [[f64; N + 1]; N + 1], mut b: [f64; N + 1]) -> [f64; N + 1] {
         }
         for row in column + 1..=N {
             let factor = a[row][column] / a[column][column];
-            for at in column..=N {
-                a[row][at] -= factor * a[column][at];
-            }
+            let above = a[column];
+            a[row].iter_mut().zip(above).skip(column).for_each(|(here, above)| *here -= factor * above);
             b[row] -= factor * b[column];
         }
     }

@@ -146,11 +146,10 @@ fn is_copy(text: &str, at: usize, value: &str) -> bool {
         return false;
     }
     let (before, after) = (&text[..at], &text[at + value.len()..]);
-    let joins = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    let is_ascii = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    let whole = !(is_ascii(value.chars().next()) && joins(before.chars().next_back()))
-        && !(is_ascii(value.chars().next_back()) && joins(after.chars().next()));
-    whole && (value.chars().nth(1).is_some() || value.is_ascii())
+    let in_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    let cuts_before = in_word(value.chars().next()) && in_word(before.chars().next_back());
+    let cuts_behind = in_word(value.chars().next_back()) && in_word(after.chars().next());
+    !cuts_before && !cuts_behind && (value.chars().nth(1).is_some() || value.is_ascii())
 }
 
 /// Where two conclusions differ.

@@ -22,6 +22,9 @@ const TRAIN: &[&str] = &["train", "training", "训练", "训练集"];
 const HELD_OUT: &[&str] =
     &["validation", "valid", "val", "dev", "test", "eval", "evaluation", "验证", "验证集", "测试", "测试集", "评估"];
 
+/// A row's group, and whether it is held out, where a column says so.
+type Side = (Option<String>, Option<bool>);
+
 impl Further {
     pub fn of(header: &Header, options: &DatasetOptions) -> Result<Self> {
         let named = |name: &Option<String>| -> Result<_> {
@@ -32,7 +35,7 @@ impl Further {
     }
 
     /// A record's group and side; none if it is of a group that is not read. The error names the column.
-    pub fn of_record(&self, record: &StringRecord) -> Result<Option<(Option<String>, Option<bool>)>, (&str, String)> {
+    pub fn of_record(&self, record: &StringRecord) -> Result<Option<Side>, (&str, String)> {
         let group = match &self.group {
             None => None,
             Some((at, name)) => match record.get(*at).map(str::trim).unwrap_or_default() {

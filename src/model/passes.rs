@@ -137,7 +137,7 @@ impl State {
         }
         let stack = |call: &Call| {
             let stack = &call.requests.first()?.stack;
-            Some((stack.identity(), stack.identity().is_none().then(|| Arc::as_ptr(stack))))
+            Some((stack.identity(), stack.identity().is_none().then_some(Arc::as_ptr(stack))))
         };
         calls.sort_by_key(stack);
         calls

@@ -161,7 +161,7 @@ fn a_bookmark_that_begins_twice_ends_once() {
 fn moved_text_is_kept() {
     let lines = SENTENCES.join("\n");
     let bytes = write(&[case("E1", &lines, &SENTENCES)], &DocxOptions::default()).unwrap();
-    let moved = changed(&bytes, |document| move_first_line_down(document));
+    let moved = changed(&bytes, move_first_line_down);
     for bytes in [changed(&moved, |document| decide_all(document, true)), moved] {
         let review = read(&bytes).unwrap();
         assert_eq!(labels(&review.cases[0]), [Label::Kept; 3]);

@@ -9,6 +9,7 @@
 //! | `x-tailora-sources: true` | a property | is not generated: the measured sources of the conclusion beside it |
 
 use super::super::document::{self, Step};
+use super::task::referred;
 use crate::conclusions::Kind;
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value};
@@ -27,6 +28,9 @@ const SOURCES: &str = "x-tailora-sources";
 /// A place in documents: the keys from the root, none for the items of a list.
 type Place = Vec<Option<String>>;
 
+/// The name of a property, and what it is filled in with, if it is.
+type Property = (String, Option<Measured>);
+
 /// What is measured, not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measured {
@@ -44,7 +48,7 @@ pub(crate) struct Marked {
     /// Strings that are not free: one of few, or in a form of their own.
     closed: Vec<Place>,
     /// Objects with properties to be filled in, and all their properties in the schema's order.
-    filled: Vec<(Place, Vec<(String, Option<Measured>)>)>,
+    filled: Vec<(Place, Vec<Property>)>,
 }
 
 /// What a schema says of a string in a document.
@@ -88,7 +92,7 @@ impl Marked {
     pub(crate) fn fill(&self, document: &mut Value, path: &[Step], confidence: &Value, sources: &Value) {
         let Some((Step::Key(text), parent)) = path.split_last() else { return };
         // Of several forms of an object, the one that has the conclusion.
-        let has_it = |properties: &[(String, Option<Measured>)]| properties.iter().any(|(name, _)| name == text);
+        let has_it = |properties: &[Property]| properties.iter().any(|(name, _)| name == text);
         for (_, properties) in self.filled.iter().filter(|(place, all)| is_at(place, parent) && has_it(all)) {
             if let Some(object) = document::at_mut(document, parent).and_then(Value::as_object_mut) {
                 *object = in_order(std::mem::take(object), properties, confidence, sources);
@@ -102,10 +106,8 @@ impl Marked {
             return Ok(());
         }
         self.take_string(keywords, place)?;
-        if let Some(target) = keywords.get("$ref").and_then(Value::as_str) {
-            if let Some(found) = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer)) {
-                self.find(root, found, place, depth + 1)?;
-            }
+        if let Some(found) = referred(root, keywords) {
+            self.find(root, found, place, depth + 1)?;
         }
         for list in ["anyOf", "oneOf", "allOf"] {
             for branch in keywords.get(list).and_then(Value::as_array).into_iter().flatten() {
@@ -249,7 +251,7 @@ fn is_at(place: &Place, path: &[Step]) -> bool {
 /// An object with the measured properties, in the order of the schema.
 fn in_order(
     mut object: Map<String, Value>,
-    properties: &[(String, Option<Measured>)],
+    properties: &[Property],
     confidence: &Value,
     sources: &Value,
 ) -> Map<String, Value> {

@@ -54,7 +54,8 @@ fn tell(out: &mut String, root: &Value, schema: &Value, depth: usize) {
     }
 }
 
-fn referred<'a>(root: &'a Value, keywords: &'a Map<String, Value>) -> Option<&'a Value> {
+/// What a `$ref` within the schema leads to.
+pub(super) fn referred<'a>(root: &'a Value, keywords: &'a Map<String, Value>) -> Option<&'a Value> {
     root.pointer(keywords.get("$ref")?.as_str()?.strip_prefix('#')?)
 }
 

@@ -55,7 +55,7 @@ fn vocabularies_of_other_kinds_are_refused_by_name() {
     let Some(folder) = folder() else { return };
     for name in ["bert-bge", "falcon", "gemma-4", "mpt", "qwen35"] {
         let path = folder.join(format!("ggml-vocab-{name}.gguf"));
-        let err = ModelFiles::find(&path).and_then(|files| Tokenizer::open(&files)).err().expect(name);
+        let err = ModelFiles::find(&path).and_then(|files| Tokenizer::open(&files)).expect_err(name);
         assert_eq!(err.code(), Code::Unsupported, "{name}: {err}");
         assert!(err.message().contains('`'), "{name}: {err}");
     }
