@@ -80,33 +80,42 @@ impl Session {
         Ok(texts)
     }
 
-    /// Generates the text for each of other prompts as `options` say, several in a batch. What a prompt begins with as the
-    /// one before these did is not read again.
+    /// Generates the text for each of other prompts as `options` say, several in a batch, where each is expected to repeat the
+    /// text `expected` for the most part: what does costs less. What a prompt begins with as the one before these did is not
+    /// read again.
     ///
     /// # Errors
     /// As for [`Session::generate`], and `Cancelled`.
     pub(crate) fn for_prompts(
         &mut self,
         prompts: &[String],
+        expected: &Generation,
         options: &GenerateOptions,
         cancel: &Cancel,
     ) -> Result<Vec<Generation>> {
         options.validate()?;
         options.check_one()?;
         let constraint = self.constraint(options, cancel)?;
-        let mut texts = Vec::with_capacity(prompts.len());
-        for batch in prompts.chunks(BATCH) {
-            let slot = |prompt: &String| {
+        let expected: Vec<u32> = expected.tokens.iter().map(|token| token.id).collect();
+        let mut waiting = prompts.iter().enumerate();
+        let mut texts = vec![None; prompts.len()];
+        let (mut slots, mut places) = (Vec::new(), Vec::new());
+        loop {
+            for (place, prompt) in waiting.by_ref().take(BATCH - slots.len()) {
                 let ids = self.prompt_ids(prompt, options)?;
                 let sequence = self.sequence(ids, options, constraint.clone(), self.context.limit())?;
-                Ok(Slot::new(sequence, self.context.fork()))
-            };
-            let mut slots = batch.iter().map(slot).collect::<Result<Vec<_>>>()?;
-            self.write(&mut slots, cancel)?;
+                slots.push(Slot::new(sequence.expecting(&expected), self.context.fork()));
+                places.push(place);
+            }
+            if slots.is_empty() {
+                return Ok(texts.into_iter().flatten().collect());
+            }
             cancel.check()?;
-            texts.extend(slots.iter().map(|slot| slot.sequence.summary()));
+            self.engine.step(&mut slots).into_iter().try_for_each(|step| step.map(drop))?;
+            for at in (0..slots.len()).rev().filter(|at| slots[*at].is_finished()).collect::<Vec<_>>() {
+                texts[places.swap_remove(at)] = Some(slots.swap_remove(at).sequence.summary());
+            }
         }
-        Ok(texts)
     }
 
     /// One text of the prompt for each of `options`.
@@ -221,6 +230,31 @@ mod tests {
         for choice in session(&model).choices("x", &asked, &Cancel::new()).unwrap() {
             let document: serde_json::Value = serde_json::from_str(&choice.text).unwrap();
             assert!(document["a"].is_i64() || document["a"].is_number(), "{}", choice.text);
+        }
+    }
+
+    /// What is expected changes no text, whether it comes true or not.
+    #[test]
+    fn texts_of_other_prompts_are_what_they_are_alone() {
+        let model = tiny_model();
+        let values = ["A", "A-", "B", "B+", "C", "C+", "D", "S"];
+        let prompts: Vec<String> = values
+            .iter()
+            .flat_map(|value| [PROMPT.replace("A/A-", value), PROMPT.repeat(3).replacen("P7", value, 1)])
+            .chain(std::iter::repeat_n("short".to_owned(), 9))
+            .collect();
+        for more in [r#""temperature":0"#, r#""temperature":0.8,"seed":3"#, r#""temperature":0,"speculation":false"#] {
+            let asked = options(&format!(r#"{{"max_tokens":30,{more}}}"#));
+            let mut used = session(&model);
+            for expected in [PROMPT, "another prompt, whose text is expected in vain"] {
+                let expected = used.generate(expected, &asked, &Cancel::new(), &mut |_| Control::Continue).unwrap();
+                let texts = used.for_prompts(&prompts, &expected, &asked, &Cancel::new()).unwrap();
+                assert_eq!(texts.len(), prompts.len());
+                for (prompt, text) in prompts.iter().zip(&texts) {
+                    let alone = generate(&mut session(&model), prompt, &format!(r#"{{"max_tokens":30,{more}}}"#));
+                    assert_eq!(alone.text, text.text, "{more}: {prompt}");
+                }
+            }
         }
     }
 

@@ -42,8 +42,10 @@ impl Engine {
     /// ended stays as it is. All contexts are of this engine.
     pub(crate) fn step(&self, slots: &mut [Slot]) -> Vec<Result<Step>> {
         let begun: Vec<Result<()>> = slots.iter_mut().map(Slot::begin).collect();
-        if self.has_spare_rows(slots.len()) {
-            slots.iter_mut().for_each(|slot| slot.sequence.speculate());
+        // On another device other rows beside a row would change its last bits.
+        if self.model.decoder().device().is_host() {
+            let spare = self.has_spare_rows(slots.len());
+            slots.iter_mut().for_each(|slot| slot.sequence.speculate(spare));
         }
         let mut logits =
             self.logits(slots.iter_mut().zip(&begun).filter(|(_, begun)| begun.is_ok()).map(|(slot, _)| slot));
@@ -56,11 +58,9 @@ impl Engine {
         slots.iter_mut().zip(begun).map(take).collect()
     }
 
-    /// Whether a pass may read tokens that may turn out wrong: while it has so few rows that more of them take hardly longer. On
-    /// another device other rows beside a row would change its last bits.
+    /// Whether a pass has so few rows that more of them take hardly longer.
     fn has_spare_rows(&self, sequences: usize) -> bool {
-        let decoder = self.model.decoder();
-        decoder.device().is_host() && sequences.max(decoder.callers()) <= SPECULATING
+        sequences.max(self.model.decoder().callers()) <= SPECULATING
     }
 
     /// [`Engine::step`] of one sequence.

@@ -3,6 +3,7 @@
 //! Where the last tokens stood before, the text went on in some way; a pass reads those tokens with the one that is due, and
 //! the sampler then draws as it would have done (prompt lookup decoding: Saxena 2023; exact as in Leviathan et al. 2023).
 
+use super::guide::Guide;
 use std::collections::HashMap;
 
 /// Tokens that must be the same.
@@ -16,6 +17,8 @@ const MOST_DOUBLINGS: u32 = 5;
 /// Prompt and text, and what is proposed.
 pub(super) struct Lookup {
     tokens: Vec<u32>,
+    /// What the text is expected to repeat, if that is known: asked first.
+    guide: Option<Guide>,
     /// By neighbouring tokens: where the last ones like them end, but for those at the end of all.
     ends: HashMap<[u32; SAME], usize>,
     /// Tokens proposed at a time: more while they come true.
@@ -29,13 +32,25 @@ pub(super) struct Lookup {
 impl Lookup {
     /// After a prompt.
     pub(super) fn new(prompt: &[u32]) -> Self {
-        let mut lookup = Lookup { tokens: Vec::new(), ends: HashMap::new(), length: 2, misses: 0, passed_over: 0 };
+        let (tokens, ends) = (Vec::new(), HashMap::new());
+        let mut lookup = Lookup { tokens, guide: None, ends, length: 2, misses: 0, passed_over: 0 };
         lookup.extend(prompt);
         lookup
     }
 
+    /// What follows is expected to repeat `text`.
+    pub(super) fn expect(&mut self, text: Vec<u32>) {
+        self.guide = Some(Guide::new(text));
+    }
+
+    /// Whether the text goes as it is expected to.
+    pub(super) fn expects(&self) -> bool {
+        self.guide.as_ref().is_some_and(|guide| !guide.expected().is_empty())
+    }
+
     /// What came.
     pub(super) fn extend(&mut self, tokens: &[u32]) {
+        self.guide.iter_mut().for_each(|guide| tokens.iter().for_each(|token| guide.follow(*token)));
         for token in tokens {
             let end = self.tokens.len();
             if let Some(last) = self.tokens.last_chunk::<SAME>() {
@@ -47,14 +62,25 @@ impl Lookup {
 
     /// At most `most` tokens that may come.
     pub(super) fn propose(&mut self, most: usize) -> Vec<u32> {
-        let Some(end) = self.tokens.last_chunk::<SAME>().and_then(|last| self.ends.get(last)) else {
-            return Vec::new();
-        };
-        if self.passed_over > 0 {
-            self.passed_over -= 1;
+        let following = self.following();
+        if following.is_empty() {
             return Vec::new();
         }
-        self.tokens[*end..].iter().copied().take(self.length.min(most)).collect()
+        if self.passed_over == 0 {
+            return following.iter().copied().take(self.length.min(most)).collect();
+        }
+        self.passed_over -= 1;
+        Vec::new()
+    }
+
+    /// What came after tokens like the last ones.
+    fn following(&self) -> &[u32] {
+        let expected = self.guide.as_ref().map_or(&[][..], Guide::expected);
+        if !expected.is_empty() {
+            return expected;
+        }
+        let end = self.tokens.last_chunk::<SAME>().and_then(|last| self.ends.get(last));
+        end.map_or(&[], |end| &self.tokens[*end..])
     }
 
     /// So many of the tokens proposed came.
@@ -86,6 +112,19 @@ mod tests {
         // The latest place counts.
         lookup.extend(&[4, 70, 1, 2, 3]);
         assert_eq!(lookup.propose(9), [4, 70]);
+    }
+
+    #[test]
+    fn what_is_expected_is_proposed_first() {
+        let mut lookup = Lookup::new(&[1, 2, 3, 50, 51]);
+        lookup.expect(vec![20, 21, 22, 23, 24]);
+        assert_eq!(lookup.propose(9), [20, 21]);
+        lookup.extend(&[20]);
+        assert_eq!(lookup.propose(9), [21, 22]);
+        lookup.extend(&[1, 2, 3]);
+        assert_eq!(lookup.propose(9), [50, 51], "as the prompt went on, where the text has words of its own");
+        lookup.extend(&[24]);
+        assert!(lookup.propose(9).is_empty());
     }
 
     #[test]

@@ -103,6 +103,12 @@ impl Sequence {
         self
     }
 
+    /// A text that is expected to repeat this one, but for a word here and there: the text is the same without, and later.
+    pub(super) fn expecting(mut self, text: &[u32]) -> Self {
+        self.lookup.iter_mut().for_each(|lookup| lookup.expect(text.to_vec()));
+        self
+    }
+
     pub(crate) fn prompt(&self) -> &[u32] {
         &self.prompt
     }
@@ -132,10 +138,12 @@ impl Sequence {
         self.next.outputs(&self.prompt, self.chunk)
     }
 
-    /// Looks for tokens that may follow the last one, to be run with it.
-    pub(super) fn speculate(&mut self) {
+    /// Looks for tokens that may follow the last one, to be run with it: those that are expected, and where rows are to
+    /// `spare`, those that may well be wrong.
+    pub(super) fn speculate(&mut self, spare: bool) {
         if let (Next::Last(tokens), Some(lookup)) = (&mut self.next, &mut self.lookup)
             && tokens.len() == 1
+            && (spare || lookup.expects())
         {
             tokens.extend(lookup.propose(self.budget.saturating_sub(self.output.count() + 1)));
         }

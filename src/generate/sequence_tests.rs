@@ -71,13 +71,13 @@ fn proposed_tokens_that_are_drawn_stay_and_the_others_do_not() {
     let mut repeats = text(&options);
     repeats.take(says(3)).unwrap();
     assert_eq!(repeats.wants(), [3]);
-    repeats.speculate();
+    repeats.speculate(true);
     assert_eq!((repeats.wants(), repeats.outputs()), (&[3, 4, 5][..], 3));
     let drawn = |tokens: &[usize]| tokens.iter().flat_map(|token| says(*token)).collect::<Logits>();
     // The second proposal is wrong: what its logits say is not drawn from.
     repeats.take(drawn(&[4, 2, 6])).unwrap();
     assert_eq!((repeats.wants(), repeats.wrong()), (&[2][..], 1));
-    repeats.speculate();
+    repeats.speculate(true);
     assert_eq!(repeats.wants(), [2], "3, 4, 2 did not stand before");
     repeats.take(says(3)).unwrap();
     assert_eq!((repeats.wants(), repeats.wrong()), (&[3][..], 0));
@@ -86,11 +86,11 @@ fn proposed_tokens_that_are_drawn_stay_and_the_others_do_not() {
     // The end of the turn leaves what was read behind it.
     let mut ends = text(&options);
     ends.take(says(3)).unwrap();
-    ends.speculate();
+    ends.speculate(true);
     assert_eq!(ends.take(drawn(&[7, 5, 6])).unwrap().finished, Some(FinishReason::Stop));
     assert_eq!((ids(&ends), ends.wrong()), (vec![3], 2));
     let mut without = text(&GenerateOptions { speculation: false, ..options });
     without.take(says(3)).unwrap();
-    without.speculate();
+    without.speculate(true);
     assert_eq!(without.wants(), [3]);
 }

@@ -153,12 +153,18 @@ impl Session {
     }
 
     /// The tokens of a prompt, as the model will see it.
+    ///
+    /// # Errors
+    /// `ContextLength` for texts that no tokenizing makes fit.
     pub(crate) fn prompt_ids(&self, prompt: &str, options: &GenerateOptions) -> Result<Vec<u32>> {
         let format = self.model.format();
+        let system = options.system.as_deref().or(self.system.as_deref());
+        let turns = options.messages.iter().flatten().map(|message| message.content.len());
+        let bytes = prompt.len() + system.map_or(0, str::len) + turns.sum::<usize>();
+        super::prompt_bytes::check(bytes, self.context.limit(), format.tokenizer())?;
         if options.raw {
             return format.raw(prompt);
         }
-        let system = options.system.as_deref().or(self.system.as_deref());
         let Some(messages) = &options.messages else { return format.prompt(system, prompt) };
         let (system, turns) = messages::turns(messages, prompt, system)?;
         format.conversation(system, &turns)

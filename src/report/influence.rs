@@ -50,7 +50,8 @@ impl Influences {
         };
         let cases: Vec<_> = fields.iter().enumerate().flat_map(values).take(AT_MOST).collect();
         let prompts: Vec<String> = cases.iter().map(|(_, other)| case.form.prompt(&other.text())).collect();
-        let texts = session.for_prompts(&prompts, &again(case.generate, case.options.mode(), generation), cancel)?;
+        let options = again(case.generate, case.options.mode(), generation);
+        let texts = session.for_prompts(&prompts, generation, &options, cancel)?;
         let mut by_field = vec![Vec::new(); fields.len()];
         for ((index, other), text) in cases.into_iter().zip(texts) {
             by_field[index].push(said(&text.text, case.form, &Subject::Fields(other)));

@@ -88,6 +88,12 @@ impl Tokenizer {
         self.0.tokenizer.id_to_token(id)
     }
 
+    /// Bytes of the longest token's text; goes through all of them.
+    pub fn longest_token(&self) -> usize {
+        let ids = 0..u32::try_from(self.0.vocab_size).unwrap_or(u32::MAX);
+        ids.filter_map(|id| self.token_bytes(id)).map(|bytes| bytes.len()).max().unwrap_or(0)
+    }
+
     /// One more than the highest id. A model's output may be wider.
     pub fn vocab_size(&self) -> usize {
         self.0.vocab_size
