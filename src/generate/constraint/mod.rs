@@ -28,6 +28,7 @@ mod lark;
 mod left_recursion;
 mod merge;
 mod merge_objects;
+mod names;
 mod negation;
 mod number;
 mod paths;
@@ -253,5 +254,7 @@ impl Constraint {
 
 #[cfg(test)]
 mod grammar_tests;
+#[cfg(test)]
+mod suite_tests;
 #[cfg(test)]
 mod tests;
