@@ -101,7 +101,8 @@ fn pack(dotnet: &Path, name: &str, folder: &Path) -> Command {
 
 /// That of the packages, which is the library's.
 fn version() -> Outcome<String> {
-    let read = |path: &Path| std::fs::read_to_string(path).map_err(|err| format!("cannot read {}: {err}", path.display()));
+    let read =
+        |path: &Path| std::fs::read_to_string(path).map_err(|err| format!("cannot read {}: {err}", path.display()));
     let library = read(&root().join("Cargo.toml"))?;
     let binding = read(&root().join("bindings").join("dotnet").join("Directory.Build.props"))?;
     let library = between(&library, "\nversion = \"", "\"").ok_or("Cargo.toml has no version")?;
@@ -109,7 +110,9 @@ fn version() -> Outcome<String> {
     if library == binding {
         return Ok(binding.to_owned());
     }
-    Err(format!("Cargo.toml has version {library} and bindings/dotnet/Directory.Build.props {binding}; both are one release"))
+    Err(format!(
+        "Cargo.toml has version {library} and bindings/dotnet/Directory.Build.props {binding}; both are one release"
+    ))
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {

@@ -18,7 +18,8 @@ pub fn run() -> Outcome {
 
 /// The analyzer names whatever is public and not written down, so nothing is, for one build.
 fn write_down(dotnet: &Path, file: &Path) -> Outcome {
-    let write = |text: &str| std::fs::write(file, text).map_err(|err| format!("cannot write {}: {err}", file.display()));
+    let write =
+        |text: &str| std::fs::write(file, text).map_err(|err| format!("cannot write {}: {err}", file.display()));
     let before = std::fs::read_to_string(file).map_err(|err| format!("cannot read {}: {err}", file.display()))?;
     write(HEAD)?;
     let found = undeclared(dotnet, file.parent().unwrap_or(root()));

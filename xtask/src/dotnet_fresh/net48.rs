@@ -10,7 +10,9 @@ const PROGRAM: &str = include_str!("net48/Program.cs");
 
 pub fn compile(packages: &Packages, folder: &std::path::Path) -> Outcome {
     if !packages.has("Tailora.Native.win-x64.") {
-        println!("SKIPPED: .NET Framework: Tailora.Native.win-x64 is not packed; `cargo xtask pack windows` builds and packs it");
+        println!(
+            "SKIPPED: .NET Framework: Tailora.Native.win-x64 is not packed; `cargo xtask pack windows` builds and packs it"
+        );
         return Ok(());
     }
     let project = Project::new(folder, "Net48")?;

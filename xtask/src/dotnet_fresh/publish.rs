@@ -33,7 +33,7 @@ pub fn every_way(project: &Project, rid: &str) -> Outcome {
 /// `IL` and four digits, as in `warning IL2026`.
 fn warns_of_il(line: &str) -> bool {
     line.match_indices("IL").any(|(at, _)| {
-        let code = line[at + 2..].as_bytes();
+        let code = &line.as_bytes()[at + 2..];
         code.len() >= 4 && code[..4].iter().all(u8::is_ascii_digit)
     })
 }

@@ -9,7 +9,8 @@ const READMES: [&str; 2] = ["README.md", "packages/README.native.md"];
 
 pub fn check() -> Outcome {
     let binding = root().join("bindings").join("dotnet");
-    let read = |path: &Path| std::fs::read_to_string(path).map_err(|err| format!("cannot read {}: {err}", path.display()));
+    let read =
+        |path: &Path| std::fs::read_to_string(path).map_err(|err| format!("cannot read {}: {err}", path.display()));
     let props = read(&binding.join("Directory.Build.props"))?;
     let repository = between(&props, "<RepositoryUrl>", "</RepositoryUrl>").ok_or("there is no <RepositoryUrl>")?;
     for readme in READMES {
