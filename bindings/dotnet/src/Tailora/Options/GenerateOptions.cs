@@ -54,6 +54,9 @@ public sealed record GenerateOptions
     /// <summary>Generation ends before the first of these texts; none is part of the output.</summary>
     public IReadOnlyList<string>? Stop { get; set; }
 
+    /// <summary>Phrases that are never written, and what stands in their places.</summary>
+    public IReadOnlyList<BannedPhrase>? Banned { get; init; }
+
     /// <summary>Seed of the draws. Same seed, prompt, options, adapters and machine: same text.</summary>
     public ulong? Seed { get; set; }
 

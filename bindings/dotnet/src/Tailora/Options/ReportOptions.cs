@@ -40,6 +40,9 @@ public sealed record ReportOptions
     /// <summary>Fields that must not matter, such as a name or a gender; <see cref="Report.Bias"/> says where one does.</summary>
     public IReadOnlyList<string>? Protected { get; set; }
 
+    /// <summary>What must not be said, and what must; <see cref="Report.Rules"/> says where a report breaks them.</summary>
+    public RulesOptions? Rules { get; init; }
+
     /// <summary>A file of words, in YAML or JSON, by which conclusions are told apart and sentences cut.</summary>
     public string? Lexicon { get; set; }
 
