@@ -4,23 +4,23 @@ namespace Tailora;
 public sealed record ModelOptions
 {
     /// <summary>Where it computes: <c>auto</c> (the default: a GPU if this build and machine have one), <c>cpu</c>, or <c>cuda:N</c>.</summary>
-    public string? Device { get; init; }
+    public string? Device { get; set; }
 
     /// <summary>Type the weights are kept in: <c>auto</c> (the default: bf16 on a GPU and where the files have it, else f32), <c>f32</c> or <c>bf16</c>.</summary>
-    public string? Dtype { get; init; }
+    public string? Dtype { get; set; }
 
     /// <summary>Quantization of the weights while they load, as GGML has it: <c>q8_0</c> (8 bits), <c>q6_k</c> (6), <c>q4_k</c> (4), or null. CPU only.</summary>
-    public string? Quantize { get; init; }
+    public string? Quantize { get; set; }
 
     /// <summary>With quantized weights: all products are those of the dequantized weights to f32 rounding, none the much faster integer ones.</summary>
-    public bool? Exact { get; init; }
+    public bool? Exact { get; set; }
 
     /// <summary>Threads of the CPU; 0, the default, means one per core.</summary>
-    public int? Threads { get; init; }
+    public int? Threads { get; set; }
 
     /// <summary>Name in reports and adapter files; by default that of the directory or GGUF file.</summary>
-    public string? Name { get; init; }
+    public string? Name { get; set; }
 
     /// <summary>The day that a chat template tells the model, as <c>2026-11-27</c>; by default today. Trained adapters keep it.</summary>
-    public string? Date { get; init; }
+    public string? Date { get; set; }
 }
