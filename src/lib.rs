@@ -70,13 +70,16 @@ pub use dataset::{Dataset, DatasetOptions, EmptyRows, Encoding, LongRows, Row};
 pub use error::{Code, Error, Result};
 pub use evaluate::{EvaluateOptions, evaluate};
 pub use generate::{
-    Attached, ChatMessage, ChatRole, FinishReason, GenerateOptions, GeneratedToken, Generation, ScoreOptions,
-    ScoredText, Session, SessionOptions, Stream, TopToken,
+    Attached, BannedPhrase, ChatMessage, ChatRole, FinishReason, GenerateOptions, GeneratedToken, Generation,
+    ScoreOptions, ScoredText, Session, SessionOptions, Stream, TopToken,
 };
 pub use language_model::{LanguageModel, ModelOptions};
 pub use passages::Passage;
 pub use registry::{AliasAction, AliasChange, AuditEntry, AuditLine, Publication, PublishOptions, Registry, Share};
-pub use report::{InputKind, Pack, REPORT_SCHEMA, ReportMode, ReportOptions, pack_names, report};
+pub use report::{
+    Condition, InputKind, Pack, REPORT_SCHEMA, ReportMode, ReportOptions, RequiredMention, RulesOptions, pack_names,
+    report,
+};
 pub use tensor::DeviceChoice;
 pub use tokenize::TokenizeOptions;
 pub use train::{

@@ -17,6 +17,7 @@ mod patterns;
 mod peft_tests;
 #[cfg(test)]
 mod refusal_tests;
+mod replace;
 mod save;
 mod targets;
 mod tensor_names;

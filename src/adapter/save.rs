@@ -20,7 +20,7 @@ pub(crate) const FILES: [&str; 3] = [FILE_NAME, manifest::FILE_NAME, config::FIL
 impl Adapter {
     /// Writes `dir` with `adapter_config.json`, `adapter_model.safetensors` (as PEFT reads them) and `tailora.json`.
     ///
-    /// `dir` must not exist yet, or be empty; its parent is created. After a failure, nothing of it is there.
+    /// `dir` must not exist yet, or be empty; its parent is created. `save_over` replaces an adapter. After a failure, nothing of it is there.
     ///
     /// # Errors
     /// `Io`: `dir` has something in it, cannot be created, or the disk is full.
@@ -40,7 +40,7 @@ impl Adapter {
         sync_folder(parent)
     }
 
-    fn write_into(&self, dir: &Path) -> Result<()> {
+    pub(super) fn write_into(&self, dir: &Path) -> Result<()> {
         let pretty = |value: &serde_json::Value| format!("{value:#}\n").into_bytes();
         let manifest = serde_json::to_value(self.manifest())
             .map_err(|err| Error::new(Code::Internal, format!("the manifest cannot be written as JSON: {err}")))?;
@@ -98,7 +98,7 @@ impl View for Stored {
 /// `Io` for anything else.
 fn is_there_and_empty(dir: &Path) -> Result<bool> {
     let refuse = |what: String| {
-        Error::new(Code::Io, format!("{} {what}; adapters are never overwritten, choose a new folder", dir.display()))
+        Error::new(Code::Io, format!("{} {what}; choose a new folder, or `overwrite` an adapter", dir.display()))
             .with_path(dir)
     };
     match std::fs::symlink_metadata(dir) {

@@ -152,7 +152,7 @@ fn saving_and_loading_keeps_every_bit() {
     }
 
     let err = adapter.save(&path).unwrap_err();
-    assert!(err.message().contains("never overwritten"), "{err}");
+    assert!(err.message().contains("choose a new folder, or `overwrite` an adapter"), "{err}");
     std::fs::create_dir(dir.path().join("empty")).unwrap();
     adapter.save(&dir.path().join("empty")).unwrap();
 

@@ -13,11 +13,13 @@ use serde::{Deserialize, Serialize};
 use std::ffi::c_char;
 use std::time::Instant;
 
-/// Options of `tailora_adapter_save`. There are none yet: the parameter is there so that the first one needs no new
-/// function.
+/// Options of `tailora_adapter_save`.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct SaveOptions {}
+struct SaveOptions {
+    /// Replace an adapter that is at the path. Any other content is left alone, and an error.
+    overwrite: bool,
+}
 
 impl Options for SaveOptions {
     const NAME: &'static str = "adapter save";
@@ -60,8 +62,9 @@ pub unsafe extern "C" fn tailora_adapter_load(
 /// Saves an adapter as a PEFT directory, which Python's PEFT and `tailora_adapter_load` read. The directory appears whole
 /// or not at all: a full disk leaves nothing behind.
 ///
-/// `path`: the directory, which must not be there yet or be empty: adapters are never overwritten, nor is anything else.
-/// `options_json`: NULL; no option exists yet. Threads: any.
+/// `path`: the directory, which must not be there yet or be empty. `options_json`: NULL, or `{"overwrite": true}`, which
+/// replaces the adapter that is there, and never anything else: where the file system can (Linux, macOS) in one step, the old
+/// one or the new one whole at every moment. Threads: any.
 /// Errors: `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tailora_adapter_save(
@@ -75,8 +78,8 @@ pub unsafe extern "C" fn tailora_adapter_save(
         guard::run(err, || {
             let (adapter, path, options) = (handle::get(adapter)?, self::path(path, "path")?, options(options_json)?);
             worker::run(move || {
-                options.parse::<SaveOptions>()?;
-                adapter.save(&path)
+                let options: SaveOptions = options.parse()?;
+                if options.overwrite { adapter.save_over(&path) } else { adapter.save(&path) }
             })
         })
     }

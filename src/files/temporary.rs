@@ -56,6 +56,41 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// Puts the folder in the place of the one at `path`, which goes. Where the file system can let two folders change places,
+    /// something whole is at `path` at every moment; elsewhere nothing is, for an instant.
+    pub(crate) fn replace(self, path: &Path) -> Result<()> {
+        if exchange(self.path(), path).at("rename into", path)? {
+            // The old one has the temporary name now, and goes with it.
+            return Ok(());
+        }
+        let aside = Folder::new_in(super::folder_of(path))?;
+        let old = aside.path().join("old");
+        std::fs::rename(path, &old).at("rename", path)?;
+        self.persist(path).inspect_err(|_| {
+            let _ = std::fs::rename(&old, path);
+        })
+    }
+}
+
+/// Lets two folders change places in one step; false if that cannot be done here.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn exchange(one: &Path, other: &Path) -> std::io::Result<bool> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        // Network file systems, and kernels of long ago.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+        Err(err) => Err(err.into()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn exchange(_: &Path, _: &Path) -> std::io::Result<bool> {
+    Ok(false)
+}
+
 /// Whether a name is that of a temporary file or folder of this library.
 pub(crate) fn is_temporary(name: &OsStr) -> bool {
     let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));

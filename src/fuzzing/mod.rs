@@ -14,7 +14,7 @@ mod mutations;
 mod options;
 mod report_input;
 mod safetensors;
-mod schema;
+pub(crate) mod schema;
 mod template;
 mod tokenizer;
 

@@ -5,6 +5,7 @@ use crate::error::{Code, Error, Result};
 use llguidance::toktrie::SimpleVob;
 
 /// A document and the most tokens it may take.
+#[derive(Clone)]
 pub(crate) struct Document {
     constraint: Constraint,
     budget: usize,
@@ -50,6 +51,31 @@ impl Document {
     /// The bytes that a token adds to the document.
     pub(crate) fn bytes(&self, token: u32) -> Vec<u8> {
         self.constraint.bytes(token)
+    }
+
+    /// Whether it is one of JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.constraint.is_json()
+    }
+
+    /// What it follows, for messages.
+    pub(crate) fn form(&self) -> &'static str {
+        self.constraint.form()
+    }
+
+    /// Takes the tokens that it begins with. `false`: no document does that can be ended within the budget.
+    pub(crate) fn replay(&mut self, tokens: &[u32]) -> Result<bool> {
+        self.mask = None;
+        if !self.constraint.replay(tokens)? {
+            return Ok(false);
+        }
+        let left = self.budget.checked_sub(tokens.len());
+        Ok(left.and_then(|left| self.constraint.way_out(left)).is_some())
+    }
+
+    /// What comes next in any case, beyond the tokens that were taken.
+    pub(crate) fn forced_bytes(&self) -> Vec<u8> {
+        self.constraint.forced_bytes()
     }
 
     /// Whether nothing can follow.

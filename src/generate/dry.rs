@@ -40,6 +40,10 @@ impl Dry {
         })
     }
 
+    pub(super) fn forget(&mut self) {
+        self.tokens.clear();
+    }
+
     pub(super) fn observe(&mut self, tokens: &[u32]) {
         self.tokens.extend(tokens);
         for &token in tokens {

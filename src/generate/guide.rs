@@ -18,6 +18,11 @@ impl Guide {
         Guide { tokens, at: 0, followed: true }
     }
 
+    /// From its beginning again.
+    pub(super) fn rewound(self) -> Self {
+        Guide::new(self.tokens)
+    }
+
     /// What came. After a token that was not expected, the text is taken up again where the next one like it stands.
     pub(super) fn follow(&mut self, token: u32) {
         let ahead = self.tokens[self.at..].iter().take(AHEAD).position(|expected| *expected == token);

@@ -48,6 +48,13 @@ impl Lookup {
         self.guide.as_ref().is_some_and(|guide| !guide.expected().is_empty())
     }
 
+    /// The text after `prompt` is this instead.
+    pub(super) fn replace(&mut self, prompt: &[u32], text: &[u32]) {
+        let guide = self.guide.take().map(Guide::rewound);
+        *self = Lookup { guide, ..Lookup::new(prompt) };
+        self.extend(text);
+    }
+
     /// What came.
     pub(super) fn extend(&mut self, tokens: &[u32]) {
         self.guide.iter_mut().for_each(|guide| tokens.iter().for_each(|token| guide.follow(*token)));
@@ -125,6 +132,8 @@ mod tests {
         assert_eq!(lookup.propose(9), [50, 51], "as the prompt went on, where the text has words of its own");
         lookup.extend(&[24]);
         assert!(lookup.propose(9).is_empty());
+        lookup.replace(&[1, 2, 3, 50, 51], &[20, 21]);
+        assert_eq!(lookup.propose(9), [22, 23]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a caller may ask of a generation.
 
+use super::banned::{self, BannedPhrase};
 use super::constraint::Form;
 use super::messages::{self, ChatMessage};
 use crate::error::Result;
@@ -67,6 +68,8 @@ pub struct GenerateOptions {
     pub logit_bias: BTreeMap<String, f64>,
     /// Generation ends before the first of these texts; none is part of the output.
     pub stop: Vec<String>,
+    /// Phrases that are never written: `[{"phrase": "…", "instead": "…"}]`. A token that would complete one is not drawn; where the model would have written a phrase with an `instead`, that is written, and streams hold back what may be its beginning. In a JSON document the strings count, with their escapes undone, also those of an `enum`; keys do not. A text that would have had none is the same as without this.
+    pub banned: Vec<BannedPhrase>,
     /// Seed of the draws. Same seed, prompt, options, adapters and machine: same text.
     pub seed: u64,
     /// A JSON Schema that the text must satisfy. Every text is then a complete, valid document, even when `max_tokens` cuts it short.
@@ -85,7 +88,7 @@ pub struct GenerateOptions {
     pub speculation: bool,
     /// List every token with its log-probability in the result.
     pub logprobs: bool,
-    /// List every token with so many of the most probable ones in its place and their log-probabilities.
+    /// List every token with so many of the most probable ones in its place and their log-probabilities; none with those that a rule put in the place of a banned phrase.
     #[schemars(range(max = 20))]
     pub top_logprobs: usize,
     /// How many texts to generate for the prompt, which is read once. The first is what 1 gives; the others have seeds derived from `seed`, each named in its result. Not for streams.
@@ -138,6 +141,7 @@ impl Default for GenerateOptions {
             dry_sequence_breakers: ["\n", ":", "\"", "*"].map(str::to_owned).to_vec(),
             logit_bias: BTreeMap::new(),
             stop: Vec::new(),
+            banned: Vec::new(),
             seed: 0,
             json_schema: None,
             regex: None,
@@ -175,6 +179,7 @@ impl Options for GenerateOptions {
             let expected = format!("at most {MAX_BREAKERS} texts of at least one character");
             return Err(invalid("dry_sequence_breakers", "too long, or has an empty text", &expected));
         }
+        banned::check("banned", &self.banned)?;
         if let Some(key) = self.logit_bias.keys().find(|key| key.parse::<u32>().is_err()) {
             return Err(invalid("logit_bias", format!("of `{key}`"), "token ids, such as `{\"1234\": -100}`"));
         }
@@ -234,6 +239,10 @@ mod tests {
             (r#"{"logit_bias":{"1":-101}}"#, "logit_bias"),
             (r#"{"logit_bias":{"the":1}}"#, "logit_bias"),
             (r#"{"stop":[""]}"#, "stop"),
+            (r#"{"banned":[{"phrase":""}]}"#, "banned"),
+            (r#"{"banned":[{"phrase":" a"}]}"#, "banned"),
+            (r#"{"banned":[{"phrase":"a","instead":""}]}"#, "banned"),
+            (r#"{"banned":[{"phrase":"a","instead":"b"},{"phrase":"B"}]}"#, "banned"),
             (r#"{"stop":["a"],"json_schema":{}}"#, "stop"),
             (r#"{"regex":"a","json_schema":{}}"#, "regex"),
             (r#"{"regex":"a","lark":"start: A"}"#, "lark"),

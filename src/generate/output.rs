@@ -16,8 +16,11 @@ pub(crate) struct Output {
     whole: usize,
     count: usize,
     stopped: bool,
+    /// Bytes of the text that somebody may have by now.
+    given: usize,
 }
 
+#[derive(Clone)]
 enum Decoder {
     /// As the tokenizer decodes a text.
     Text(StreamDecoder),
@@ -46,6 +49,49 @@ impl Output {
             whole: 0,
             count: 0,
             stopped: false,
+            given: 0,
+        }
+    }
+
+    /// Holds back what may be the beginning of one of these texts.
+    pub(super) fn hold_back(&mut self, uncertain: Vec<String>) {
+        self.stops.hold_back(uncertain);
+    }
+
+    pub(super) fn tokens(&self) -> &[GeneratedToken] {
+        &self.tokens
+    }
+
+    /// Bytes of the text that somebody may have.
+    pub(super) fn given(&self) -> usize {
+        self.given
+    }
+
+    /// Keeps the first `keep` tokens alone. What comes then must begin with what was given.
+    pub(super) fn take_back(&mut self, keep: usize, bytes: impl Fn(u32) -> Vec<u8>) {
+        let kept = self.tokens.drain(..).take(keep).collect::<Vec<_>>();
+        match &mut self.decoder {
+            Decoder::Text(decoder) => *decoder = decoder.fresh(),
+            Decoder::Document(unfinished) => unfinished.clear(),
+        }
+        self.stops.finish();
+        self.text.clear();
+        (self.decoded, self.whole, self.count) = (0, 0, 0);
+        for token in kept {
+            self.push(token.id, token.logprob, &bytes(token.id));
+            self.set_top(token.top);
+        }
+    }
+
+    /// The whole text, if a stop string ended it with the token `id`.
+    pub(super) fn stopped_by(&self, id: u32) -> Option<String> {
+        let Decoder::Text(decoder) = &self.decoder else { return None };
+        if self.stops.is_empty() {
+            return None;
+        }
+        match self.stops.clone().push(&decoder.clone().push(id)?) {
+            Passed::Stopped(rest) => Some(self.text.clone() + &rest),
+            Passed::Text(_) => None,
         }
     }
 
@@ -82,8 +128,7 @@ impl Output {
         let mut certain = rest.map(|rest| self.admit(&rest)).unwrap_or_default();
         if !self.stopped {
             let held = self.stops.finish();
-            self.text.push_str(&held);
-            certain.push_str(&held);
+            certain.push_str(&self.give(&held));
         }
         certain
     }
@@ -119,8 +164,15 @@ impl Output {
                 text
             }
         };
-        self.text.push_str(&certain);
-        certain
+        self.give(&certain)
+    }
+
+    /// Adds text that is certain; the part of it that nobody has.
+    fn give(&mut self, certain: &str) -> String {
+        let from = self.text.len().max(self.given);
+        self.text.push_str(certain);
+        self.given = self.given.max(self.text.len());
+        self.text.get(from..).unwrap_or_default().to_owned()
     }
 }
 

@@ -38,6 +38,13 @@ impl Penalties {
         }
     }
 
+    /// Forgets all that was observed.
+    pub(super) fn forget(&mut self) {
+        self.seen.clear();
+        self.counts.clear();
+        self.dry.iter_mut().for_each(Dry::forget);
+    }
+
     pub(super) fn observe_prompt(&mut self, tokens: &[u32]) {
         if self.repetition != 1.0 {
             self.seen.extend(tokens);

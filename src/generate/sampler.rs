@@ -51,6 +51,13 @@ impl Sampler {
         self.penalties.observe(tokens);
     }
 
+    /// Knows no more than a prompt and the beginning of its completion; the draws go on.
+    pub(crate) fn begin_again(&mut self, prompt: &[u32], tokens: &[u32]) {
+        self.penalties.forget();
+        self.observe_prompt(prompt);
+        self.observe(tokens);
+    }
+
     /// Draws one of the tokens of `mask`, or any.
     pub(crate) fn sample(&mut self, logits: &Row, mask: Option<&SimpleVob>) -> Result<u32> {
         // Between 0 and 1. The best token takes none, so that the next draw has it.

@@ -3,10 +3,12 @@
 //! Whoever runs the model may run one sequence or many: nothing here knows of it.
 
 use super::GenerateOptions;
+use super::banned::Banned;
 use super::constraint::Constraint;
-use super::document::{Advance, Document};
+use super::document::Document;
 use super::generation::{FinishReason, Generation};
-use super::logits::{check_numbers, log_probability};
+use super::guard::{Guard, quoted};
+use super::logits::log_probability;
 use super::lookup::Lookup;
 use super::next::{Judged, Next};
 use super::output::Output;
@@ -14,6 +16,8 @@ use super::sampler::Sampler;
 use super::top::Top;
 use crate::error::{Code, Error, Result};
 use crate::model::{Logits, Row};
+use crate::tokenize::Tokenizer;
+use std::sync::Arc;
 
 /// Tokens of a prompt that are run in one pass.
 pub(crate) const CHUNK: usize = 64;
@@ -22,20 +26,24 @@ pub(crate) const CHUNK_ON_CARD: usize = 512;
 
 /// A prompt and the text that follows it.
 pub(crate) struct Sequence {
-    prompt: Vec<u32>,
+    pub(super) prompt: Vec<u32>,
     /// Most tokens that may be generated.
-    budget: usize,
+    pub(super) budget: usize,
     seed: u64,
-    end_tokens: Vec<u32>,
-    sampler: Sampler,
-    document: Option<Document>,
-    output: Output,
+    pub(super) end_tokens: Vec<u32>,
+    pub(super) sampler: Sampler,
+    pub(super) document: Option<Document>,
+    pub(super) output: Output,
     top: Option<Top>,
+    /// What keeps phrases out of the text, if any are banned.
+    pub(super) guard: Option<Guard>,
+    /// The logits after the prompt, as long as all of the text may be taken back.
+    pub(super) after_prompt: Option<Row>,
     /// What proposes tokens, if any are to be.
-    lookup: Option<Lookup>,
+    pub(super) lookup: Option<Lookup>,
     next: Next,
     /// Tokens that were run last and are not of the text.
-    wrong: usize,
+    pub(super) wrong: usize,
     /// Tokens of the prompt that are run at a time.
     chunk: usize,
     finish_reason: Option<FinishReason>,
@@ -82,6 +90,8 @@ impl Sequence {
             document,
             output,
             top: None,
+            guard: None,
+            after_prompt: None,
             lookup: options.speculation.then(|| Lookup::new(&prompt)),
             prompt,
             next: Next::Prompt(0),
@@ -106,6 +116,17 @@ impl Sequence {
     /// A text that is expected to repeat this one, but for a word here and there: the text is the same without, and later.
     pub(super) fn expecting(mut self, text: &[u32]) -> Self {
         self.lookup.iter_mut().for_each(|lookup| lookup.expect(text.to_vec()));
+        self
+    }
+
+    /// Keeps phrases out of it.
+    pub(super) fn guarded(mut self, banned: Option<&Arc<Banned>>, tokenizer: &Tokenizer) -> Self {
+        self.guard = banned.map(|banned| Guard::new(banned, tokenizer, self.document.as_ref()));
+        if let Some(banned) = banned {
+            let is_json = self.document.as_ref().is_some_and(Document::is_json);
+            let written = |phrase: String| if is_json { quoted(&phrase) } else { phrase };
+            self.output.hold_back(banned.replaced().into_iter().map(written).collect());
+        }
         self
     }
 
@@ -178,8 +199,12 @@ impl Sequence {
             Next::Prompt(_) => {
                 let logits = logits.pop().ok_or_else(without_logits)?;
                 self.sampler.observe_prompt(&self.prompt);
-                let forced = self.document.as_mut().map(Document::take_forced).transpose()?.unwrap_or_default();
-                if forced.is_empty() { self.draw(&logits) } else { self.append(forced, &logits, None) }
+                let forced = self.first_tokens()?;
+                let step = if forced.is_empty() { self.draw(&logits) } else { self.append(forced, &logits, None) }?;
+                if self.guard.as_ref().is_some_and(|guard| guard.banned().replaces()) {
+                    self.after_prompt = Some(logits);
+                }
+                Ok(step)
             }
             Next::Together { tokens, run, first, then } => self.take_together(&tokens, run, first, then, &logits),
             Next::Last(tokens) => self.take_last(&tokens[1..], &logits),
@@ -233,50 +258,33 @@ impl Sequence {
         let mut step = self.draw(logits.first().ok_or_else(without_logits)?)?;
         for (id, logits) in proposed.iter().zip(&logits[1..]) {
             match &self.next {
-                Next::Last(drawn) if step.finished.is_none() && drawn[..] == [*id] => came += 1,
+                Next::Last(drawn) if step.finished.is_none() && self.wrong == 0 && drawn[..] == [*id] => came += 1,
                 _ => break,
             }
             step = step.and(self.draw(logits)?);
         }
-        self.wrong = proposed.len() - came;
+        self.wrong += proposed.len() - came;
         if let Some(lookup) = self.lookup.as_mut().filter(|_| !proposed.is_empty()) {
             lookup.learn(proposed.len(), came);
         }
         Ok(step)
     }
 
-    /// Draws a token, and takes it with those that it forces.
-    fn draw(&mut self, logits: &Row) -> Result<Step> {
-        // Also where the log-probability is not needed: NaN must not decide anything.
-        check_numbers(logits)?;
-        let id = match self.document.as_mut() {
-            None => self.sampler.sample(logits, None)?,
-            Some(document) => self.sampler.sample(logits, Some(&document.mask()?))?,
-        };
-        if self.end_tokens.contains(&id) {
-            return Ok(self.finish(FinishReason::Stop, String::new()));
-        }
-        match self.document.as_mut() {
-            None => self.append(vec![id], logits, None),
-            Some(document) => match document.commit(id, self.output.count())? {
-                Advance::Tokens(tokens) => self.append(tokens, logits, None),
-                Advance::End(tokens) => self.append(tokens, logits, Some(FinishReason::Length)),
-            },
+    /// Adds tokens to the text, `first` being the logits of the first of them.
+    pub(super) fn append(&mut self, tokens: Vec<u32>, first: &Row, then: Option<FinishReason>) -> Result<Step> {
+        let of_first = tokens.first().map(|id| self.judged(first, *id)).transpose()?;
+        match of_first {
+            Some(first) if tokens.len() > 1 => Ok(self.together(tokens, first, then)),
+            of_first => self.push(&tokens, of_first.into_iter().collect(), then),
         }
     }
 
-    /// Adds tokens to the text, `first` being the logits of the first of them.
-    fn append(&mut self, tokens: Vec<u32>, first: &Row, then: Option<FinishReason>) -> Result<Step> {
-        let of_first = tokens.first().map(|id| self.judged(first, *id)).transpose()?;
-        match of_first {
-            Some(first) if tokens.len() > 1 => {
-                let ends = then.is_some() || self.is_complete_with(tokens.len());
-                let run = tokens.len() - usize::from(ends);
-                self.next = Next::Together { tokens, run, first, then };
-                Ok(Step::default())
-            }
-            of_first => self.push(&tokens, of_first.into_iter().collect(), then),
-        }
+    /// Adds several tokens, once they are run.
+    pub(super) fn together(&mut self, tokens: Vec<u32>, first: Judged, then: Option<FinishReason>) -> Step {
+        let ends = then.is_some() || self.is_complete_with(tokens.len());
+        let run = tokens.len() - usize::from(ends);
+        self.next = Next::Together { tokens, run, first, then };
+        Step::default()
     }
 
     fn judged(&self, logits: &Row, id: u32) -> Result<Judged> {
@@ -287,11 +295,17 @@ impl Sequence {
     fn push(&mut self, tokens: &[u32], judged: Vec<Judged>, then: Option<FinishReason>) -> Result<Step> {
         self.sampler.observe(tokens);
         self.lookup.iter_mut().for_each(|lookup| lookup.extend(tokens));
+        self.guard.iter_mut().for_each(|guard| guard.follow(tokens, self.document.as_ref()));
         let mut text = String::new();
         for (&id, judged) in tokens.iter().zip(judged) {
             let bytes = self.document.as_ref().map(|document| document.bytes(id)).unwrap_or_default();
+            // Where a rule wrote, nothing else might have stood.
+            let is_placed = self.guard.as_ref().is_some_and(|guard| guard.has_placed(self.output.count()));
             text.push_str(&self.output.push(id, judged.logprob, &bytes));
-            self.output.set_top(judged.top);
+            self.output.set_top(if is_placed { Vec::new() } else { judged.top });
+        }
+        if self.output.given() > 0 {
+            self.after_prompt = None;
         }
         if self.output.is_stopped() {
             return Ok(self.finish(FinishReason::StopString, text));
@@ -322,7 +336,7 @@ impl Sequence {
         Ok(self.finish(FinishReason::Length, String::new()))
     }
 
-    fn finish(&mut self, reason: FinishReason, mut text: String) -> Step {
+    pub(super) fn finish(&mut self, reason: FinishReason, mut text: String) -> Step {
         self.finish_reason = Some(reason);
         text.push_str(&self.output.finish());
         Step { text, finished: Some(reason) }

@@ -1,6 +1,7 @@
 //! A text that is given logits, without a model.
 
 use super::GenerateOptions;
+use super::banned::{Banned, BannedPhrase};
 use super::generation::FinishReason;
 use super::output::Output;
 use super::sampler::Sampler;
@@ -93,4 +94,52 @@ fn proposed_tokens_that_are_drawn_stay_and_the_others_do_not() {
     without.take(says(3)).unwrap();
     without.speculate(true);
     assert_eq!(without.wants(), [3]);
+}
+
+#[test]
+fn what_was_written_of_a_phrase_is_taken_back_and_other_words_are_run() {
+    let tokenizer = crate::tokenize::test_support::byte_level();
+    let options = GenerateOptions { max_tokens: 20, ..Default::default() };
+    let id = |text: &str| tokenizer.encode_as_text(text).unwrap()[0];
+    let [q, a, b, x, y] = ["q", "a", "b", "x", "y"].map(id);
+    let says = |token: u32| Row::whole((0..400).map(|id| if id == token { 9.0 } else { 0.0 }).collect());
+    let banned = [BannedPhrase { phrase: "ab".to_owned(), instead: Some("xy".to_owned()) }];
+    let banned = std::sync::Arc::new(Banned::new(&banned).unwrap().unwrap());
+    let text = |prompt: &[u32]| {
+        let output = Output::text(&tokenizer, &[]);
+        let sampler = Sampler::new(&options, &tokenizer);
+        let text = Sequence::new(prompt.to_vec(), &options, sampler, vec![399], output, None, 400).unwrap();
+        text.guarded(Some(&banned), &tokenizer)
+    };
+    let ids = |text: &Sequence| text.summary().tokens.iter().map(|token| token.id).collect::<Vec<_>>();
+
+    let mut inside = text(&[1]);
+    assert_eq!(inside.take(vec![says(q)]).unwrap().text, "q");
+    assert_eq!(inside.take(vec![says(a)]).unwrap().text, "", "it may be taken back");
+    // What was run of the text is `qa`; the logits after `q` are gone.
+    inside.take(vec![says(b)]).unwrap();
+    assert_eq!((inside.wrong(), inside.wants(), inside.outputs()), (2, &[q, x, y][..], 3));
+    assert_eq!(inside.take(vec![says(x), says(y), says(q)]).unwrap().text, "xyq");
+    assert_eq!((ids(&inside), inside.wrong()), (vec![q, x, y, q], 0));
+
+    let mut first = text(&[1]);
+    first.take(vec![says(a)]).unwrap();
+    first.take(vec![says(b)]).unwrap();
+    assert_eq!((first.wrong(), first.wants()), (1, &[x, y][..]));
+
+    // A proposal that came stands in the way no longer than what is taken back.
+    let mut proposed = text(&[q, a, b, b, 5, q]);
+    proposed.take(vec![says(a)]).unwrap();
+    proposed.speculate(true);
+    assert_eq!(proposed.wants(), [a]);
+    let mut proposed = text(&[5, q, a, b, 5, q]);
+    proposed.take(vec![says(q)]).unwrap();
+    proposed.take(vec![says(5)]).unwrap();
+    proposed.take(vec![says(q)]).unwrap();
+    proposed.take(vec![says(a)]).unwrap();
+    proposed.speculate(true);
+    assert_eq!(proposed.wants(), [a, b, 5], "they stood after 5, q, a");
+    proposed.take(vec![says(b), says(5), says(5)]).unwrap();
+    // Of the text `q`, `5` stand, and `q` is run again; the two proposals and `a` are not of it.
+    assert_eq!((proposed.wrong(), proposed.wants()), (4, &[q, x, y][..]));
 }

@@ -1,6 +1,7 @@
 //! A conversation partner: a base model through a stack of adapters.
 
 use super::GenerateOptions;
+use super::banned::Banned;
 use super::constraint::{Compiler, Constraint};
 use super::context::Context;
 use super::engine::{Engine, Slot};
@@ -19,6 +20,7 @@ use crate::model::LoraStack;
 use crate::options::{Options, invalid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What a session is made with.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -201,6 +203,8 @@ impl Session {
             Some(_) => Output::document(),
         };
         let sequence = Sequence::new(prompt, options, sampler, self.model.end_tokens(), output, constraint, limit)?;
+        let banned = Banned::new(&options.banned)?.map(Arc::new);
+        let sequence = sequence.guarded(banned.as_ref(), tokenizer);
         Ok(sequence.in_chunks_of(self.engine.chunk()).listing(Top::new(options.top_logprobs, tokenizer)))
     }
 

@@ -1,9 +1,11 @@
 //! Stop strings over streamed text: nothing that may turn out to be the start of one is let through.
 
 /// Watches a growing text for the first of several stop strings.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StopStrings {
     stops: Vec<String>,
+    /// Texts whose beginnings are held back, too, since they may be taken back.
+    uncertain: Vec<String>,
     held: String,
 }
 
@@ -18,7 +20,17 @@ pub(crate) enum Passed {
 
 impl StopStrings {
     pub(crate) fn new(stops: &[String]) -> Self {
-        StopStrings { stops: stops.to_vec(), held: String::new() }
+        StopStrings { stops: stops.to_vec(), uncertain: Vec::new(), held: String::new() }
+    }
+
+    /// Holds back what may be the beginning of one of these texts.
+    pub(crate) fn hold_back(&mut self, uncertain: Vec<String>) {
+        self.uncertain = uncertain;
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stops.is_empty()
     }
 
     /// Adds `piece` and returns what is certain. Where a piece begins and ends does not change the outcome: the stop
@@ -49,7 +61,13 @@ impl StopStrings {
         let unfinished = |stop: &String| {
             stop.char_indices().map(|(at, _)| at).rev().find(|&at| self.held.ends_with(&stop[..at])).unwrap_or(0)
         };
-        self.stops.iter().map(unfinished).max().unwrap_or(0)
+        let held = self.held.as_bytes();
+        let ends_with = |part: &str| {
+            held.len().checked_sub(part.len()).is_some_and(|at| held[at..].eq_ignore_ascii_case(part.as_bytes()))
+        };
+        let uncertain =
+            |text: &String| text.char_indices().map(|(at, _)| at).rev().find(|&at| ends_with(&text[..at])).unwrap_or(0);
+        self.stops.iter().map(unfinished).chain(self.uncertain.iter().map(uncertain)).max().unwrap_or(0)
     }
 }
 

@@ -42,6 +42,11 @@ impl Written {
         let claims = claims_of_document((marked, &form.lexicon), &document, strings, subject);
         Ok(Written { text: comment, claims, document: Some(document) })
     }
+
+    /// All that a reader sees: the comment, or every string of a document.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        self.document.as_ref().map_or_else(|| vec![self.text.as_str()], document::texts)
+    }
 }
 
 impl Claim {

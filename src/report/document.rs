@@ -31,6 +31,16 @@ pub(crate) fn read(text: &str) -> Result<(Value, Vec<StringValue>)> {
     Ok((value, strings(text)))
 }
 
+/// Every string of a document; keys are none.
+pub(crate) fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(properties) => properties.values().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// The value at a path.
 pub(crate) fn at<'a>(document: &'a Value, path: &[Step]) -> Option<&'a Value> {
     path.iter().try_fold(document, |value, step| match step {

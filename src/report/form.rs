@@ -56,7 +56,8 @@ impl Form {
     /// How its text is generated.
     pub(super) fn generate(&self, options: &ReportOptions) -> GenerateOptions {
         let json_schema = self.marked().map(|marked| marked.schema.clone());
-        GenerateOptions { json_schema, top_logprobs: TOP, ..options.generate.clone() }
+        let banned = options.rules.banned_with(&options.generate.banned);
+        GenerateOptions { json_schema, banned, top_logprobs: TOP, ..options.generate.clone() }
     }
 
     /// Whether all conclusions are measured, since the document has places for it.

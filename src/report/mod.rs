@@ -15,6 +15,7 @@ mod form;
 mod influence;
 mod options;
 mod packs;
+mod rules;
 mod schema;
 mod sources;
 mod subject;
@@ -23,6 +24,7 @@ mod unsupported;
 
 pub use options::{InputKind, ReportMode, ReportOptions};
 pub use packs::{Pack, pack_names};
+pub use rules::{Condition, RequiredMention, RulesOptions};
 
 use crate::adapter::learnt::LearntRows;
 use crate::conclusions::{VARIANTS, signals};
@@ -60,6 +62,7 @@ pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cance
     let most = if form.is_filled() { usize::MAX } else { options.max_conclusions };
     let omitted = written.claims.len().saturating_sub(most);
     written.claims.truncate(most);
+    let violations = options.rules.violations(subject.fields(), &written)?;
     let case = Case { subject: &subject, form: &form, learnt: &learnt, options, generate: &generate };
     let (conclusions, bias) = measure(session, &case, generation, variants, &written.claims, cancel)?;
     if let Some(document) = &mut written.document {
@@ -71,6 +74,9 @@ pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cance
     envelope["omitted_conclusions"] = omitted.into();
     if let Some(document) = written.document {
         envelope["document"] = document;
+    }
+    if !options.rules.is_empty() {
+        envelope["rules"] = json!({ "violations": violations });
     }
     if !options.protected.is_empty() && matches!(subject, Subject::Fields(_)) {
         envelope["bias"] = bias.into();
@@ -147,6 +153,8 @@ fn envelope(session: &Session, report: String, conclusions: Vec<Value>, generati
     }))
 }
 
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

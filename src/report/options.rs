@@ -1,6 +1,7 @@
 //! What a caller may ask of a report.
 
 use super::packs::Pack;
+use super::rules::RulesOptions;
 use crate::error::Result;
 use crate::generate::{GenerateOptions, check_schema_numbers};
 use crate::options::{Options, invalid};
@@ -53,6 +54,8 @@ pub struct ReportOptions {
     pub influence: bool,
     /// Fields that must not matter, such as a name or a gender. Where one moves a conclusion all the same, the envelope's `bias` says so.
     pub protected: Vec<String>,
+    /// House rules: `{"banned": [{"phrase": "有待提升", "instead": "可进一步加强"}], "required": [{"when": {"field": "潜力", "equals": "高"}, "mention": ["继任者计划"]}]}`. What is banned is not written; what a report lacks is in the envelope's `rules` (docs/packs.md).
+    pub rules: RulesOptions,
     /// A file of words, in YAML or JSON, by which conclusions are told apart and sentences cut: the lists `recommendation`, `risk`, `strength` and `abbreviations`, each in place of the built-in one.
     pub lexicon: Option<PathBuf>,
     /// How the text is generated, role prompt included; `messages` are the conversation before the input, which is its last turn. `json_schema`, `regex`, `lark`, `logprobs`, `top_logprobs` and `n` do not belong here.
@@ -71,6 +74,7 @@ impl Default for ReportOptions {
             max_conclusions: 8,
             influence: true,
             protected: Vec::new(),
+            rules: RulesOptions::default(),
             lexicon: None,
             generate: GenerateOptions::default(),
         }
@@ -133,7 +137,8 @@ impl Options for ReportOptions {
                 "no stop string: it would break the document",
             ));
         }
-        self.generate.check()
+        self.generate.check()?;
+        self.rules.check(&self.generate.banned)
     }
 }
 
@@ -159,6 +164,8 @@ mod tests {
             (r#"{"generate":{"lark":"start: A"}}"#, "generate.lark"),
             (r#"{"generate":{"logprobs":true}}"#, "generate.logprobs"),
             (r#"{"generate":{"top_logprobs":1}}"#, "generate.top_logprobs"),
+            (r#"{"rules":{"banned":[{"phrase":""}]}}"#, "rules.banned"),
+            (r#"{"rules":{"required":[{"when":{"field":"a"},"mention":["b"]}]}}"#, "rules.required"),
             (r#"{"generate":{"n":2}}"#, "generate.n"),
             (r#"{"mode":"schema","generate":{"stop":["x"]}}"#, "generate.stop"),
             (r#"{"generate":{"top_p":2}}"#, "generate.top_p"),

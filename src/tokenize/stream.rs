@@ -28,6 +28,16 @@ impl StreamDecoder {
         StreamDecoder { tokenizer: tokenizer.clone(), skip_special, at_start: true, strip, pending: Vec::new() }
     }
 
+    /// One at the beginning of a text.
+    pub fn fresh(&self) -> Self {
+        Self::with_special(&self.tokenizer, self.skip_special)
+    }
+
+    /// Whether no character is begun.
+    pub fn is_whole(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// The characters that `id` completes; `None` while there are none. An id outside the vocabulary (models pad
     /// theirs) gives nothing.
     pub fn push(&mut self, id: u32) -> Option<String> {

@@ -325,6 +325,8 @@ static void training(void) {
     expect_in(json, "\"hr\"");
     CHECK_STATUS(tailora_adapter_load(model, out_path, "{\"nam\":1}", &merged, NULL), TAILORA_ERR_INVALID_OPTIONS);
     CHECK_STATUS(tailora_adapter_save(adapter, out_path, "{\"x\":1}", NULL), TAILORA_ERR_INVALID_OPTIONS);
+    CHECK_STATUS(tailora_adapter_save(adapter, out_path, "{\"overwrite\":false}", NULL), TAILORA_ERR_IO);
+    MUST(tailora_adapter_save(adapter, out_path, "{\"overwrite\":true}", &err));
     stack[0] = adapter;
     stack[1] = loaded;
     MUST(tailora_adapter_merge(stack, scales, 2, NULL, &merged, &err));

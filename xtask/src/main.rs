@@ -9,6 +9,7 @@ mod cuda;
 mod demo;
 mod deny;
 mod docs;
+mod dotnet_fresh;
 mod fixtures;
 mod fuzz;
 mod gpu_pack;
@@ -17,6 +18,8 @@ mod kernels;
 mod library;
 mod lint;
 mod llama;
+mod pack;
+mod public_api;
 mod python;
 mod registers;
 mod shell;
@@ -48,6 +51,11 @@ cargo xtask TASK
                    what the GPU's kernels take in registers and shared memory; fails where one spills more than is known
   gpu-pack         make target/gpu, which shows on a machine with a GPU that all of it works there, and how fast
   windows          cross-build the Windows DLL on Linux and run the C sample under Wine
+  pack [windows] [--library FILE] [--write]
+                   the NuGet packages, in target/packages, compared with the lists of what is in them (--write: write the lists);
+                   `windows` cross-builds the DLL for them; FILE is packed as this system's library
+  public-api       write down what is public in C#, PublicAPI.Unshipped.txt
+  dotnet-fresh     follow the package's README with them in an empty folder, publish the program, compile one for .NET Framework
 ";
 
 fn main() -> ExitCode {
@@ -83,6 +91,9 @@ fn dispatch(task: &str, args: &[String]) -> Outcome {
         "gpu-pack" => gpu_pack::run(),
         "docs" => docs::run(args),
         "windows" => windows::run(),
+        "pack" => pack::run(args),
+        "public-api" => public_api::run(),
+        "dotnet-fresh" => dotnet_fresh::run(),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

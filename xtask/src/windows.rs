@@ -23,12 +23,9 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return 
 ";
 
 pub fn run() -> Outcome {
-    check_prerequisites()?;
+    check_prerequisites(&[WINE])?;
     let folder = target().join("windows");
-    create_dir(&folder)?;
-    let dll = build_dll()?;
-    copy(&dll, &folder.join("tailora.dll"))?;
-    check_imports(&dll)?;
+    library()?;
     build_random_stub(&folder)?;
     let program = build_sample(&folder)?;
     let samples = root().join("samples");
@@ -38,12 +35,24 @@ pub fn run() -> Outcome {
     run_command(sample.env("WINEDEBUG", "-all").env("WINEPREFIX", folder.join("wine")))
 }
 
-fn check_prerequisites() -> Outcome {
+/// Cross-builds the DLL; where it lies.
+pub fn library() -> Outcome<PathBuf> {
+    check_prerequisites(&[])?;
+    let folder = target().join("windows");
+    create_dir(&folder)?;
+    let (dll, built) = (folder.join("tailora.dll"), build_dll()?);
+    copy(&built, &dll)?;
+    check_imports(&dll)?;
+    Ok(dll)
+}
+
+/// What cross-building needs, and `others`.
+fn check_prerequisites(others: &[&str]) -> Outcome {
     if cfg!(windows) {
         return Err("this task cross-builds from Linux; on Windows use `cargo xtask demo`".to_owned());
     }
-    let mut missing: Vec<&str> =
-        [CARGO, RUSTC, STD_SOURCE, WINE].into_iter().filter(|path| !Path::new(path).exists()).collect();
+    let needed = [CARGO, RUSTC, STD_SOURCE].iter().chain(others);
+    let mut missing: Vec<&str> = needed.copied().filter(|path| !Path::new(path).exists()).collect();
     if find(GCC).is_none() {
         missing.push(GCC);
     }

@@ -28,6 +28,7 @@ mod lark;
 mod left_recursion;
 mod merge;
 mod merge_objects;
+mod names;
 mod negation;
 mod number;
 mod paths;
@@ -69,10 +70,12 @@ pub(crate) enum Form<'a> {
 }
 
 impl Form<'_> {
+    const JSON_SCHEMA: &'static str = "JSON Schema";
+
     /// For messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Form::JsonSchema(_) => "JSON Schema",
+            Form::JsonSchema(_) => Form::JSON_SCHEMA,
             Form::Regex(_) => "regular expression",
             Form::Lark(_) => "Lark grammar",
         }
@@ -186,6 +189,21 @@ impl Constraint {
         if self.matcher.is_stopped() { Ok(Vec::new()) } else { self.take_forced() }
     }
 
+    /// Takes the tokens that it begins with, and none that they force. `false`: no document begins with them.
+    pub(crate) fn replay(&mut self, tokens: &[u32]) -> Result<bool> {
+        let taken = self.matcher.try_consume_tokens(tokens).unwrap_or(0);
+        if taken < tokens.len() {
+            return Ok(false);
+        }
+        self.follow(tokens)?;
+        Ok(true)
+    }
+
+    /// What comes next in any case, beyond the tokens that were taken.
+    pub(crate) fn forced_bytes(&self) -> Vec<u8> {
+        if self.matcher.is_stopped() { Vec::new() } else { self.matcher.clone().compute_ff_bytes() }
+    }
+
     /// Whether nothing can follow.
     pub(crate) fn is_finished(&self) -> bool {
         self.matcher.is_stopped()
@@ -221,6 +239,10 @@ impl Constraint {
             && ahead.bytes_left().and_then(|bytes| self.vocabulary.most_tokens(bytes)).is_some_and(|most| most <= limit)
     }
 
+    pub(crate) fn is_json(&self) -> bool {
+        self.form == Form::JSON_SCHEMA
+    }
+
     /// What is followed, for messages.
     pub(crate) fn form(&self) -> &'static str {
         self.form
@@ -253,5 +275,7 @@ impl Constraint {
 
 #[cfg(test)]
 mod grammar_tests;
+#[cfg(test)]
+mod suite_tests;
 #[cfg(test)]
 mod tests;

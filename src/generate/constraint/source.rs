@@ -2,7 +2,8 @@
 //! the right value, and how much work the whole may cost. No walk here is recursive.
 
 use super::keywords::{KEYWORDS, REFUSED, is_annotation, nearest};
-use super::pointer::{descend, percent_decoded, step, unescaped};
+use super::names::{Names, Target};
+use super::pointer::{descend, step};
 use crate::control::Cancel;
 use crate::error::{Code, Error, Result};
 use serde_json::Value;
@@ -54,8 +55,8 @@ pub(super) struct Source<'a> {
     root: &'a Value,
     places: Vec<Place<'a>>,
     known: HashMap<String, Loc>,
-    /// `$anchor` and `$id` → pointer; looked for when a `$ref` is not a pointer.
-    names: Option<HashMap<String, String>>,
+    /// Looked for at the first `$ref`.
+    names: Option<Names>,
     work: u64,
     cancel: &'a Cancel,
     /// Whether the last negation allows fewer documents than it might.
@@ -204,72 +205,16 @@ impl<'a> Source<'a> {
     pub(super) fn referred(&mut self, loc: Loc) -> Result<Loc> {
         let schema = self.schema(loc);
         let reference = schema["$ref"].as_str().unwrap_or_default();
-        let nowhere =
-            "leads to nothing in this JSON Schema; nothing is fetched, expected `#`, `#/$defs/…` or an `$anchor`";
-        let missing = |source: &Self| source.refuse(loc, "$ref", format!("{:?} {nowhere}", shortened(reference)));
-        let (base, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-        let start = if base.is_empty() {
-            "#".to_string()
-        } else {
-            match self.named(base) {
-                Some(pointer) => pointer,
-                None => return Err(missing(self)),
-            }
-        };
-        let decoded = percent_decoded(fragment);
-        let pointer = match decoded.as_deref() {
-            Some("") => Some(start),
-            Some(path) if path.starts_with('/') => Some(start + path),
-            Some(anchor) => self.named(&format!("#{anchor}")),
-            None => None,
-        };
-        let Some(pointer) = pointer else { return Err(missing(self)) };
-        let parts: Vec<String> = pointer.trim_start_matches('#').split('/').skip(1).map(unescaped).collect();
-        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        match descend(self.root, &parts) {
-            Some(target) => {
-                let pointer = parts.iter().fold("#".to_string(), |pointer, part| step(&pointer, part));
-                self.given(pointer, target)
-            }
-            None => Err(missing(self)),
-        }
-    }
-
-    /// The pointer of the place that calls itself `name`: `#anchor`, or an `$id` as it is written.
-    fn named(&mut self, name: &str) -> Option<String> {
         let root = self.root;
-        let names = self.names.get_or_insert_with(|| {
-            let mut names = HashMap::new();
-            let mut waiting = vec![(root, "#".to_string())];
-            while let Some((value, pointer)) = waiting.pop() {
-                match value {
-                    Value::Object(keywords) => {
-                        for (keyword, child) in keywords {
-                            match (keyword.as_str(), child.as_str()) {
-                                ("$anchor" | "$dynamicAnchor", Some(name)) => {
-                                    names.insert(format!("#{name}"), pointer.clone())
-                                }
-                                ("$id" | "id", Some(name)) if name.starts_with('#') => {
-                                    names.insert(name.to_string(), pointer.clone())
-                                }
-                                ("$id" | "id", Some(name)) => {
-                                    names.insert(name.trim_end_matches('#').to_string(), pointer.clone())
-                                }
-                                _ => None,
-                            };
-                            waiting.push((child, step(&pointer, keyword)));
-                        }
-                    }
-                    Value::Array(items) => {
-                        waiting
-                            .extend(items.iter().enumerate().map(|(i, item)| (item, step(&pointer, &i.to_string()))));
-                    }
-                    _ => {}
-                }
+        let names = self.names.get_or_insert_with(|| Names::of(root));
+        let why = match names.target(root, &self.places[loc].pointer, reference) {
+            Target::Place(pointer, target) => return self.given(pointer, target),
+            Target::Nowhere => {
+                "leads to nothing in this JSON Schema; nothing is fetched, expected `#`, `#/$defs/…` or an `$anchor`"
             }
-            names
-        });
-        names.get(name).cloned()
+            Target::Several => "is the name of several places in this JSON Schema; expected `#/…`",
+        };
+        Err(self.refuse(loc, "$ref", format!("{:?} {why}", shortened(reference))))
     }
 
     /// Every keyword of a place is known and has a value of its kind.

@@ -69,14 +69,24 @@ public sealed class Adapter : IDisposable
         }
     }
 
-    /// <summary>Saves the adapter as a PEFT directory. Each file is whole or not there.</summary>
-    /// <param name="path">The directory; it is made if it is not there.</param>
-    public unsafe void Save(string path)
+    /// <summary>
+    /// Saves the adapter as a PEFT directory, which appears whole or not at all. What is there already stays, and is an error,
+    /// unless <paramref name="overwrite"/> is asked for.
+    /// </summary>
+    /// <param name="path">The directory: a new one, whose parents are made too, or an empty one.</param>
+    /// <param name="overwrite">
+    /// Replace the adapter that is at <paramref name="path"/>; on Linux and macOS in one step, so that somebody loads the old one or
+    /// the new one, whole. A directory with anything but an adapter in it is never touched.
+    /// </param>
+    /// <exception cref="TailoraException">Something else is at <paramref name="path"/>, or it cannot be written.</exception>
+    /// <exception cref="ObjectDisposedException">The adapter was disposed.</exception>
+    public unsafe void Save(string path, bool overwrite = false)
     {
         Argument.NotNull(path, nameof(path));
         fixed (byte* where = Utf8Text.Terminated(path, nameof(path)))
+        fixed (byte* how = "{\"overwrite\":true}\0"u8)
         {
-            int status = NativeMethods.tailora_adapter_save(Handle, where, null, out ErrorHandle error);
+            int status = NativeMethods.tailora_adapter_save(Handle, where, overwrite ? how : null, out ErrorHandle error);
             Failure.Check(status, error);
         }
     }

@@ -33,6 +33,9 @@ public sealed record Report
     /// <summary>Protected fields that moved a conclusion all the same; <c>null</c> unless <see cref="ReportOptions.Protected"/> names fields.</summary>
     public IReadOnlyList<ReportBias>? Bias { get; init; }
 
+    /// <summary>How the report keeps the house rules; <c>null</c> unless <see cref="ReportOptions.Rules"/> or the pack has any.</summary>
+    public ReportRules? Rules { get; init; }
+
     /// <summary>In schema mode the document, with what was measured where its schema asks for it; otherwise <c>null</c>.</summary>
     public JsonElement? Document { get; init; }
 
@@ -126,6 +129,26 @@ public sealed record ReportSource
 
     /// <summary>The share of the conclusion that goes with it, from 0 to 1: how often another value of the field changed it, or what it loses of its probability without the part; <c>null</c> where it was not measured.</summary>
     public double? Influence { get; init; }
+}
+
+/// <summary>How a report keeps the house rules.</summary>
+public sealed record ReportRules
+{
+    /// <summary>Where it breaks them.</summary>
+    public IReadOnlyList<RuleViolation> Violations { get; init; } = [];
+}
+
+/// <summary>A house rule that a report breaks.</summary>
+public sealed record RuleViolation
+{
+    /// <summary><c>banned</c>: the text has the phrases; <c>required</c>: it lacks them.</summary>
+    public string Rule { get; init; } = "";
+
+    /// <summary>The phrases.</summary>
+    public IReadOnlyList<string> Phrases { get; init; } = [];
+
+    /// <summary>The field for whose value they are required; <c>null</c> where they are in any case.</summary>
+    public string? Field { get; init; }
 }
 
 /// <summary>The base model of a report.</summary>

@@ -93,7 +93,7 @@ public sealed class TrainingException : TailoraException
 
     /// <summary>
     /// What was learnt before the error came: the best adapter until then, and the summary. <c>null</c> when it came before the first
-    /// step. Dispose the adapter when it is not wanted.
+    /// step. Dispose it when it is not wanted.
     /// </summary>
     public TrainingResult? Result { get; init; }
 }

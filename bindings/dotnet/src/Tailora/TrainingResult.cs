@@ -6,10 +6,10 @@ using System.Threading;
 
 namespace Tailora;
 
-/// <summary>What a training run gave.</summary>
-/// <param name="Adapter">The trained adapter; the caller disposes it.</param>
+/// <summary>What a training run gave. Disposing it disposes the adapter.</summary>
+/// <param name="Adapter">The trained adapter; dispose it, or the result.</param>
 /// <param name="Summary">Losses, steps, tokens, times, and why training ended; a JSON object.</param>
-public sealed record TrainingResult(Adapter Adapter, JsonElement Summary)
+public sealed record TrainingResult(Adapter Adapter, JsonElement Summary) : IDisposable
 {
     /// <summary>
     /// Sentences on what the caller should know, such as files that could not be written, or a validation loss that was still falling.
@@ -17,6 +17,9 @@ public sealed record TrainingResult(Adapter Adapter, JsonElement Summary)
     public IReadOnlyList<string> Notes { get; } = Summary.TryGetProperty("notes", out JsonElement notes)
         ? [.. notes.EnumerateArray().Select(note => note.GetString() ?? "")]
         : [];
+
+    /// <summary>Frees the adapter; sessions it is attached to keep what they need.</summary>
+    public void Dispose() => Adapter.Dispose();
 }
 
 /// <summary>Training that was cancelled after its first step: what it had learnt by then is not lost.</summary>
@@ -28,6 +31,6 @@ public sealed class TrainingCanceledException : OperationCanceledException
         Result = result;
     }
 
-    /// <summary>The best adapter so far, and the summary of the run up to there. Dispose the adapter when it is not wanted.</summary>
+    /// <summary>The best adapter so far, and the summary of the run up to there. Dispose it when it is not wanted.</summary>
     public TrainingResult Result { get; }
 }

@@ -106,6 +106,23 @@ public class JobTests(Trained trained)
     }
 
     [Fact]
+    public void A_saved_adapter_is_replaced_on_request_and_never_without()
+    {
+        using var folder = new TemporaryFolder();
+        using Adapter merged = Adapter.Merge((trained.Adapter, 0.5), (trained.Adapter, 0.5));
+        trained.Adapter.Save(folder.FullName);
+        Assert.Equal(TailoraErrorCode.Io, Assert.Throws<TailoraException>(() => merged.Save(folder.FullName)).Code);
+        merged.Save(folder.FullName, overwrite: true);
+        using (Adapter loaded = Adapter.Load(trained.Model, folder.FullName))
+        {
+            Assert.Equal(8, loaded.Info.GetProperty("r").GetInt32());
+        }
+
+        folder.Write("notes.txt", "");
+        Assert.Contains("notes.txt", Assert.Throws<TailoraException>(() => merged.Save(folder.FullName, overwrite: true)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_merged_stack_writes_what_the_stack_wrote()
     {
         using Adapter merged = Adapter.Merge((trained.Adapter, 0.5), (trained.Adapter, 0.5));

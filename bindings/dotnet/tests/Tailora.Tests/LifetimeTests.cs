@@ -56,6 +56,18 @@ public class LifetimeTests(Trained trained)
     }
 
     [Fact]
+    public async Task Disposing_what_a_training_gave_leaves_nothing()
+    {
+        long before = TailoraNative.LiveHandles;
+        using (TrainingResult result = await trained.Model.TrainAsync(trained.Dataset, new TrainingOptions { MaxSteps = 1 }))
+        {
+            Assert.Equal(before + 1, TailoraNative.LiveHandles);
+        }
+
+        Assert.Equal(before, TailoraNative.LiveHandles);
+    }
+
+    [Fact]
     public async Task A_disposed_object_says_which_it_is()
     {
         var model = LanguageModel.Load(Repository.Model);

@@ -21,7 +21,7 @@ public class LoadingTests
         var candidates = NativeLoader.Candidates(null, "/app");
         Assert.Equal(Path.Combine("/app", "runtimes", NativePlatform.RuntimeIdentifier, "native", NativePlatform.FileName), candidates[0]);
         Assert.Equal(Path.Combine("/app", NativePlatform.FileName), candidates[1]);
-        Assert.Equal("tailora", candidates[2]);
+        Assert.Equal(NativePlatform.FileName, candidates[2]);
     }
 
     [Fact]

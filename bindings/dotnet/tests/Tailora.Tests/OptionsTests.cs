@@ -121,6 +121,19 @@ public class OptionsTests
     }
 
     [Fact]
+    public void House_rules_are_written_under_the_librarys_names()
+    {
+        var rules = new RulesOptions
+        {
+            Banned = [new BannedPhrase { Phrase = "weak", Instead = "developing" }, new BannedPhrase { Phrase = "poor" }],
+            Required = [new RequiredMention { When = new Condition { Field = "potential", EqualTo = "high" }, Mention = ["succession plan"] }],
+        };
+        Assert.Equal(
+            """{"rules":{"banned":[{"phrase":"weak","instead":"developing"},{"phrase":"poor"}],"required":[{"when":{"field":"potential","equals":"high"},"mention":["succession plan"]}]}}""",
+            JsonSerializer.Serialize(new ReportOptions { Rules = rules }, OptionsJson.Default.ReportOptions));
+    }
+
+    [Fact]
     public void An_unknown_schema_is_refused()
     {
         var error = Assert.Throws<TailoraException>(() => TailoraNative.OptionsSchema("nonsense"));

@@ -8,8 +8,8 @@ namespace Tailora.Native;
 /// </summary>
 internal static unsafe partial class NativeMethods
 {
-    /// <summary>The name that <see cref="NativeLoader"/> resolves.</summary>
-    internal const string Library = "tailora";
+    /// <summary>The name that <see cref="NativeLoader"/> resolves; .NET Framework, which cannot be told, looks for a module of this name.</summary>
+    internal const string Library = "tailora_native";
 
     /// <summary>The ABI that these declarations were written for: <c>major &lt;&lt; 16 | minor</c>.</summary>
     internal const uint TAILORA_ABI_VERSION = (1 << 16) | 0;

@@ -56,7 +56,7 @@ internal static unsafe class NativeLoader
         [
             Path.Combine(baseDirectory, "runtimes", NativePlatform.RuntimeIdentifier, "native", file),
             Path.Combine(baseDirectory, file),
-            NativeMethods.Library,
+            file,
         ];
     }
 

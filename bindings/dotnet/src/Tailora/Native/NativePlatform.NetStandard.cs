@@ -1,6 +1,7 @@
 #if !NET8_0_OR_GREATER
 using System;
 using System.ComponentModel;
+using System.IO;
 using System.Reflection;
 using System.Runtime.InteropServices;
 
@@ -26,6 +27,10 @@ internal static partial class NativePlatform
             {
                 MethodInfo load = Modern.GetMethod("Load", [typeof(string), typeof(Assembly), typeof(DllImportSearchPath?)])!;
                 handle = (IntPtr)load.Invoke(null, [nameOrPath, Self, null])!;
+            }
+            else if (IsWindows && !string.Equals(Path.GetFileName(nameOrPath), FileName, StringComparison.OrdinalIgnoreCase))
+            {
+                reason = $"on .NET Framework the file must have the name {FileName}";
             }
             else if (IsWindows)
             {

@@ -9,9 +9,12 @@ namespace Tailora.Native;
 /// <summary>What differs between platforms in opening a library: names, and who does the opening.</summary>
 internal static partial class NativePlatform
 {
-    /// <summary>The library's file name here.</summary>
+    /// <summary>
+    /// The library's file name here. On Windows not the one it is built under: <c>tailora.dll</c> and the assembly
+    /// <c>Tailora.dll</c> are one file there, and both belong into the program's folder.
+    /// </summary>
     internal static string FileName =>
-        IsWindows ? "tailora.dll" : RuntimeInformation.IsOSPlatform(OSPlatform.OSX) ? "libtailora.dylib" : "libtailora.so";
+        IsWindows ? NativeMethods.Library + ".dll" : RuntimeInformation.IsOSPlatform(OSPlatform.OSX) ? "libtailora.dylib" : "libtailora.so";
 
     /// <summary>The portable runtime identifier, as in <c>runtimes/linux-x64/native</c>.</summary>
     internal static string RuntimeIdentifier

@@ -7,49 +7,49 @@ namespace Tailora;
 public sealed record DatasetOptions
 {
     /// <summary>Name of the column with what the model is given; <c>input</c> by default.</summary>
-    public string? InputColumn { get; init; }
+    public string? InputColumn { get; set; }
 
     /// <summary>Name of the column with what the model is to answer; <c>output</c> by default.</summary>
-    public string? OutputColumn { get; init; }
+    public string? OutputColumn { get; set; }
 
     /// <summary>Name of the column that says whose row it is, a personnel number for example. Adapters keep the ids as salted hashes.</summary>
-    public string? IdColumn { get; init; }
+    public string? IdColumn { get; set; }
 
     /// <summary>Leave out the rows of these ids, as they stand in the id column.</summary>
-    public IReadOnlyList<string>? ExcludeIds { get; init; }
+    public IReadOnlyList<string>? ExcludeIds { get; set; }
 
     /// <summary>Name of a column by which rows are grouped, such as a job level: validation rows are drawn from each group in proportion.</summary>
-    public string? GroupBy { get; init; }
+    public string? GroupBy { get; set; }
 
     /// <summary>Read only the rows of this group of <see cref="GroupBy"/>, for an adapter of its own.</summary>
-    public string? Group { get; init; }
+    public string? Group { get; set; }
 
     /// <summary>Name of a column that says which rows are for training (<c>train</c>) and which for validation (<c>validation</c>).</summary>
-    public string? SplitColumn { get; init; }
+    public string? SplitColumn { get; set; }
 
     /// <summary>Where to write a repaired copy of the file, in which only what cannot change the meaning is mended.</summary>
-    public string? RepairedCopy { get; init; }
+    public string? RepairedCopy { get; set; }
 
     /// <summary>Role prompt that goes before every input, as the system turn of the model's chat template.</summary>
-    public string? System { get; init; }
+    public string? System { get; set; }
 
     /// <summary>The file's encoding: <c>auto</c> (the default: UTF-8 if the file is that, UTF-16, else GB18030), <c>utf-8</c> or <c>gb18030</c>.</summary>
-    public string? Encoding { get; init; }
+    public string? Encoding { get; set; }
 
     /// <summary>The character between fields: <c>,</c> (the default), <c>;</c>, <c>|</c> or a tab. A first line <c>sep=;</c> in the file stands instead.</summary>
-    public string? Delimiter { get; init; }
+    public string? Delimiter { get; set; }
 
     /// <summary>Read only the first rows, at most this many.</summary>
-    public long? MaxRows { get; init; }
+    public long? MaxRows { get; set; }
 
     /// <summary>What to do with rows whose input or output is empty.</summary>
-    public RowPolicy? EmptyRows { get; init; }
+    public RowPolicy? EmptyRows { get; set; }
 
     /// <summary>What to do with rows that have more tokens than fit.</summary>
-    public LongRowPolicy? LongRows { get; init; }
+    public LongRowPolicy? LongRows { get; set; }
 
     /// <summary>Tokens per row at most, where training or evaluation allow more; previews go by it too.</summary>
-    public long? MaxLength { get; init; }
+    public long? MaxLength { get; set; }
 }
 
 /// <summary>What to do with rows that training cannot use.</summary>

@@ -4,8 +4,8 @@ namespace Tailora;
 public sealed record EvaluateOptions
 {
     /// <summary>Tokens per row at most, prompt and completion together; longer rows are an error or left out, as the dataset says.</summary>
-    public int? MaxLength { get; init; }
+    public int? MaxLength { get; set; }
 
     /// <summary>Inputs that are answered, evenly over the rows, if the training rows are given; 4 by default, 0 leaves that out.</summary>
-    public int? MemorisationSamples { get; init; }
+    public int? MemorisationSamples { get; set; }
 }

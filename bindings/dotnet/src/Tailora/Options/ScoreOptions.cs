@@ -6,14 +6,14 @@ namespace Tailora;
 public sealed record ScoreOptions
 {
     /// <summary>Role prompt: the system message of the model's chat template.</summary>
-    public string? System { get; init; }
+    public string? System { get; set; }
 
     /// <summary>The conversation before the prompt, as in <see cref="GenerateOptions.Messages"/>.</summary>
-    public IReadOnlyList<ChatMessage>? Messages { get; init; }
+    public IReadOnlyList<ChatMessage>? Messages { get; set; }
 
     /// <summary>Take prompt and completion as they are: no chat template, no role prompt; control tokens in them are control tokens.</summary>
-    public bool? Raw { get; init; }
+    public bool? Raw { get; set; }
 
     /// <summary>Score the end of the turn after the completion too: how probable it is that the answer is this and nothing more.</summary>
-    public bool? EndOfTurn { get; init; }
+    public bool? EndOfTurn { get; set; }
 }

@@ -4,8 +4,8 @@ namespace Tailora;
 public sealed record SessionOptions
 {
     /// <summary>Most tokens of prompt and completion together; at most, and by default, what the model was made for.</summary>
-    public int? ContextLength { get; init; }
+    public int? ContextLength { get; set; }
 
     /// <summary>Role prompt of every call that does not bring its own.</summary>
-    public string? System { get; init; }
+    public string? System { get; set; }
 }

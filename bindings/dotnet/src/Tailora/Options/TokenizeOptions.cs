@@ -7,5 +7,5 @@ public sealed record TokenizeOptions
     /// <c>&lt;|im_end|&gt;</c> and its like are control tokens: read as such in a text, and written out in one. By default they are plain
     /// text when read, as everywhere in prompts, and left out when written.
     /// </summary>
-    public bool? ControlTokens { get; init; }
+    public bool? ControlTokens { get; set; }
 }

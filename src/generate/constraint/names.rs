@@ -1,0 +1,165 @@
+//! Names that parts of a JSON Schema have (`$id`, `$anchor`), and where a `$ref` leads. Nothing is fetched.
+
+use super::pointer::{descend, percent_decoded, step, unescaped};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// Keywords whose values are documents and no schemas, whatever they look like.
+const DOCUMENTS: [&str; 5] = ["const", "default", "enum", "example", "examples"];
+/// Keywords with a schema under each name, whatever the name is.
+const BY_NAME: [&str; 6] =
+    ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
+
+/// Pointers by name: `#anchor`, or an `$id` as it is written; `None` where several parts have the name.
+pub(super) struct Names(HashMap<String, Option<String>>);
+
+/// Where a reference leads.
+pub(super) enum Target<'v> {
+    /// To a place, whose pointer this is.
+    Place(String, &'v Value),
+    Nowhere,
+    /// To any of several.
+    Several,
+}
+
+impl Names {
+    pub(super) fn of(root: &Value) -> Self {
+        let mut names = Names(HashMap::new());
+        let mut waiting = vec![(root, "#".to_owned())];
+        while let Some((schema, pointer)) = waiting.pop() {
+            match schema {
+                Value::Object(keywords) => {
+                    for (keyword, value) in keywords {
+                        let inside = step(&pointer, keyword);
+                        if let Some(name) = value.as_str().and_then(|value| name(keyword, value)) {
+                            names.add(name, &pointer);
+                        } else if let (true, Value::Object(schemas)) = (BY_NAME.contains(&keyword.as_str()), value) {
+                            waiting.extend(schemas.iter().map(|(name, schema)| (schema, step(&inside, name))));
+                        } else if !DOCUMENTS.contains(&keyword.as_str()) {
+                            waiting.push((value, inside));
+                        }
+                    }
+                }
+                Value::Array(items) => {
+                    waiting.extend(items.iter().enumerate().map(|(at, item)| (item, step(&pointer, &at.to_string()))));
+                }
+                _ => {}
+            }
+        }
+        names
+    }
+
+    fn add(&mut self, name: String, pointer: &str) {
+        self.0.entry(name).and_modify(|known| *known = None).or_insert_with(|| Some(pointer.to_owned()));
+    }
+
+    /// What the `reference` of the place at `from` leads to.
+    pub(super) fn target<'v>(&self, root: &'v Value, from: &str, reference: &str) -> Target<'v> {
+        let (base, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        let resource = match base {
+            "" => Some(Some(resource(root, from))),
+            base => self.0.get(base).cloned(),
+        };
+        let pointer = match (resource, percent_decoded(fragment).as_deref()) {
+            (Some(Some(resource)), Some("")) => resource,
+            (Some(Some(resource)), Some(path)) if path.starts_with('/') => {
+                let inside = resource + path;
+                // Many a schema with an `$id` inside is written as if it had none.
+                if found(root, &inside).is_some() || !base.is_empty() { inside } else { format!("#{path}") }
+            }
+            (Some(Some(_)), Some(anchor)) => match self.0.get(&format!("#{anchor}")) {
+                Some(Some(pointer)) => pointer.clone(),
+                Some(None) => return Target::Several,
+                None => return Target::Nowhere,
+            },
+            (Some(None), _) => return Target::Several,
+            (None, _) | (_, None) => return Target::Nowhere,
+        };
+        let canonical = parts(&pointer).iter().fold("#".to_owned(), |pointer, part| step(&pointer, part));
+        found(root, &pointer).map_or(Target::Nowhere, |schema| Target::Place(canonical, schema))
+    }
+}
+
+/// The name that a keyword gives.
+fn name(keyword: &str, value: &str) -> Option<String> {
+    match keyword {
+        "$anchor" | "$dynamicAnchor" => Some(format!("#{value}")),
+        "$id" | "id" if value.starts_with('#') => Some(value.to_owned()),
+        "$id" | "id" => Some(value.trim_end_matches('#').to_owned()),
+        _ => None,
+    }
+}
+
+/// The pointer of the resource that the place at `pointer` is in: the innermost part with an `$id` around it, else the whole.
+fn resource(root: &Value, pointer: &str) -> String {
+    let (mut schema, mut at, mut resource) = (root, "#".to_owned(), "#".to_owned());
+    for part in parts(pointer) {
+        let Some(inside) = descend(schema, &[&part]) else { break };
+        (schema, at) = (inside, step(&at, &part));
+        if schema.get("$id").and_then(Value::as_str).is_some_and(|id| !id.starts_with('#')) {
+            resource.clone_from(&at);
+        }
+    }
+    resource
+}
+
+fn parts(pointer: &str) -> Vec<String> {
+    pointer.trim_start_matches('#').split('/').skip(1).map(unescaped).collect()
+}
+
+fn found<'v>(root: &'v Value, pointer: &str) -> Option<&'v Value> {
+    let parts = parts(pointer);
+    descend(root, &parts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn target(root: &Value, from: &str, reference: &str) -> String {
+        match Names::of(root).target(root, from, reference) {
+            Target::Place(pointer, _) => pointer,
+            Target::Nowhere => "nowhere".to_owned(),
+            Target::Several => "several".to_owned(),
+        }
+    }
+
+    #[test]
+    fn references_lead_where_the_specification_says() {
+        let root = json!({
+            "$id": "https://a/root.json",
+            "$defs": {
+                "n": { "$anchor": "same", "type": "number" },
+                "inner": { "$id": "inner.json", "$defs": { "n": { "type": "null" } }, "items": { "$ref": "#/$defs/n" } },
+                "twice": { "$id": "twice.json", "items": { "$anchor": "same" } },
+                "enum": { "$id": "named-enum.json" },
+                "a/b": { "$anchor": "one" },
+            },
+            "enum": [{ "$id": "document.json", "$anchor": "document" }],
+            "properties": { "$id": { "type": "string" }, "const": { "$anchor": "property" } },
+        });
+        for (from, reference, expected) in [
+            ("#", "#", "#"),
+            ("#", "https://a/root.json", "#"),
+            ("#", "#/$defs/n", "#/$defs/n"),
+            ("#/$defs/inner/items", "#/$defs/n", "#/$defs/inner/$defs/n"),
+            ("#/$defs/inner/items", "#", "#/$defs/inner"),
+            ("#/$defs/inner/items", "#/$defs/twice", "#/$defs/twice"),
+            ("#", "inner.json#/$defs/n", "#/$defs/inner/$defs/n"),
+            ("#", "inner.json#/$defs/twice", "nowhere"),
+            ("#", "named-enum.json", "#/$defs/enum"),
+            ("#", "#one", "#/$defs/a~1b"),
+            ("#", "#/$defs/a~1b", "#/$defs/a~1b"),
+            ("#", "#/$defs/a%7E1b", "#/$defs/a~1b"),
+            ("#", "#property", "#/properties/const"),
+            ("#", "#same", "several"),
+            ("#", "document.json", "nowhere"),
+            ("#", "#document", "nowhere"),
+            ("#", "https://b/other.json", "nowhere"),
+            ("#", "#/%FF", "nowhere"),
+        ] {
+            assert_eq!(target(&root, from, reference), expected, "{from} {reference}");
+        }
+    }
+}
