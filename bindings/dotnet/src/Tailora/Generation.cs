@@ -11,7 +11,7 @@ public sealed record Generation
     /// <summary>The text: without prompt, end-of-turn token and stop string.</summary>
     public string Text { get; init; } = "";
 
-    /// <summary>Why it ended: <c>stop</c> (the model ended its turn), <c>length</c> (<see cref="GenerateOptions.MaxTokens"/>), <c>stop_string</c>.</summary>
+    /// <summary>Why it ended: <c>stop</c> (the model ended its turn), <c>length</c> (<see cref="GenerateOptions.MaxTokens"/>), <c>stop_string</c>, <c>cancelled</c>.</summary>
     public string? FinishReason { get; init; }
 
     /// <summary>Tokens of the prompt, role prompt and template included.</summary>

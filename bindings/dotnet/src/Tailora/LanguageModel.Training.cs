@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Text.Json;
 using System.Threading;
 using System.Threading.Tasks;
@@ -29,7 +30,21 @@ public sealed partial class LanguageModel
         Argument.NotNull(dataset, nameof(dataset));
         ModelHandle model = Handle;
         DatasetHandle rows = dataset.Handle;
-        return LongCall.RunAsync("Tailora training", cancel => Train(model, rows, options, progress, cancel, cancellationToken), cancellationToken);
+        return TailoraTelemetry.TracedAsync(
+            "train",
+            () => LongCall.RunAsync("Tailora training", cancel => Train(model, rows, options, progress, cancel, cancellationToken), cancellationToken),
+            Trained);
+    }
+
+    private static IEnumerable<KeyValuePair<string, object?>> Trained(TrainingResult result)
+    {
+        foreach (string figure in new[] { "steps", "stop_reason" })
+        {
+            if (result.Summary.TryGetProperty(figure, out JsonElement value))
+            {
+                yield return new("tailora.train." + figure, value.ToString());
+            }
+        }
     }
 
     private static unsafe TrainingResult Train(

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Text.Json;
 using System.Threading;
 using System.Threading.Tasks;
@@ -54,7 +55,8 @@ public sealed partial class LanguageModel : IDisposable
     {
         Argument.NotNull(path, nameof(path));
         NativeLoader.EnsureLoaded();
-        return LongCall.Cancellable(cancel => Load(path, options, progress, cancel, cancellationToken), cancellationToken);
+        return TailoraTelemetry.Traced(
+            "load", () => LongCall.Cancellable(cancel => Load(path, options, progress, cancel, cancellationToken), cancellationToken), Loaded);
     }
 
     /// <summary>Loads a base model from a Hugging Face directory or a GGUF file, on a thread of its own.</summary>
@@ -67,7 +69,10 @@ public sealed partial class LanguageModel : IDisposable
     {
         Argument.NotNull(path, nameof(path));
         NativeLoader.EnsureLoaded();
-        return LongCall.RunAsync("Tailora load", cancel => Load(path, options, progress, cancel, cancellationToken), cancellationToken);
+        return TailoraTelemetry.TracedAsync(
+            "load",
+            () => LongCall.RunAsync("Tailora load", cancel => Load(path, options, progress, cancel, cancellationToken), cancellationToken),
+            Loaded);
     }
 
     /// <summary>How many tokens the tokenizer makes of a text, without special tokens around it.</summary>
@@ -98,6 +103,9 @@ public sealed partial class LanguageModel : IDisposable
 
     /// <summary>Frees the model; its memory goes when no session and no adapter needs it any more.</summary>
     public void Dispose() => handle.Dispose();
+
+    private static IEnumerable<KeyValuePair<string, object?>> Loaded(LanguageModel model) =>
+        [new("tailora.model", model.Info.GetProperty("name").GetString())];
 
     private static unsafe LanguageModel Load(
         string path, ModelOptions? options, IProgress<LoadProgress>? progress, CancelHandle cancel, CancellationToken token)

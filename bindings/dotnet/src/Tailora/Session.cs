@@ -52,7 +52,8 @@ public sealed class Session : IDisposable
     /// <param name="prompt">The user's turn.</param>
     /// <param name="options">How to generate; <c>null</c> for the defaults, which are greedy.</param>
     /// <param name="cancellationToken">Stops the generation at the next token.</param>
-    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    /// <exception cref="GenerationCanceledException"><paramref name="cancellationToken"/> was cancelled; it has the text up to there.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled before anything was generated.</exception>
     public Task<Generation> GenerateAsync(string prompt, GenerateOptions? options = null, CancellationToken cancellationToken = default)
     {
         Argument.NotNull(prompt, nameof(prompt));
@@ -64,7 +65,8 @@ public sealed class Session : IDisposable
     /// <param name="messages">The conversation, in the place of <see cref="GenerateOptions.Messages"/>.</param>
     /// <param name="options">How to generate; <c>null</c> for the defaults, which are greedy.</param>
     /// <param name="cancellationToken">Stops the generation at the next token.</param>
-    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    /// <exception cref="GenerationCanceledException"><paramref name="cancellationToken"/> was cancelled; it has the text up to there.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled before anything was generated.</exception>
     public Task<Generation> GenerateAsync(
         IReadOnlyList<ChatMessage> messages, GenerateOptions? options = null, CancellationToken cancellationToken = default) =>
         GenerateAsync("", With(messages, options), cancellationToken);
@@ -77,7 +79,7 @@ public sealed class Session : IDisposable
     public GenerationStream StreamAsync(string prompt, GenerateOptions? options = null, CancellationToken cancellationToken = default)
     {
         Argument.NotNull(prompt, nameof(prompt));
-        return new GenerationStream(Handle, prompt, options, cancellationToken);
+        return new GenerationStream(Handle, ownsSession: false, prompt, options, cancellationToken);
     }
 
     /// <summary>Answers the last message of a conversation, chunk by chunk.</summary>
@@ -113,7 +115,10 @@ public sealed class Session : IDisposable
     {
         Argument.NotNull(input, nameof(input));
         SessionHandle session = Handle;
-        return LongCall.RunAsync("Tailora report", cancel => WriteReport(session, input, options, cancel, cancellationToken), cancellationToken);
+        return TailoraTelemetry.TracedAsync(
+            "report",
+            () => LongCall.RunAsync("Tailora report", cancel => WriteReport(session, input, options, cancel, cancellationToken), cancellationToken),
+            Written);
     }
 
     /// <summary>Frees the session; a call that is running on it goes on to its end.</summary>
@@ -130,11 +135,13 @@ public sealed class Session : IDisposable
                 session, start, (nuint)text.Length, how, cancel, out StringHandle result, out ErrorHandle error);
             string json = result.Take();
             Failure.Check(status, error, token);
-            return status == NativeMethods.TAILORA_STOPPED ? throw new OperationCanceledException(token) : Generation.FromJson(json);
+            return status == NativeMethods.TAILORA_STOPPED 
+                ? throw new GenerationCanceledException(Generation.FromJson(json), token)
+                : Generation.FromJson(json);
         }
     }
 
-    private static GenerateOptions With(IReadOnlyList<ChatMessage> messages, GenerateOptions? options)
+    internal static GenerateOptions With(IReadOnlyList<ChatMessage> messages, GenerateOptions? options)
     {
         Argument.NotNull(messages, nameof(messages));
         return (options ?? new GenerateOptions()) with { Messages = messages };
@@ -156,6 +163,9 @@ public sealed class Session : IDisposable
             return ScoredText.FromJson(json);
         }
     }
+
+    private static IEnumerable<KeyValuePair<string, object?>> Written(Report report) =>
+        [new("tailora.model", report.Model?.Name), new("tailora.report.conclusions", report.Conclusions.Count)];
 
     private static unsafe Report WriteReport(
         SessionHandle session, string input, ReportOptions? options, CancelHandle cancel, CancellationToken token)

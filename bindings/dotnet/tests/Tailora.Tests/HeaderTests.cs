@@ -13,7 +13,7 @@ namespace Tailora.Tests;
 public partial class HeaderTests
 {
     /// <summary>Functions of the header that this binding has no use for.</summary>
-    private static readonly string[] NotBound = ["tailora_error_code", "tailora_set_log_sink"];
+    private static readonly string[] NotBound = ["tailora_error_code"];
 
     private static readonly string Header = Comment().Replace(File.ReadAllText(Repository.Header), " ");
 
@@ -70,6 +70,11 @@ public partial class HeaderTests
     [InlineData("TAILORA_PHASE_SAVE", (int)WorkPhase.Save)]
     [InlineData("TAILORA_PHASE_CALIBRATE", (int)WorkPhase.Calibrate)]
     [InlineData("TAILORA_PHASE_REPORT", (int)WorkPhase.Report)]
+    [InlineData("TAILORA_LOG_ERROR", (int)TailoraLogLevel.Error)]
+    [InlineData("TAILORA_LOG_WARN", (int)TailoraLogLevel.Warn)]
+    [InlineData("TAILORA_LOG_INFO", (int)TailoraLogLevel.Info)]
+    [InlineData("TAILORA_LOG_DEBUG", (int)TailoraLogLevel.Debug)]
+    [InlineData("TAILORA_LOG_TRACE", (int)TailoraLogLevel.Trace)]
     public void Constants_are_those_of_the_header(string name, int value) =>
         Assert.Matches($@"#define {name} {value}\b", Header);
 
@@ -108,6 +113,7 @@ public partial class HeaderTests
         "void*" => "Void*",
         "double*" => "Double*",
         "tailora_progress_fn" => "function pointer",
+        "tailora_log_sink*" => "LogSink*",
         "char**" => "StringHandle& or Byte*&",
         "size_t*" => "UIntPtr&",
         "uint64_t*" => "UInt64&",
