@@ -109,6 +109,7 @@ public partial class HeaderTests
         "double*" => "Double*",
         "tailora_progress_fn" => "function pointer",
         "char**" => "StringHandle& or Byte*&",
+        "int32_t*" => "Int32&",
         "size_t*" => "UIntPtr&",
         "uint64_t*" => "UInt64&",
         "tailora_adapter**" => "AdapterHandle& or IntPtr*",
@@ -126,7 +127,7 @@ public partial class HeaderTests
     private static string Name(Type type) => type switch
     {
         { IsFunctionPointer: true } => "function pointer",
-        { Name: "StringHandle&" or "Byte*&" } => "StringHandle& or Byte*&",
+        { Name: "StringHandle&" or "Byte*&" or "Byte**" } => "StringHandle& or Byte*&",
         { Name: "AdapterHandle&" or "IntPtr*" } => "AdapterHandle& or IntPtr*",
         _ => type.Name,
     };
