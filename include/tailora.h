@@ -243,6 +243,12 @@ typedef struct tailora_error tailora_error;
 typedef struct tailora_model tailora_model;
 
 /**
+ * A folder of adapter versions, and names such as `production` that stand for one. Any number of threads and processes may
+ * use one at the same time, whatever they do. What it gives out does not need it any more.
+ */
+typedef struct tailora_registry tailora_registry;
+
+/**
  * A conversation with a model through a stack of adapters. Exclusive: one call at a time, from any thread; a second
  * concurrent call gets `TAILORA_ERR_BUSY`. Sessions of one model are independent of each other.
  */
@@ -413,7 +419,8 @@ const char *tailora_status_name(tailora_status status);
 
 /**
  * The JSON Schema of a set of options, with every option's meaning, default and range. `name` is the function family
- * that takes them: `model`, `adapter`, `dataset`, `train`, `evaluate`, `session`, `generate`, `score`, `report`, `tokenize`.
+ * that takes them: `model`, `adapter`, `dataset`, `train`, `evaluate`, `session`, `generate`, `score`, `report`, `tokenize`,
+ * `batch`, `publish`, `docx`.
  *
  * Ownership: the caller frees `*schema_json` with `tailora_string_free`. Threads: any.
  * Errors: `TAILORA_ERR_INVALID_ARGUMENT` for a NULL or a name that is none of these.
@@ -421,6 +428,21 @@ const char *tailora_status_name(tailora_status status);
 tailora_status tailora_options_schema(const char *name,
                                       char **schema_json,
                                       tailora_error **err);
+
+/**
+ * Reads options from a YAML or JSON file and checks them, for any function that takes them: the result is what the file
+ * says, as JSON, without the defaults of what it leaves out.
+ *
+ * `path`: a file that ends in `.yaml`, `.yml` or `.json`, of at most 1 MiB. `name`: as for `tailora_options_schema`. Relative
+ * paths among the options stay relative to the working directory.
+ * Ownership: the caller frees `*options_json` with `tailora_string_free`. Threads: any.
+ * Errors: `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_OPTIONS` (the details have `path`, `option`, and the `line` in the file),
+ * `TAILORA_ERR_INVALID_ARGUMENT` for a NULL or a name that is none.
+ */
+tailora_status tailora_options_from_file(const char *path,
+                                         const char *name,
+                                         char **options_json,
+                                         tailora_error **err);
 
 /**
  * How many handles and strings were given out and not freed: 0 in a program that has cleaned up.
@@ -953,6 +975,285 @@ tailora_status tailora_stream_summary(tailora_stream *stream, char **summary_jso
  * Errors: `TAILORA_ERR_INVALID_HANDLE` if it is not a stream's handle, or was freed already. Threads: any.
  */
 tailora_status tailora_stream_free(tailora_stream *stream);
+
+/**
+ * Writes a report on each case of a file, a CSV or JSON Lines, into the folder of a job: `reports.jsonl` there has a line for
+ * each row, in the order of the rows, with `row`, `line`, `id` and either `report`, or `error` with `code`, `message` and
+ * `details`: a row that cannot be reported on costs no other. The same call goes on where an earlier one ended, however it
+ * ended; the reports are those of an unbroken run.
+ *
+ * `adapters`: `count` handles of adapters of this model, possibly none, attached in their order. `scales`: `count` finite
+ * numbers, or NULL for 1 each. `input`: the file of cases. `job`: a new or empty folder, or that of the same job.
+ * `options_json`: see `tailora_options_schema("batch")`, among them `report` and `shard`; NULL for defaults. `progress` (may be
+ * NULL) is called on this thread with `user` and `TAILORA_PHASE_REPORT`, once for every few rows: steps are rows, those of
+ * earlier calls included, and `eta_seconds` goes by the pace of this call. `cancel` may be NULL.
+ * `summary_json` may be NULL; it receives a JSON object: `rows`, `reports`, `failed`, `resumed` (rows of earlier calls),
+ * `seconds`, `rows_per_minute` and `output`, the file of reports.
+ * Ownership: the caller frees `*summary_json` with `tailora_string_free`. Threads: any; blocks until all rows are written.
+ * Errors: `TAILORA_ERR_CANCELLED` (what is done stays; the details have `done` and `rows`), `TAILORA_ERR_IO` (`job` is
+ * another job's folder, or cannot be written to), `TAILORA_ERR_BUSY` (another process works on the job),
+ * `TAILORA_ERR_CSV_FORMAT`, `TAILORA_ERR_ADAPTER_MISMATCH`, `TAILORA_ERR_OUT_OF_MEMORY`, `TAILORA_ERR_DEVICE`,
+ * `TAILORA_ERR_INVALID_OPTIONS`, `TAILORA_ERR_INVALID_HANDLE` (of an adapter, the details give the position as `index`),
+ * `TAILORA_ERR_INVALID_ARGUMENT`.
+ */
+tailora_status tailora_batch_run(const tailora_model *model,
+                                 const tailora_adapter *const *adapters,
+                                 const double *scales,
+                                 size_t count,
+                                 const char *input,
+                                 const char *job,
+                                 const char *options_json,
+                                 tailora_progress_fn progress,
+                                 void *user,
+                                 const tailora_cancel *cancel,
+                                 char **summary_json,
+                                 tailora_error **err);
+
+/**
+ * Puts the reports of all shards of a job into one new file, in the order of the rows; checks that no row is missing and none
+ * there twice.
+ *
+ * `jobs`: `count` folders, one for each shard, in any order. `output`: a file that is not there yet; it is whole or not there.
+ * `summary_json` may be NULL; it receives a JSON object: `rows`, `reports`, `failed`.
+ * Ownership: the caller frees `*summary_json` with `tailora_string_free`. Threads: any.
+ * Errors: `TAILORA_ERR_INVALID_ARGUMENT` (a folder is no shard's, the shards are not of one job, or one is missing or there
+ * twice; of a NULL, the details give the position as `index`), `TAILORA_ERR_IO` (a shard is not finished, `output` is there).
+ */
+tailora_status tailora_batch_merge(const char *const *jobs,
+                                   size_t count,
+                                   const char *output,
+                                   char **summary_json,
+                                   tailora_error **err);
+
+/**
+ * Opens a registry that is there: a folder of adapter versions, on a disk or a share.
+ *
+ * Ownership: the caller frees `*registry` with `tailora_registry_free`. Threads: any, and any number of processes.
+ * Errors: `TAILORA_ERR_IO` (there is none, or it is damaged), `TAILORA_ERR_INVALID_ARGUMENT`.
+ */
+tailora_status tailora_registry_open(const char *path, tailora_registry **registry, tailora_error **err);
+
+/**
+ * Makes a registry of a new or empty folder, or opens the one that is there.
+ *
+ * Ownership: the caller frees `*registry` with `tailora_registry_free`. Threads: any, and any number of processes.
+ * Errors: `TAILORA_ERR_IO` (the folder holds something else or cannot be written to, or its file system has no locks),
+ * `TAILORA_ERR_INVALID_ARGUMENT`.
+ */
+tailora_status tailora_registry_create(const char *path, tailora_registry **registry, tailora_error **err);
+
+/**
+ * Adds an adapter as a version. The same adapter under the same name again is the version that is there: a call that was
+ * killed can be repeated. A version appears whole, and never changes.
+ *
+ * `options_json`: see `tailora_options_schema("publish")`: `name`, and `extra`, what the host keeps with the version; NULL for
+ * defaults. `publication_json` may be NULL; it receives a JSON object: `version` (its name, as in
+ * `hr_review-20261123-n842-r16-3f9c`), `published`, `created`, `rows`, `r`, `base`, `base_sha256`, `adapter_sha256`, `extra`.
+ * Ownership: the caller frees `*publication_json` with `tailora_string_free`; the adapter stays its own. Threads: any.
+ * Errors: `TAILORA_ERR_INVALID_OPTIONS` (a name that is none), `TAILORA_ERR_INVALID_ARGUMENT` (the version is there with another
+ * `extra`), `TAILORA_ERR_IO`, `TAILORA_ERR_BUSY`, `TAILORA_ERR_INVALID_HANDLE`.
+ */
+tailora_status tailora_registry_publish(const tailora_registry *registry,
+                                        const tailora_adapter *adapter,
+                                        const char *options_json,
+                                        char **publication_json,
+                                        tailora_error **err);
+
+/**
+ * The version that an alias stands for, or the version of this name, a JSON object as `tailora_registry_publish` gives it.
+ *
+ * `id`: NULL, or the employee whose version of an alias is asked for; of an alias that is split among versions it must be given.
+ * The same id has the same version while the shares stay, and keeps the first one when its share grows.
+ * Ownership: the caller frees `*publication_json` with `tailora_string_free`. Threads: any.
+ * Errors: `TAILORA_ERR_INVALID_ARGUMENT` (there is neither, the alias is split and `id` is NULL, or `id` is empty),
+ * `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_HANDLE`.
+ */
+tailora_status tailora_registry_resolve(const tailora_registry *registry,
+                                        const char *alias_or_version,
+                                        const char *id,
+                                        char **publication_json,
+                                        tailora_error **err);
+
+/**
+ * Loads the adapter that `tailora_registry_resolve` finds. One of another base model is refused, and one whose files are not
+ * what was published.
+ *
+ * `alias_or_version`, `id`: as there.
+ * Ownership: the caller frees `*adapter` with `tailora_adapter_free`. Threads: any.
+ * Errors: those of `tailora_registry_resolve`, `TAILORA_ERR_ADAPTER_MISMATCH`, `TAILORA_ERR_ADAPTER_FORMAT`.
+ */
+tailora_status tailora_registry_load(const tailora_registry *registry,
+                                     const tailora_model *model,
+                                     const char *alias_or_version,
+                                     const char *id,
+                                     tailora_adapter **adapter,
+                                     tailora_error **err);
+
+/**
+ * All versions in the order in which they were published, and all aliases with what they stand for, a JSON object:
+ * `versions`, each as `tailora_registry_publish` gives it, and `aliases`, each with its `alias` and what `tailora_registry_promote`
+ * gives.
+ *
+ * Ownership: the caller frees `*list_json` with `tailora_string_free`. Threads: any.
+ * Errors: `TAILORA_ERR_IO` (damaged files), `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
+ */
+tailora_status tailora_registry_list(const tailora_registry *registry,
+                                     char **list_json,
+                                     tailora_error **err);
+
+/**
+ * Whether a person's rows are in a version: `*contained` is 1 or 0, and 0 on an error.
+ *
+ * `version`: its name. `id`: as in the `id_column` of the datasets that it was trained on.
+ * Threads: any.
+ * Errors: `TAILORA_ERR_INVALID_ARGUMENT` (no such version, or nobody knows: it was trained without an `id_column`),
+ * `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_HANDLE`.
+ */
+tailora_status tailora_registry_contains(const tailora_registry *registry,
+                                         const char *version,
+                                         const char *id,
+                                         int32_t *contained,
+                                         tailora_error **err);
+
+/**
+ * Adds a line to the registry's audit: who was reported on, kept as a salted hash, with which version, and when. It is on the
+ * disk when this returns.
+ *
+ * `id`: whom the report is about. `version`: the name of the version that wrote it. `alias`: the alias by which the version was
+ * found, or NULL. `seed`: of the report's generation.
+ * Threads: any, and any number of processes.
+ * Errors: `TAILORA_ERR_INVALID_ARGUMENT` (no such version), `TAILORA_ERR_IO`, `TAILORA_ERR_BUSY`, `TAILORA_ERR_INVALID_HANDLE`.
+ */
+tailora_status tailora_registry_audit(const tailora_registry *registry,
+                                      const char *id,
+                                      const char *version,
+                                      const char *alias,
+                                      uint64_t seed,
+                                      tailora_error **err);
+
+/**
+ * The audit's lines about a person, the oldest first, a JSON list: `time`, `id_hash`, `version`, `alias` (where there was one),
+ * `seed`.
+ *
+ * Ownership: the caller frees `*lines_json` with `tailora_string_free`. Threads: any.
+ * Errors: `TAILORA_ERR_IO` (a damaged line; the details have `line`), `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
+ */
+tailora_status tailora_registry_audited(const tailora_registry *registry,
+                                        const char *id,
+                                        char **lines_json,
+                                        tailora_error **err);
+
+/**
+ * Frees a registry's handle; the folder stays. NULL is allowed and does nothing.
+ *
+ * Errors: `TAILORA_ERR_INVALID_HANDLE` if it is not a registry's handle, or was freed already. Threads: any.
+ */
+tailora_status tailora_registry_free(tailora_registry *registry);
+
+/**
+ * Lets an alias such as `production` stand for a version. Makes the alias if there is none; does nothing if it stands for that
+ * already.
+ *
+ * `change_json` may be NULL; it receives a JSON object: `number` (from 1), `time`, `action` (`promote`, `rollback`), `shares`
+ * (each with `version` and `share`) and `before`, the number of the change that a rollback restores.
+ * Ownership: the caller frees `*change_json` with `tailora_string_free`. Threads: any, and any number of processes.
+ * Errors: `TAILORA_ERR_INVALID_ARGUMENT` (no such version), `TAILORA_ERR_INVALID_OPTIONS` (a name that is none),
+ * `TAILORA_ERR_IO`, `TAILORA_ERR_BUSY`, `TAILORA_ERR_INVALID_HANDLE`.
+ */
+tailora_status tailora_registry_promote(const tailora_registry *registry,
+                                        const char *alias,
+                                        const char *version,
+                                        char **change_json,
+                                        tailora_error **err);
+
+/**
+ * Lets an alias split employees among versions, for an A/B test: `tailora_registry_resolve` with an employee's id says whose is
+ * which.
+ *
+ * `shares_json`: a list of up to 16 `{"version": …, "share": …}`, whose shares, each above 0, add up to 1. `change_json`: as for
+ * `tailora_registry_promote`. Ownership: the caller frees `*change_json` with `tailora_string_free`.
+ * Threads: any, and any number of processes.
+ * Errors: those of `tailora_registry_promote`; `TAILORA_ERR_INVALID_ARGUMENT` also for shares that are none.
+ */
+tailora_status tailora_registry_promote_split(const tailora_registry *registry,
+                                              const char *alias,
+                                              const char *shares_json,
+                                              char **change_json,
+                                              tailora_error **err);
+
+/**
+ * Gives an alias back what it stood for before its last promotion; once more, what it stood for before that.
+ *
+ * `change_json`: as for `tailora_registry_promote`. Ownership: the caller frees `*change_json` with `tailora_string_free`.
+ * Threads: any, and any number of processes.
+ * Errors: `TAILORA_ERR_INVALID_ARGUMENT` (no such alias, or nothing before), `TAILORA_ERR_IO`, `TAILORA_ERR_BUSY`,
+ * `TAILORA_ERR_INVALID_HANDLE`.
+ */
+tailora_status tailora_registry_rollback(const tailora_registry *registry,
+                                         const char *alias,
+                                         char **change_json,
+                                         tailora_error **err);
+
+/**
+ * The last 500 changes of an alias, the oldest first, a JSON list of what `tailora_registry_promote` gives.
+ *
+ * Ownership: the caller frees `*changes_json` with `tailora_string_free`. Threads: any.
+ * Errors: `TAILORA_ERR_INVALID_ARGUMENT` (no such alias), `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_HANDLE`.
+ */
+tailora_status tailora_registry_history(const tailora_registry *registry,
+                                        const char *alias,
+                                        char **changes_json,
+                                        tailora_error **err);
+
+/**
+ * Writes reports as one Word file, each on a page of its own: the draft as tracked insertions of an AI author, a comment with
+ * confidence and sources on each conclusion, the case's fields as a table. Change tracking is on, for whoever reviews it.
+ * What they make of it comes back by `tailora_report_import_docx`.
+ *
+ * `cases_json`: a case or a list of up to 2000: `{"id": …, "input": …, "report": …}`, where `report` is what
+ * `tailora_session_report` gave for `input`, and `title` (may be left out) the heading instead of the id. `path`: the file; it is
+ * replaced if it is there, and whole or as it was. `options_json`: see `tailora_options_schema("docx")`, among them
+ * `template`, a house template; NULL for defaults. The same cases and options give the same bytes.
+ * Threads: any.
+ * Errors: `TAILORA_ERR_INVALID_ARGUMENT` (what is no case or report, by its place in the JSON), `TAILORA_ERR_DOCX_FORMAT` (a
+ * template that cannot be read or has no place for the report), `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_OPTIONS`.
+ */
+tailora_status tailora_report_export_docx(const char *cases_json,
+                                          const char *path,
+                                          const char *options_json,
+                                          tailora_error **err);
+
+/**
+ * Writes a Word file for each case, as `tailora_report_export_docx` writes one for all, named after the case's id.
+ *
+ * `cases_json`: as there. `folder`: a folder that is there; a file of the same name is replaced, each whole or not at all.
+ * `options_json`: as there. `paths_json` may be NULL; it receives a JSON list: the paths of the files, in the order of the cases.
+ * Ownership: the caller frees `*paths_json` with `tailora_string_free`. Threads: any.
+ * Errors: those of `tailora_report_export_docx`; `TAILORA_ERR_INVALID_ARGUMENT` also if two cases would have the same file.
+ */
+tailora_status tailora_report_export_docx_files(const char *cases_json,
+                                                const char *folder,
+                                                const char *options_json,
+                                                char **paths_json,
+                                                tailora_error **err);
+
+/**
+ * Reads a file that one of the functions above wrote and somebody reviewed in Word or LibreOffice: with its changes accepted,
+ * rejected or open, its comments there or not. The result is a JSON object:
+ * - `cases`, in their order: `id`, `input`, `output` (the accepted text; null where the draft's place is gone), `pending`
+ *   (changes on which nobody decided; in `output` they count as accepted), and `conclusions`, each with `kind`, `text`,
+ *   `confidence`, `confidence_kind`, `label` (`kept`, `edited`, `deleted`) and `accepted`, the text that stands in its place;
+ * - `rows`: `input` and `output` of each case that has a text, for the next training's CSV.
+ *
+ * `path`: the .docx. `options_json`: NULL; no option exists yet.
+ * Ownership: the caller frees `*review_json` with `tailora_string_free`. Threads: any.
+ * Errors: `TAILORA_ERR_DOCX_FORMAT` (no .docx, encrypted, with macros, damaged, without drafts, or rewritten so far that it
+ * cannot be compared), `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_OPTIONS`, `TAILORA_ERR_INVALID_ARGUMENT`.
+ */
+tailora_status tailora_report_import_docx(const char *path,
+                                          const char *options_json,
+                                          char **review_json,
+                                          tailora_error **err);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,8 +1,8 @@
 /*
  * tailora.hpp - Tailora for C++17: the C API of tailora.h with owners, exceptions and std::string. Header-only.
  *
- * Objects own their handle: they move, do not copy, and free it when they go. They may go in any order. Model, Adapter
- * and Dataset may be used by any number of threads at once; Session and Stream by one call at a time.
+ * Objects own their handle: they move, do not copy, and free it when they go. They may go in any order. Model, Adapter,
+ * Dataset and Registry may be used by any number of threads at once; Session and Stream by one call at a time.
  *
  * What fails throws tailora::error. An exception thrown by a progress callback stops the work and comes out of the call
  * as it was thrown. Options and results are JSON texts; "" are the defaults.
@@ -75,6 +75,8 @@ template <typename Call> std::string json(Call call) {
 }
 
 inline const char *options(const std::string &json) { return json.empty() ? nullptr : json.c_str(); }
+
+inline const char *optional(const std::optional<std::string> &text) { return text ? text->c_str() : nullptr; }
 
 /// A callback across C: what it throws waits here until the call is over.
 class Relay {
@@ -163,9 +165,16 @@ inline std::string version() { return tailora_version(); }
 /// How the library was built and what it finds on this machine, JSON.
 inline std::string build_info() { return detail::json(&tailora_build_info); }
 
-/// The JSON Schema of a set of options: "model", "adapter", "dataset", "train", "evaluate", "session", "generate", "score", "report", "tokenize".
+/// The JSON Schema of a set of options: "model", "adapter", "dataset", "train", "evaluate", "session", "generate", "score", "report", "tokenize",
+/// "batch", "publish", "docx".
 inline std::string options_schema(const std::string &name) {
     return detail::json([&](char **text, tailora_error **err) { return tailora_options_schema(name.c_str(), text, err); });
+}
+
+/// Options out of a YAML or JSON file, checked, as JSON. `name`: as for `options_schema`.
+inline std::string options_from_file(const std::string &path, const std::string &name) {
+    return detail::json(
+        [&](char **text, tailora_error **err) { return tailora_options_from_file(path.c_str(), name.c_str(), text, err); });
 }
 
 /// A request to stop, usable from any thread.
@@ -471,6 +480,147 @@ inline Adapter Model::load_adapter(const std::string &path, const std::string &o
     tailora_error *err = nullptr;
     detail::check(tailora_adapter_load(get(), path.c_str(), detail::options(options), &adapter, &err), err);
     return Adapter(adapter);
+}
+
+/// Writes a report on each case of a file into a job's folder, and goes on where an earlier call ended; how it went, JSON.
+inline std::string batch(const Model &model, const std::vector<std::pair<const Adapter *, double>> &adapters,
+                         const std::string &input, const std::string &job, const std::string &options = {},
+                         const ProgressCallback &progress = {}, const Cancel *cancel = nullptr) {
+    const detail::Stack stack(adapters);
+    detail::Relay relay(progress);
+    char *text = nullptr;
+    tailora_error *err = nullptr;
+    const tailora_status status =
+        tailora_batch_run(model.get(), stack.handles.data(), stack.scales.data(), stack.handles.size(), input.c_str(),
+                          job.c_str(), detail::options(options), relay.function(), relay.user(),
+                          cancel == nullptr ? nullptr : cancel->get(), &text, &err);
+    return detail::finish<detail::Text>(relay, status, text, err).get();
+}
+
+/// Puts the reports of all shards of a job into one new file; how many there are, JSON.
+inline std::string merge_shards(const std::vector<std::string> &jobs, const std::string &output) {
+    std::vector<const char *> paths;
+    for (const auto &job : jobs) paths.push_back(job.c_str());
+    return detail::json([&](char **text, tailora_error **err) {
+        return tailora_batch_merge(paths.data(), paths.size(), output.c_str(), text, err);
+    });
+}
+
+/// A folder of adapter versions, and the aliases that stand for them. Any threads and processes may use it.
+class Registry : public detail::Owner<tailora_registry, tailora_registry_free> {
+public:
+    explicit Registry(tailora_registry *handle) : Owner(handle) {}
+
+    /// Opens one that is there.
+    static Registry open(const std::string &path) { return made(path, &tailora_registry_open); }
+
+    /// Makes one of a new or empty folder, or opens the one that is there.
+    static Registry create(const std::string &path) { return made(path, &tailora_registry_create); }
+
+    /// Adds an adapter as a version; what was published, JSON.
+    std::string publish(const Adapter &adapter, const std::string &options = {}) const {
+        return detail::json([&](char **text, tailora_error **err) {
+            return tailora_registry_publish(get(), adapter.get(), detail::options(options), text, err);
+        });
+    }
+
+    /// The version that an alias has for an employee, or stands for; or the version of this name. JSON.
+    std::string resolve(const std::string &alias_or_version, const std::optional<std::string> &id = {}) const {
+        return detail::json([&](char **text, tailora_error **err) {
+            return tailora_registry_resolve(get(), alias_or_version.c_str(), detail::optional(id), text, err);
+        });
+    }
+
+    /// Loads what `resolve` finds.
+    Adapter load(const Model &model, const std::string &alias_or_version, const std::optional<std::string> &id = {}) const {
+        tailora_adapter *adapter = nullptr;
+        tailora_error *err = nullptr;
+        detail::check(tailora_registry_load(get(), model.get(), alias_or_version.c_str(), detail::optional(id), &adapter, &err),
+                      err);
+        return Adapter(adapter);
+    }
+
+    /// Lets an alias stand for a version; the change, JSON.
+    std::string promote(const std::string &alias, const std::string &version) const {
+        return detail::json([&](char **text, tailora_error **err) {
+            return tailora_registry_promote(get(), alias.c_str(), version.c_str(), text, err);
+        });
+    }
+
+    /// Lets an alias split employees among versions: `[{"version": …, "share": …}, …]`; the change, JSON.
+    std::string promote_split(const std::string &alias, const std::string &shares) const {
+        return detail::json([&](char **text, tailora_error **err) {
+            return tailora_registry_promote_split(get(), alias.c_str(), shares.c_str(), text, err);
+        });
+    }
+
+    /// Gives an alias back what it stood for before; the change, JSON.
+    std::string rollback(const std::string &alias) const {
+        return detail::json([&](char **text, tailora_error **err) {
+            return tailora_registry_rollback(get(), alias.c_str(), text, err);
+        });
+    }
+
+    /// The changes of an alias, the oldest first, JSON.
+    std::string history(const std::string &alias) const {
+        return detail::json([&](char **text, tailora_error **err) {
+            return tailora_registry_history(get(), alias.c_str(), text, err);
+        });
+    }
+
+    /// All versions and aliases, JSON.
+    std::string list() const {
+        return detail::json([&](char **text, tailora_error **err) { return tailora_registry_list(get(), text, err); });
+    }
+
+    /// Whether a person's rows are in a version.
+    bool contains(const std::string &version, const std::string &id) const {
+        std::int32_t contained = 0;
+        tailora_error *err = nullptr;
+        detail::check(tailora_registry_contains(get(), version.c_str(), id.c_str(), &contained, &err), err);
+        return contained != 0;
+    }
+
+    /// Adds a line to the audit: a report about `id`, by a version.
+    void audit(const std::string &id, const std::string &version, const std::optional<std::string> &alias, std::uint64_t seed) const {
+        tailora_error *err = nullptr;
+        detail::check(tailora_registry_audit(get(), id.c_str(), version.c_str(), detail::optional(alias), seed, &err), err);
+    }
+
+    /// The audit's lines about a person, JSON.
+    std::string audited(const std::string &id) const {
+        return detail::json([&](char **text, tailora_error **err) {
+            return tailora_registry_audited(get(), id.c_str(), text, err);
+        });
+    }
+
+private:
+    static Registry made(const std::string &path,
+                         tailora_status (*open)(const char *, tailora_registry **, tailora_error **)) {
+        tailora_registry *registry = nullptr;
+        tailora_error *err = nullptr;
+        detail::check(open(path.c_str(), &registry, &err), err);
+        return Registry(registry);
+    }
+};
+
+/// Writes a case, or a list of them, as one Word file: `{"id": …, "input": …, "report": …}`.
+inline void export_docx(const std::string &cases, const std::string &path, const std::string &options = {}) {
+    tailora_error *err = nullptr;
+    detail::check(tailora_report_export_docx(cases.c_str(), path.c_str(), detail::options(options), &err), err);
+}
+
+/// Writes a Word file for each case into a folder; their paths, JSON.
+inline std::string export_docx_files(const std::string &cases, const std::string &folder, const std::string &options = {}) {
+    return detail::json([&](char **text, tailora_error **err) {
+        return tailora_report_export_docx_files(cases.c_str(), folder.c_str(), detail::options(options), text, err);
+    });
+}
+
+/// What a reviewer made of a Word file: rows, and a label for each conclusion, JSON.
+inline std::string import_docx(const std::string &path) {
+    return detail::json(
+        [&](char **text, tailora_error **err) { return tailora_report_import_docx(path.c_str(), nullptr, text, err); });
 }
 
 } // namespace tailora

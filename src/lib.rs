@@ -75,7 +75,9 @@ pub use generate::{
 };
 pub use language_model::{LanguageModel, ModelOptions};
 pub use passages::Passage;
-pub use registry::{AliasAction, AliasChange, AuditEntry, AuditLine, Publication, PublishOptions, Registry, Share};
+pub use registry::{
+    AliasAction, AliasChange, AliasState, AuditEntry, AuditLine, Publication, PublishOptions, Registry, Share,
+};
 pub use report::{
     Condition, InputKind, Pack, REPORT_SCHEMA, ReportMode, ReportOptions, RequiredMention, RulesOptions, pack_names,
     report,

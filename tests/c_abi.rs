@@ -195,3 +195,11 @@ fn the_jobs_on_a_real_model() {
     let arguments = [model.to_str().unwrap(), csv.to_str().unwrap(), out.to_str().unwrap()];
     native::everywhere("jobs", &[], &arguments);
 }
+
+#[test]
+fn batches_registries_and_word_files() {
+    let out = native::folder("业务").join("输出");
+    let (model, csv) = (root().join("tests/fixtures/models/qwen2"), root().join("samples/data/talent_review.csv"));
+    let arguments = [model.to_str().unwrap(), csv.to_str().unwrap(), out.to_str().unwrap()];
+    native::everywhere("business", &[], &arguments);
+}

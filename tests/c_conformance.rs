@@ -20,8 +20,10 @@ struct Case {
     call: String,
     /// What the call takes: a path, a prompt, a name.
     subject: String,
-    /// What is scored.
+    /// What is scored; the options that a file has.
     completion: String,
+    /// Where a job or a registry may be, which is not there yet.
+    folder: String,
     /// Tokens.
     ids: Vec<u32>,
     options: Option<String>,
@@ -35,23 +37,30 @@ struct Answer {
     message: String,
 }
 
-fn cases() -> Vec<Case> {
+fn cases(language: &str) -> Vec<Case> {
     let text = std::fs::read_to_string(root().join("tests/conformance/calls.json")).unwrap();
     let table: Value = serde_json::from_str(&text).unwrap();
     let home = folder("conformance");
     let cases = table["cases"].as_array().unwrap().iter().enumerate().map(|(at, case)| {
         let text = |key: &str| case.get(key).and_then(Value::as_str).map(str::to_owned);
-        let csv = text("csv").map(|content| {
-            let path = home.join(format!("{at}.csv"));
+        let written = |content: String, name: String| {
+            let path = home.join(name);
             std::fs::write(&path, content).unwrap();
             path.to_str().unwrap().to_owned()
-        });
-        let subject = text("options_name").or(text("path")).or(text("prompt")).or(csv);
+        };
+        let csv = text("csv").map(|content| written(content, format!("{language}-{at}.csv")));
+        let file =
+            text("file").map(|content| written(content, format!("{language}-{at}-{}", text("file_name").unwrap())));
+        let value = case.get("cases").map(Value::to_string);
+        let subject = file.or(text("options_name")).or(text("path")).or(text("prompt")).or(csv).or(value);
+        let folder = home.join(format!("{language}-{at}"));
+        let _ = std::fs::remove_dir_all(&folder);
         Case {
             name: text("name").unwrap(),
             call: text("call").unwrap(),
             subject: subject.unwrap_or_else(|| model().to_str().unwrap().to_owned()),
-            completion: text("completion").unwrap_or_default(),
+            completion: text("completion").or(text("options_name")).unwrap_or_default(),
+            folder: folder.to_str().unwrap().to_owned(),
             ids: case.get("ids").cloned().map(|ids| serde_json::from_value(ids).unwrap()).unwrap_or_default(),
             options: case.get("options").map(Value::to_string),
             session: case.get("session").map(Value::to_string),
@@ -181,6 +190,26 @@ fn c_program(cases: &[Case]) -> String {
                      sizeof({completion}) - 1, {options}, NULL, &json, &err);\n    tailora_session_free(session)"
                 )
             }
+            "options_from_file" => {
+                format!("tailora_options_from_file({subject}, {}, &json, &err)", literal(&case.completion))
+            }
+            "batch" => format!(
+                "tailora_batch_run(model, NULL, NULL, 0, {subject}, {}, {options}, NULL, NULL, NULL, &json, &err)",
+                literal(&case.folder)
+            ),
+            call @ ("registry_open" | "registry_create") => format!(
+                "tailora_{call}({}, &registry, &err);\n    \
+                 if (status == 0) status = tailora_registry_list(registry, &json, &err);\n    tailora_registry_free(registry)",
+                literal(&case.folder)
+            ),
+            "export_docx" => {
+                let file = literal(&format!("{}.docx", case.folder));
+                format!(
+                    "tailora_report_export_docx({subject}, {file}, {options}, &err);\n    \
+                     if (status == 0) status = tailora_report_import_docx({file}, NULL, &json, &err)"
+                )
+            }
+            "import_docx" => format!("tailora_report_import_docx({subject}, NULL, &json, &err)"),
             call @ ("generate" | "report") => format!(
                 "tailora_session_new(model, {session}, &session, &err);\n    \
                  if (status == 0) status = tailora_session_{call}(session, {subject}, sizeof({subject}) - 1, {options}, \
@@ -206,6 +235,7 @@ int main(void) {{
     tailora_dataset *dataset = NULL, *opened = NULL;
     tailora_adapter *adapter = NULL;
     tailora_session *session = NULL;
+    tailora_registry *registry = NULL;
     tailora_error *err = NULL;
     char *json = NULL;
     tailora_status status;
@@ -239,6 +269,15 @@ fn cpp_program(cases: &[Case]) -> String {
             "score" => {
                 format!("model.session({session}).score({subject}, {}, {options})", literal(&case.completion))
             }
+            "options_from_file" => format!("tailora::options_from_file({subject}, {})", literal(&case.completion)),
+            "batch" => format!("tailora::batch(model, {{}}, {subject}, {}, {options})", literal(&case.folder)),
+            "registry_open" => format!("tailora::Registry::open({}).list()", literal(&case.folder)),
+            "registry_create" => format!("tailora::Registry::create({}).list()", literal(&case.folder)),
+            "export_docx" => {
+                let file = literal(&format!("{}.docx", case.folder));
+                format!("(tailora::export_docx({subject}, {file}, {options}), tailora::import_docx({file}))")
+            }
+            "import_docx" => format!("tailora::import_docx({subject})"),
             call @ ("generate" | "report") => format!("model.session({session}).{call}({subject}, {options})"),
             other => panic!("the table has a call that no runner knows: {other}"),
         };
@@ -269,27 +308,29 @@ int main() {{
     )
 }
 
-fn run_program(language: Language, extension: &str, dialect: &str, source: String) {
+fn run_program(language: Language, extension: &str, dialect: &str, cases: &[Case], source: String) {
     let Some(compiler) = native::compiler(language) else { return };
     let file = folder("conformance").join(format!("calls.{extension}"));
     std::fs::write(&file, source).unwrap();
     let program = Program::compile_file(&compiler, &file, dialect, &[]);
-    check(extension, &cases(), &read(&program.output(&[])));
+    check(extension, cases, &read(&program.output(&[])));
 }
 
 #[test]
 fn c() {
-    run_program(Language::C, "c", "-std=c11", c_program(&cases()));
+    let cases = cases("c");
+    run_program(Language::C, "c", "-std=c11", &cases, c_program(&cases));
 }
 
 #[test]
 fn cpp() {
-    run_program(Language::Cpp, "cpp", "-std=c++17", cpp_program(&cases()));
+    let cases = cases("cpp");
+    run_program(Language::Cpp, "cpp", "-std=c++17", &cases, cpp_program(&cases));
 }
 
 #[test]
 fn rust() {
-    let cases = cases();
+    let cases = cases("rust");
     let path = |path: PathBuf| CString::new(path.to_str().unwrap()).unwrap();
     let (mut model_handle, mut dataset) = (null_mut(), null_mut());
     // SAFETY: what the header asks for: NUL-terminated texts and places to write to, all of them locals.
@@ -310,6 +351,45 @@ fn rust() {
         assert_eq!(tailora_model_free(model_handle), TAILORA_OK);
     }
     assert_eq!(tailora_live_handles(), 0);
+}
+
+/// The calls around a model.
+///
+/// # Safety
+/// All texts are NUL-terminated, but for the last, the options, which may be NULL.
+unsafe fn business(
+    call: &str,
+    model: *mut tailora_model,
+    [subject, other, folder, options]: [*const c_char; 4],
+    json: *mut *mut c_char,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    let (none, nobody) = (null_mut(), null());
+    // SAFETY: the caller's promise.
+    unsafe {
+        match call {
+            "options_from_file" => tailora_options_from_file(subject, other, json, err),
+            "batch" => {
+                tailora_batch_run(model, null(), null(), 0, subject, folder, options, None, none, nobody, json, err)
+            }
+            "registry_open" | "registry_create" => {
+                let open = if call == "registry_open" { tailora_registry_open } else { tailora_registry_create };
+                let mut registry = null_mut();
+                let status = open(folder, &mut registry, err);
+                let status = if status == 0 { tailora_registry_list(registry, json, err) } else { status };
+                tailora_registry_free(registry);
+                status
+            }
+            "export_docx" => {
+                let file = format!("{}.docx", CStr::from_ptr(folder).to_str().unwrap());
+                let file = CString::new(file).unwrap();
+                let status = tailora_report_export_docx(subject, file.as_ptr(), options, err);
+                if status == 0 { tailora_report_import_docx(file.as_ptr(), null(), json, err) } else { status }
+            }
+            "import_docx" => tailora_report_import_docx(subject, null(), json, err),
+            other => panic!("the table has a call that no runner knows: {other}"),
+        }
+    }
 }
 
 fn answer(case: &Case, model: *mut tailora_model, dataset: *mut tailora_dataset) -> Answer {
@@ -373,6 +453,11 @@ fn answer(case: &Case, model: *mut tailora_model, dataset: *mut tailora_dataset)
             "tokenize" => tailora_model_tokenize(model, name, len, options, &mut json, &mut err),
             "detokenize" => {
                 tailora_model_detokenize(model, case.ids.as_ptr(), case.ids.len(), options, &mut json, &mut err)
+            }
+            call @ ("options_from_file" | "batch" | "registry_open" | "registry_create" | "export_docx"
+            | "import_docx") => {
+                let (other, folder) = (text(&case.completion), text(&case.folder));
+                business(call, model, [name, other.as_ptr(), folder.as_ptr(), options], &mut json, &mut err)
             }
             "score" => {
                 let (completion, mut session) = (text(&case.completion), null_mut());

@@ -25,6 +25,7 @@ fn the_jobs_on_a_real_model() {
     let arguments = [model.to_str().unwrap(), csv.to_str().unwrap(), out.to_str().unwrap()];
     for flags in [&[][..], &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]] {
         let Some(program) = Program::compile(Language::Cpp, "raii", flags) else { return };
+        let _ = std::fs::remove_dir_all(out.with_file_name("adapter-business"));
         print!("{}", program.output(&arguments));
     }
 }

@@ -2,6 +2,7 @@
 //! number, is refused with the option's name.
 
 use serde_json::{Value, json};
+use tailora::docx::DocxOptions;
 use tailora::options::{Options, from_value, schema};
 use tailora::*;
 
@@ -119,6 +120,7 @@ fn every_number_of_every_set_has_a_range_which_is_checked() {
     every_number_has_a_range::<ReportOptions>(17);
     every_number_has_a_range::<BatchOptions>(20);
     every_number_has_a_range::<PublishOptions>(0);
+    every_number_has_a_range::<DocxOptions>(0);
 }
 
 type Set<T> = (&'static str, fn(&mut T, f64));

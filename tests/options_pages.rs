@@ -51,6 +51,9 @@ fn sets() -> Vec<(&'static str, Value)> {
         of::<tailora::ScoreOptions>(),
         of::<tailora::ReportOptions>(),
         of::<tailora::TokenizeOptions>(),
+        of::<tailora::BatchOptions>(),
+        of::<tailora::PublishOptions>(),
+        of::<tailora::docx::DocxOptions>(),
     ]
 }
 
@@ -97,9 +100,10 @@ fn a_missing_chinese_description_is_named() {
 #[test]
 fn every_set_that_a_host_can_ask_for_has_a_section() {
     let page = page(&ENGLISH).unwrap();
-    for set in
-        ["model", "adapter", "dataset", "train", "evaluate", "session", "generate", "score", "report", "tokenize"]
-    {
+    for set in [
+        "model", "adapter", "dataset", "train", "evaluate", "session", "generate", "score", "report", "tokenize",
+        "batch", "publish", "docx",
+    ] {
         assert!(page.contains(&format!("(`{set}`)")), "{set}");
     }
     assert!(page.contains("| `r` | `8` | integer 1–4096 |"), "{page}");

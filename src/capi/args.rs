@@ -62,6 +62,35 @@ pub(super) unsafe fn path(path: *const c_char, name: &str) -> Result<PathBuf> {
     }
 }
 
+/// Paths that must be given and not be empty. An error has the position as `index`.
+///
+/// # Safety
+/// As for [`list`], and for [`text`] each.
+pub(super) unsafe fn paths(items: *const *const c_char, count: usize, name: &str) -> Result<Vec<PathBuf>> {
+    // SAFETY: the caller's promise.
+    let items = unsafe { list(items, count, name) }?.iter().enumerate();
+    // SAFETY: the caller's promise.
+    items.map(|(index, &item)| unsafe { path(item, name) }.map_err(|err| err.with("index", index))).collect()
+}
+
+/// A NUL-terminated text that must be given, for the thread that does the work.
+///
+/// # Safety
+/// As for [`text`].
+pub(super) unsafe fn owned_text(text: *const c_char, name: &str) -> Result<String> {
+    // SAFETY: the caller's promise.
+    copy(unsafe { self::text(text, name) }?, name)
+}
+
+/// The same; `None` for NULL.
+///
+/// # Safety
+/// As for [`text`].
+pub(super) unsafe fn optional_owned_text(text: *const c_char, name: &str) -> Result<Option<String>> {
+    // SAFETY: the caller's promise.
+    unsafe { optional_text(text, name) }?.map(|text| copy(text, name)).transpose()
+}
+
 /// A text with a length; (NULL, 0) is the empty text.
 ///
 /// # Safety

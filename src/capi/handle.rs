@@ -15,6 +15,7 @@ use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::generate::Session;
 use crate::language_model::LanguageModel;
+use crate::registry::Registry;
 use std::any::Any;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -54,6 +55,7 @@ handles! {
     tailora_dataset = 0x55, "dataset", Dataset;
     tailora_session = 0x56, "session", Exclusive<Session>;
     tailora_stream = 0x57, "stream", OpenStream;
+    tailora_registry = 0x58, "registry", Registry;
 }
 
 struct Slot {

@@ -1,21 +1,11 @@
 //! The library itself: versions, build, options, leaks.
 
-use super::args::{clear, required, text};
+use super::args::{clear, path, required, text};
 use super::status::{self, tailora_status};
 use super::text::{give, live};
 use super::types::tailora_error;
-use super::{guard, handle, worker};
-use crate::adapter::AdapterOptions;
-use crate::dataset::DatasetOptions;
-use crate::error::{Code, Error, Result};
-use crate::evaluate::EvaluateOptions;
-use crate::generate::{GenerateOptions, ScoreOptions, SessionOptions};
-use crate::language_model::ModelOptions;
-use crate::options::{self, Options};
-use crate::report::ReportOptions;
+use super::{guard, handle, sets, worker};
 use crate::tensor::{available_devices, cuda_problem};
-use crate::tokenize::TokenizeOptions;
-use crate::train::TrainOptions;
 use serde_json::{Value, json};
 use std::ffi::{CStr, c_char};
 
@@ -86,30 +76,6 @@ fn build_info() -> Value {
     })
 }
 
-type Schema = (&'static str, fn() -> Value);
-
-/// Each set of options, by the name of the functions that take it.
-const SCHEMAS: &[Schema] = &[
-    (ModelOptions::NAME, options::schema::<ModelOptions>),
-    (AdapterOptions::NAME, options::schema::<AdapterOptions>),
-    (DatasetOptions::NAME, options::schema::<DatasetOptions>),
-    (TrainOptions::NAME, options::schema::<TrainOptions>),
-    (EvaluateOptions::NAME, options::schema::<EvaluateOptions>),
-    (SessionOptions::NAME, options::schema::<SessionOptions>),
-    (GenerateOptions::NAME, options::schema::<GenerateOptions>),
-    (ScoreOptions::NAME, options::schema::<ScoreOptions>),
-    (ReportOptions::NAME, options::schema::<ReportOptions>),
-    (TokenizeOptions::NAME, options::schema::<TokenizeOptions>),
-];
-
-fn schema_of(name: &str) -> Result<Value> {
-    SCHEMAS.iter().find(|(known, _)| *known == name).map(|(_, schema)| schema()).ok_or_else(|| {
-        let known: Vec<&str> = SCHEMAS.iter().map(|(known, _)| *known).collect();
-        let message = format!("there are no options `{name}`; there are {}", known.join(", "));
-        Error::new(Code::InvalidArgument, message).with("argument", "name").with("known", known)
-    })
-}
-
 fn instruction_sets() -> Vec<&'static str> {
     let mut found = Vec::new();
     #[cfg(target_arch = "x86_64")]
@@ -137,7 +103,8 @@ pub extern "C" fn tailora_status_name(status: tailora_status) -> *const c_char {
 }
 
 /// The JSON Schema of a set of options, with every option's meaning, default and range. `name` is the function family
-/// that takes them: `model`, `adapter`, `dataset`, `train`, `evaluate`, `session`, `generate`, `score`, `report`, `tokenize`.
+/// that takes them: `model`, `adapter`, `dataset`, `train`, `evaluate`, `session`, `generate`, `score`, `report`, `tokenize`,
+/// `batch`, `publish`, `docx`.
 ///
 /// Ownership: the caller frees `*schema_json` with `tailora_string_free`. Threads: any.
 /// Errors: `TAILORA_ERR_INVALID_ARGUMENT` for a NULL or a name that is none of these.
@@ -153,7 +120,33 @@ pub unsafe extern "C" fn tailora_options_schema(
         guard::run(err, || {
             required(schema_json, "schema_json")?;
             let name = text(name, "name")?.to_owned();
-            give(schema_json, worker::run(move || Ok(schema_of(&name)?.to_string()))?)
+            give(schema_json, worker::run(move || Ok((sets::find(&name)?.schema)().to_string()))?)
+        })
+    }
+}
+
+/// Reads options from a YAML or JSON file and checks them, for any function that takes them: the result is what the file
+/// says, as JSON, without the defaults of what it leaves out.
+///
+/// `path`: a file that ends in `.yaml`, `.yml` or `.json`, of at most 1 MiB. `name`: as for `tailora_options_schema`. Relative
+/// paths among the options stay relative to the working directory.
+/// Ownership: the caller frees `*options_json` with `tailora_string_free`. Threads: any.
+/// Errors: `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_OPTIONS` (the details have `path`, `option`, and the `line` in the file),
+/// `TAILORA_ERR_INVALID_ARGUMENT` for a NULL or a name that is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_options_from_file(
+    path: *const c_char,
+    name: *const c_char,
+    options_json: *mut *mut c_char,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(options_json);
+        guard::run(err, || {
+            required(options_json, "options_json")?;
+            let (path, name) = (self::path(path, "path")?, text(name, "name")?.to_owned());
+            give(options_json, worker::run(move || Ok((sets::find(&name)?.given_in_file)(&path)?.to_string()))?)
         })
     }
 }
@@ -169,7 +162,15 @@ pub extern "C" fn tailora_live_handles() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Code;
+    use crate::adapter::AdapterOptions;
+    use crate::dataset::DatasetOptions;
+    use crate::error::{Code, Error};
+    use crate::evaluate::EvaluateOptions;
+    use crate::generate::{GenerateOptions, SessionOptions};
+    use crate::language_model::ModelOptions;
+    use crate::options;
+    use crate::report::ReportOptions;
+    use crate::train::TrainOptions;
 
     fn refused(set: &str, json: &str) -> Error {
         let parsed = match set {
@@ -189,7 +190,7 @@ mod tests {
     #[test]
     fn what_other_tools_call_an_option_leads_to_one_that_is_there() {
         for (set, name) in options::targets() {
-            let schema = schema_of(set).unwrap();
+            let schema = (sets::find(set).unwrap().schema)();
             assert!(schema["properties"].get(name).is_some(), "there is no {set} option `{name}`");
         }
     }

@@ -15,9 +15,12 @@
 compile_error!("the C ABI turns panics into TAILORA_ERR_INTERNAL; build with panic = \"unwind\"");
 
 mod adapter;
+mod aliases;
 mod args;
+mod batch;
 mod cancel;
 mod dataset;
+mod docx;
 mod error;
 mod error_text;
 mod evaluate;
@@ -34,7 +37,9 @@ mod panic;
 mod progress;
 mod raise;
 mod records;
+mod registry;
 mod session;
+mod sets;
 mod status;
 mod stream;
 mod text;
@@ -44,8 +49,11 @@ mod types;
 mod worker;
 
 pub use adapter::*;
+pub use aliases::*;
+pub use batch::*;
 pub use cancel::*;
 pub use dataset::*;
+pub use docx::*;
 pub use error::*;
 pub use evaluate::*;
 #[cfg(feature = "panic-injection")]
@@ -53,6 +61,7 @@ pub use injection::*;
 pub use library::*;
 pub use log::*;
 pub use model::*;
+pub use registry::*;
 pub use session::*;
 pub use status::*;
 pub use stream::*;

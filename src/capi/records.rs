@@ -2,6 +2,7 @@
 //! and of nothing that a row, a prompt or an answer says.
 
 use crate::control::{Phase, Progress};
+use crate::registry::{AliasChange, Publication};
 use serde_json::Value;
 use std::time::Instant;
 use tracing::{debug, info, trace, warn};
@@ -117,6 +118,32 @@ pub(super) fn report_written(report: &Value, begun: Instant) {
     for note in notes(report) {
         warn!(target: "tailora::report", "{note}");
     }
+}
+
+pub(super) fn batch_written(summary: &Value) {
+    info!(
+        target: "tailora::batch",
+        rows = %summary["rows"], reports = %summary["reports"], failed = %summary["failed"], resumed = %summary["resumed"],
+        seconds = %summary["seconds"], rows_per_minute = %summary["rows_per_minute"], "batch written"
+    );
+    debug!(target: "tailora::batch", output = %summary["output"], "where its reports are");
+}
+
+pub(super) fn docx_written(cases: usize, files: usize) {
+    info!(target: "tailora::docx", cases, files, "Word files written");
+}
+
+pub(super) fn docx_read(cases: usize, rows: usize) {
+    info!(target: "tailora::docx", cases, rows, "reviewed Word file read");
+}
+
+pub(super) fn published(publication: &Publication) {
+    info!(target: "tailora::registry", version = publication.version, "version published");
+}
+
+pub(super) fn alias_changed(alias: &str, change: &AliasChange) {
+    let versions: Vec<&str> = change.shares.iter().map(|share| share.version.as_str()).collect();
+    info!(target: "tailora::registry", alias, ?versions, number = change.number, action = ?change.action, "alias changed");
 }
 
 pub(super) fn progress(event: &Progress) {

@@ -5,6 +5,8 @@
 use super::guard;
 use super::status::tailora_status;
 use crate::error::{Code, Error, Result};
+use serde::Serialize;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::ffi::{CString, c_char};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -26,6 +28,12 @@ pub(super) unsafe fn give(place: *mut *mut c_char, text: String) -> Result<()> {
     // SAFETY: not NULL, and the caller's promise. The bytes stay where they are while the `CString` is in the map.
     unsafe { place.write(start) };
     Ok(())
+}
+
+/// A result as JSON.
+pub(super) fn json(result: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(result)
+        .map_err(|err| Error::new(Code::Internal, format!("a result cannot be written as JSON: {err}")))
 }
 
 /// How many texts were given out and not freed.

@@ -34,6 +34,12 @@ pub struct tailora_stream {
     _opaque: [u8; 0],
 }
 
+/// A folder of adapter versions, and names such as `production` that stand for one. Any number of threads and processes may
+/// use one at the same time, whatever they do. What it gives out does not need it any more.
+pub struct tailora_registry {
+    _opaque: [u8; 0],
+}
+
 /// A request to stop. May be used from any thread at any time, also while the calls it was given to are running.
 pub struct tailora_cancel {
     _opaque: [u8; 0],

@@ -3,6 +3,7 @@
 use super::kind::Kind;
 use crate::error::{Code, Error, Result};
 use crate::files::read_bytes;
+use crate::options::read_yaml;
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::path::Path;
@@ -22,7 +23,7 @@ pub(crate) struct Lexicon {
 }
 
 static BUILT_IN: LazyLock<Arc<Lexicon>> = LazyLock::new(|| {
-    let lexicon: Lexicon = serde_saphyr::from_str(include_str!("lexicon.yaml")).unwrap_or_default();
+    let lexicon: Lexicon = read_yaml(include_str!("lexicon.yaml")).unwrap_or_default();
     Arc::new(lexicon.folded())
 });
 
@@ -46,8 +47,10 @@ impl Lexicon {
         let bytes = read_bytes(path, LARGEST_FILE)?;
         let text = String::from_utf8(bytes).map_err(|_| bad("is not UTF-8".to_owned()))?;
         let expected = "expected lists of words: `recommendation`, `risk`, `strength`, `abbreviations`";
-        let own: Lexicon = serde_saphyr::from_str(text.trim_start_matches('\u{feff}'))
-            .map_err(|err| bad(format!("cannot be read: {}; {expected}", err.to_string().trim())))?;
+        let own: Lexicon = read_yaml(&text).map_err(|err| {
+            let place = err.details().get("line").cloned();
+            bad(format!("{err}; {expected}")).with("line", place)
+        })?;
         let lists = [&own.recommendation, &own.risk, &own.strength];
         if lists.into_iter().flatten().flatten().any(|word| word.trim().is_empty()) {
             return Err(bad(format!("has an empty word, which stands everywhere; {expected}")));

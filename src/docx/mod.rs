@@ -31,8 +31,8 @@ pub use labels::Label;
 pub use options::{DocxOptions, Language};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use repack::repacked;
-pub use review::{Review, ReviewedCase, ReviewedConclusion, read};
-pub use write::{write, write_files};
+pub use review::{Review, ReviewedCase, ReviewedConclusion, read, read_file};
+pub use write::{write, write_file, write_files};
 
 #[cfg(test)]
 mod tests;

@@ -3,13 +3,15 @@
 use super::carried::{self, CarriedDraft};
 use super::draft::Text;
 use super::labels::{BUDGET, Label, Outcome, label};
-use super::package::bad;
+use super::package::{MAX_FILE, bad};
 use super::regions::{Region, regions};
 use super::slots::Standing;
 use super::word_file::WordFile;
 use crate::error::Result;
+use crate::files::read_bytes;
 use serde::Serialize;
 use std::collections::HashMap;
+use std::path::Path;
 
 /// What a reviewer made of a file, with its cases in their order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -80,6 +82,14 @@ pub fn read(bytes: &[u8]) -> Result<Review> {
     let cases = carried.drafts.iter().enumerate();
     let cases = cases.map(|(index, draft)| reviewed(draft, index, &mut regions, &mut budget));
     Ok(Review { cases: cases.collect::<Result<_>>()? })
+}
+
+/// Reads a file as [`read`] does.
+///
+/// # Errors
+/// Those of [`read`], naming the file; `Code::Io`.
+pub fn read_file(path: &Path) -> Result<Review> {
+    read(&read_bytes(path, MAX_FILE as u64)?).map_err(|err| err.in_file(path))
 }
 
 fn reviewed(

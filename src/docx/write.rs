@@ -45,6 +45,15 @@ pub fn write(cases: &[Case], options: &DocxOptions) -> Result<Vec<u8>> {
     })
 }
 
+/// Writes the file of [`write`] to a path, whole or not at all; one that is there is replaced.
+///
+/// # Errors
+/// Those of [`write`].
+pub fn write_file(cases: &[Case], options: &DocxOptions, path: &Path) -> Result<()> {
+    let bytes = write(cases, options)?;
+    write_atomic(path, |writer| writer.write_all(&bytes))
+}
+
 /// Writes a file for each case into a folder that is there, named after its id, and gives their paths. Each file is whole
 /// or not there; one of the same name is replaced.
 ///

@@ -2,19 +2,24 @@
 //! names the option and says what to write instead.
 
 mod aliases;
+mod file;
 mod json;
 mod names;
 mod ranges;
 mod types;
+mod yaml;
 
 use crate::error::{Code, Error, Result};
 #[cfg(test)]
 pub(crate) use aliases::targets;
+pub use file::from_file;
+pub(crate) use file::given_in_file;
 pub(crate) use json::read;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+pub(crate) use yaml::read_yaml;
 
 /// A set of options: knows its name in messages, and what its schema cannot say.
 pub trait Options: DeserializeOwned + Serialize + JsonSchema + Default {
@@ -57,7 +62,7 @@ pub fn parse<T: Options>(json: Option<&str>) -> Result<T> {
     }
 }
 
-/// Parses an already read JSON value (a config file in JSON or YAML ends here too).
+/// Parses an already read JSON value.
 pub fn from_value<T: Options>(value: Value) -> Result<T> {
     if value.is_null() {
         return Ok(T::default());

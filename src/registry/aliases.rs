@@ -4,7 +4,7 @@ use super::versions::Publication;
 use super::{ALIASES, Registry, VERSIONS, read_json, write_json};
 use crate::adapter::check_name;
 use crate::dataset::clean_id;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, IoContext, Result};
 use crate::files::{is_there, temporary};
 use crate::salted::{Salt, leading_u64};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,16 @@ pub struct AliasChange {
     pub shares: Vec<Share>,
     /// The change that a rollback from here restores.
     pub before: Option<u64>,
+}
+
+/// An alias, and the change that holds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AliasState {
+    /// Its name.
+    pub alias: String,
+    /// What it stands for, and since when.
+    #[serde(flatten)]
+    pub change: AliasChange,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,6 +129,28 @@ impl Registry {
         self.alias(alias).map(|alias| alias.changes)
     }
 
+    /// All aliases with what they stand for, by name.
+    pub fn aliases(&self) -> Result<Vec<AliasState>> {
+        let folder = self.path.join(ALIASES);
+        if !is_there(&folder)? {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&folder).at("read", &folder)? {
+            let name = entry.at("read", &folder)?.file_name();
+            // What is being written has another name.
+            let name = name.to_str().and_then(|name| name.strip_prefix("alias-")?.strip_suffix(".json"));
+            let Some(name) = name.filter(|name| check_name("alias", name).is_ok()) else { continue };
+            if let Some(Alias { alias, mut changes, .. }) = self.read_alias(name)?
+                && let Some(change) = changes.pop()
+            {
+                found.push(AliasState { alias, change });
+            }
+        }
+        found.sort_by(|a, b| a.alias.cmp(&b.alias));
+        Ok(found)
+    }
+
     /// The version that an alias stands for, or the version of this name.
     ///
     /// # Errors
@@ -166,6 +198,17 @@ impl Registry {
         match chosen.or(shares.last()) {
             Some(share) => self.version(&share.version),
             None => Err(alias.stands_for_nothing()),
+        }
+    }
+
+    /// As [`Registry::resolve`], for an employee: of an alias, the version that [`Registry::ab`] says.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: there is neither, or the id is empty.
+    pub fn resolve_for(&self, alias_or_version: &str, id: &str) -> Result<Publication> {
+        match self.find_alias(alias_or_version)? {
+            Some(_) => self.ab(alias_or_version, id),
+            None => self.version(alias_or_version),
         }
     }
 

@@ -20,7 +20,7 @@ mod options;
 mod publish;
 mod versions;
 
-pub use aliases::{AliasAction, AliasChange, Share};
+pub use aliases::{AliasAction, AliasChange, AliasState, Share};
 pub use audit::{AuditEntry, AuditLine};
 pub use options::PublishOptions;
 pub use versions::Publication;

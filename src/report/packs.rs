@@ -3,7 +3,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::files::read_text;
-use crate::options::invalid;
+use crate::options::{invalid, read_yaml};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -75,7 +75,8 @@ impl Pack {
         let bad = |problem: String| {
             Error::new(Code::InvalidOptions, format!("the pack {name}: {problem}")).with("option", "pack")
         };
-        let pack: Pack = serde_saphyr::from_str(text).map_err(|err| bad(err.to_string().trim().to_owned()))?;
+        let of_pack = |err: Error| err.context(format!("the pack {name}")).with("option", "pack");
+        let pack: Pack = read_yaml(text).map_err(of_pack)?;
         if pack.pack != FORMAT {
             return Err(bad(format!("`pack` is `{}`; expected `{FORMAT}`", pack.pack)));
         }

@@ -38,6 +38,7 @@ typedef struct {
 
 WRAP(tailora_build_info) { char *out = GARBAGE; UNUSED; RETURN_NULLED(tailora_build_info(&out, err), out); }
 WRAP(tailora_options_schema) { char *out = GARBAGE; UNUSED; RETURN_NULLED(tailora_options_schema("no such", &out, err), out); }
+WRAP(tailora_options_from_file) { char *out = GARBAGE; UNUSED; RETURN_NULLED(tailora_options_from_file("no/such.yaml", "train", &out, err), out); }
 WRAP(tailora_set_log_sink) { UNUSED; return tailora_set_log_sink(NULL, err); }
 WRAP(tailora_error_code) { UNUSED; return tailora_error_code(handle); }
 WRAP(tailora_error_free) { UNUSED; return tailora_error_free(handle); }
@@ -175,11 +176,99 @@ WRAP(tailora_stream_summary) {
     RETURN_NULLED(tailora_stream_summary(handle, &out, err), out);
 }
 WRAP(tailora_stream_free) { UNUSED; return tailora_stream_free(handle); }
+WRAP(tailora_batch_run) {
+    char *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_batch_run(handle, NULL, NULL, 0, "no/such.csv", "no/such/job", NULL, NULL, NULL, NULL, &out, err), out);
+}
+WRAP(tailora_batch_run_adapter) {
+    char *out = GARBAGE;
+    const tailora_adapter *adapters[1];
+    adapters[0] = handle;
+    RETURN_NULLED(
+        tailora_batch_run(valid->model, adapters, NULL, 1, "no/such.csv", "no/such/job", NULL, NULL, NULL, NULL, &out, err), out);
+}
+WRAP(tailora_batch_merge) {
+    char *out = GARBAGE;
+    const char *jobs[1] = {"no/such/job"};
+    UNUSED;
+    RETURN_NULLED(tailora_batch_merge(jobs, 1, "no/such/output", &out, err), out);
+}
+WRAP(tailora_registry_open) {
+    tailora_registry *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_registry_open("no/such/registry", &out, err), out);
+}
+WRAP(tailora_registry_create) {
+    tailora_registry *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_registry_create("", &out, err), out);
+}
+WRAP(tailora_registry_publish) {
+    char *out = GARBAGE;
+    RETURN_NULLED(tailora_registry_publish(handle, valid->adapter, NULL, &out, err), out);
+}
+WRAP(tailora_registry_resolve) {
+    char *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_registry_resolve(handle, "a", NULL, &out, err), out);
+}
+WRAP(tailora_registry_load) {
+    tailora_adapter *out = GARBAGE;
+    RETURN_NULLED(tailora_registry_load(handle, valid->model, "a", NULL, &out, err), out);
+}
+WRAP(tailora_registry_promote) {
+    char *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_registry_promote(handle, "a", "b", &out, err), out);
+}
+WRAP(tailora_registry_promote_split) {
+    char *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_registry_promote_split(handle, "a", "[]", &out, err), out);
+}
+WRAP(tailora_registry_rollback) {
+    char *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_registry_rollback(handle, "a", &out, err), out);
+}
+WRAP(tailora_registry_history) {
+    char *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_registry_history(handle, "a", &out, err), out);
+}
+WRAP(tailora_registry_list) { char *out = GARBAGE; UNUSED; RETURN_NULLED(tailora_registry_list(handle, &out, err), out); }
+WRAP(tailora_registry_contains) {
+    int32_t contained = 5;
+    tailora_status status = tailora_registry_contains(handle, "a", "b", &contained, err);
+    (void)valid;
+    if (status < 0) CHECK(contained == 0);
+    return status;
+}
+WRAP(tailora_registry_audit) { UNUSED; return tailora_registry_audit(handle, "a", "b", NULL, 0, err); }
+WRAP(tailora_registry_audited) {
+    char *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_registry_audited(handle, "a", &out, err), out);
+}
+WRAP(tailora_registry_free) { UNUSED; return tailora_registry_free(handle); }
+WRAP(tailora_report_export_docx) { UNUSED; return tailora_report_export_docx("[]", "no/such/file.docx", NULL, err); }
+WRAP(tailora_report_export_docx_files) {
+    char *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_report_export_docx_files("[3]", "no/such/folder", NULL, &out, err), out);
+}
+WRAP(tailora_report_import_docx) {
+    char *out = GARBAGE;
+    UNUSED;
+    RETURN_NULLED(tailora_report_import_docx("no/such.docx", NULL, &out, err), out);
+}
 
 #define FUNCTION(name, handle, null, others) {#name, call_##name, handle, null, others}
 static const test_function test_functions[] = {
     FUNCTION(tailora_build_info, 0, 0, 0),
     FUNCTION(tailora_options_schema, 0, 0, 0),
+    FUNCTION(tailora_options_from_file, 0, 0, 0),
     FUNCTION(tailora_set_log_sink, 0, 0, 0),
     FUNCTION(tailora_error_code, 1, 0, 0),
     FUNCTION(tailora_error_free, 1, 1, 0),
@@ -223,6 +312,26 @@ static const test_function test_functions[] = {
     FUNCTION(tailora_stream_next, 1, 0, 0),
     FUNCTION(tailora_stream_summary, 1, 0, 0),
     FUNCTION(tailora_stream_free, 1, 1, 0),
+    FUNCTION(tailora_batch_run, 1, 0, 0),
+    FUNCTION(tailora_batch_run_adapter, 1, 0, 1),
+    FUNCTION(tailora_batch_merge, 0, 0, 0),
+    FUNCTION(tailora_registry_open, 0, 0, 0),
+    FUNCTION(tailora_registry_create, 0, 0, 0),
+    FUNCTION(tailora_registry_publish, 1, 0, 0),
+    FUNCTION(tailora_registry_resolve, 1, 0, 0),
+    FUNCTION(tailora_registry_load, 1, 0, 0),
+    FUNCTION(tailora_registry_promote, 1, 0, 0),
+    FUNCTION(tailora_registry_promote_split, 1, 0, 0),
+    FUNCTION(tailora_registry_rollback, 1, 0, 0),
+    FUNCTION(tailora_registry_history, 1, 0, 0),
+    FUNCTION(tailora_registry_list, 1, 0, 0),
+    FUNCTION(tailora_registry_contains, 1, 0, 0),
+    FUNCTION(tailora_registry_audit, 1, 0, 0),
+    FUNCTION(tailora_registry_audited, 1, 0, 0),
+    FUNCTION(tailora_registry_free, 1, 1, 0),
+    FUNCTION(tailora_report_export_docx, 0, 0, 0),
+    FUNCTION(tailora_report_export_docx_files, 0, 0, 0),
+    FUNCTION(tailora_report_import_docx, 0, 0, 0),
 };
 #define TEST_FUNCTIONS (sizeof(test_functions) / sizeof(test_functions[0]))
 

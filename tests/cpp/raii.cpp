@@ -122,10 +122,69 @@ static void jobs(const char *model_path, const char *csv_path, const char *out_p
     CHECK(has(session.generate("a", {}, &cancel), "\"cancelled\""));
 }
 
+// Batch, registry and Word files, on an adapter that was saved.
+static void business(const char *model_path, const std::string &adapter_path) {
+    const auto model = tailora::Model::load(model_path);
+    const auto adapter = model.load_adapter(adapter_path);
+    const std::string home = adapter_path + "-business";
+    const auto registry = tailora::Registry::create(home);
+    const std::string publication = registry.publish(adapter, R"({"name": "hr", "extra": {"by": "me"}})");
+    const auto begin = publication.find("\"version\":\"") + 11;
+    const std::string version = publication.substr(begin, publication.find('"', begin) - begin);
+    CHECK(has(version, "hr-"));
+    CHECK(has(registry.promote("production", version), "\"number\":1"));
+    CHECK(has(registry.promote_split("test", "[{\"version\":\"" + version + "\",\"share\":1}]"), "\"share\":1"));
+    CHECK(has(registry.resolve("production"), version.c_str()) && has(registry.resolve("test", "E1"), version.c_str()));
+    const auto loaded = registry.load(model, "production", "E1");
+    CHECK(has(loaded.info(), "\"hr\""));
+    registry.audit("E1", version, "production", 7);
+    registry.audit("E1", version, std::nullopt, 8);
+    CHECK(has(registry.audited("E1"), "\"seed\":8") && registry.audited("E2") == "[]");
+    CHECK(has(registry.history("production"), "promote") && has(tailora::Registry::open(home).list(), "\"aliases\":[{"));
+    try {
+        registry.rollback("production");
+        CHECK(!"rolled back");
+    } catch (const tailora::error &err) {
+        CHECK(err.code() == TAILORA_ERR_INVALID_ARGUMENT);
+    }
+    try {
+        registry.contains(version, "E1");
+        CHECK(!"known");
+    } catch (const tailora::error &err) {
+        CHECK(has(err.what(), "id_column"));
+    }
+
+    auto session = model.session();
+    const std::string report = session.report("岗位:P7", R"({"influence": false, "generate": {"max_tokens": 20}})");
+    const std::string one = R"({"id": "E1", "input": "岗位:P7", "report": )" + report + "}";
+    tailora::export_docx(one, home + "/one.docx", R"({"language": "en"})");
+    CHECK(has(tailora::import_docx(home + "/one.docx"), "\"pending\":"));
+    CHECK(has(tailora::export_docx_files("[" + one + "]", home), "E1.docx"));
+    try {
+        tailora::batch(model, {{&adapter, 1.0}}, "no/such.csv", home + "/job", {}, [](const tailora::Progress &) { return true; });
+        CHECK(!"a batch");
+    } catch (const tailora::error &err) {
+        CHECK(err.code() == TAILORA_ERR_IO);
+    }
+    try {
+        tailora::merge_shards({home + "/job", home + "/job"}, home + "/merged.jsonl");
+        CHECK(!"merged");
+    } catch (const tailora::error &err) {
+        CHECK(err.code() == TAILORA_ERR_INVALID_ARGUMENT);
+    }
+    try {
+        tailora::options_from_file("no/such.yaml", "batch");
+        CHECK(!"read");
+    } catch (const tailora::error &err) {
+        CHECK(err.code() == TAILORA_ERR_IO);
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc < 4) return 2;
     errors();
     jobs(argv[1], argv[2], argv[3]);
+    business(argv[1], argv[3]);
     CHECK(tailora_live_handles() == 0);
     std::printf("raii: %d failed\n", failures);
     return failures == 0 ? 0 : 1;

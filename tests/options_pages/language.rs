@@ -6,7 +6,7 @@ pub struct Language {
     pub file: &'static str,
     pub introduction: &'static str,
     pub columns: [&'static str; 4],
-    headings: [(&'static str, &'static str); 10],
+    headings: [(&'static str, &'static str); 13],
     /// The words of JSON types, as the schema calls them.
     types: [(&'static str, &'static str); 7],
     pub any: &'static str,
@@ -54,7 +54,8 @@ pub const ENGLISH: Language = Language {
 
 Options are JSON objects, and parsed strictly: an unknown key, a key that stands twice, a value of another type or outside its
 range is an error that names the option; for a name that is near a known one, or that another tool uses, it says ours. What is
-left out has its default. `tailora_options_schema(\"train\")` and so on give the same as JSON Schemas.",
+left out has its default. `tailora_options_schema(\"train\")` and so on give the same as JSON Schemas. `tailora_options_from_file`
+(C#: `TailoraOptions.FromFile`) reads any of these sets from a YAML or JSON file; what is wrong in it is named with its line.",
     columns: ["option", "default", "values", ""],
     headings: [
         ("model", "Loading a model"),
@@ -67,6 +68,9 @@ left out has its default. `tailora_options_schema(\"train\")` and so on give the
         ("score", "Scoring a text"),
         ("report", "A report"),
         ("tokenize", "Token ids"),
+        ("batch", "A batch of reports"),
+        ("publish", "Publishing in a registry"),
+        ("docx", "Reports as Word files"),
     ],
     types: [
         ("integer", "integer"),
@@ -93,7 +97,8 @@ pub const CHINESE: Language = Language {
 [English](options.md)
 
 选项是 JSON 对象，严格解析：未知的键、重复的键、类型不符或超出范围的值都是错误，并指明是哪个选项；与已知的名字相近、或是别的工具的叫法时，
-会告诉您这里的名字。没有写的取默认值。`tailora_options_schema(\"train\")` 等以 JSON Schema 给出同样的内容。",
+会告诉您这里的名字。没有写的取默认值。`tailora_options_schema(\"train\")` 等以 JSON Schema 给出同样的内容。
+`tailora_options_from_file`（C#：`TailoraOptions.FromFile`）从 YAML 或 JSON 文件读取其中任何一组，有错时指明在第几行。",
     columns: ["选项", "默认", "取值", ""],
     headings: [
         ("model", "加载模型"),
@@ -106,6 +111,9 @@ pub const CHINESE: Language = Language {
         ("score", "给文本评分"),
         ("report", "报告"),
         ("tokenize", "词元 id"),
+        ("batch", "成批写报告"),
+        ("publish", "发布到注册库"),
+        ("docx", "写成 Word 文件"),
     ],
     types: [
         ("integer", "整数"),

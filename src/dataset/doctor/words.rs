@@ -1,5 +1,6 @@
 //! The words that the doctor goes by, from `words.yaml`.
 
+use crate::options::read_yaml;
 use serde::{Deserialize, Deserializer};
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -32,8 +33,7 @@ fn characters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashSet<char
     Ok(String::deserialize(deserializer)?.chars().filter(|c| !c.is_whitespace()).collect())
 }
 
-static WORDS: LazyLock<Words> =
-    LazyLock::new(|| serde_saphyr::from_str(include_str!("words.yaml")).unwrap_or_default());
+static WORDS: LazyLock<Words> = LazyLock::new(|| read_yaml(include_str!("words.yaml")).unwrap_or_default());
 
 pub(super) fn words() -> &'static Words {
     &WORDS
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn the_file_is_read() {
-        let words: Words = serde_saphyr::from_str(include_str!("words.yaml")).unwrap();
+        let words: Words = read_yaml(include_str!("words.yaml")).unwrap();
         assert!(words.surnames.contains(&'王') && words.given.contains(&'伟') && words.good.len() > 20);
         let folded = |word: &String| *word == crate::dataset::fold::fold(word);
         assert!(words.good.iter().chain(&words.bad).chain(&words.titles).all(folded));

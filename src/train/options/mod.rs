@@ -1,6 +1,5 @@
 //! What may be asked of a training.
 
-mod file;
 mod memory;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::error::Code;
 use crate::options::Options;
-use crate::options::{parse, schema};
+use crate::options::{from_file, parse, schema};
 use serde_json::json;
 
 #[test]
@@ -12,7 +12,7 @@ fn yaml_and_json_say_the_same() {
     let write = |name: &str, text: &str| {
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
-        TrainOptions::from_file(&path)
+        from_file::<TrainOptions>(&path)
     };
     let yaml = "# house style\nname: hr_review\nr: 16\nlearning_rate: 2e-4\ntarget_modules: [q_proj, v_proj]\nrank_pattern:\n  zz_proj: 4\n  q_proj: 2\nlr_scheduler_type: linear\nuse_rslora: true\noutput_dir: runs/hr\n";
     let json = r#"{"name": "hr_review", "r": 16, "learning_rate": 0.0002, "target_modules": ["q_proj", "v_proj"], "rank_pattern": {"zz_proj": 4, "q_proj": 2}, "lr_scheduler_type": "linear", "use_rslora": true, "output_dir": "runs/hr"}"#;
@@ -28,14 +28,18 @@ fn yaml_and_json_say_the_same() {
         ("c.yaml", "r: [", vec!["c.yaml", "YAML"]),
         ("d.json", "{", vec!["d.json", "JSON"]),
         ("e.toml", "r = 1", vec!["e.toml", ".yaml"]),
-        ("f.yaml", "r: 0", vec!["f.yaml", "`r` is 0", "from 1 to 4096"]),
-        ("g.yaml", "r: many", vec!["g.yaml", "train option `r`"]),
+        ("f.yaml", "name: hr\nr: 0", vec!["f.yaml: line 2: ", "`r` is 0", "from 1 to 4096"]),
+        ("g.yaml", "r: many", vec!["g.yaml: line 1: ", "train option `r`"]),
+        ("h.json", "{\n  \"r\": 8,\n  \"lora_alfa\": 1\n}", vec!["h.json: line 3: ", "lora_alpha"]),
+        ("i.json", "{\n  \"r\": 8,\n  \"r\": 1\n}", vec!["i.json: ", "twice"]),
+        ("j.yaml", "- 1", vec!["j.yaml: ", "a list"]),
     ] {
         let err = write(name, text).unwrap_err();
         assert_eq!(err.code(), Code::InvalidOptions, "{err}");
         assert!(words.iter().all(|word| err.message().contains(word)), "{words:?}: {err}");
+        assert_eq!(err.details().contains_key("line"), !name.starts_with(['e', 'j']), "{err}");
     }
-    assert_eq!(TrainOptions::from_file(&dir.path().join("none.json")).unwrap_err().code(), Code::Io);
+    assert_eq!(from_file::<TrainOptions>(&dir.path().join("none.json")).unwrap_err().code(), Code::Io);
 }
 
 #[test]

@@ -165,6 +165,7 @@ mod tests {
     use super::*;
     use crate::adapter::{AdapterBase, LoraConfig};
     use crate::model::{APART, Sites};
+    use crate::options::from_file;
     use crate::tensor::Device;
 
     fn base() -> AdapterBase {
@@ -221,7 +222,7 @@ mod tests {
         assert!(run.notes.sentences().is_empty());
         drop(run);
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
-        assert_eq!(TrainOptions::from_file(&dir.path().join("config.json")).unwrap(), options);
+        assert_eq!(from_file::<TrainOptions>(&dir.path().join("config.json")).unwrap(), options);
         let lines: Vec<Value> = read("metrics.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines[0], json!({"kind": "train", "step": 1, "loss": 2.5, "learning_rate": 1e-4}));
         assert_eq!(lines[1]["kind"], "validation");

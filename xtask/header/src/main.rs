@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// The C API's files in the order of the header. Not the whole crate: cbindgen would take its constants for the API's.
 const SOURCES: &[&str] = &[
     "status", "types", "library", "log", "error", "text", "cancel", "model", "tokens", "adapter", "dataset", "train",
-    "evaluate", "session", "stream",
+    "evaluate", "session", "stream", "batch", "registry", "aliases", "docx",
 ];
 
 fn main() -> ExitCode {

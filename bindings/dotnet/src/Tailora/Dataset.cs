@@ -13,15 +13,15 @@ public sealed class Dataset : IDisposable
 
     private Dataset(DatasetHandle handle) => this.handle = handle;
 
-    /// <summary>What was read: <c>path</c>, <c>encoding</c>, <c>rows</c>, <c>columns</c>, and what is worth a look before training.</summary>
+    /// <summary>What was read, and what is worth a look before training.</summary>
     /// <exception cref="ObjectDisposedException">The dataset was disposed.</exception>
-    public JsonElement Info
+    public DatasetInfo Info
     {
         get
         {
             int status = NativeMethods.tailora_dataset_info(Handle, out StringHandle json, out ErrorHandle error);
             Failure.Check(status, error);
-            return Json.Parse(json.Take());
+            return DatasetInfo.FromJson(json.Take());
         }
     }
 
@@ -60,6 +60,23 @@ public sealed class Dataset : IDisposable
         Argument.NotNull(path, nameof(path));
         NativeLoader.EnsureLoaded();
         return LongCall.RunAsync("Tailora CSV", cancel => Open(path, options, progress, cancel, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>
+    /// Writes a repaired copy of a CSV, in which only what cannot change the meaning is mended: rows that are alike in every column, text read in
+    /// a wrong encoding that can be read back, invisible characters, blanks at the ends of fields. The file itself stays as it is.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="copy">Where to write the copy; one that is there is replaced.</param>
+    /// <param name="options">How to read the file; <c>null</c> for the defaults.</param>
+    /// <returns>What was changed.</returns>
+    /// <exception cref="CsvFormatException">The file cannot be read at all.</exception>
+    /// <exception cref="TailoraException">The copy cannot be written, or would replace the file.</exception>
+    public static DatasetRepairs SaveRepairedCopy(string path, string copy, DatasetOptions? options = null)
+    {
+        Argument.NotNull(copy, nameof(copy));
+        using Dataset read = OpenCsv(path, (options ?? new DatasetOptions()) with { RepairedCopy = copy });
+        return read.Info.Repairs!;
     }
 
     /// <summary>

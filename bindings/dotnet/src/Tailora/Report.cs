@@ -43,6 +43,31 @@ public sealed record Report
     [JsonIgnore]
     public string RawJson { get; private init; } = "";
 
+    /// <summary>Reads a report that the library wrote, <see cref="RawJson"/> or out of a file.</summary>
+    /// <param name="json">An envelope <c>tailora.report/1</c>.</param>
+    /// <exception cref="JsonException">It is none.</exception>
+    public static Report Parse(string json)
+    {
+        Argument.NotNull(json, nameof(json));
+        return FromJson(json);
+    }
+
+    /// <summary>The report as an envelope: as the library wrote it, or, once a property was changed, as the properties say.</summary>
+    public string ToJson()
+    {
+        string written = JsonSerializer.Serialize(this, ResultsJson.Default.Report);
+        bool unchanged = RawJson.Length > 0 && written == JsonSerializer.Serialize(FromJson(RawJson), ResultsJson.Default.Report);
+        return unchanged ? RawJson : written;
+    }
+
+    /// <summary>Writes the report as a Word file for review; see <see cref="Docx.Save"/> for several.</summary>
+    /// <param name="path">The .docx; a file that is there is replaced.</param>
+    /// <param name="id">The host's name for the case; what was reviewed comes back under it.</param>
+    /// <param name="input">The input that the report was written on.</param>
+    /// <param name="options">How to write it; <c>null</c> for the defaults.</param>
+    public void SaveDocx(string path, string id, string input, DocxOptions? options = null) =>
+        Docx.Save([new ReportCase(id, input, this)], path, options);
+
     internal static Report FromJson(string json) => Json.Read(json, ResultsJson.Default.Report) with { RawJson = json };
 }
 

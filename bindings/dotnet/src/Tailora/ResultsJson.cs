@@ -2,11 +2,25 @@ using System.Text.Json.Serialization;
 
 namespace Tailora;
 
-/// <summary>Reads the library's results, with metadata made at compile time.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+/// <summary>Reads the library's results, and writes what it takes of them again, with metadata made at compile time.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(Generation))]
 [JsonSerializable(typeof(Report))]
 [JsonSerializable(typeof(ScoredText))]
 [JsonSerializable(typeof(TokenIds))]
 [JsonSerializable(typeof(TokenText))]
+[JsonSerializable(typeof(DatasetInfo))]
+[JsonSerializable(typeof(BatchSummary))]
+[JsonSerializable(typeof(MergeSummary))]
+[JsonSerializable(typeof(PublishedVersion))]
+[JsonSerializable(typeof(AliasChange))]
+[JsonSerializable(typeof(AliasChange[]))]
+[JsonSerializable(typeof(VersionShare[]))]
+[JsonSerializable(typeof(RegistryContent))]
+[JsonSerializable(typeof(AuditLine[]))]
+[JsonSerializable(typeof(WrittenCase[]))]
+[JsonSerializable(typeof(ReviewedDocument))]
+[JsonSerializable(typeof(string[]))]
 internal sealed partial class ResultsJson : JsonSerializerContext;

@@ -46,7 +46,7 @@ public static class TailoraNative
     }
 
     /// <summary>The JSON Schema of a set of options, with every option's meaning, default and range.</summary>
-    /// <param name="name"><c>model</c>, <c>dataset</c>, <c>train</c>, <c>session</c>, <c>generate</c> or <c>report</c>.</param>
+    /// <param name="name"><c>model</c>, <c>adapter</c>, <c>dataset</c>, <c>train</c>, <c>evaluate</c>, <c>session</c>, <c>generate</c>, <c>score</c>, <c>report</c>, <c>tokenize</c>, <c>batch</c>, <c>publish</c> or <c>docx</c>.</param>
     /// <exception cref="TailoraLibraryException">The native library is missing or of another version.</exception>
     public static unsafe JsonElement OptionsSchema(string name)
     {

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Threading.Tasks;
@@ -114,6 +115,23 @@ public class ConformanceTests(Trained trained)
         return (T?)options.Deserialize((JsonTypeInfo)strict.GetTypeInfo(typeof(T)));
     }
 
+    private static ReportCase Case(JsonElement one) => new(
+        one.GetProperty("id").GetString()!, one.GetProperty("input").GetString()!, Report.Parse(one.GetProperty("report").GetRawText()))
+    {
+        Title = one.TryGetProperty("title", out JsonElement title) ? title.GetString() : null,
+    };
+
+    private static JsonElement FromFile(string set, string path) => set switch
+    {
+        "train" => JsonSerializer.SerializeToElement(TailoraOptions.FromFile<TrainingOptions>(path), OptionsJson.Default.TrainingOptions),
+        "batch" => JsonSerializer.SerializeToElement(TailoraOptions.FromFile<BatchOptions>(path), OptionsJson.Default.BatchOptions),
+        "report" => JsonSerializer.SerializeToElement(TailoraOptions.FromFile<ReportOptions>(path), OptionsJson.Default.ReportOptions),
+        "docx" => JsonSerializer.SerializeToElement(TailoraOptions.FromFile<DocxOptions>(path), OptionsJson.Default.DocxOptions),
+
+        // A set that is none has no record here; who asks for its schema is told the same.
+        _ => TailoraNative.OptionsSchema(set),
+    };
+
     private async Task<JsonElement> Answer(JsonElement row)
     {
         string? Text(string name) => row.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
@@ -133,7 +151,7 @@ public class ConformanceTests(Trained trained)
                 string csv = Text("csv") is string content ? folder.Write("rows.csv", content) : Text("path")!;
                 using (Dataset dataset = Dataset.OpenCsv(csv, Options<DatasetOptions>(row)))
                 {
-                    return dataset.Info;
+                    return JsonDocument.Parse(dataset.Info.RawJson).RootElement;
                 }
 
             case "adapter_load":
@@ -174,6 +192,26 @@ public class ConformanceTests(Trained trained)
                     return JsonDocument.Parse((await session.GenerateReportAsync(Text("prompt")!, Options<ReportOptions>(row))).RawJson).RootElement;
                 }
 
+            case "options_from_file":
+                return FromFile(Text("options_name")!, folder.Write(Text("file_name")!, Text("file")!));
+            case "batch":
+                string cases = folder.Write("cases.csv", Text("csv")!);
+                BatchSummary summary = await model.BatchAsync(cases, Path.Combine(folder.FullName, "job"), options: Options<BatchOptions>(row));
+                return JsonDocument.Parse(summary.RawJson).RootElement;
+            case "registry_create":
+            case "registry_open":
+                string home = Path.Combine(folder.FullName, "registry");
+                using (AdapterRegistry registry = Text("call") == "registry_open" ? AdapterRegistry.Open(home) : AdapterRegistry.Create(home))
+                {
+                    return JsonDocument.Parse(registry.List().RawJson).RootElement;
+                }
+
+            case "export_docx":
+                string file = Path.Combine(folder.FullName, "reports.docx");
+                Docx.Save(row.GetProperty("cases").EnumerateArray().Select(Case), file, Options<DocxOptions>(row));
+                return JsonDocument.Parse(ReviewedDocument.Read(file).RawJson).RootElement;
+            case "import_docx":
+                return JsonDocument.Parse(ReviewedDocument.Read(Text("path")!).RawJson).RootElement;
             default:
                 throw new InvalidOperationException($"the table has a call that no runner knows: {Text("call")}");
         }

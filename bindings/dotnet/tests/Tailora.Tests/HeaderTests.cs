@@ -115,6 +115,7 @@ public partial class HeaderTests
         "tailora_progress_fn" => "function pointer",
         "tailora_log_sink*" => "LogSink*",
         "char**" => "StringHandle& or Byte*&",
+        "int32_t*" => "Int32&",
         "size_t*" => "UIntPtr&",
         "uint64_t*" => "UInt64&",
         "tailora_adapter**" => "AdapterHandle& or IntPtr*",
@@ -132,7 +133,7 @@ public partial class HeaderTests
     private static string Name(Type type) => type switch
     {
         { IsFunctionPointer: true } => "function pointer",
-        { Name: "StringHandle&" or "Byte*&" } => "StringHandle& or Byte*&",
+        { Name: "StringHandle&" or "Byte*&" or "Byte**" } => "StringHandle& or Byte*&",
         { Name: "AdapterHandle&" or "IntPtr*" } => "AdapterHandle& or IntPtr*",
         _ => type.Name,
     };

@@ -45,7 +45,7 @@ public class JobTests(Trained trained)
     public void A_dataset_says_what_was_read_and_shows_a_row_as_the_model_sees_it()
     {
         int rows = File.ReadLines(Repository.Csv).Count() - 1;
-        Assert.Equal(rows, trained.Dataset.Info.GetProperty("rows").GetInt32());
+        Assert.Equal(rows, trained.Dataset.Info.Rows);
         JsonElement preview = trained.Dataset.Preview(trained.Model, 1);
         Assert.Equal(JsonValueKind.Object, preview.ValueKind);
         Assert.Contains("<|im_start|>", preview.GetRawText(), StringComparison.Ordinal);

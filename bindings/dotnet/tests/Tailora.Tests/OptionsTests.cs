@@ -11,19 +11,26 @@ namespace Tailora.Tests;
 [Collection(NativeCollection.Name)]
 public class OptionsTests
 {
-    public static TheoryData<string, Type> Sets => new()
+    public static TheoryData<string, Type> Sets
     {
-        { "model", typeof(ModelOptions) },
-        { "dataset", typeof(DatasetOptions) },
-        { "train", typeof(TrainingOptions) },
-        { "adapter", typeof(AdapterOptions) },
-        { "evaluate", typeof(EvaluateOptions) },
-        { "session", typeof(SessionOptions) },
-        { "generate", typeof(GenerateOptions) },
-        { "score", typeof(ScoreOptions) },
-        { "report", typeof(ReportOptions) },
-        { "tokenize", typeof(TokenizeOptions) },
-    };
+        get
+        {
+            var sets = new TheoryData<string, Type>();
+            foreach (KeyValuePair<string, Type> set in TailoraOptions.Sets)
+            {
+                sets.Add(set.Key, set.Value);
+            }
+
+            return sets;
+        }
+    }
+
+    [Fact]
+    public void Every_record_of_options_is_of_a_set() =>
+        Assert.Equal(
+            typeof(TrainingOptions).Assembly.GetExportedTypes()
+                .Where(type => type.Name.EndsWith("Options", StringComparison.Ordinal) && !type.IsAbstract).OrderBy(type => type.Name),
+            TailoraOptions.Sets.Values.OrderBy(type => type.Name));
 
     [Theory]
     [MemberData(nameof(Sets))]
@@ -138,5 +145,51 @@ public class OptionsTests
     {
         var error = Assert.Throws<TailoraException>(() => TailoraNative.OptionsSchema("nonsense"));
         Assert.Equal(TailoraErrorCode.InvalidArgument, error.Code);
+    }
+
+    [Fact]
+    public void Options_are_read_from_files_with_what_they_leave_out_left_out()
+    {
+        using var folder = new TemporaryFolder();
+        string yaml = folder.Write("hr.yaml", """
+            name: hr_review          # house style
+            learning_rate: 2e-4
+            max_memory: 1.5 GiB
+            gradient_checkpointing: auto
+            target_modules: [q_proj, v_proj]
+            rank_pattern: {q_proj: 4}
+            lr_scheduler_type: linear
+            """);
+        TrainingOptions options = TailoraOptions.FromFile<TrainingOptions>(yaml);
+        Assert.Equal("hr_review", options.Name);
+        Assert.Equal(2e-4, options.LearningRate);
+        Assert.Equal(3L << 29, options.MaxMemory);
+        Assert.Null(options.GradientCheckpointing);
+        Assert.Equal("[q_proj, v_proj]", options.TargetModules!.ToString());
+        Assert.Equal(4, options.RankPattern!["q_proj"]);
+        Assert.Equal(SchedulerType.Linear, options.LrSchedulerType);
+        Assert.Null(options.R);
+        string json = folder.Write("batch.json", """{"input_column": null, "id_column": "工号", "report": {"generate": {"seed": 5}}}""");
+        BatchOptions batch = TailoraOptions.FromFile<BatchOptions>(json);
+        Assert.Equal(BatchOptions.AllColumns, batch.InputColumn);
+        Assert.Equal(5ul, batch.Report!.Generate!.Seed);
+        Assert.Equal(
+            """{"input_column":null,"id_column":"工号"}""",
+            JsonSerializer.Serialize(batch with { Report = null }, OptionsJson.Default.BatchOptions).Replace("\\u5DE5\\u53F7", "工号", StringComparison.Ordinal));
+        Assert.Null(TailoraOptions.FromFile<SessionOptions>(folder.Write("empty.yml", "")).System);
+    }
+
+    [Fact]
+    public void A_wrong_option_in_a_file_is_named_with_its_line()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.Write("hr.yaml", "name: hr\nr: 16\nlora_alfa: 8\n");
+        var error = Assert.Throws<TailoraException>(() => TailoraOptions.FromFile<TrainingOptions>(path));
+        Assert.Equal(TailoraErrorCode.InvalidOptions, error.Code);
+        Assert.Equal(3, error.Details.GetProperty("line").GetInt32());
+        Assert.Equal(path, error.Details.GetProperty("path").GetString());
+        Assert.Contains("lora_alpha", error.Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => TailoraOptions.FromFile<Report>(path));
+        Assert.Equal(TailoraErrorCode.Io, Assert.Throws<TailoraException>(() => TailoraOptions.FromFile<ModelOptions>("no/such.yaml")).Code);
     }
 }

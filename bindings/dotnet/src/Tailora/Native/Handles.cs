@@ -60,6 +60,12 @@ internal sealed class StreamHandle : NativeHandle
     protected override void Free(IntPtr value) => NativeMethods.tailora_stream_free(value);
 }
 
+/// <summary>Owns a <c>tailora_registry</c>.</summary>
+internal sealed class RegistryHandle : NativeHandle
+{
+    protected override void Free(IntPtr value) => NativeMethods.tailora_registry_free(value);
+}
+
 /// <summary>Owns a <c>tailora_cancel</c>.</summary>
 internal sealed class CancelHandle : NativeHandle
 {

@@ -36,6 +36,9 @@ internal static unsafe partial class NativeMethods
     internal static extern int tailora_options_schema(byte* name, out StringHandle schema_json, out ErrorHandle err);
 
     [DllImport(Library, ExactSpelling = true)]
+    internal static extern int tailora_options_from_file(byte* path, byte* name, out StringHandle options_json, out ErrorHandle err);
+
+    [DllImport(Library, ExactSpelling = true)]
     internal static extern ulong tailora_live_handles();
 
     [DllImport(Library, ExactSpelling = true)]

@@ -55,7 +55,7 @@ public sealed record GenerateOptions
     public IReadOnlyList<string>? Stop { get; set; }
 
     /// <summary>Phrases that are never written, and what stands in their places.</summary>
-    public IReadOnlyList<BannedPhrase>? Banned { get; init; }
+    public IReadOnlyList<BannedPhrase>? Banned { get; set; }
 
     /// <summary>Seed of the draws. Same seed, prompt, options, adapters and machine: same text.</summary>
     public ulong? Seed { get; set; }

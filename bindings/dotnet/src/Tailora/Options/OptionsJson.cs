@@ -18,6 +18,9 @@ namespace Tailora;
 [JsonSerializable(typeof(ScoreOptions))]
 [JsonSerializable(typeof(ReportOptions))]
 [JsonSerializable(typeof(TokenizeOptions))]
+[JsonSerializable(typeof(BatchOptions))]
+[JsonSerializable(typeof(PublishOptions))]
+[JsonSerializable(typeof(DocxOptions))]
 internal sealed partial class OptionsJson : JsonSerializerContext;
 
 /// <summary>Writes <c>ReportMode.Schema</c> as <c>"schema"</c>.</summary>

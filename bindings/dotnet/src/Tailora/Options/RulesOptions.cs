@@ -6,42 +6,42 @@ namespace Tailora;
 public sealed record RulesOptions
 {
     /// <summary>Phrases that are never written.</summary>
-    public IReadOnlyList<BannedPhrase>? Banned { get; init; }
+    public IReadOnlyList<BannedPhrase>? Banned { get; set; }
 
     /// <summary>What must be mentioned; it is checked once the report is written.</summary>
-    public IReadOnlyList<RequiredMention>? Required { get; init; }
+    public IReadOnlyList<RequiredMention>? Required { get; set; }
 }
 
 /// <summary>A phrase that is never written.</summary>
 public sealed record BannedPhrase
 {
     /// <summary>The phrase; small and capital letters of ASCII are the same.</summary>
-    public string? Phrase { get; init; }
+    public string? Phrase { get; set; }
 
     /// <summary>What is written in its place; <c>null</c> lets the model find other words.</summary>
-    public string? Instead { get; init; }
+    public string? Instead { get; set; }
 }
 
 /// <summary>What must be mentioned in a report on certain cases.</summary>
 public sealed record RequiredMention
 {
     /// <summary>Of which cases; <c>null</c> means of all.</summary>
-    public Condition? When { get; init; }
+    public Condition? When { get; set; }
 
     /// <summary>What must be mentioned, all of it.</summary>
-    public IReadOnlyList<string>? Mention { get; init; }
+    public IReadOnlyList<string>? Mention { get; set; }
 }
 
 /// <summary>Cases that have a value in a field: one of <see cref="EqualTo"/> and <see cref="Contains"/>.</summary>
 public sealed record Condition
 {
     /// <summary>The name of the field.</summary>
-    public string? Field { get; init; }
+    public string? Field { get; set; }
 
     /// <summary>Its value.</summary>
     [System.Text.Json.Serialization.JsonPropertyName("equals")]
-    public string? EqualTo { get; init; }
+    public string? EqualTo { get; set; }
 
     /// <summary>A part of its value.</summary>
-    public string? Contains { get; init; }
+    public string? Contains { get; set; }
 }

@@ -95,9 +95,11 @@ public sealed record TrainingOptions
     /// <c>true</c>: layers keep only their inputs and are run again for the backward pass, for a small part of the memory; <c>null</c>:
     /// as few layers as the memory asks for. The result has the same bits.
     /// </summary>
+    [JsonConverter(typeof(AutoOrBooleanConverter))]
     public bool? GradientCheckpointing { get; set; }
 
     /// <summary>Bytes that model and training may take together; a training that is estimated to need more throws before it begins.</summary>
+    [JsonConverter(typeof(ByteSizeConverter))]
     public long? MaxMemory { get; set; }
 
     /// <summary>Tokens per row at most, prompt and completion together.</summary>
