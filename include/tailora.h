@@ -655,8 +655,9 @@ tailora_status tailora_adapter_load(const tailora_model *model,
  * Saves an adapter as a PEFT directory, which Python's PEFT and `tailora_adapter_load` read. The directory appears whole
  * or not at all: a full disk leaves nothing behind.
  *
- * `path`: the directory, which must not be there yet or be empty: adapters are never overwritten, nor is anything else.
- * `options_json`: NULL; no option exists yet. Threads: any.
+ * `path`: the directory, which must not be there yet or be empty. `options_json`: NULL, or `{"overwrite": true}`, which
+ * replaces the adapter that is there, and never anything else: where the file system can (Linux, macOS) in one step, the old
+ * one or the new one whole at every moment. Threads: any.
  * Errors: `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_HANDLE`, `TAILORA_ERR_INVALID_ARGUMENT`.
  */
 tailora_status tailora_adapter_save(const tailora_adapter *adapter,
