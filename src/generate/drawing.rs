@@ -1,14 +1,17 @@
 //! A sequence's draws: of a token and those that it forces, past banned phrases.
 
+use super::banned::Banned;
 use super::document::{Advance, Document};
 use super::generation::FinishReason;
-use super::guard::Instead;
+use super::guard::{Guard, Instead, quoted};
 use super::logits::check_numbers;
 use super::next::Judged;
 use super::sequence::{Sequence, Step};
 use crate::error::{Code, Error, Result};
 use crate::model::Row;
+use crate::tokenize::Tokenizer;
 use llguidance::toktrie::SimpleVob;
+use std::sync::Arc;
 
 /// Draws in one place that end in a banned phrase, before all tokens that complete one are looked for.
 const DRAWS: usize = 16;
@@ -16,6 +19,17 @@ const DRAWS: usize = 16;
 const MOST_DRAWS: usize = 64;
 
 impl Sequence {
+    /// Keeps phrases out of it.
+    pub(super) fn guarded(mut self, banned: Option<&Arc<Banned>>, tokenizer: &Tokenizer) -> Self {
+        self.guard = banned.map(|banned| Guard::new(banned, tokenizer, self.document.as_ref()));
+        if let Some(banned) = banned {
+            let is_json = self.document.as_ref().is_some_and(Document::is_json);
+            let written = |phrase: String| if is_json { quoted(&phrase) } else { phrase };
+            self.output.hold_back(banned.replaced().into_iter().map(written).collect());
+        }
+        self
+    }
+
     /// Takes what the text begins with whatever the logits say.
     pub(super) fn first_tokens(&mut self) -> Result<Vec<u32>> {
         let forced = self.document.as_mut().map(Document::take_forced).transpose()?.unwrap_or_default();
@@ -129,11 +143,11 @@ impl Sequence {
         self.wrong += self.output.count() - keep;
         let document = self.document.as_ref();
         self.output.take_back(keep, |id| document.map(|document| document.bytes(id)).unwrap_or_default());
-        let kept: Vec<u32> = self.output.tokens().iter().map(|token| token.id).collect();
-        self.guard.iter_mut().for_each(|guard| guard.begin_again(&kept, document));
-        self.sampler.begin_again(&self.prompt, &kept);
+        let standing: Vec<u32> = self.output.tokens().iter().map(|token| token.id).collect();
+        self.guard.iter_mut().for_each(|guard| guard.begin_again(&standing, document));
+        self.sampler.begin_again(&self.prompt, &standing);
         if let Some(lookup) = &mut self.lookup {
-            lookup.replace(&self.prompt, &kept);
+            lookup.replace(&self.prompt, &standing);
         }
     }
 }

@@ -60,46 +60,62 @@ fn seen(text: &str) -> Vec<String> {
     }
 }
 
-/// So many texts with and without rules; of how many a phrase was kept out, and in how many the other words stand.
-fn hold(model: &LanguageModel, seeds: std::ops::Range<usize>) -> (usize, usize) {
+/// What came of texts under rules.
+#[derive(Debug, Default)]
+struct Held {
+    /// Texts that were written without the rules too.
+    compared: usize,
+    /// Those of them that would have had a phrase.
+    had: usize,
+    /// Texts in which other words stand in a phrase's place.
+    put: usize,
+}
+
+/// Writes texts under rules, and every `stride`th without them too.
+fn hold(model: &LanguageModel, seeds: std::ops::Range<usize>, stride: usize) -> Held {
     let mut session = session(model);
     let free = |seed: usize, session: &mut Session| generate(session, CASES[seed % 4], &asked(seed, &json!([])));
     let texts: Vec<String> = (0..30).map(|seed| free(seed, &mut session)).flat_map(|text| seen(&text.text)).collect();
     let mut phrases = liked(&texts);
     assert!(phrases.len() > 4, "{phrases:?}");
     phrases.push("WEAK".to_owned());
-    let (mut kept_out, mut put) = (0, 0);
+    let has = |text: &str| seen(text).iter().any(|text| phrases.iter().any(|p| text.contains(&p.to_lowercase())));
+    let mut held = Held::default();
     for seed in seeds {
         let instead = [None, Some(PUT)][seed / 15 % 2];
         let banned = phrases.iter().map(|phrase| json!({ "phrase": phrase, "instead": instead })).collect();
-        let without = free(seed, &mut session);
         let with = generate(&mut session, CASES[seed % 4], &asked(seed, &banned));
-        let has = |text: &str| seen(text).iter().any(|text| phrases.iter().any(|p| text.contains(&p.to_lowercase())));
         assert!(!has(&with.text), "{seed}: {}", with.text);
-        if !has(&without.text) {
-            assert_eq!(with, without, "{seed}");
-        } else {
-            kept_out += 1;
-            put += usize::from(with.text.contains(PUT));
+        held.put += usize::from(with.text.contains(PUT));
+        if seed % stride == 0 {
+            held.compared += 1;
+            let without = free(seed, &mut session);
+            match has(&without.text) {
+                true => held.had += 1,
+                false => assert_eq!(with, without, "{seed}"),
+            }
         }
     }
-    (kept_out, put)
+    held
 }
 
 #[test]
 fn no_text_has_a_banned_phrase_and_the_others_stay() {
     for model in [random_model(), tiny_model()] {
-        let (kept_out, put) = hold(&model, 0..90);
-        assert!((8..90).contains(&kept_out) && put > 2, "{kept_out} {put}");
+        let held = hold(&model, 0..60, 1);
+        assert!((4..60).contains(&held.had) && held.put > 0, "{held:?}");
     }
 }
 
 #[test]
 #[ignore = "minutes"]
 fn none_of_ten_thousand_texts_has_a_banned_phrase() {
-    for (model, count) in [(random_model(), 8000), (tiny_model(), 2000)] {
-        let (kept_out, put) = hold(&model, 0..count);
-        println!("{count} texts: a phrase was kept out of {kept_out}, and the other words stand in {put} of these");
+    for (model, thousands) in [(random_model(), 8), (tiny_model(), 2)] {
+        for thousand in 0..thousands {
+            // Seven shares no factor with what changes from seed to seed.
+            let held = hold(&model, thousand * 1000..(thousand + 1) * 1000, 7);
+            println!("a thousand texts, none with a phrase: {held:?}");
+        }
     }
 }
 
@@ -123,9 +139,10 @@ fn check_tokens(session: &mut Session, prompt: &str, asked: &Value, text: &Gener
         assert!((token.logprob - score).abs() < 1e-3, "{token:?}: {score}");
     }
     assert_eq!((text.tokens.len(), scores.len()), (text.completion_tokens, text.completion_tokens));
-    let spans = text.tokens.iter().map(|token| (token.start, token.end));
+    let mut spans = text.tokens.iter().map(|token| (token.start, token.end));
     assert!(
-        spans.clone().all(|(start, end)| start <= end) && spans.last().map(|(_, end)| end) == Some(text.text.len())
+        spans.clone().all(|(start, end)| start <= end)
+            && spans.next_back().map(|(_, end)| end) == Some(text.text.len())
     );
     Ok(())
 }

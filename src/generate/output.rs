@@ -69,7 +69,7 @@ impl Output {
 
     /// Keeps the first `keep` tokens alone. What comes then must begin with what was given.
     pub(super) fn take_back(&mut self, keep: usize, bytes: impl Fn(u32) -> Vec<u8>) {
-        let kept = self.tokens.drain(..).take(keep).collect::<Vec<_>>();
+        let standing = self.tokens.drain(..).take(keep).collect::<Vec<_>>();
         match &mut self.decoder {
             Decoder::Text(decoder) => *decoder = decoder.fresh(),
             Decoder::Document(unfinished) => unfinished.clear(),
@@ -77,7 +77,7 @@ impl Output {
         self.stops.finish();
         self.text.clear();
         (self.decoded, self.whole, self.count) = (0, 0, 0);
-        for token in kept {
+        for token in standing {
             self.push(token.id, token.logprob, &bytes(token.id));
             self.set_top(token.top);
         }

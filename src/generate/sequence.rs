@@ -3,11 +3,10 @@
 //! Whoever runs the model may run one sequence or many: nothing here knows of it.
 
 use super::GenerateOptions;
-use super::banned::Banned;
 use super::constraint::Constraint;
 use super::document::Document;
 use super::generation::{FinishReason, Generation};
-use super::guard::{Guard, quoted};
+use super::guard::Guard;
 use super::logits::log_probability;
 use super::lookup::Lookup;
 use super::next::{Judged, Next};
@@ -16,8 +15,6 @@ use super::sampler::Sampler;
 use super::top::Top;
 use crate::error::{Code, Error, Result};
 use crate::model::{Logits, Row};
-use crate::tokenize::Tokenizer;
-use std::sync::Arc;
 
 /// Tokens of a prompt that are run in one pass.
 pub(crate) const CHUNK: usize = 64;
@@ -116,17 +113,6 @@ impl Sequence {
     /// A text that is expected to repeat this one, but for a word here and there: the text is the same without, and later.
     pub(super) fn expecting(mut self, text: &[u32]) -> Self {
         self.lookup.iter_mut().for_each(|lookup| lookup.expect(text.to_vec()));
-        self
-    }
-
-    /// Keeps phrases out of it.
-    pub(super) fn guarded(mut self, banned: Option<&Arc<Banned>>, tokenizer: &Tokenizer) -> Self {
-        self.guard = banned.map(|banned| Guard::new(banned, tokenizer, self.document.as_ref()));
-        if let Some(banned) = banned {
-            let is_json = self.document.as_ref().is_some_and(Document::is_json);
-            let written = |phrase: String| if is_json { quoted(&phrase) } else { phrase };
-            self.output.hold_back(banned.replaced().into_iter().map(written).collect());
-        }
         self
     }
 

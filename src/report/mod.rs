@@ -62,7 +62,7 @@ pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cance
     let most = if form.is_filled() { usize::MAX } else { options.max_conclusions };
     let omitted = written.claims.len().saturating_sub(most);
     written.claims.truncate(most);
-    let violations = options.rules.violations(subject.fields(), &written)?;
+    let violations = options.rules.violations(subject.fields(), &written.texts())?;
     let case = Case { subject: &subject, form: &form, learnt: &learnt, options, generate: &generate };
     let (conclusions, bias) = measure(session, &case, generation, variants, &written.claims, cancel)?;
     if let Some(document) = &mut written.document {

@@ -1,6 +1,5 @@
 //! House rules: what a report must not say, and what it must say of whom.
 
-use super::claims::Written;
 use crate::error::Result;
 use crate::fields::Fields;
 use crate::generate::{Banned, BannedPhrase, check_banned};
@@ -82,9 +81,8 @@ impl RulesOptions {
         Ok(())
     }
 
-    /// What a report on a case breaks.
-    pub(super) fn violations(&self, fields: &Fields, written: &Written) -> Result<Vec<Value>> {
-        let texts = written.texts();
+    /// What the texts of a report on a case break.
+    pub(super) fn violations(&self, fields: &Fields, texts: &[&str]) -> Result<Vec<Value>> {
         let mut violations = Vec::new();
         let banned = Banned::new(&self.banned)?;
         let phrase_in = |banned: &Banned, text: &str| Some(banned.phrase(banned.find(text.as_bytes())?).to_owned());
