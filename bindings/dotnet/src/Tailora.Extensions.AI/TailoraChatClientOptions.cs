@@ -4,10 +4,10 @@ namespace Tailora.Extensions.AI;
 public sealed class TailoraChatClientOptions
 {
     /// <summary>
-    /// How many calls are answered at the same time, each in a session of its own; 4 by default. They share the machine's cores: more of
-    /// them are not faster, and take memory for as many conversations.
+    /// How many calls are answered at the same time, each in a session of its own; 8 by default. The library reads them together, so each
+    /// one slows the others a little, and takes memory for its conversation.
     /// </summary>
-    public int MaxConcurrency { get; set; } = 4;
+    public int MaxConcurrency { get; set; } = 8;
 
     /// <summary>How many calls may wait for their turn; 64 by default. One more gets a <see cref="TailoraBusyException"/>.</summary>
     public int MaxQueue { get; set; } = 64;
