@@ -8,11 +8,12 @@ use super::calibrating::{PARTS, bands};
 use super::reliability::Tally;
 use crate::adapter::calibration::{Calibration, Reliability};
 
-/// What a slope and an offset that are not 1 and 0 cost, as a weight of their squared distance.
-const RIDGE: f64 = 1.0;
+/// What a slope and an offset that are not 1 and 0 cost, as a weight of their squared distance: the curve that is there is
+/// believed about as much as fifty reviews.
+const RIDGE: f64 = 10.0;
 const NEWTON_STEPS: usize = 50;
-/// Confidences nearer to 0 and 1 count as this near.
-const EDGE: f64 = 1e-6;
+/// Confidences nearer to 0 and 1 count as this near: one that was wrong there would outweigh all others.
+const EDGE: f64 = 1e-3;
 /// Points of the curve of an adapter that has none: from the model's own log-probability to its probability.
 const POINTS: u32 = 40;
 /// Conclusions of a bin that a manifest may claim, at most.
@@ -196,7 +197,7 @@ mod tests {
         let made = recalibrate(Some(&old), &[one]).unwrap().calibration;
         made.check().unwrap();
         let change = old.confidence(signals(-0.5)) - made.confidence(signals(-0.5));
-        assert!(change > 0.0 && change < 0.25, "{change}");
+        assert!(change > 0.0 && change < 0.1, "{change}");
         // The model's own probabilities stay what they are where reviewers agree with them.
         assert!((own().confidence(signals(-0.3)) - (-0.3f64).exp()).abs() < 0.01);
         for extreme in [
