@@ -1256,6 +1256,27 @@ tailora_status tailora_report_import_docx(const char *path,
                                           char **review_json,
                                           tailora_error **err);
 
+/**
+ * Gives an adapter confidences that mean the share of conclusions that reviewers leave as they were: from its reports, exported
+ * by the functions above and reviewed. What was learnt on the training rows stays, a few reviews change little, and the result is
+ * a new version of the adapter with the same tensors. Reports with changes on which nobody decided do not count, nor those that
+ * something else wrote: another version, several adapters, another scale, a schema.
+ *
+ * `paths`: `count` reviewed .docx files. `summary_json` may be NULL; it receives a JSON object: `cases`, `conclusions`, `kept`,
+ * `undecided` and `of_others` (reports that do not count), `before` and `after` (`ece`, `brier` and `auc` of the confidences that
+ * the reports gave, and of the new ones on reports that they were not fitted to), `version`.
+ * Ownership: the caller frees `*recalibrated` with `tailora_adapter_free` and `*summary_json` with `tailora_string_free`; the
+ * adapter stays as it is. Threads: any.
+ * Errors: `TAILORA_ERR_INVALID_ARGUMENT` (no report of this adapter on which somebody decided is there; of a NULL path, the
+ * details give the position as `index`), `TAILORA_ERR_DOCX_FORMAT`, `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_HANDLE`.
+ */
+tailora_status tailora_adapter_recalibrate(const tailora_adapter *adapter,
+                                           const char *const *paths,
+                                           size_t count,
+                                           tailora_adapter **recalibrated,
+                                           char **summary_json,
+                                           tailora_error **err);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

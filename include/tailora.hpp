@@ -623,6 +623,25 @@ inline std::string import_docx(const std::string &path) {
         [&](char **text, tailora_error **err) { return tailora_report_import_docx(path.c_str(), nullptr, text, err); });
 }
 
+/// An adapter with confidences by reviews.
+struct Recalibrated {
+    Adapter adapter;
+    /// How many conclusions were left as they were, and how well confidences agree with that: JSON.
+    std::string summary;
+};
+
+/// Gives an adapter confidences that mean the share of conclusions that reviewers leave as they were, from reviewed files.
+inline Recalibrated recalibrate(const Adapter &adapter, const std::vector<std::string> &paths) {
+    std::vector<const char *> files;
+    for (const auto &path : paths) files.push_back(path.c_str());
+    tailora_adapter *made = nullptr;
+    char *text = nullptr;
+    tailora_error *err = nullptr;
+    detail::check(tailora_adapter_recalibrate(adapter.get(), files.data(), files.size(), &made, &text, &err), err);
+    Adapter owner(made);
+    return Recalibrated{std::move(owner), detail::take(text)};
+}
+
 } // namespace tailora
 
 #endif

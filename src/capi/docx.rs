@@ -1,10 +1,10 @@
 //! Reports as Word files, and back.
 
-use super::args::{clear, options, owned_text, path, required};
+use super::args::{clear, options, owned_text, path, paths, required};
 use super::status::tailora_status;
 use super::text::{give, json as to_json};
 use super::types::*;
-use super::{guard, records, worker};
+use super::{guard, handle, records, worker};
 use crate::docx::{self, Case};
 use crate::error::{Code, Error, Result};
 use crate::options::Options;
@@ -122,6 +122,46 @@ pub unsafe extern "C" fn tailora_report_import_docx(
                 Ok(json!({ "cases": to_json(&review.cases)?, "rows": rows }).to_string())
             })?;
             give(review_json, review)
+        })
+    }
+}
+
+/// Gives an adapter confidences that mean the share of conclusions that reviewers leave as they were: from its reports, exported
+/// by the functions above and reviewed. What was learnt on the training rows stays, a few reviews change little, and the result is
+/// a new version of the adapter with the same tensors. Reports with changes on which nobody decided do not count, nor those that
+/// something else wrote: another version, several adapters, another scale, a schema.
+///
+/// `paths`: `count` reviewed .docx files. `summary_json` may be NULL; it receives a JSON object: `cases`, `conclusions`, `kept`,
+/// `undecided` and `of_others` (reports that do not count), `before` and `after` (`ece`, `brier` and `auc` of the confidences that
+/// the reports gave, and of the new ones on reports that they were not fitted to), `version`.
+/// Ownership: the caller frees `*recalibrated` with `tailora_adapter_free` and `*summary_json` with `tailora_string_free`; the
+/// adapter stays as it is. Threads: any.
+/// Errors: `TAILORA_ERR_INVALID_ARGUMENT` (no report of this adapter on which somebody decided is there; of a NULL path, the
+/// details give the position as `index`), `TAILORA_ERR_DOCX_FORMAT`, `TAILORA_ERR_IO`, `TAILORA_ERR_INVALID_HANDLE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_adapter_recalibrate(
+    adapter: *const tailora_adapter,
+    paths: *const *const c_char,
+    count: usize,
+    recalibrated: *mut *mut tailora_adapter,
+    summary_json: *mut *mut c_char,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        clear(recalibrated);
+        clear(summary_json);
+        guard::run(err, || {
+            required(recalibrated, "recalibrated")?;
+            let (adapter, paths) = (handle::get(adapter)?, self::paths(paths, count, "paths")?);
+            let (made, summary) = worker::run(move || {
+                let reviews = paths.iter().map(|path| docx::read_file(path)).collect::<Result<Vec<_>>>()?;
+                let (made, summary) = docx::recalibrate(&adapter, &reviews)?;
+                records::recalibrated(&summary);
+                Ok((made, to_json(&summary)?.to_string()))
+            })?;
+            recalibrated.write(handle::insert(made)?);
+            give(summary_json, summary)
         })
     }
 }

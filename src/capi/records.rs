@@ -2,6 +2,7 @@
 //! and of nothing that a row, a prompt or an answer says.
 
 use crate::control::{Phase, Progress};
+use crate::docx::ReviewSummary;
 use crate::registry::{AliasChange, Publication};
 use serde_json::Value;
 use std::time::Instant;
@@ -135,6 +136,14 @@ pub(super) fn docx_written(cases: usize, files: usize) {
 
 pub(super) fn docx_read(cases: usize, rows: usize) {
     info!(target: "tailora::docx", cases, rows, "reviewed Word file read");
+}
+
+pub(super) fn recalibrated(summary: &ReviewSummary) {
+    let ReviewSummary { cases, conclusions, kept, before, after, version, .. } = summary;
+    info!(
+        target: "tailora::adapter",
+        cases, conclusions, kept, %before, %after, version, "adapter calibrated by reviews"
+    );
 }
 
 pub(super) fn published(publication: &Publication) {

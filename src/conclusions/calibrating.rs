@@ -10,7 +10,7 @@ use super::reliability::{Tally, wilson};
 use crate::adapter::calibration::{Band, Calibration, Signals};
 
 /// Parts of the rows that are held out in turn to compare the two ways.
-const PARTS: usize = 5;
+pub(super) const PARTS: usize = 5;
 /// Steps of a curve at most: more would follow chance.
 const STEPS: usize = 16;
 /// Where bands begin.
@@ -92,7 +92,7 @@ fn out_of_fit(labelled: &[Labelled], way: fn(&[Labelled]) -> Curve) -> Tally {
 }
 
 /// What was right among the conclusions of each band, one right and one wrong added to each.
-fn bands(tally: &Tally) -> Vec<Band> {
+pub(super) fn bands(tally: &Tally) -> Vec<Band> {
     let ends = BANDS.iter().skip(1).map(|band| band.1).chain([f64::INFINITY]);
     let band = |((name, from), end): (&(&str, f64), f64)| {
         let inside = tally.0.iter().filter(|(confidence, _)| (*from..end).contains(confidence));

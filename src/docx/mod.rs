@@ -16,6 +16,7 @@ mod labels;
 mod markup;
 mod options;
 mod package;
+mod recalibrate;
 mod regions;
 #[cfg(any(test, feature = "fuzzing"))]
 mod repack;
@@ -29,6 +30,7 @@ mod xml;
 pub use case::Case;
 pub use labels::Label;
 pub use options::{DocxOptions, Language};
+pub use recalibrate::{ReviewSummary, recalibrate};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use repack::repacked;
 pub use review::{Review, ReviewedCase, ReviewedConclusion, read, read_file};

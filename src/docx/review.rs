@@ -10,6 +10,7 @@ use super::word_file::WordFile;
 use crate::error::Result;
 use crate::files::read_bytes;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -36,6 +37,9 @@ pub struct ReviewedCase {
     pub pending: usize,
     /// The report's conclusions, in their order; none where the draft's place is gone.
     pub conclusions: Vec<ReviewedConclusion>,
+    /// The report, as it was given.
+    #[serde(skip)]
+    pub(super) report: Value,
 }
 
 /// What a reviewer made of one conclusion.
@@ -107,6 +111,7 @@ fn reviewed(
         output: None,
         pending: 0,
         conclusions: Vec::new(),
+        report: case.report.clone(),
     };
     for text in [Text::Report, Text::Listed] {
         let region = regions.remove(&(text, index)).unwrap_or_default();

@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn an_error_is_one_sentence_with_its_line() {
-        for (text, line) in [("a: 1\nb: [\n", 3), ("a: 1\nb: 2\na: 3\n", 3), ("a: *none\n", 1)] {
+        for (text, line) in [("a: 1\nb: [\n", 2), ("a: 1\nb: 2\na: 3\n", 3), ("a: *none\n", 1)] {
             let err = read_yaml::<Value>(text).unwrap_err();
             assert_eq!(err.code(), Code::InvalidOptions);
             assert_eq!(err.details()["line"], line, "{text}: {err}");

@@ -258,6 +258,15 @@ WRAP(tailora_report_export_docx_files) {
     UNUSED;
     RETURN_NULLED(tailora_report_export_docx_files("[3]", "no/such/folder", NULL, &out, err), out);
 }
+WRAP(tailora_adapter_recalibrate) {
+    tailora_adapter *out = GARBAGE;
+    char *summary = GARBAGE;
+    const char *paths[1] = {"no/such.docx"};
+    tailora_status status = tailora_adapter_recalibrate(handle, paths, 1, &out, &summary, err);
+    (void)valid;
+    if (status < 0) CHECK(out == NULL && summary == NULL);
+    return status;
+}
 WRAP(tailora_report_import_docx) {
     char *out = GARBAGE;
     UNUSED;
@@ -332,6 +341,7 @@ static const test_function test_functions[] = {
     FUNCTION(tailora_report_export_docx, 0, 0, 0),
     FUNCTION(tailora_report_export_docx_files, 0, 0, 0),
     FUNCTION(tailora_report_import_docx, 0, 0, 0),
+    FUNCTION(tailora_adapter_recalibrate, 1, 0, 0),
 };
 #define TEST_FUNCTIONS (sizeof(test_functions) / sizeof(test_functions[0]))
 

@@ -161,6 +161,12 @@ static void business(const char *model_path, const std::string &adapter_path) {
     CHECK(has(tailora::import_docx(home + "/one.docx"), "\"pending\":"));
     CHECK(has(tailora::export_docx_files("[" + one + "]", home), "E1.docx"));
     try {
+        tailora::recalibrate(adapter, {home + "/one.docx"});
+        CHECK(!"recalibrated by what nobody decided on");
+    } catch (const tailora::error &err) {
+        CHECK(err.code() == TAILORA_ERR_INVALID_ARGUMENT && has(err.details(), "\"of_others\":1"));
+    }
+    try {
         tailora::batch(model, {{&adapter, 1.0}}, "no/such.csv", home + "/job", {}, [](const tailora::Progress &) { return true; });
         CHECK(!"a batch");
     } catch (const tailora::error &err) {

@@ -1,6 +1,7 @@
 //! Reports written, reviewed by a made-up reviewer, and read back.
 
 mod random_tests;
+mod recalibrate_tests;
 mod reviewer;
 mod template_tests;
 

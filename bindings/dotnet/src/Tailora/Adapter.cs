@@ -91,6 +91,19 @@ public sealed class Adapter : IDisposable
         }
     }
 
+    /// <summary>
+    /// Gives the adapter confidences that mean the share of conclusions that reviewers leave as they were, from its reports as Word files that
+    /// were reviewed. What was learnt on the training rows stays, and a few reviews change little.
+    /// </summary>
+    /// <param name="reviewed">The reviewed .docx files.</param>
+    /// <returns>A new version of the adapter; this one stays as it is.</returns>
+    /// <exception cref="TailoraException">No report of this adapter on which somebody decided is there, or a file cannot be read.</exception>
+    public Recalibration Recalibrate(IEnumerable<string> reviewed)
+    {
+        Argument.NotNull(reviewed, nameof(reviewed));
+        return Recalibration.Of(Handle, reviewed);
+    }
+
     /// <summary>Frees the adapter; sessions it is attached to keep what they need.</summary>
     public void Dispose() => handle.Dispose();
 }

@@ -32,26 +32,15 @@ public static class ReportFile
         Argument.NotNull(jobs, nameof(jobs));
         Argument.NotNull(output, nameof(output));
         NativeLoader.EnsureLoaded();
-        byte[][] folders = [.. jobs.Select(job => Utf8Text.Terminated(job ?? throw new ArgumentNullException(nameof(jobs)), nameof(jobs))!)];
-        fixed (byte* all = Utf8Text.Joined(folders))
+        using var folders = new HeldTexts(jobs, nameof(jobs));
+        fixed (byte** list = folders.Values)
         fixed (byte* where = Utf8Text.Terminated(output, nameof(output)))
         {
-            byte*[] starts = new byte*[folders.Length];
-            byte* next = all;
-            for (int i = 0; i < folders.Length; i++)
-            {
-                starts[i] = next;
-                next += folders[i].Length;
-            }
-
-            fixed (byte** list = starts)
-            {
-                int status = NativeMethods.tailora_batch_merge(
-                    list, (nuint)folders.Length, where, out StringHandle summary, out ErrorHandle error);
-                string json = summary.Take();
-                Failure.Check(status, error);
-                return MergeSummary.FromJson(json);
-            }
+            int status = NativeMethods.tailora_batch_merge(
+                list, (nuint)folders.Values.Length, where, out StringHandle summary, out ErrorHandle error);
+            string json = summary.Take();
+            Failure.Check(status, error);
+            return MergeSummary.FromJson(json);
         }
     }
 }

@@ -22,5 +22,6 @@ namespace Tailora;
 [JsonSerializable(typeof(AuditLine[]))]
 [JsonSerializable(typeof(WrittenCase[]))]
 [JsonSerializable(typeof(ReviewedDocument))]
+[JsonSerializable(typeof(Recalibration))]
 [JsonSerializable(typeof(string[]))]
 internal sealed partial class ResultsJson : JsonSerializerContext;

@@ -3,6 +3,7 @@ using System.IO;
 using System.IO.Compression;
 using System.Linq;
 using System.Text;
+using System.Text.RegularExpressions;
 using System.Threading.Tasks;
 using Xunit;
 
@@ -90,6 +91,36 @@ public class DocxTests(Trained trained)
         Assert.Throws<ArgumentNullException>(() => Docx.Save([new ReportCase("E1", null!, Written)], path));
         Assert.Equal(TailoraErrorCode.DocxFormat, Assert.Throws<TailoraException>(() => ReviewedDocument.Read(folder.Write("y.docx", "no"))).Code);
         Assert.False(File.Exists(path));
+    }
+
+    [Fact]
+    public async Task Reviews_calibrate_the_adapter_that_wrote_the_reports()
+    {
+        using var folder = new TemporaryFolder();
+        using Session session = trained.Model.CreateSession();
+        session.Attach(trained.Adapter);
+        Report report = await session.GenerateReportAsync(
+            Trained.Line, new ReportOptions { Influence = false, Generate = new GenerateOptions { MaxTokens = 80 } });
+        Assert.NotEmpty(report.Conclusions);
+        string path = Path.Combine(folder.FullName, "all.docx");
+        Docx.Save([new ReportCase("E1", Trained.Line, report), new ReportCase("E2", Trained.Line, Written)], path);
+        var open = Assert.Throws<TailoraException>(() => trained.Adapter.Recalibrate([path]));
+        Assert.Equal((1, 1), (open.Details.GetProperty("undecided").GetInt32(), open.Details.GetProperty("of_others").GetInt32()));
+
+        // A reviewer accepts all there is.
+        Edit(path, xml => Regex.Replace(xml, "</?w:ins\\b[^>]*>", ""));
+        using Recalibration made = trained.Adapter.Recalibrate([path]);
+        Assert.Equal((1L, (long)report.Conclusions.Count, (long)report.Conclusions.Count, 0L, 1L), (made.Cases, made.Conclusions, made.Kept, made.Undecided, made.OfOthers));
+        Assert.Null(made.Before.Auc);
+        Assert.InRange(made.After.Brier, 0, made.Before.Brier + 0.05);
+        Assert.Equal(made.Version, made.Adapter.Info.GetProperty("version").GetString());
+        Assert.NotEqual(made.Version, trained.Adapter.Info.GetProperty("version").GetString());
+        using Session again = trained.Model.CreateSession();
+        again.Attach(made.Adapter);
+        Report after = await again.GenerateReportAsync(
+            Trained.Line, new ReportOptions { Influence = false, Generate = new GenerateOptions { MaxTokens = 80 } });
+        Assert.Equal(report.Text, after.Text);
+        Assert.True(after.Conclusions.Sum(conclusion => conclusion.Confidence) >= report.Conclusions.Sum(conclusion => conclusion.Confidence) - 0.01);
     }
 
     private static void Edit(string path, Func<string, string> change)

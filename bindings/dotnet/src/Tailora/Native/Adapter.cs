@@ -24,5 +24,14 @@ internal static unsafe partial class NativeMethods
         out ErrorHandle err);
 
     [DllImport(Library, ExactSpelling = true)]
+    internal static extern int tailora_adapter_recalibrate(
+        AdapterHandle adapter,
+        byte** paths,
+        nuint count,
+        out AdapterHandle recalibrated,
+        out StringHandle summary_json,
+        out ErrorHandle err);
+
+    [DllImport(Library, ExactSpelling = true)]
     internal static extern int tailora_adapter_free(nint adapter);
 }

@@ -31,26 +31,6 @@ internal static unsafe class Utf8Text
         return bytes;
     }
 
-    /// <summary>Several texts, one behind the other, so that one <c>fixed</c> holds all of them. Never empty.</summary>
-    internal static byte[] Joined(byte[][] texts)
-    {
-        int length = 1;
-        foreach (byte[] text in texts)
-        {
-            length = checked(length + text.Length);
-        }
-
-        byte[] all = new byte[length];
-        int start = 0;
-        foreach (byte[] text in texts)
-        {
-            text.CopyTo(all, start);
-            start += text.Length;
-        }
-
-        return all;
-    }
-
     /// <summary>Copies NUL-terminated text; a null pointer gives the empty string.</summary>
     internal static string Read(byte* text)
     {
