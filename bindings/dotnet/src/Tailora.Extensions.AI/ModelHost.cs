@@ -15,12 +15,12 @@ internal sealed class ModelHost : IDisposable
 {
     private readonly object gate = new();
     private readonly CancellationTokenSource stop = new();
-    private readonly TailoraOptions options;
+    private readonly TailoraHostOptions options;
     private readonly LoggerBridge log;
     private Task<ServedModel>? load;
     private bool disposed;
 
-    internal ModelHost(string key, TailoraOptions options, LoggerBridge log)
+    internal ModelHost(string key, TailoraHostOptions options, LoggerBridge log)
     {
         Key = key;
         this.options = options;

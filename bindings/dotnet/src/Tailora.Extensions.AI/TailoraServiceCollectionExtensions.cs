@@ -23,30 +23,30 @@ public static class TailoraServiceCollectionExtensions
     /// <summary>Registers a model.</summary>
     /// <param name="services">The host's services.</param>
     /// <param name="configure">Says which model, and how it is served.</param>
-    public static IServiceCollection AddTailora(this IServiceCollection services, Action<TailoraOptions> configure) =>
+    public static IServiceCollection AddTailora(this IServiceCollection services, Action<TailoraHostOptions> configure) =>
         Add(services, "", configure ?? throw new ArgumentNullException(nameof(configure)));
 
     /// <summary>Registers a model under a key, as <c>[FromKeyedServices("hr")] IChatClient</c> asks for it.</summary>
     /// <param name="services">The host's services.</param>
     /// <param name="key">The key.</param>
     /// <param name="configure">Says which model, and how it is served.</param>
-    public static IServiceCollection AddTailora(this IServiceCollection services, string key, Action<TailoraOptions> configure) =>
+    public static IServiceCollection AddTailora(this IServiceCollection services, string key, Action<TailoraHostOptions> configure) =>
         string.IsNullOrEmpty(key)
             ? throw new ArgumentException("A key has at least one character.", nameof(key))
             : Add(services, key, configure ?? throw new ArgumentNullException(nameof(configure)));
 
     /// <summary>
-    /// Registers the models of a configuration section: its own <see cref="TailoraOptions.ModelPath"/>, if it has one, and each section of
+    /// Registers the models of a configuration section: its own <see cref="TailoraHostOptions.ModelPath"/>, if it has one, and each section of
     /// <c>Models</c>, whose name is the key.
     /// </summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="configuration">A section of the shape of <see cref="TailoraOptions"/>.</param>
+    /// <param name="configuration">A section of the shape of <see cref="TailoraHostOptions"/>.</param>
     /// <exception cref="ArgumentException">The section names no model.</exception>
     public static IServiceCollection AddTailora(this IServiceCollection services, IConfiguration configuration)
     {
         _ = configuration ?? throw new ArgumentNullException(nameof(configuration));
         IConfigurationSection[] keyed = [.. configuration.GetSection("Models").GetChildren()];
-        bool own = configuration[nameof(TailoraOptions.ModelPath)] is not null;
+        bool own = configuration[nameof(TailoraHostOptions.ModelPath)] is not null;
         if (!own && keyed.Length == 0)
         {
             throw new ArgumentException("The configuration section has neither `ModelPath` nor `Models`.", nameof(configuration));
@@ -60,7 +60,7 @@ public static class TailoraServiceCollectionExtensions
         return own ? services.AddTailora(options => configuration.Bind(options)) : services;
     }
 
-    private static IServiceCollection Add(IServiceCollection services, string key, Action<TailoraOptions> configure)
+    private static IServiceCollection Add(IServiceCollection services, string key, Action<TailoraHostOptions> configure)
     {
         _ = services ?? throw new ArgumentNullException(nameof(services));
         if (services.Any(service => service.ServiceType == typeof(ModelHost) && Equals(service.ServiceKey, key)))
@@ -68,13 +68,13 @@ public static class TailoraServiceCollectionExtensions
             throw new InvalidOperationException(key.Length == 0 ? "A model without a key is registered already." : $"A model is registered under `{key}` already.");
         }
 
-        services.AddOptions<TailoraOptions>(key).Configure(configure)
+        services.AddOptions<TailoraHostOptions>(key).Configure(configure)
             .Validate(options => options.ModelPath.Length > 0, $"Tailora{(key.Length == 0 ? "" : $" `{key}`")}: ModelPath is missing.")
             .Validate(options => options.Chat.MaxConcurrency >= 1 && options.Chat.MaxQueue >= 0, "Tailora: MaxConcurrency begins at 1, MaxQueue at 0.");
         services.TryAddSingleton(provider => new LoggerBridge(provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance));
         services.TryAddSingleton(provider => new TailoraHealth(provider.GetServices<ModelHost>()));
         services.AddKeyedSingleton(key, (provider, _) => new ModelHost(
-            key, provider.GetRequiredService<IOptionsMonitor<TailoraOptions>>().Get(key), provider.GetRequiredService<LoggerBridge>()));
+            key, provider.GetRequiredService<IOptionsMonitor<TailoraHostOptions>>().Get(key), provider.GetRequiredService<LoggerBridge>()));
         services.AddSingleton(provider => Host(provider, key));
         services.AddSingleton<IHostedService>(provider => new WarmUpService(
             Host(provider, key), (provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance).CreateLogger("Tailora.WarmUp")));

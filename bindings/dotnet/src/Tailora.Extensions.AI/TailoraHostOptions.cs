@@ -3,7 +3,7 @@ using System.Collections.Generic;
 namespace Tailora.Extensions.AI;
 
 /// <summary>A model that a host serves; also the shape of its configuration section.</summary>
-public sealed class TailoraOptions
+public sealed class TailoraHostOptions
 {
     /// <summary>The base model: a Hugging Face directory or a GGUF file.</summary>
     public string ModelPath { get; set; } = "";
