@@ -15,6 +15,7 @@ use std::process::Command;
 /// Each has a project of its name in `bindings/dotnet/src`.
 const PACKAGES: &[Package] = &[
     Package { name: "Tailora", library: None },
+    Package { name: "Tailora.Extensions.AI", library: None },
     Package { name: "Tailora.Native.linux-x64", library: Some(native::linux) },
     Package { name: "Tailora.Native.win-x64", library: Some(native::windows) },
 ];
