@@ -78,7 +78,7 @@ pub(crate) struct Strata {
 
 impl Strata {
     /// Rows that nothing is known of.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(test)]
     pub(crate) fn none(rows: usize) -> Self {
         Strata { groups: vec![0; rows], first_alike: (0..rows).collect(), held_out: None }
     }

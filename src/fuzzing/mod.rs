@@ -14,7 +14,7 @@ mod mutations;
 mod options;
 mod report_input;
 mod safetensors;
-pub(crate) mod schema;
+mod schema;
 mod template;
 mod tokenizer;
 

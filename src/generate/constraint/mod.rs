@@ -15,6 +15,8 @@
 //! anywhere. The generator takes it while it still fits.
 
 mod automaton;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod bytes;
 mod decimal;
 mod digits;
 mod disjoint;

@@ -3,10 +3,10 @@
 //!
 //! Documents are random walks; an independent validator judges them.
 
+use super::bytes::{COMPILER, END};
 use super::{Compiler, Constraint, Form};
 use crate::control::Cancel;
 use crate::error::{Error, Result};
-use crate::fuzzing::schema::{COMPILER, END};
 use crate::generate::document::{Advance, Document};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
