@@ -130,7 +130,7 @@ public class OptionsTests
     [Fact]
     public void House_rules_are_written_under_the_librarys_names()
     {
-        var rules = new RulesOptions
+        var rules = new HouseRules
         {
             Banned = [new BannedPhrase { Phrase = "weak", Instead = "developing" }, new BannedPhrase { Phrase = "poor" }],
             Required = [new RequiredMention { When = new Condition { Field = "potential", EqualTo = "high" }, Mention = ["succession plan"] }],

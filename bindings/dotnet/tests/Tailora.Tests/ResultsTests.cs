@@ -19,7 +19,7 @@ public class ResultsTests(Trained trained)
         using var folder = new TemporaryFolder();
         string At(string name) => Path.Combine(folder.FullName, name);
         string csv = folder.Write("rows.csv", "id,input,output\n1,岗位:P7,好。 \n1,岗位:P7,好。 \n2,岗位:P8,TODO\n");
-        using (Dataset dataset = Dataset.OpenCsv(csv, new DatasetOptions { RepairedCopy = At("copy.csv"), GroupBy = "output" }))
+        using (Dataset dataset = Dataset.OpenCsv(csv, new DatasetOptions { RepairedCopy = At("copy.csv"), GroupBy = "id" }))
         {
             Same(dataset.Info.RawJson, typeof(DatasetInfo));
         }

@@ -41,7 +41,7 @@ public sealed record ReportOptions
     public IReadOnlyList<string>? Protected { get; set; }
 
     /// <summary>What must not be said, and what must; <see cref="Report.Rules"/> says where a report breaks them.</summary>
-    public RulesOptions? Rules { get; set; }
+    public HouseRules? Rules { get; set; }
 
     /// <summary>A file of words, in YAML or JSON, by which conclusions are told apart and sentences cut.</summary>
     public string? Lexicon { get; set; }

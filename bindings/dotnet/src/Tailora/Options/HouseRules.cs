@@ -3,7 +3,7 @@ using System.Collections.Generic;
 namespace Tailora;
 
 /// <summary>House rules: what a report must not say, and what it must say of whom.</summary>
-public sealed record RulesOptions
+public sealed record HouseRules
 {
     /// <summary>Phrases that are never written.</summary>
     public IReadOnlyList<BannedPhrase>? Banned { get; set; }
