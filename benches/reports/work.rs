@@ -33,15 +33,15 @@ pub fn input(index: usize) -> String {
     )
 }
 
-/// Bounded, so that a model that knows nothing comes to an end too.
+/// Bounded, so that a model that knows nothing comes to an end too: a letter is a token here as well.
 pub fn schema() -> Value {
     json!({
         "type": "object",
         "properties": {
             "rating": { "enum": ["A", "B", "C"] },
             "points": {
-                "type": "array", "minItems": 8, "maxItems": 8,
-                "items": { "type": "string", "minLength": 30, "maxLength": 60 },
+                "type": "array", "minItems": 3, "maxItems": 3,
+                "items": { "type": "string", "minLength": 30, "maxLength": 40 },
             },
             "score": { "type": "integer", "minimum": 1, "maximum": 9 },
         },
