@@ -2,7 +2,7 @@
 
 use super::args::{clear, owned_text, required};
 use super::status::tailora_status;
-use super::text::{give, json};
+use super::text::{give, json_text};
 use super::types::*;
 use super::{guard, handle, records, worker};
 use crate::error::{Code, Error, Result};
@@ -103,7 +103,7 @@ unsafe fn changed<F: FnOnce(&Registry, &str) -> Result<AliasChange> + Send + 'st
             let made = worker::run(move || {
                 let made = change(&registry, &alias)?;
                 records::alias_changed(&alias, &made);
-                Ok(json(&made)?.to_string())
+                json_text(&made)
             })?;
             give(change_json, made)
         })
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn tailora_registry_history(
         guard::run(err, || {
             required(changes_json, "changes_json")?;
             let (registry, alias) = (handle::get(registry)?, owned_text(alias, "alias")?);
-            give(changes_json, worker::run(move || Ok(json(&registry.history(&alias)?)?.to_string()))?)
+            give(changes_json, worker::run(move || json_text(&registry.history(&alias)?))?)
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::args::{clear, options, path, paths, stack};
 use super::progress::Callback;
 use super::status::tailora_status;
-use super::text::{give, json};
+use super::text::{give, json, json_text};
 use super::types::*;
 use super::{cancel as cancels, guard, handle, records, worker};
 use crate::batch;
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn tailora_batch_merge(
         clear(summary_json);
         guard::run(err, || {
             let (jobs, output) = (paths(jobs, count, "jobs")?, path(output, "output")?);
-            give(summary_json, worker::run(move || Ok(json(&batch::merge_shards(&jobs, &output)?)?.to_string()))?)
+            give(summary_json, worker::run(move || json_text(&batch::merge_shards(&jobs, &output)?))?)
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::args::{clear, options, owned_text, path, paths, required};
 use super::status::tailora_status;
-use super::text::{give, json as to_json};
+use super::text::{give, json as to_json, json_text};
 use super::types::*;
 use super::{guard, handle, records, worker};
 use crate::docx::{self, Case};
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn tailora_adapter_recalibrate(
                 let reviews = paths.iter().map(|path| docx::read_file(path)).collect::<Result<Vec<_>>>()?;
                 let (made, summary) = docx::recalibrate(&adapter, &reviews)?;
                 records::recalibrated(&summary);
-                Ok((made, to_json(&summary)?.to_string()))
+                Ok((made, json_text(&summary)?))
             })?;
             recalibrated.write(handle::insert(made)?);
             give(summary_json, summary)

@@ -2,7 +2,7 @@
 
 use super::args::{clear, optional_owned_text, options, owned_text, path, required};
 use super::status::tailora_status;
-use super::text::{give, json};
+use super::text::{give, json, json_text};
 use super::types::*;
 use super::{guard, handle, records, worker};
 use crate::error::Result;
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn tailora_registry_publish(
             let publication = worker::run(move || {
                 let publication = registry.publish(&adapter, &options.parse()?)?;
                 records::published(&publication);
-                Ok(json(&publication)?.to_string())
+                json_text(&publication)
             })?;
             give(publication_json, publication)
         })
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn tailora_registry_resolve(
             required(publication_json, "publication_json")?;
             let registry = handle::get(registry)?;
             let (name, id) = (owned_text(alias_or_version, "alias_or_version")?, optional_owned_text(id, "id")?);
-            let found = worker::run(move || Ok(json(&resolved(&registry, &name, id.as_deref())?)?.to_string()))?;
+            let found = worker::run(move || json_text(&resolved(&registry, &name, id.as_deref())?))?;
             give(publication_json, found)
         })
     }
@@ -264,7 +264,7 @@ pub unsafe extern "C" fn tailora_registry_audited(
         guard::run(err, || {
             required(lines_json, "lines_json")?;
             let (registry, id) = (handle::get(registry)?, owned_text(id, "id")?);
-            give(lines_json, worker::run(move || Ok(json(&registry.audited(&id)?)?.to_string()))?)
+            give(lines_json, worker::run(move || json_text(&registry.audited(&id)?))?)
         })
     }
 }

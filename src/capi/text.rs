@@ -36,6 +36,11 @@ pub(super) fn json(result: &impl Serialize) -> Result<Value> {
         .map_err(|err| Error::new(Code::Internal, format!("a result cannot be written as JSON: {err}")))
 }
 
+/// A result as the text of its JSON.
+pub(super) fn json_text(result: &impl Serialize) -> Result<String> {
+    Ok(json(result)?.to_string())
+}
+
 /// How many texts were given out and not freed.
 pub(super) fn live() -> u64 {
     GIVEN.lock().unwrap_or_else(PoisonError::into_inner).len() as u64

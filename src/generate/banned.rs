@@ -21,8 +21,8 @@ pub struct BannedPhrase {
     pub instead: Option<String>,
 }
 
-/// Refuses phrases that cannot be kept to. `option` is the name of the list.
-pub(crate) fn check(option: &str, phrases: &[BannedPhrase]) -> Result<()> {
+/// Refuses phrases that cannot be kept to; the others, ready to be looked for, if there are any. `option` is the name of the list.
+pub(crate) fn check(option: &str, phrases: &[BannedPhrase]) -> Result<Option<Banned>> {
     if phrases.len() > MOST_PHRASES {
         return Err(invalid(
             option,
@@ -35,7 +35,7 @@ pub(crate) fn check(option: &str, phrases: &[BannedPhrase]) -> Result<()> {
     if let Some(bad) = phrases.iter().find(|banned| is_bad(&banned.phrase)) {
         return Err(invalid(option, format!("a list with {:?}", bad.phrase), &expected));
     }
-    let Some(all) = Banned::new(phrases)? else { return Ok(()) };
+    let Some(all) = Banned::new(phrases)? else { return Ok(None) };
     for BannedPhrase { phrase, instead } in phrases {
         let Some(instead) = instead else { continue };
         if is_bad(instead) {
@@ -47,7 +47,7 @@ pub(crate) fn check(option: &str, phrases: &[BannedPhrase]) -> Result<()> {
             return Err(invalid(option, found, "words that are not banned themselves"));
         }
     }
-    Ok(())
+    Ok(Some(all))
 }
 
 /// The phrases, ready to be looked for.

@@ -1,12 +1,11 @@
 //! Several texts of one prompt: the prompt is read once, and the texts are written in one batch.
 
 use super::GenerateOptions;
-use super::constraint::Constraint;
 use super::context::Context;
 use super::engine::Slot;
 use super::generation::Generation;
 use super::sequence::{CHUNK, Sequence};
-use super::session::Session;
+use super::session::{Held, Session};
 use crate::control::{Cancel, Control};
 use crate::error::{Code, Result};
 use crate::options::Options;
@@ -37,7 +36,7 @@ impl Session {
         }
         options.validate()?;
         let ids = self.prompt_ids(prompt, options)?;
-        let constraint = match self.constraint(options, cancel) {
+        let held = match self.held_to(options, cancel) {
             Err(err) if err.code() == Code::Cancelled => {
                 let none = |index| Generation::cancelled(ids.len(), seed_of(options.seed, index));
                 return Ok((0..options.n).map(none).collect());
@@ -46,7 +45,7 @@ impl Session {
         };
         let choice = |index| GenerateOptions { seed: seed_of(options.seed, index), ..options.clone() };
         let choices: Vec<GenerateOptions> = (0..options.n).map(choice).collect();
-        self.texts_of(&ids, &choices, constraint.as_ref(), cancel)
+        self.texts_of(&ids, &choices, &held, cancel)
     }
 
     /// Generates the text for `prompt`, and in the same batch `count` variants of it, drawn from the model's whole
@@ -64,7 +63,7 @@ impl Session {
         options.validate()?;
         options.check_one()?;
         let ids = self.prompt_ids(prompt, options)?;
-        let constraint = self.constraint(options, cancel)?;
+        let held = self.held_to(options, cancel)?;
         let variant = |index| GenerateOptions {
             seed: seed_of(options.seed, index),
             temperature: 1.0,
@@ -75,7 +74,7 @@ impl Session {
             ..options.clone()
         };
         let all: Vec<GenerateOptions> = std::iter::once(options.clone()).chain((1..=count).map(variant)).collect();
-        let texts = self.texts_of(&ids, &all, constraint.as_ref(), cancel)?;
+        let texts = self.texts_of(&ids, &all, &held, cancel)?;
         cancel.check()?;
         Ok(texts)
     }
@@ -95,7 +94,7 @@ impl Session {
     ) -> Result<Vec<Generation>> {
         options.validate()?;
         options.check_one()?;
-        let constraint = self.constraint(options, cancel)?;
+        let held = self.held_to(options, cancel)?;
         let expected: Vec<u32> = expected.tokens.iter().map(|token| token.id).collect();
         let mut waiting = prompts.iter().enumerate();
         let mut texts = vec![None; prompts.len()];
@@ -103,7 +102,7 @@ impl Session {
         loop {
             for (place, prompt) in waiting.by_ref().take(BATCH - slots.len()) {
                 let ids = self.prompt_ids(prompt, options)?;
-                let sequence = self.sequence(ids, options, constraint.clone(), self.context.limit())?;
+                let sequence = self.sequence(ids, options, held.clone(), self.context.limit())?;
                 slots.push(Slot::new(sequence.expecting(&expected), self.context.fork()));
                 places.push(place);
             }
@@ -123,10 +122,10 @@ impl Session {
         &mut self,
         prompt: &[u32],
         options: &[GenerateOptions],
-        constraint: Option<&Constraint>,
+        held: &Held,
         cancel: &Cancel,
     ) -> Result<Vec<Generation>> {
-        let sequence = |options| self.sequence(prompt.to_vec(), options, constraint.cloned(), self.context.limit());
+        let sequence = |options| self.sequence(prompt.to_vec(), options, held.clone(), self.context.limit());
         let sequences = options.iter().map(sequence).collect::<Result<Vec<_>>>()?;
         let mut slots = self.share(prompt, sequences, cancel)?;
         self.write(&mut slots, cancel)?;

@@ -46,6 +46,13 @@ pub struct Attached {
     pub scale: f64,
 }
 
+/// What a text is held to.
+#[derive(Clone)]
+pub(super) struct Held {
+    constraint: Option<Constraint>,
+    banned: Option<Arc<Banned>>,
+}
+
 /// A base model through a stack of adapters. Exclusive: one call at a time. Two sessions of one model may have
 /// different adapters at the same time.
 pub struct Session {
@@ -126,13 +133,13 @@ impl Session {
         options.validate()?;
         options.check_one()?;
         let ids = self.prompt_ids(prompt, options)?;
-        let constraint = match self.constraint(options, cancel) {
+        let held = match self.held_to(options, cancel) {
             Err(err) if err.code() == Code::Cancelled => return Ok(Generation::cancelled(ids.len(), options.seed)),
             other => other?,
         };
         let empty = self.context.fresh();
         let context = std::mem::replace(&mut self.context, empty);
-        let mut stream = self.open(context, ids, options, constraint)?;
+        let mut stream = self.open(context, ids, options, held)?;
         while let Some(piece) = stream.next(cancel)? {
             if on_text(&piece) == Control::Stop {
                 stream.cancel();
@@ -148,10 +155,10 @@ impl Session {
         options.validate()?;
         options.check_one()?;
         let ids = self.prompt_ids(prompt, options)?;
-        let constraint = self.constraint(options, &Cancel::new())?;
+        let held = self.held_to(options, &Cancel::new())?;
         let reusable = self.context.shared_prefix(&ids) > 0;
         let context = if reusable { self.context.fork() } else { self.context.fresh() };
-        self.open(context, ids, options, constraint)
+        self.open(context, ids, options, held)
     }
 
     /// The tokens of a prompt, as the model will see it.
@@ -172,14 +179,8 @@ impl Session {
         format.conversation(system, &turns)
     }
 
-    fn open(
-        &self,
-        context: Context,
-        prompt: Vec<u32>,
-        options: &GenerateOptions,
-        constraint: Option<Constraint>,
-    ) -> Result<Stream> {
-        let sequence = self.sequence(prompt, options, constraint, context.limit())?;
+    fn open(&self, context: Context, prompt: Vec<u32>, options: &GenerateOptions, held: Held) -> Result<Stream> {
+        let sequence = self.sequence(prompt, options, held, context.limit())?;
         Ok(Stream::new(self.engine.clone(), Slot::new(sequence, context)))
     }
 
@@ -188,7 +189,7 @@ impl Session {
         &self,
         prompt: Vec<u32>,
         options: &GenerateOptions,
-        constraint: Option<Constraint>,
+        Held { constraint, banned }: Held,
         limit: usize,
     ) -> Result<Sequence> {
         let vocab_size = self.model.decoder().config().vocab_size;
@@ -203,14 +204,15 @@ impl Session {
             Some(_) => Output::document(),
         };
         let sequence = Sequence::new(prompt, options, sampler, self.model.end_tokens(), output, constraint, limit)?;
-        let banned = Banned::new(&options.banned)?.map(Arc::new);
         let sequence = sequence.guarded(banned.as_ref(), tokenizer);
         Ok(sequence.in_chunks_of(self.engine.chunk()).listing(Top::new(options.top_logprobs, tokenizer)))
     }
 
-    pub(super) fn constraint(&self, options: &GenerateOptions, cancel: &Cancel) -> Result<Option<Constraint>> {
-        let Some(form) = options.form() else { return Ok(None) };
-        Compiler::new(self.model.vocabulary()?).compile(form, cancel).map(Some)
+    /// Compiled once for all texts of a call.
+    pub(super) fn held_to(&self, options: &GenerateOptions, cancel: &Cancel) -> Result<Held> {
+        let compile = |form| Compiler::new(self.model.vocabulary()?).compile(form, cancel);
+        let constraint = options.form().map(compile).transpose()?;
+        Ok(Held { constraint, banned: Banned::new(&options.banned)?.map(Arc::new) })
     }
 
     fn set_stack(&mut self, attached: Vec<Attached>) -> Result<()> {

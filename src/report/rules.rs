@@ -60,8 +60,7 @@ impl RulesOptions {
     /// Refuses rules that cannot all be kept; `others` are phrases that generation bans anyway.
     pub(super) fn check(&self, others: &[BannedPhrase]) -> Result<()> {
         let all = self.banned_with(others);
-        check_banned("rules.banned", &all)?;
-        let banned = Banned::new(&all)?;
+        let banned = check_banned("rules.banned", &all)?;
         if self.required.len() > MOST_RULES {
             let expected = format!("at most {MOST_RULES} rules");
             return Err(invalid("rules.required", format!("a list of {}", self.required.len()), &expected));

@@ -8,7 +8,7 @@ mod contents;
 mod links;
 mod native;
 
-use crate::shell::{Outcome, command, create_dir, find, root, run as run_command, target};
+use crate::shell::{Outcome, command, create_dir, dotnet, root, run as run_command, target};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,7 +39,7 @@ struct Wishes {
 
 pub fn run(args: &[String]) -> Outcome {
     let wishes = parse(args)?;
-    let dotnet = find("dotnet").ok_or("there is no `dotnet` on the PATH; install the .NET SDK 10")?;
+    let dotnet = dotnet()?;
     let version = version()?;
     links::check()?;
     let folder = folder();

@@ -1,7 +1,7 @@
 //! `cargo xtask public-api`: writes down what is public in C# and not in a release yet, `PublicAPI.Unshipped.txt` beside each
 //! project that has one. The build fails where that file is not the truth; this makes it so, to be read before it is committed.
 
-use crate::shell::{Outcome, announce, cannot_start, command, find, root};
+use crate::shell::{Outcome, announce, cannot_start, command, dotnet, root};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ const FILE: &str = "PublicAPI.Unshipped.txt";
 const HEAD: &str = "#nullable enable\n";
 
 pub fn run() -> Outcome {
-    let dotnet = find("dotnet").ok_or("there is no `dotnet` on the PATH; install the .NET SDK 10")?;
+    let dotnet = dotnet()?;
     let projects = root().join("bindings").join("dotnet").join("src");
     let entries = std::fs::read_dir(&projects).map_err(|err| format!("cannot read {}: {err}", projects.display()))?;
     let files = entries.flatten().map(|entry| entry.path().join(FILE)).filter(|path| path.is_file());

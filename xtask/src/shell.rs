@@ -76,6 +76,11 @@ pub fn find(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(&file)).find(|path| path.is_file())
 }
 
+/// The .NET SDK's program.
+pub fn dotnet() -> Outcome<PathBuf> {
+    find("dotnet").ok_or_else(|| "there is no `dotnet` on the PATH; install the .NET SDK 10".to_owned())
+}
+
 /// Makes a folder and those above it.
 pub fn create_dir(path: &Path) -> Outcome {
     std::fs::create_dir_all(path).map_err(|err| format!("cannot create {}: {err}", path.display()))

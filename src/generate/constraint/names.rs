@@ -2,6 +2,7 @@
 
 use super::pointer::{descend, percent_decoded, step, unescaped};
 use serde_json::Value;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 /// Keywords whose values are documents and no schemas, whatever they look like.
@@ -11,7 +12,13 @@ const BY_NAME: [&str; 6] =
     ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
 
 /// Pointers by name: `#anchor`, or an `$id` as it is written; `None` where several parts have the name.
-pub(super) struct Names(HashMap<String, Option<String>>);
+type Known = HashMap<String, Option<String>>;
+
+/// The names in a schema, looked for once a reference has one.
+pub(super) struct Names<'v> {
+    root: &'v Value,
+    known: OnceCell<Known>,
+}
 
 /// Where a reference leads.
 pub(super) enum Target<'v> {
@@ -22,62 +29,70 @@ pub(super) enum Target<'v> {
     Several,
 }
 
-impl Names {
-    pub(super) fn of(root: &Value) -> Self {
-        let mut names = Names(HashMap::new());
-        let mut waiting = vec![(root, "#".to_owned())];
-        while let Some((schema, pointer)) = waiting.pop() {
-            match schema {
-                Value::Object(keywords) => {
-                    for (keyword, value) in keywords {
-                        let inside = step(&pointer, keyword);
-                        if let Some(name) = value.as_str().and_then(|value| name(keyword, value)) {
-                            names.add(name, &pointer);
-                        } else if let (true, Value::Object(schemas)) = (BY_NAME.contains(&keyword.as_str()), value) {
-                            waiting.extend(schemas.iter().map(|(name, schema)| (schema, step(&inside, name))));
-                        } else if !DOCUMENTS.contains(&keyword.as_str()) {
-                            waiting.push((value, inside));
-                        }
-                    }
-                }
-                Value::Array(items) => {
-                    waiting.extend(items.iter().enumerate().map(|(at, item)| (item, step(&pointer, &at.to_string()))));
-                }
-                _ => {}
-            }
-        }
-        names
-    }
-
-    fn add(&mut self, name: String, pointer: &str) {
-        self.0.entry(name).and_modify(|known| *known = None).or_insert_with(|| Some(pointer.to_owned()));
+impl<'v> Names<'v> {
+    pub(super) fn of(root: &'v Value) -> Self {
+        Names { root, known: OnceCell::new() }
     }
 
     /// What the `reference` of the place at `from` leads to.
-    pub(super) fn target<'v>(&self, root: &'v Value, from: &str, reference: &str) -> Target<'v> {
-        let (base, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-        let resource = match base {
-            "" => Some(Some(resource(root, from))),
-            base => self.0.get(base).cloned(),
-        };
-        let pointer = match (resource, percent_decoded(fragment).as_deref()) {
-            (Some(Some(resource)), Some("")) => resource,
-            (Some(Some(resource)), Some(path)) if path.starts_with('/') => {
-                let inside = resource + path;
-                // Many a schema with an `$id` inside is written as if it had none.
-                if found(root, &inside).is_some() || !base.is_empty() { inside } else { format!("#{path}") }
-            }
-            (Some(Some(_)), Some(anchor)) => match self.0.get(&format!("#{anchor}")) {
-                Some(Some(pointer)) => pointer.clone(),
-                Some(None) => return Target::Several,
-                None => return Target::Nowhere,
-            },
-            (Some(None), _) => return Target::Several,
-            (None, _) | (_, None) => return Target::Nowhere,
+    pub(super) fn target(&self, from: &str, reference: &str) -> Target<'v> {
+        let pointer = match self.pointer(from, reference) {
+            Ok(pointer) => pointer,
+            Err(target) => return target,
         };
         let canonical = parts(&pointer).iter().fold("#".to_owned(), |pointer, part| step(&pointer, part));
-        found(root, &pointer).map_or(Target::Nowhere, |schema| Target::Place(canonical, schema))
+        found(self.root, &pointer).map_or(Target::Nowhere, |schema| Target::Place(canonical, schema))
     }
+
+    fn pointer(&self, from: &str, reference: &str) -> Result<String, Target<'v>> {
+        let (base, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        let resource = if base.is_empty() { resource(self.root, from) } else { self.named(base)? };
+        let fragment = percent_decoded(fragment).ok_or(Target::Nowhere)?;
+        if fragment.is_empty() {
+            return Ok(resource);
+        }
+        if !fragment.starts_with('/') {
+            return self.named(&format!("#{fragment}"));
+        }
+        let inside = resource + &fragment;
+        // Many a schema with an `$id` inside is written as if it had none.
+        Ok(if found(self.root, &inside).is_some() || !base.is_empty() { inside } else { format!("#{fragment}") })
+    }
+
+    fn named(&self, name: &str) -> Result<String, Target<'v>> {
+        match self.known.get_or_init(|| known(self.root)).get(name) {
+            Some(Some(pointer)) => Ok(pointer.clone()),
+            Some(None) => Err(Target::Several),
+            None => Err(Target::Nowhere),
+        }
+    }
+}
+
+/// Every name in a schema.
+fn known(root: &Value) -> Known {
+    let mut names = Known::new();
+    let mut waiting = vec![(root, "#".to_owned())];
+    while let Some((schema, pointer)) = waiting.pop() {
+        match schema {
+            Value::Object(keywords) => {
+                for (keyword, value) in keywords {
+                    let inside = step(&pointer, keyword);
+                    if let Some(name) = value.as_str().and_then(|value| name(keyword, value)) {
+                        names.entry(name).and_modify(|known| *known = None).or_insert_with(|| Some(pointer.clone()));
+                    } else if let (true, Value::Object(schemas)) = (BY_NAME.contains(&keyword.as_str()), value) {
+                        waiting.extend(schemas.iter().map(|(name, schema)| (schema, step(&inside, name))));
+                    } else if !DOCUMENTS.contains(&keyword.as_str()) {
+                        waiting.push((value, inside));
+                    }
+                }
+            }
+            Value::Array(items) => {
+                waiting.extend(items.iter().enumerate().map(|(at, item)| (item, step(&pointer, &at.to_string()))));
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 /// The name that a keyword gives.
@@ -118,7 +133,7 @@ mod tests {
     use serde_json::json;
 
     fn target(root: &Value, from: &str, reference: &str) -> String {
-        match Names::of(root).target(root, from, reference) {
+        match Names::of(root).target(from, reference) {
             Target::Place(pointer, _) => pointer,
             Target::Nowhere => "nowhere".to_owned(),
             Target::Several => "several".to_owned(),

@@ -55,8 +55,7 @@ pub(super) struct Source<'a> {
     root: &'a Value,
     places: Vec<Place<'a>>,
     known: HashMap<String, Loc>,
-    /// Looked for at the first `$ref`.
-    names: Option<Names>,
+    names: Names<'a>,
     work: u64,
     cancel: &'a Cancel,
     /// Whether the last negation allows fewer documents than it might.
@@ -114,7 +113,15 @@ pub(super) fn unwrapped(schema: &Value) -> &Value {
 
 impl<'a> Source<'a> {
     pub(super) fn new(root: &'a Value, cancel: &'a Cancel) -> Self {
-        Source { root, places: Vec::new(), known: HashMap::new(), names: None, work: 0, cancel, partial: false }
+        Source {
+            root,
+            places: Vec::new(),
+            known: HashMap::new(),
+            names: Names::of(root),
+            work: 0,
+            cancel,
+            partial: false,
+        }
     }
 
     pub(super) fn root(&mut self) -> Result<Loc> {
@@ -205,9 +212,7 @@ impl<'a> Source<'a> {
     pub(super) fn referred(&mut self, loc: Loc) -> Result<Loc> {
         let schema = self.schema(loc);
         let reference = schema["$ref"].as_str().unwrap_or_default();
-        let root = self.root;
-        let names = self.names.get_or_insert_with(|| Names::of(root));
-        let why = match names.target(root, &self.places[loc].pointer, reference) {
+        let why = match self.names.target(&self.places[loc].pointer, reference) {
             Target::Place(pointer, target) => return self.given(pointer, target),
             Target::Nowhere => {
                 "leads to nothing in this JSON Schema; nothing is fetched, expected `#`, `#/$defs/…` or an `$anchor`"
