@@ -1,6 +1,7 @@
 //! A repetition that a thread is in: it notes what is asked for, or compares it with the notes.
 
 use super::arena::{ALIGNMENT, Arena, Lease};
+use super::pieces::Piece;
 use super::work::Work;
 use super::{Array, Backend};
 use crate::error::{Code, Error, Result};
@@ -25,8 +26,12 @@ pub(super) struct Active {
     pub(super) notes: Vec<Note>,
     /// The next note to compare with; `None` while they are made.
     next: Option<usize>,
-    /// For the arena's inputs.
-    pub(super) staged: Vec<u8>,
+    /// What is done once all of it was asked for again, and how many of them were.
+    pub(super) pieces: Vec<Piece>,
+    pieces_done: usize,
+    /// For the arena's inputs, and how many of these bytes were sent.
+    staged: Vec<u8>,
+    sent: usize,
     /// Whether it is of no use any more.
     broken: bool,
     /// Memory from elsewhere, given back once the work is done.
@@ -47,17 +52,26 @@ pub(super) fn on_card<R>(card: &Arc<dyn Backend>, with: impl FnOnce(&mut Active)
 }
 
 impl Active {
-    pub(super) fn new(card: &Arc<dyn Backend>, arena: Arc<Arena>, notes: Vec<Note>, next: Option<usize>) -> Self {
+    /// One that makes notes.
+    pub(super) fn recording(card: &Arc<dyn Backend>, arena: Arc<Arena>) -> Self {
         Active {
             card: card.clone(),
             run: RUNS.fetch_add(1, Ordering::Relaxed),
             arena,
-            notes,
-            next,
+            notes: Vec::new(),
+            next: None,
+            pieces: Vec::new(),
+            pieces_done: 0,
             staged: Vec::new(),
+            sent: 0,
             broken: false,
             given_back: Vec::new(),
         }
+    }
+
+    /// One that compares with them, and does the pieces made of them.
+    pub(super) fn replaying(card: &Arc<dyn Backend>, arena: Arc<Arena>, notes: Vec<Note>, pieces: Vec<Piece>) -> Self {
+        Active { notes, next: Some(0), pieces, ..Self::recording(card, arena) }
     }
 
     /// Runs code whose work is this.
@@ -70,7 +84,7 @@ impl Active {
         drop(before);
         match active {
             Some(active) => (active, array),
-            None => (Active::new(&card, arena, Vec::new(), None), array.and(Err(lost()))),
+            None => (Active::recording(&card, arena), array.and(Err(lost()))),
         }
     }
 
@@ -88,8 +102,34 @@ impl Active {
         }
         match &mut self.next {
             None => self.notes.push(note),
-            Some(next) if self.notes.get(*next) == Some(&note) => *next += 1,
+            Some(next) if self.notes.get(*next) == Some(&note) => {
+                *next += 1;
+                let asked = *next;
+                return self.do_pieces(asked).inspect_err(|_| self.broken = true);
+            }
             Some(_) => return self.refuse(),
+        }
+        Ok(())
+    }
+
+    /// Does the pieces of the first so many notes.
+    fn do_pieces(&mut self, asked: usize) -> Result<()> {
+        while self.pieces.get(self.pieces_done).is_some_and(|piece| piece.is_of(asked)) {
+            self.send_inputs()?;
+            // SAFETY: the work has asked for all of it, with these addresses, and the arena is still there.
+            unsafe { self.pieces[self.pieces_done].perform(&self.notes, &*self.card)? };
+            self.pieces_done += 1;
+        }
+        Ok(())
+    }
+
+    /// Sends what was staged since the last time.
+    pub(super) fn send_inputs(&mut self) -> Result<()> {
+        if self.sent < self.staged.len() {
+            let to = self.arena.inputs() + self.sent as u64;
+            // SAFETY: the inputs' place in the arena has room for what was staged.
+            unsafe { self.card.upload(&self.staged[self.sent..], to)? };
+            self.sent = self.staged.len();
         }
         Ok(())
     }
@@ -116,7 +156,7 @@ impl Active {
         Ok((address, self.lease()))
     }
 
-    /// A place that nothing else has in the whole of the repetition, as it is written before all else.
+    /// A place that nothing else has in the whole of the repetition: it is written before the piece that reads it.
     pub(super) fn input(&mut self, bytes: &[u8]) -> Result<(u64, Lease)> {
         let (first, room) = (self.staged.len(), bytes.len().max(1).next_multiple_of(ALIGNMENT));
         if first + room > Arena::INPUTS {

@@ -1,12 +1,12 @@
 //! Work that is done again and again, such as a pass that gives the next token: hundreds of launches, which take the host
 //! longer to ask for than a card to do.
 //!
-//! The first time, what the work asks for is noted, done, and made one piece ([`Graph`]). Each further time the work's code
-//! runs again, but nothing it asks for is done: it is compared with what was noted, and where all is equal, the piece is done
-//! instead. So code needs to know nothing of it, and whatever differs is found: then the work is done as any other, and
-//! noted anew the next time.
+//! The first time, what the work asks for is noted, done, and made some pieces ([`Graph`]). Each further time the work's code
+//! runs again, but what it asks for is only compared with what was noted. As soon as all of a piece was asked for again, the
+//! piece is done, while the code goes on. So code needs to know nothing of it, and whatever differs is found: then the work
+//! is done from its beginning as any other, and noted anew the next time.
 //!
-//! What is to differ from time to time comes from host memory. It is gathered, and sent in one before the piece is done.
+//! What is to differ from time to time comes from host memory. It is gathered, and sent in one before each piece is done.
 //! Memory that the work takes is its recording's own, in an [`Arena`], so that it has the same addresses each time. What it
 //! gives is copied out of there.
 //!
@@ -14,7 +14,8 @@
 
 use super::active::{self, Active, Note};
 use super::arena::{Arena, Lease};
-use super::work::{Graph, Work, perform};
+use super::pieces::Piece;
+use super::work::{Work, perform};
 use super::{Array, Gpu};
 use crate::error::Result;
 use std::sync::Arc;
@@ -37,10 +38,8 @@ pub(crate) struct Recording {
 }
 
 struct Recorded {
-    /// Absent where a card can do no better than step by step.
-    graph: Option<Box<dyn Graph>>,
     notes: Vec<Note>,
-    result: (u64, usize),
+    pieces: Vec<Piece>,
     arena: Arc<Arena>,
 }
 
@@ -99,57 +98,42 @@ impl Gpu {
 
     fn record(&self, work: &mut dyn FnMut() -> Result<Array>) -> Result<(Recorded, Array)> {
         let arena = Arc::new(Arena::new(&self.backend)?);
-        let active = Active::new(&self.backend, arena.clone(), Vec::new(), None);
-        self.done(active, work, |notes| {
-            for note in notes {
-                if let Note::Work(work) = note {
-                    // SAFETY: the work's own addresses, or those of the arena, which is still there.
-                    unsafe { perform(&*self.backend, work)? };
-                }
+        let noted = |active: &mut Active| {
+            active.send_inputs()?;
+            for work in active.notes.iter().filter_map(Note::work) {
+                // SAFETY: the work's own addresses, or those of the arena, which is still there.
+                unsafe { perform(&*self.backend, work)? };
             }
             Ok(())
-        })
-        .and_then(|(notes, array, result)| {
-            let of_card: Vec<&Work> = notes.iter().filter_map(Note::work).collect();
-            // SAFETY: as above; it is launched only where all of it was asked for again.
-            let graph = unsafe { self.backend.graph(&of_card)? };
-            Ok((Recorded { graph, notes, result, arena }, array))
-        })
+        };
+        let (Active { notes, .. }, array) = self.done(Active::recording(&self.backend, arena.clone()), work, noted)?;
+        // SAFETY: as above; a piece is done only where all of it was asked for again.
+        let pieces = unsafe { Piece::all_of(&notes, &*self.backend)? };
+        Ok((Recorded { notes, pieces, arena }, array))
     }
 
     fn replay(&self, recorded: Recorded, work: &mut dyn FnMut() -> Result<Array>) -> Result<(Recorded, Array)> {
-        let Recorded { graph, notes, result, arena } = recorded;
-        let active = Active::new(&self.backend, arena.clone(), notes, Some(0));
-        let (notes, array, _) = self.done(active, work, |notes| match &graph {
-            // SAFETY: `work` has just asked for all of it, with these addresses.
-            Some(graph) => unsafe { graph.launch() },
-            None => notes.iter().filter_map(Note::work).try_for_each(|work| {
-                // SAFETY: as above.
-                unsafe { perform(&*self.backend, work) }
-            }),
-        })?;
-        Ok((Recorded { graph, notes, result, arena }, array))
+        let Recorded { notes, pieces, arena } = recorded;
+        let active = Active::replaying(&self.backend, arena.clone(), notes, pieces);
+        let (Active { notes, pieces, .. }, array) = self.done(active, work, |_| Ok(()))?;
+        Ok((Recorded { notes, pieces, arena }, array))
     }
 
-    /// Runs the code of `work`, and does what it asked for: the notes, a copy of what it gives, and where that lies.
+    /// Runs the code of `work`, and what is left to be done `behind` it; a copy of what it gives.
     fn done(
         &self,
         active: Active,
         work: &mut dyn FnMut() -> Result<Array>,
-        perform: impl FnOnce(&[Note]) -> Result<()>,
-    ) -> Result<(Vec<Note>, Array, (u64, usize))> {
+        behind: impl FnOnce(&mut Active) -> Result<()>,
+    ) -> Result<(Active, Array)> {
         let (mut active, array) = active.during(work);
         let given_back = std::mem::take(&mut active.given_back);
         let done = array.and_then(|array| {
             active.check()?;
-            if !active.staged.is_empty() {
-                // SAFETY: the inputs' place in the arena has room for what was staged.
-                unsafe { self.backend.upload(&active.staged, active.arena.inputs())? };
-            }
-            perform(&active.notes)?;
+            behind(&mut active)?;
             let mut copy = Array::new(self, array.element(), array.len())?;
             copy.copy_from(0, &array, 0..array.len())?;
-            Ok((active.notes, copy, (array.address_of(0), array.bytes())))
+            Ok((active, copy))
         });
         given_back.into_iter().for_each(|(address, bytes)| self.backend.give_back(address, bytes));
         done

@@ -10,6 +10,7 @@ use super::recordings::Recordings;
 use super::sites::{LoraStack, Module, Sites};
 use super::weight_file::{self, WeightFile};
 use crate::error::{Code, Error, Result};
+use crate::ops::attention;
 use crate::ops::cross_entropy::Head;
 use crate::ops::lora::Dropout;
 use crate::ops::rms_norm;
@@ -144,15 +145,13 @@ impl Decoder {
     /// every sequence has room for its tokens; on an error they are anything.
     pub(crate) fn hidden(&self, batch: &Batch, pool: &mut KvPool, stacks: &[&LoraStack]) -> Result<Matrix> {
         memory::probe(self.unfailing_bytes(batch.tokens().len(), batch.longest(), 0))?;
-        self.run(|| {
-            let mut hidden = || Ok(self.forward(batch, Some(&mut *pool), stacks, None, |_| Keep::Nothing)?.hidden);
-            match self.device.gpu() {
-                Some(gpu) if self.is_repeatable() && Recordings::apply_to(batch) => {
-                    self.recordings.repeated(gpu, batch, stacks, hidden)
-                }
-                _ => hidden(),
+        let hidden = || Ok(self.forward(batch, Some(&mut *pool), stacks, None, |_| Keep::Nothing)?.hidden);
+        match self.device.gpu() {
+            Some(gpu) if self.is_repeatable() && Recordings::apply_to(batch) => {
+                self.run_here(|| self.recordings.repeated(gpu, batch, stacks, hidden))
             }
-        })
+            _ => self.run(hidden),
+        }
     }
 
     /// Whether the host takes no part in a pass; which tokens go through which expert it must know.
@@ -194,15 +193,26 @@ impl Decoder {
 
     /// `hidden [n, hidden]`, normed, → logits `[n, vocab]`.
     pub(crate) fn logits(&self, hidden: &Matrix) -> Result<Matrix> {
-        if !self.device.is_on_card() {
-            memory::probe(2 * 4 * (hidden.rows() * self.config.vocab_size) as u64)?;
+        if self.device.is_on_card() {
+            return self.run_here(|| self.head.logits(hidden));
         }
+        memory::probe(2 * 4 * (hidden.rows() * self.config.vocab_size) as u64)?;
         self.run(|| self.head.logits(hidden))
     }
 
     /// Runs `work` on the model's threads; the caller waits.
     pub(super) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.threads.install(|| gpu::apart(|| self.buffers.during(work)))
+    }
+
+    /// Runs work of a card alone, which is not worth waking another thread for.
+    fn run_here<T>(&self, work: impl FnOnce() -> T) -> T {
+        gpu::apart(|| {
+            let done = self.buffers.during(work);
+            // The thread is the host's.
+            attention::forget_spans();
+            done
+        })
     }
 
     /// Keeps the large buffers of passes for those to come until the guard is dropped: for a training run.

@@ -51,7 +51,7 @@ struct State {
     running: bool,
     /// Who gathers callers for a pass, and for how many it waits.
     gathering: Option<(Arc<Condvar>, usize)>,
-    /// Callers of the last pass, and how long it took.
+    /// Callers that the next pass may have, those of the last one and those that came meanwhile; and how long it took.
     last: (usize, Duration),
 }
 
@@ -100,7 +100,8 @@ impl Passes {
     }
 }
 
-/// Waits a little for those who were in the last pass: they are about to come again.
+/// Waits a little for those who were in the last pass, which are about to come again: else who came meanwhile and they would
+/// go on by turns.
 fn gather<'a>(mut state: MutexGuard<'a, State>, caller: &Arc<Condvar>) -> MutexGuard<'a, State> {
     let (callers, took) = state.last;
     let until = Instant::now() + LONGEST_WAIT.min(took / 4);
@@ -183,7 +184,7 @@ impl Drop for OnePass<'_> {
             self.done.push(call.caller);
         }
         state.running = false;
-        state.last = (self.callers, self.started.elapsed());
+        state.last = (self.callers + state.waiting.len(), self.started.elapsed());
         // Who has come meanwhile is to make the next pass.
         self.done.extend(state.waiting.front().map(|call| call.caller.clone()));
         drop(state);

@@ -32,8 +32,9 @@ struct Kept {
 #[derive(Clone, PartialEq)]
 struct Key {
     runs: Vec<Run>,
-    /// Addresses, to tell them apart.
-    stacks: Vec<usize>,
+    /// What tells them apart: the identities of those that have one, addresses of the others. Every session has a stack of its
+    /// own, and who is first in a pass changes.
+    stacks: Vec<(Option<[u8; 32]>, usize)>,
 }
 
 impl Key {
@@ -57,10 +58,11 @@ impl Recordings {
         stacks: &[&LoraStack],
         mut hidden: impl FnMut() -> Result<Matrix>,
     ) -> Result<Matrix> {
-        let key = Key {
-            runs: batch.runs(),
-            stacks: stacks.iter().map(|stack| std::ptr::from_ref(*stack) as usize).collect(),
+        let apart = |stack: &&LoraStack| match stack.identity() {
+            None => (None, std::ptr::from_ref(*stack) as usize),
+            identity => (identity, 0),
         };
+        let key = Key { runs: batch.runs(), stacks: stacks.iter().map(apart).collect() };
         let Some(mut recording) = self.take(&key) else { return hidden() };
         let array = gpu.repeated(&mut recording, || hidden()?.into_array())?;
         self.keep(key, recording);

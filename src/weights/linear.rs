@@ -126,7 +126,7 @@ impl Part<'_> {
             .zip(weights)
             .map(|(part, weight)| Term { weight, bias: part.linear.bias.as_ref(), onto: part.onto, delta: part.delta })
             .collect();
-        gpu::products_of_few(&terms, low, x).map(Some)
+        gpu::products_of_parts(&terms, low, x).map(Some)
     }
 }
 

@@ -126,15 +126,8 @@ pub(crate) struct OnCard {
     pub(crate) piece: usize,
     /// Whether 16 bytes hold two halves of a block, or 16 weights share a scale (`fragments::Order`).
     pub(crate) half_order: bool,
-    /// Of blocks of 256: what products of some rows copy to shared memory.
-    pub(crate) staged: Option<Staged>,
-}
-
-/// Of a block of 256, as `staged.cu` has it: bytes, and whether there are mins.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Staged {
-    pub(crate) bytes: usize,
-    pub(crate) mins: bool,
+    /// Of blocks of 256: bytes of one that products of some rows copy to shared memory (`staged.cu`).
+    pub(crate) staged: Option<usize>,
 }
 
 /// A weight, or why there is none.

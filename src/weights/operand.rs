@@ -3,7 +3,7 @@
 
 use super::eight_bits::Activations;
 use crate::error::{Code, Error, Result};
-use crate::gpu::{Array, Element, Grid, blocks, name};
+use crate::gpu::{Arg, Array, Element, Grid, blocks, name};
 use crate::tensor::Matrix;
 use once_cell::unsync::OnceCell;
 
@@ -17,6 +17,8 @@ pub(crate) struct Operand<'a> {
     values: Values<'a>,
     /// In 8 bits on a card, as `eight_bits.cuh` has it.
     eight_bits: OnceCell<Array>,
+    /// In bf16 on a card, as `few_rows.cuh` has it: in octets, and in halves.
+    for_tensor_cores: [OnceCell<Array>; 2],
     /// In 8 bits on the CPU: by the spans that share a scale, of which weights of K-quants have longer ones.
     of_spans: [OnceCell<Activations>; 2],
 }
@@ -43,7 +45,12 @@ impl<'a> Operand<'a> {
     }
 
     fn new(values: Values<'a>) -> Self {
-        Operand { values, eight_bits: OnceCell::new(), of_spans: Default::default() }
+        Operand {
+            values,
+            eight_bits: OnceCell::new(),
+            for_tensor_cores: Default::default(),
+            of_spans: Default::default(),
+        }
     }
 
     /// The activation itself.
@@ -69,6 +76,20 @@ impl<'a> Operand<'a> {
                 Grid { blocks: [blocks(width, 4 * threads), blocks(rows, 1), 1], threads: threads as u32, shared: 0 };
             let args = [from.at(0), to.at_mut(0), (rows as u32).into(), (width as u32).into()];
             from.gpu().launch_early(&name("quantize_q8", &[from.element()]), grid, &args)?;
+            Ok(to)
+        })
+    }
+
+    /// In bf16 on a card, as products of some rows take it; in halves or in octets.
+    pub(super) fn for_tensor_cores(&self, half_order: bool) -> Result<&Array> {
+        self.for_tensor_cores[usize::from(half_order)].get_or_try_init(|| {
+            let (from, (rows, width)) = (self.matrix().array()?, self.matrix().shape());
+            let (row_blocks, tiles) = (width.div_ceil(256), 2 * rows.div_ceil(16));
+            let mut to = Array::new(from.gpu(), Element::Bf16, row_blocks * 256 * tiles * 8)?;
+            let grid = Grid { blocks: [blocks(row_blocks, 1), blocks(tiles, 1), 1], threads: 256, shared: 0 };
+            let sizes = [rows as u32, width as u32, u32::from(half_order)].map(Arg::from);
+            let args = [&[from.at(0), to.at_mut(0)][..], &sizes].concat();
+            from.gpu().launch_early(&name("few_rows_operand", &[from.element()]), grid, &args)?;
             Ok(to)
         })
     }

@@ -2,6 +2,7 @@
 
 #include "check.h"
 #include "eight_bits.h"
+#include "parts.h"
 
 #include "../../src/weights/gpu/dequantize.cu"
 #include "../../src/weights/gpu/matvec.cu"
@@ -132,57 +133,18 @@ static std::vector<double> product(const std::vector<double> &x, const std::vect
 
 static unsigned kernel_rows(size_t rows) { return rows <= 2 ? unsigned(rows) : rows <= 4 ? 4 : 8; }
 
-// One of the weights of a launch, with what goes on top of its product.
-template <class W, class Y>
-struct Part {
-    const W *w = nullptr;
-    uint64_t blocks = 0;
-    std::vector<double> values;
-    size_t outputs = 0;
-    uint32_t kind = 0, rank = 0;
-    float scaling = 0.0f;
-    std::vector<float> bias, onto, b, sum; // `sum` is the result where there is `onto`
-    std::vector<Y> y;
+using several::Part;
 
-    void with_bias() { bias = check::random<float>(outputs, 11); }
-    void with_delta(uint32_t r) { rank = r, scaling = 0.5f, b = check::random<float>(outputs * r, 12); }
-    void on_top(size_t rows) { onto = check::random<float>(rows * outputs, 13); }
-};
-
-template <class V>
-static const typename V::value_type *pointer(const V &values) {
-    return values.empty() ? nullptr : values.data();
-}
-
-// Launches the product of three parts, some of which may not be there, and checks each.
+// Launches the product of some parts, and checks each.
 template <class W, class X, class Y>
-static void launch_parts(const std::string &kernel, std::vector<Part<W, Y>> parts, const X *x, const std::vector<double> &taken, size_t rows,
+static void launch_parts(const std::string &kernel, std::vector<Part<W, Y>> of, const X *x, const std::vector<double> &taken, size_t rows,
                          size_t width, unsigned threads) {
-    uint32_t ranks = 0, before = 0, blocks = 0;
-    for (auto &part : parts) {
-        ranks += part.rank, blocks += uint32_t(part.outputs + ::parts::OUTPUTS - 1) / ::parts::OUTPUTS;
-        part.y = check::unwritten<Y>(rows * part.outputs), part.sum = check::unwritten<float>(rows * part.outputs);
-    }
-    auto low = check::random<float>(rows * ranks, 14);
-    parts.resize(3);
-    auto w = [&](int i) { return parts[i].w; };
-    auto y = [&](int i) { return parts[i].onto.empty() ? parts[i].y.data() : reinterpret_cast<Y *>(parts[i].sum.data()); };
-    auto n = [&](int i) { return uint32_t(parts[i].outputs); };
-#define PART_ARGUMENTS(i) \
-    w(i), parts[i].blocks, y(i), pointer(parts[i].bias), pointer(parts[i].onto), pointer(parts[i].b), n(i), parts[i].kind, parts[i].rank, \
-        parts[i].scaling
-    check::launch(kernel, {blocks, 1, 1}, threads, 0, PART_ARGUMENTS(0), PART_ARGUMENTS(1), PART_ARGUMENTS(2), pointer(low), x,
-                  uint32_t(rows), uint32_t(width));
-    for (auto &part : parts) {
+    several::Parts<W, Y> parts(std::move(of), rows);
+    parts.launch(kernel, {parts.blocks(::parts::OUTPUTS), 1, 1}, threads, 0, x, uint32_t(rows), uint32_t(width));
+    for (size_t i = 0; i < parts.count; i++) {
+        const auto &part = parts[i];
         auto want = product(taken, part.values, rows, part.outputs, width);
-        for (size_t i = 0; i < want.size(); i++) {
-            size_t row = i / part.outputs, output = i % part.outputs;
-            if (!part.bias.empty()) want[i] += part.bias[output];
-            if (!part.onto.empty()) want[i] += part.onto[i];
-            for (uint32_t r = 0; r < part.rank; r++)
-                want[i] += double(part.scaling) * low[row * ranks + before + r] * part.b[output * part.rank + r];
-        }
-        before += part.rank;
+        parts.add_top(i, want);
         if (part.onto.empty()) check::near(kernel, part.y, want, check::tolerance<Y>());
         else check::near(kernel + " on top", part.sum, want, 2e-6);
     }

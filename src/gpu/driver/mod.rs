@@ -41,6 +41,7 @@ pub(super) struct Driver {
     profile: Option<Profile>,
     /// Whether kernels may begin before those in front of them are done: from compute capability 9.0 on.
     begins_early: bool,
+    processors: usize,
     /// Made for the first graph.
     capture: Mutex<Option<Capture>>,
 }
@@ -77,8 +78,9 @@ impl Driver {
                 refuse(format!("its driver does not take our kernels ({}); they are of CUDA 13.0 for compute capability 8.0 and newer, which a driver of version 580 or newer takes", describe(err)))
             })?;
             let blas = Blas::new(stream).map_err(refuse)?;
-            let major = sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
-            let begins_early = result::device::get_attribute(device, major).map_err(because)? >= 9;
+            let attribute = |which| result::device::get_attribute(device, which).map_err(because);
+            let major = attribute(sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
+            let processors = attribute(sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
             let functions = Mutex::default();
             Ok(Driver {
                 name: format!("cuda:{index}"),
@@ -90,7 +92,8 @@ impl Driver {
                 pool,
                 small: Small::default(),
                 profile: Profile::wanted(),
-                begins_early,
+                begins_early: major >= 9,
+                processors: usize::try_from(processors).unwrap_or(0),
                 capture: Mutex::default(),
             })
         }
@@ -150,8 +153,13 @@ impl Driver {
         let handle = unsafe { result::module::get_function(self.module, name) }.map_err(unknown)?;
         if shared > PLAIN_SHARED {
             let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            // The driver would else leave as much to the other cache as one block allows.
+            let carveout = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
             // SAFETY: a function of this context.
-            unsafe { result::function::set_function_attribute(handle, attribute, shared as i32) }.map_err(unknown)?;
+            unsafe {
+                result::function::set_function_attribute(handle, attribute, shared as i32).map_err(unknown)?;
+                result::function::set_function_attribute(handle, carveout, 100).map_err(unknown)?;
+            }
         }
         functions.insert(kernel.to_owned(), Function { handle, shared: shared.max(PLAIN_SHARED) });
         Ok(handle)
@@ -240,6 +248,10 @@ impl Backend for Driver {
         let Product { m, n, k, operands, .. } = product;
         // SAFETY: the caller's.
         self.timed(|| format!("{} {m} × {k} × {n}", operands.name()), || unsafe { self.blas.gemm(product) })
+    }
+
+    fn processors(&self) -> usize {
+        self.processors
     }
 
     /// A profile tells of single pieces.

@@ -38,6 +38,11 @@ struct FewGrid {
     splits: usize,
 }
 
+/// Lets go of what this thread keeps of the last spans.
+pub(super) fn forget_spans() {
+    layout::forget();
+}
+
 /// With `eight_bits`, also in 8 bits, where the kernels give that.
 pub(super) fn forward(
     heads: Heads,

@@ -49,6 +49,19 @@ struct Few {
         load(v_strip(n), v);
     }
 
+    // Asks for the keys of these strips and their values: for the newest, too, which may be on their way to where they lie.
+    __device__ __forceinline__ void prefetch_keys(uint32_t begin, uint32_t end) const {
+        constexpr uint32_t LINE = 64, LINES = D / LINE;
+        for (uint32_t strip = begin + threadIdx.x / WARP; strip < end; strip += WARPS)
+            for (uint32_t i = threadIdx.x % WARP; i < ROWS * LINES; i += WARP) {
+                uint32_t key = min(strip * ROWS + i / LINES, span.keys - 1), column = i % LINES * LINE;
+                if (column >= p.dim) continue;
+                uint64_t at = p.of_key(p.key_row(span, key), key_head) + column;
+                prefetch(k + at);
+                prefetch(v + at);
+            }
+    }
+
     __device__ __forceinline__ void hide(float (&s)[ROWS / 8][4], uint32_t strip, const uint32_t (&positions)[2]) const {
         uint32_t t = threadIdx.x % 4;
 #pragma unroll
@@ -104,44 +117,55 @@ struct Few {
         __syncthreads();
     }
 
-    // Feature `index` of all of out, in 8 bits.
-    __device__ __forceinline__ void put(uint8_t *out8, uint64_t tokens, uint64_t index, float value) const {
-        uint32_t width = p.query_heads * p.dim;
-        eight_bits::Row(out8, tokens, width, index / width).put(index % width, true, {value});
+    // What the warps have of a row, four features a lane, by one of them.
+    __device__ __forceinline__ void join(uint32_t row, const float *sums, const float *most, const float *weights, bf16 *out, uint8_t *out8,
+                                         float *partial, float *lse, uint64_t tokens) const {
+        const uint32_t token = span.query + query_of(row), head = key_head * p.group() + (first_row + row) % p.group();
+        const uint64_t pair = uint64_t(token) * p.query_heads + head, part = blockIdx.x * tokens * p.query_heads + pair;
+        float largest = most[row], weight = 0.0f, factors[WARPS];
+#pragma unroll
+        for (int warp = 1; warp < WARPS; warp++) largest = fmaxf(largest, most[warp * ROWS + row]);
+        const float base = largest == -INFINITY ? 0.0f : largest;
+#pragma unroll
+        for (int warp = 0; warp < WARPS; warp++) {
+            factors[warp] = fast_exp2(most[warp * ROWS + row] - base);
+            weight += factors[warp] * weights[warp * ROWS + row];
+        }
+        const float inverse = weight > 0.0f ? 1.0f / weight : 0.0f; // 0: none of its keys are in this split
+        for (uint32_t first = 0; first < D; first += 4 * WARP) {
+            const uint32_t column = first + threadIdx.x % WARP * 4;
+            const bool exists = column < p.dim; // a multiple of 16
+            float values[4] = {};
+#pragma unroll
+            for (int warp = 0; warp < WARPS; warp++) {
+                float of_warp[4];
+                if (exists) packs::load(of_warp, sums + (warp * ROWS + row) * D + column);
+#pragma unroll
+                for (int j = 0; j < 4; j++) values[j] += exists ? factors[warp] * of_warp[j] * inverse : 0.0f;
+            }
+            if (gridDim.x > 1) {
+                if (exists) packs::store(partial + part * p.dim + column, values);
+                continue;
+            }
+            if (exists) eight_bits::write(out + pair * p.dim, column, p.dim, values);
+            if (out8) eight_bits::Row(out8, tokens, p.query_heads * p.dim, token).put(head * p.dim + column, exists, values);
+        }
+        if (gridDim.x > 1 && threadIdx.x % WARP == 0) lse[part] = LN2 * (largest + log2f(weight));
     }
 
     __device__ __forceinline__ void run(const bf16 *q, bf16 *out, uint8_t *out8, float *partial, float *lse, uint64_t tokens) const {
         Online<D> online;
         uint32_t first = p.first_key(span.position(query_of(0))) / ROWS, end = (span.keys + ROWS - 1) / ROWS;
         uint32_t share_of = (end - first + gridDim.x - 1) / gridDim.x, begin = first + blockIdx.x * share_of;
-        sum(online, q, begin, min(begin + share_of, end));
+        end = min(begin + share_of, end);
+        prefetch_keys(begin, end);
+        wait_for_inputs();
+        sum(online, q, begin, end);
         float *sums = reinterpret_cast<float *>(strips), *most = reinterpret_cast<float *>(q_tile);
         float *weights = most + WARPS * ROWS;
         share(online, sums, most, weights);
-        for (uint32_t i = threadIdx.x; i < ROWS * D; i += WARPS * WARP) {
-            uint32_t row = i / D, column = i % D;
-            if (column >= p.dim || query_of(row) >= span.queries) continue;
-            float largest = most[row], weight = 0.0f, value = 0.0f;
-#pragma unroll
-            for (int warp = 1; warp < WARPS; warp++) largest = fmaxf(largest, most[warp * ROWS + row]);
-            float base = largest == -INFINITY ? 0.0f : largest;
-#pragma unroll
-            for (int warp = 0; warp < WARPS; warp++) {
-                float factor = fast_exp2(most[warp * ROWS + row] - base);
-                weight += factor * weights[warp * ROWS + row];
-                value += factor * sums[(warp * ROWS + row) * D + column];
-            }
-            value = weight > 0.0f ? value / weight : 0.0f; // 0: none of its keys are in this split
-            uint64_t at = offset_of(row), part = blockIdx.x * tokens * p.query_heads + at / p.dim;
-            if (gridDim.x == 1) {
-                out[at + column] = from_float<bf16>(value);
-                // A warp has neighbours.
-                if (out8) put(out8, tokens, at + column, to_float(from_float<bf16>(value)));
-            } else {
-                partial[part * p.dim + column] = value;
-            }
-            if (column == 0 && gridDim.x > 1) lse[part] = LN2 * (largest + log2f(weight));
-        }
+        for (uint32_t row = threadIdx.x / WARP; row < ROWS; row += WARPS)
+            if (query_of(row) < span.queries) join(row, sums, most, weights, out, out8, partial, lse, tokens);
     }
 };
 
@@ -149,10 +173,10 @@ template <int D, int WARPS>
 __device__ __forceinline__ void few(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *out, uint8_t *out8, float *partial,
                                     float *lse, uint64_t tokens, const Problem &p) {
     DYNAMIC_SHARED(bf16, tiles);
-    wait_for_inputs();
+    // Spans come from the host, so they are there before any kernel.
     Span span = p.span(blockIdx.z);
     uint32_t first_row = blockIdx.y / p.key_heads * ROWS;
-    if (first_row >= span.queries * p.group()) return;
+    if (first_row >= span.queries * p.group()) return wait_for_inputs();
     Few<D, WARPS>{p, span, blockIdx.y % p.key_heads, first_row, k, v, tiles, tiles + ROWS * D}.run(q, out, out8, partial, lse, tokens);
 }
 } // namespace attention

@@ -30,6 +30,11 @@ pub(crate) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &
     }
 }
 
+/// Lets go of what this thread keeps of the last spans, which is memory of a card.
+pub(crate) fn forget_spans() {
+    cuda::forget_spans();
+}
+
 /// The same, to be multiplied with weights that take it in 8 bits or not.
 pub(crate) fn operand(
     heads: Heads,

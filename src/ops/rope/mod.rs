@@ -10,6 +10,9 @@ use crate::error::Result;
 use crate::tensor::{Device, Matrix, RowIndices};
 use rayon::prelude::*;
 
+/// Tokens up to which the angles are not worth a thread's waking.
+const FEW: usize = 64;
+
 /// Cosines and sines of the tokens of one pass, shared by layers.
 #[derive(Debug)]
 pub(crate) struct Rotation {
@@ -49,14 +52,16 @@ impl Rotation {
         let half = rows.first().map_or(head_dim / 2, |(_, inv_freq)| inv_freq.len());
         let mut cos = vec![0.0f32; rows.len() * half];
         let mut sin = vec![0.0f32; rows.len() * half];
-        cos.par_chunks_mut(half).zip(sin.par_chunks_mut(half)).zip(rows).for_each(
-            |((cos, sin), (position, inv_freq))| {
-                for ((cos, sin), freq) in cos.iter_mut().zip(sin).zip(*inv_freq) {
-                    let (s, c) = (*position as f32 * freq).sin_cos();
-                    (*cos, *sin) = (c * attention_factor, s * attention_factor);
-                }
-            },
-        );
+        let turn = |((cos, sin), (position, inv_freq)): ((&mut [f32], &mut [f32]), &(usize, &[f32]))| {
+            for ((cos, sin), freq) in cos.iter_mut().zip(sin).zip(*inv_freq) {
+                let (s, c) = (*position as f32 * freq).sin_cos();
+                (*cos, *sin) = (c * attention_factor, s * attention_factor);
+            }
+        };
+        match rows.len() <= FEW {
+            true => cos.chunks_mut(half).zip(sin.chunks_mut(half)).zip(rows).for_each(turn),
+            false => cos.par_chunks_mut(half).zip(sin.par_chunks_mut(half)).zip(rows).for_each(turn),
+        }
         let matrix = |values| Matrix::new(rows.len(), half, values, device);
         Ok(Rotation { cos: matrix(cos)?, sin: matrix(sin)?, head_dim, pairs })
     }

@@ -148,8 +148,8 @@ __device__ __forceinline__ void rotate_and_store(const Token<T> &token, uint32_t
     extern "C" __global__ void rope_store_##pairs##_##T(                                                              \
         T *q, T *k, T *v, T *all_k, T *all_v, const uint32_t *places, const float *cos, const float *sin,             \
         uint32_t queries, uint32_t keys, uint32_t dim, uint32_t half) {                                               \
+        const uint64_t row = blockIdx.x, width = uint64_t(keys) * dim, to = places[row] * width; /* of the host's */  \
         wait_for_inputs();                                                                                            \
-        const uint64_t row = blockIdx.x, width = uint64_t(keys) * dim, to = places[row] * width;                      \
         rope::rotate_and_store<HALVES, T>({q + row * queries * dim, k + row * width, v + row * width, all_k + to,     \
                                            all_v + to, cos + row * half, sin + row * half},                           \
                                           queries, keys, dim, half);                                                  \

@@ -1,6 +1,10 @@
 // Products of 9 to 64 rows with a weight of blocks of 32 (few_rows.cuh); and the activations as all such products take them.
 //
-//   few_rows_operand_T(x [rows, width], out, rows, width, order)     x in bf16, as lanes take it, and sums of 32
+//   y(r, o) = Σ over blocks: d(o) · Σ q(o, i) x(r, i)
+//
+// Codes are exact in bf16, and inner sums are mma's (f32): the only rounding beside that of f32 is of x to bf16.
+//
+//   few_rows_operand_T(x [rows, width], out, rows, width, order)     x in bf16, as lanes take it
 //   few_rows_Q_Y(w, blocks of the matrix, operand, y [rows, outputs], rows, outputs, width, across)
 //
 // A warp makes the products of 32 outputs with 32 rows, and a block of `across` · `along` warps those of 32 · `across`
@@ -17,11 +21,10 @@ constexpr uint32_t WARPS = 16;
 // A warp has a 32nd of eight rows.
 template <class T>
 __device__ __forceinline__ void operand(const T *x, uint4 *out, uint32_t rows, uint32_t width, Order order) {
-    __shared__ float sums[8][8];
+    wait_for_inputs();
     uint32_t lane = threadIdx.x % WARP, c = threadIdx.x / WARP, g = lane / 4, t = lane % 4;
     uint32_t block = blockIdx.x, tile = blockIdx.y, tiles = gridDim.y, row = tile * 8 + g;
     uint32_t words[4];
-    float sum = 0.0f;
 #pragma unroll
     for (uint32_t i = 0; i < 8; i += 2) {
         uint32_t of_32 = order == Order::Octets ? t * 8 + i : i / 4 * 16 + t * 4 + i % 4, column = block * 256 + c * 32 + of_32;
@@ -29,18 +32,8 @@ __device__ __forceinline__ void operand(const T *x, uint4 *out, uint32_t rows, u
         float first = row < rows && column < width ? to_float(at[0]) : 0.0f;
         float second = row < rows && column + 1 < width ? to_float(at[1]) : 0.0f;
         words[i / 2] = pack_bf16(first, second);
-        sum += low_bf16(words[i / 2]) + high_bf16(words[i / 2]);
     }
     out[(uint64_t(block * 8 + c) * tiles + tile) * WARP + lane] = {words[0], words[1], words[2], words[3]};
-    sum += __shfl_xor_sync(ALL_LANES, sum, 1);
-    sum += __shfl_xor_sync(ALL_LANES, sum, 2);
-    if (t == 0) sums[g][c] = sum;
-    __syncthreads();
-    if (c > 0) return;
-    auto *to = reinterpret_cast<uint2 *>(out + uint64_t(gridDim.x) * 8 * tiles * WARP);
-    float first = sums[g][t * 2], second = sums[g][t * 2 + 1];
-    uint32_t rounded = pack_bf16(first, second);
-    to[(uint64_t(block) * tiles + tile) * WARP + lane] = {rounded, pack_bf16(first - low_bf16(rounded), second - high_bf16(rounded))};
 }
 
 // What a warp multiplies at a time.
@@ -57,21 +50,47 @@ struct Run {
     }
 };
 
+// Adds the products of codes with `P` tiles of rows. A product that adds to another's result waits for it, so those of other
+// tiles come between.
+template <int P, int TILES>
+__device__ __forceinline__ void add_tiles(const uint32_t (&a)[M][2][4], const float (&scales)[M * 2], const uint4 *operand, int n,
+                                          float (&values)[M][TILES][4]) {
+    uint4 x[P];
+    float sums[P][M][4] = {};
+#pragma unroll
+    for (int p = 0; p < P; p++) x[p] = operand[(n + p) * WARP];
+#pragma unroll
+    for (int s = 0; s < 2; s++)
+#pragma unroll
+        for (int p = 0; p < P; p++) {
+            uint32_t b[2] = {s == 0 ? x[p].x : x[p].z, s == 0 ? x[p].y : x[p].w};
+#pragma unroll
+            for (int m = 0; m < M; m++) mma_bf16(sums[p][m], a[m][s], b);
+        }
+#pragma unroll
+    for (int i = 0; i < P * M * 4; i++) {
+        int p = i / (M * 4), m = i / 4 % M, k = i % 4;
+        values[m][n + p][k] = fmaf(scales[m * 2 + k / 2], sums[p][m][k], values[m][n + p][k]);
+    }
+}
+
 // Adds the products of a block of 32 inputs.
 template <class Q, int TILES>
 __device__ __forceinline__ void add_block(const Run<Q> &w, const Place &at, uint32_t block, float (&values)[M][TILES][4]) {
     uint32_t a[M][2][4];
-    float scales[M * 2][1], own = w.scales.scale();
+    float scales[M * 2], own = w.scales.scale();
 #pragma unroll
     for (int o = 0; o < M * 2; o++) {
-        scales[o][0] = from_lane(own, o);
+        scales[o] = from_lane(own, o);
         uint32_t codes[2];
         w.codes[o].codes(at.t, codes);
-        to_operand<Q>(a, o, codes);
+#pragma unroll
+        for (int s = 0; s < 2; s++)
+            a[o / 2][s][o % 2] = Q::pair(codes[s], false), a[o / 2][s][o % 2 + 2] = Q::pair(codes[s], true);
     }
     const uint4 *operand = at.x + (block * at.tiles + at.first_tile) * WARP + at.lane;
 #pragma unroll
-    for (int n = 0; n < TILES; n += 2) add_tiles<Q, 2>(a, scales, operand, n, values);
+    for (int n = 0; n < TILES; n += 2) add_tiles<2>(a, scales, operand, n, values);
 }
 
 // Blocks `block` to `last`, `AHEAD` of which are loaded or under way.

@@ -1,12 +1,12 @@
-// Weights of a row as a lane of a tensor core product takes them: codes, exact in bf16, and their scales, which multiply sums.
+// Weights of a row as a lane of a tensor core product takes them: codes, exact in bf16, and their scales.
 //
 // A lane has of 32 inputs (a chunk) of four outputs its quarter (`t`: lane % 4), and the scales of the t-th output; lanes then
 // tell each other. A product of a chunk is two steps of 16 inputs, of which a lane has four codes each. The sum over inputs has
 // no order, so which four is free, so long as the activations lie in the same order (`Order`) and a step's inputs have one
 // scale (Q6_K's are for 16 inputs).
 //
-// Blocks of 32 are loaded from the card's memory. Those of 256 lie in shared memory, whole; a lane takes two chunks of one at
-// a time (`part`), whose codes lie in the same bytes.
+// Blocks of 32 are loaded from the card's memory, and their scales multiply sums. Those of 256 lie in shared memory, whole; a
+// lane takes two chunks of one at a time (`part`), whose codes lie in the same bytes, and makes weights of them.
 #pragma once
 #include "blocks.cuh"
 
@@ -36,6 +36,21 @@ __device__ __forceinline__ uint32_t difference(uint32_t a, uint32_t b) {
 #endif
 }
 
+// a · b + c of pairs, rounded once.
+__device__ __forceinline__ uint32_t multiply_add(uint32_t a, uint32_t b, uint32_t c) {
+#ifndef TAILORA_EMULATOR
+    uint32_t result;
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+    return result;
+#else
+    return pack_bf16(fmaf(low_bf16(a), low_bf16(b), low_bf16(c)), fmaf(high_bf16(a), high_bf16(b), high_bf16(c)));
+#endif
+}
+
+// The element in the lower half of a word, or in the upper one, twice.
+__device__ __forceinline__ uint32_t lower_twice(uint32_t pair) { return __byte_perm(pair, 0, 0x1010); }
+__device__ __forceinline__ uint32_t upper_twice(uint32_t pair) { return __byte_perm(pair, 0, 0x3232); }
+
 // bf16 has seven bits behind the point, so 128 + q is 0x4300 | q for 0 ≤ q < 128.
 constexpr uint32_t OF_128 = 0x43004300u;
 
@@ -60,7 +75,7 @@ struct OneScale {
 };
 
 struct Q8_0 {
-    static constexpr int SCALES = 1, AHEAD = 2;
+    static constexpr int AHEAD = 2;
     uint2 bytes;
 
     __device__ __forceinline__ void load(const uint8_t *w, uint64_t, uint64_t block, uint32_t t) {
@@ -77,8 +92,7 @@ struct Q8_0 {
 
 // Codes of 32 in two halves.
 struct Q4_0 {
-    static constexpr int CHUNKS = 1, SCALES = 1, RUNS = 1, AHEAD = 4;
-    static constexpr uint32_t BLOCK = 32;
+    static constexpr int AHEAD = 4;
     uint32_t bytes;
 
     __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block, uint32_t t) {
@@ -96,7 +110,7 @@ struct Q4_0 {
 };
 
 struct Q5_0 {
-    static constexpr int SCALES = 1, AHEAD = 2;
+    static constexpr int AHEAD = 2;
     uint32_t bytes, fifth;
 
     __device__ __forceinline__ void load(const uint8_t *w, uint64_t count, uint64_t block, uint32_t t) {
@@ -125,19 +139,25 @@ struct KHead : blocks::KScales {
     static constexpr uint32_t AT = 0;
 
     __device__ __forceinline__ KHead(const uint8_t *block, float) : KScales(shared_at<uint4>(block)) {}
-    __device__ __forceinline__ float scale_of(uint32_t part, int c, int) const {
-        return scale() * float(scales(part >= 2) >> (part % 2 * 16 + c * 8) & 255);
+    // The scale of a chunk, and what its min adds.
+    __device__ __forceinline__ uint32_t pair_of(uint32_t part, int c, int) const {
+        uint32_t shift = part % 2 * 16 + c * 8;
+        return pack_bf16(scale() * float(scales(part >= 2) >> shift & 255), -min_scale() * float(mins(part >= 2) >> shift & 255));
     }
 };
 
 struct KBlock {
     static constexpr int SCALES = 1;
-    static constexpr bool MINS = true;
+    static constexpr bool D_APART = false; // a plane of its own
+    static constexpr Order ORDER = Order::Octets;
     using Scales = KHead;
     uint2 low;
 
     static __device__ __forceinline__ uint32_t chunk(uint32_t part, int c) { return part * 2 + c; }
     static __device__ __forceinline__ uint32_t pair(uint32_t codes, bool upper) { return fragments::pair<0>(codes, upper); }
+    static __device__ __forceinline__ uint32_t scaled(uint32_t codes, uint32_t scale) {
+        return multiply_add(codes, lower_twice(scale), upper_twice(scale));
+    }
 };
 
 struct Q4_K : KBlock {
@@ -172,10 +192,10 @@ struct Q6_KScales {
     float d;
 
     __device__ __forceinline__ Q6_KScales(const uint8_t *block, float d) : bytes(shared_at<uint4>(block + 192)), d(d) {}
-    __device__ __forceinline__ float scale_of(uint32_t part, int c, int s) const {
+    __device__ __forceinline__ uint32_t pair_of(uint32_t part, int c, int s) const {
         uint32_t index = part / 2 * 8 + part % 2 * 2 + c * 4 + s;
         uint32_t word = index < 8 ? index < 4 ? bytes.x : bytes.y : index < 12 ? bytes.z : bytes.w;
-        return d * float(int(word << (24 - index % 4 * 8)) >> 24);
+        return pack_bf16(d * float(int(word << (24 - index % 4 * 8)) >> 24), 0.0f);
     }
 };
 
@@ -183,7 +203,8 @@ struct Q6_KScales {
 struct Q6_K {
     static constexpr int SCALES = 2;
     static constexpr uint32_t BYTES = 208; // without d
-    static constexpr bool MINS = false;
+    static constexpr bool D_APART = true;
+    static constexpr Order ORDER = Order::Halves;
     using Scales = Q6_KScales;
     uint32_t low[2], high[2];
 
@@ -202,5 +223,8 @@ struct Q6_K {
         for (int s = 0; s < 2; s++) codes[s] = blocks::nibbles(low[s], c * 4) | (high[s] >> shift & 0x03030303u) << 4;
     }
     static __device__ __forceinline__ uint32_t pair(uint32_t codes, bool upper) { return fragments::pair<32>(codes, upper); }
+    static __device__ __forceinline__ uint32_t scaled(uint32_t codes, uint32_t scale) {
+        return multiply_add(codes, lower_twice(scale), 0);
+    }
 };
 } // namespace fragments

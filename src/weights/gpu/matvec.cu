@@ -59,7 +59,7 @@ __device__ __forceinline__ void add(float (&values)[M * OUTPUTS], const Share &s
     Piece weights[OUTPUTS];
     // The first of the weights are on their way before the input is there.
     load(weights, min(piece, end - 1));
-    share.prefetch_top();
+    share.prefetch_top(OUTPUTS);
     wait_for_inputs();
     if (piece < end) multiply(weights, piece);
     for (piece += blockDim.x; piece < end; piece += blockDim.x) {
@@ -97,7 +97,7 @@ QUANTIZE_Q8(bf16)
 #define MATVEC(M, BLOCKS, Y)                                                                                       \
     extern "C" __global__ void __launch_bounds__(parts::WARPS<uint8_t> * WARP, BLOCKS)                                      \
         matvec##M##_q8_##Y(PARTS_PARAMETERS(uint8_t, Y), const uint8_t *x, uint32_t rows, uint32_t width) {        \
-        PARTS_SHARE(uint8_t, Y);                                                                                   \
+        PARTS_SHARE(uint8_t, Y, blockIdx.x, parts::OUTPUTS);                                                       \
         matvec::product<M>(share, x, rows, width);                                                                 \
     }                                                                                                              \
     EXPORT(matvec##M##_q8_##Y)

@@ -47,7 +47,7 @@ __device__ __forceinline__ void add(float (&values)[M * OUTPUTS], const parts::S
     // The first of the weights are on their way before the input is there.
 #pragma unroll
     for (int step = 0; step < AHEAD; step++) load(weights[step], min(i + step * blockDim.x, end - 1));
-    share.prefetch_top();
+    share.prefetch_top(OUTPUTS);
     wait_for_inputs();
 #pragma unroll
     for (int step = 0; step < AHEAD; step++, i += blockDim.x)
@@ -71,7 +71,7 @@ __device__ __forceinline__ void product(const parts::Share<W, T> &share, const T
 #define MATVEC_DENSE(M, W, T)                                                                                  \
     extern "C" __global__ void __launch_bounds__(parts::WARPS<W> * WARP, 4)                                       \
         matvec##M##_##W##_##T(PARTS_PARAMETERS(W, T), const T *x, uint32_t rows, uint32_t width) {             \
-        PARTS_SHARE(W, T);                                                                                     \
+        PARTS_SHARE(W, T, blockIdx.x, parts::OUTPUTS);                                                         \
         matvec_dense::product<M>(share, x, rows, width);                                                       \
     }                                                                                                          \
     EXPORT(matvec##M##_##W##_##T)

@@ -1,9 +1,11 @@
 //! Frozen weights in the memory of a card: GGML's blocks as files have them, or dense in f32 or bf16.
 
 mod few;
+mod few_rows;
 mod layout;
+mod parts;
 mod products;
-mod some_rows;
+mod staged;
 #[cfg(all(test, feature = "cuda-emulator"))]
 mod tests;
 
@@ -11,9 +13,9 @@ use super::{FrozenMatrix, Operand, Purpose, RowBytes, WeightType};
 use crate::error::{Code, Error, Result};
 use crate::gpu::{self, Arg, Array, Element, Gpu};
 use crate::tensor::Matrix;
-pub(super) use few::{Term, fit, products as products_of_few};
 use half::bf16;
 use layout::Blocks;
+pub(super) use parts::{Term, all as products_of_parts, fit};
 use rayon::prelude::*;
 
 /// A weight, `[out_features, in_features]`.
@@ -89,13 +91,16 @@ impl FrozenMatrix for GpuWeight {
 
     fn product(&self, x: &Operand<'_>) -> Result<Matrix> {
         let (outputs, inputs) = self.shape;
-        if few::fit(&[self], x) {
-            return few::product(self, x);
+        if fit(&[self], x) {
+            return parts::product(self, x);
         }
-        let (x, rows) = Self::operand(x.matrix(), inputs)?;
+        let (from, rows) = Self::operand(x.matrix(), inputs)?;
         let y = match &self.storage {
-            Storage::Blocks(blocks) => products::of_blocks(blocks, self.shape, x, rows)?,
-            Storage::Dense(array) => products::of_dense(array, self.shape, x, rows)?,
+            Storage::Blocks(blocks) if (1..=products::FEW_BLOCKS).contains(&rows) => {
+                few_rows::product(blocks, self.shape, x)?
+            }
+            Storage::Blocks(blocks) => products::of_blocks(blocks, self.shape, from, rows)?,
+            Storage::Dense(array) => products::of_dense(array, self.shape, from, rows)?,
         };
         Ok(Matrix::of_array(rows, outputs, y))
     }

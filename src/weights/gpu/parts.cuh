@@ -1,4 +1,4 @@
-// Products of few rows whose launch is one: up to three weights [outputs, width] of one input, side by side in the grid, each
+// Products of up to 64 rows whose launch is one: up to three weights [outputs, width] of one input, side by side in the grid, each
 // with what goes on top:
 //
 //   y = onto + x Wᵀ + bias + scaling · low Bᵀ
@@ -25,10 +25,17 @@ struct Part {
     uint32_t outputs, kind, rank;
     float scaling;
 
-    __device__ __forceinline__ uint32_t grid() const { return (outputs + OUTPUTS - 1) / OUTPUTS; }
+    __device__ __forceinline__ uint32_t blocks_of(uint32_t count) const { return (outputs + count - 1) / count; }
 };
 
-// What a block of the grid works on.
+// What goes on top of one product.
+struct Top {
+    float bias, delta, below;
+
+    __device__ __forceinline__ float on(float sum) const { return sum + bias + delta + below; }
+};
+
+// The outputs that block `block` of those of `count` outputs each works on.
 template <class W, class Y>
 struct Share {
     using Output = Y;
@@ -38,11 +45,12 @@ struct Share {
     const float *low;
     uint32_t index, first; // part, output
 
-    __device__ __forceinline__ Share(const Part<W, Y> &one, const Part<W, Y> &two, const Part<W, Y> &three, const float *low)
+    __device__ __forceinline__ Share(const Part<W, Y> &one, const Part<W, Y> &two, const Part<W, Y> &three, const float *low,
+                                     uint32_t block, uint32_t count)
         : one(one), two(two), three(three), low(low) {
-        uint32_t to_two = one.grid(), to_three = to_two + two.grid();
-        index = blockIdx.x < to_two ? 0 : blockIdx.x < to_three ? 1 : 2;
-        first = (blockIdx.x - (index == 0 ? 0 : index == 1 ? to_two : to_three)) * OUTPUTS;
+        uint32_t to_two = one.blocks_of(count), to_three = to_two + two.blocks_of(count);
+        index = block < to_two ? 0 : block < to_three ? 1 : 2;
+        first = (block - (index == 0 ? 0 : index == 1 ? to_two : to_three)) * count;
     }
 
     template <class T>
@@ -50,11 +58,17 @@ struct Share {
         return index == 0 ? one.*member : index == 1 ? two.*member : three.*member;
     }
 
-    // Asks for what no kernel writes of what goes on top: while the input is not there yet.
-    __device__ __forceinline__ void prefetch_top() const {
+    // Outputs of all parts, and of those before this one.
+    __device__ __forceinline__ uint32_t all_outputs() const { return one.outputs + two.outputs + three.outputs; }
+    __device__ __forceinline__ uint32_t outputs_before() const {
+        return index == 0 ? 0 : index == 1 ? one.outputs : one.outputs + two.outputs;
+    }
+
+    // Asks for what no kernel writes of what goes on top of `count` outputs: while the input is not there yet.
+    __device__ __forceinline__ void prefetch_top(uint32_t count) const {
         using P = Part<W, Y>;
         const uint32_t output = first + threadIdx.x;
-        if (threadIdx.x >= OUTPUTS || output >= of(&P::outputs)) return;
+        if (threadIdx.x >= count || output >= of(&P::outputs)) return;
         if (of(&P::bias)) prefetch(of(&P::bias) + output);
         if (of(&P::rank) > 0) prefetch(of(&P::b) + uint64_t(output) * of(&P::rank));
     }
@@ -68,22 +82,32 @@ struct Share {
         return of(&P::scaling) * low_rank::product(of(&P::b) + uint64_t(output) * rank, of_row, rank);
     }
 
-    // Adds up what the threads of the block have of `M` rows with its outputs, and writes it.
+    // What is on top of the product of a row with an output, both of which are there.
+    __device__ __forceinline__ Top top(uint32_t row, uint32_t output) const {
+        using P = Part<W, Y>;
+        const float *bias = of(&P::bias), *onto = of(&P::onto);
+        return {bias ? bias[output] : 0.0f, delta(row, output), onto ? onto[uint64_t(row) * of(&P::outputs) + output] : 0.0f};
+    }
+
+    __device__ __forceinline__ void put(uint32_t row, uint32_t output, float value) const {
+        using P = Part<W, Y>;
+        const uint64_t at = uint64_t(row) * of(&P::outputs) + output;
+        Y *y = of(&P::y);
+        if (of(&P::onto)) reinterpret_cast<float *>(y)[at] = value;
+        else y[at] = from_float<Y>(value);
+    }
+
+    // Adds up what the threads of the block have of `M` rows with its `OUTPUTS` outputs, and writes it.
     template <int M>
     __device__ __forceinline__ void finish(float (&values)[M * OUTPUTS], uint32_t rows) const {
         using P = Part<W, Y>;
-        const uint32_t row = threadIdx.x / OUTPUTS, output = first + threadIdx.x % OUTPUTS, outputs = of(&P::outputs);
-        const bool writes = row < M && row < rows && output < outputs;
-        const uint64_t at = uint64_t(row) * outputs + output;
-        // On their way while sums are made.
-        const float *bias = of(&P::bias), *onto = of(&P::onto);
-        const float of_bias = writes && bias ? bias[output] : 0.0f, below = writes && onto ? onto[at] : 0.0f;
-        const float more = writes ? delta(row, output) : 0.0f;
-        const float sum = sums::of_block<WARPS<W>>(values) + of_bias + more + below;
-        if (!writes) return;
-        Y *y = of(&P::y);
-        if (onto) reinterpret_cast<float *>(y)[at] = sum;
-        else y[at] = from_float<Y>(sum);
+        const uint32_t row = threadIdx.x / OUTPUTS, output = first + threadIdx.x % OUTPUTS;
+        const bool writes = row < M && row < rows && output < of(&P::outputs);
+        // On its way while sums are made.
+        Top top{};
+        if (writes) top = this->top(row, output);
+        const float sum = sums::of_block<WARPS<W>>(values);
+        if (writes) put(row, output, top.on(sum));
     }
 };
 } // namespace parts
@@ -94,7 +118,7 @@ struct Share {
         uint32_t outputs##N, uint32_t kind##N, uint32_t rank##N, float scaling##N
 #define PARTS_PARAMETERS(W, Y) PART_PARAMETERS(0, W, Y), PART_PARAMETERS(1, W, Y), PART_PARAMETERS(2, W, Y), const float *low
 #define PART(N) {w##N, blocks##N, y##N, bias##N, onto##N, b##N, outputs##N, kind##N, rank##N, scaling##N}
-// `share`: of all parts, that of this block.
-#define PARTS_SHARE(W, Y)                                                   \
+// `share`: of all parts, that of a block of so many outputs.
+#define PARTS_SHARE(W, Y, block, count)                                     \
     const parts::Part<W, Y> part0 PART(0), part1 PART(1), part2 PART(2);    \
-    const parts::Share<W, Y> share(part0, part1, part2, low)
+    const parts::Share<W, Y> share(part0, part1, part2, low, block, count)

@@ -3,7 +3,7 @@
 //! activations.
 
 use super::layout::Blocks;
-use super::{size, some_rows};
+use super::size;
 use crate::error::Result;
 use crate::gpu::{self, Array, Element, Gemm, Grid};
 use std::ops::Range;
@@ -24,13 +24,11 @@ const PART: usize = 128;
 /// Columns of a part below which a product would read its other operand too often, and have too few tiles to fill a card.
 const NARROW: usize = 512;
 
-/// `x Wᵀ` of quantized weights.
+/// `x Wᵀ` of quantized weights and many rows.
 pub(super) fn of_blocks(w: &Blocks, shape: (usize, usize), x: &Array, rows: usize) -> Result<Array> {
     let mut y = Array::new(x.gpu(), x.element(), rows * shape.0)?;
-    match rows {
-        0 => {}
-        1..=FEW_BLOCKS => some_rows::of_blocks(w, shape, x, &mut y, rows)?,
-        _ => add_blocks(w, shape, x, rows, &mut y, 0.0)?,
+    if rows > 0 {
+        add_blocks(w, shape, x, rows, &mut y, 0.0)?;
     }
     Ok(y)
 }

@@ -2,69 +2,78 @@
 // copied to shared memory one ahead: all warps of a block have the same inputs, and outputs of their own, so that activations
 // are read once for 128 outputs, and loads are under way while there is something to multiply.
 //
-//   staged_Q_Y(w, blocks of the matrix, operand, partial, y [rows, outputs], rows, outputs, width)
-//   staged_sum_Y(partial, y, elements of y, splits)
+//   staged_Y(three parts, low, operand in octets, operand in halves, partial, rows, width)      y of each part (`parts.cuh`)
+//   staged_sum_Y(three parts, low, partial, rows, splits)
 //
-// Where outputs are too few to fill a card, the inputs are split (the grid's second side): each part leaves its sums (f32,
-// `partial` [splits][rows][outputs]), and staged_sum adds them in their order. A matrix has fewer than 2^32 blocks.
+// Of the two orders of the operand (`fragments.cuh`), that which no part takes may be null. Where outputs are too few to fill a
+// card, the inputs are split (the grid's second side): each split leaves its sums (f32, `partial` [splits][rows][outputs of
+// all parts]), and staged_sum adds them in their order. A matrix has fewer than 2^32 blocks.
 //
-// Grid: (ceil(outputs / 128) · ceil(rows / 32), splits) of 128 threads, with two stages of shared memory: 64 · min(rows rounded
-// up to 16, 32) bytes eight times, 8 · that of sums where there are mins, and 128 blocks of the weight, for each stage.
+// Weights are dequantized to bf16, as those of many rows are: a code, which is exact, times its scale, less its min, both in
+// bf16, rounded once.
+//
+// Grid: (Σ ceil(outputs / 128) · ceil(rows / 32), splits) of 128 threads, with two stages of shared memory: 64 · min(rows rounded
+// up to 16, 32) bytes eight times and 128 blocks of the weight, for each stage; as much as the part takes that takes most.
 #include "few_rows.cuh"
+#include "parts.cuh"
 
 namespace staged {
 using namespace few_rows;
-constexpr uint32_t THREADS = 128;
+constexpr uint32_t THREADS = 128; // and the outputs that they have
+
+// Blocks that have the same outputs, each with 32 rows: beside each other, so that one reads the weight and the other the cache.
+__device__ __forceinline__ uint32_t times(uint32_t rows) { return (rows + N * 8 - 1) / (N * 8); }
 
 // A stage for so many tiles of rows: what lies where.
 template <class Q, int TILES>
 struct Stage {
-    static constexpr uint32_t SUMS = 8 * TILES * WARP * 16, WEIGHTS = SUMS + (Q::MINS ? TILES * WARP * 8 : 0);
-    static constexpr uint32_t BYTES = WEIGHTS + THREADS * Q::BYTES;
+    static constexpr uint32_t WEIGHTS = 8 * TILES * WARP * 16, BYTES = WEIGHTS + THREADS * Q::BYTES;
 };
 
-// Starts the copies of block `block` of the inputs.
-template <class Q, int TILES>
-__device__ __forceinline__ void fetch(uint8_t *stage, const uint8_t *w, const Place &at, uint32_t outputs, uint32_t block) {
-    constexpr uint32_t CHUNK = TILES * WARP, PIECES = Q::BYTES / 16;
+// Starts the copies of a block of the inputs.
+template <int TILES>
+__device__ __forceinline__ void fetch_inputs(uint8_t *stage, const Place &at, uint32_t block) {
+    constexpr uint32_t CHUNK = TILES * WARP;
 #pragma unroll 4
     for (uint32_t i = threadIdx.x; i < 8 * CHUNK; i += THREADS)
         cp_async16(stage + i * 16, at.x + ((block * 8 + i / CHUNK) * at.tiles + at.first_tile) * WARP + i % CHUNK);
-    if constexpr (Q::MINS) {
-        const uint4 *sums = at.x + uint64_t(at.row_blocks) * 8 * at.tiles * WARP + (block * at.tiles + at.first_tile) * (WARP / 2);
-        for (uint32_t i = threadIdx.x; i < CHUNK / 2; i += THREADS) cp_async16(stage + Stage<Q, TILES>::SUMS + i * 16, sums + i);
-    }
-    const uint32_t first_output = at.first_output - threadIdx.x / WARP * (M * 16);
+}
+
+// The same of the weight.
+template <class Q, int TILES>
+__device__ __forceinline__ void fetch_weights(uint8_t *stage, const uint8_t *w, const Place &at, uint32_t outputs, uint32_t block) {
+    constexpr uint32_t PIECES = Q::BYTES / 16;
+    const uint32_t first_output = at.first_output - threadIdx.x / WARP * (M * 16), last = outputs - 1 - first_output;
+    w += uint64_t(first_output) * at.row_blocks * Q::BYTES;
 #pragma unroll
     for (uint32_t k = 0; k < PIECES; k++) {
-        uint32_t i = k * THREADS + threadIdx.x, row = i / PIECES;
-        uint64_t of_row = uint64_t(min(first_output + row, outputs - 1)) * at.row_blocks + block;
-        cp_async16(stage + Stage<Q, TILES>::WEIGHTS + i * 16, w + of_row * Q::BYTES + i % PIECES * 16);
+        uint32_t i = k * THREADS + threadIdx.x;
+        uint32_t at_block = (min(i / PIECES, last) * at.row_blocks + block) * Q::BYTES;
+        cp_async16(stage + Stage<Q, TILES>::WEIGHTS + i * 16, w + at_block + i % PIECES * 16);
     }
 }
 
-// Subtracts the mins of a block: the first eight "inputs" are the rounded sums, the others what is left of them.
-template <int TILES>
-__device__ __forceinline__ void subtract_mins(const fragments::KHead &own, const Place &at, const uint2 *sums, float (&values)[M][TILES][4]) {
-    uint32_t mins[M * 2];
-    float scales[M * 2];
+// The weights of two chunks of 32 inputs, those of `part`, of the warp's outputs as products take them.
+template <class Q>
+__device__ __forceinline__ void weights_of(uint32_t (&a)[2][M][2][4], const uint8_t *w, const typename Q::Scales &own, const Place &at, uint32_t part) {
+    Q codes[M * 2];
 #pragma unroll
-    for (int o = 0; o < M * 2; o++) {
-        uint32_t lower = from_lane(own.mins(false), o), upper = from_lane(own.mins(true), o);
-        mins[o] = fragments::pair<0>((at.t >= 2 ? upper : lower) >> at.t % 2 * 16, false);
-        scales[o] = from_lane(own.min_scale(), o);
-    }
+    for (int o = 0; o < M * 2; o++) codes[o].take(w + (o * 8 + at.g) * Q::BYTES, part, at.t);
 #pragma unroll
-    for (int n = 0; n < TILES; n++) {
-        uint2 x = sums[n * WARP + at.lane];
-        uint32_t b[2] = {x.x, x.y};
+    for (int c = 0; c < 2; c++) {
+        uint32_t scales[Q::SCALES];
 #pragma unroll
-        for (int m = 0; m < M; m++) {
-            float sum[4] = {};
-            uint32_t a[4] = {mins[m * 2], mins[m * 2 + 1], mins[m * 2], mins[m * 2 + 1]};
-            mma_bf16(sum, a, b);
+        for (int s = 0; s < Q::SCALES; s++) scales[s] = own.pair_of(part, c, s);
 #pragma unroll
-            for (int i = 0; i < 4; i++) values[m][n][i] = fmaf(-scales[m * 2 + i / 2], sum[i], values[m][n][i]);
+        for (int o = 0; o < M * 2; o++) {
+            uint32_t both[2], scale = 0;
+            codes[o].codes(part, c, both);
+#pragma unroll
+            for (int s = 0; s < 2; s++) {
+                if (s < Q::SCALES) scale = from_lane(scales[s], o);
+                a[c][o / 2][s][o % 2] = Q::scaled(Q::pair(both[s], false), scale);
+                a[c][o / 2][s][o % 2 + 2] = Q::scaled(Q::pair(both[s], true), scale);
+            }
         }
     }
 }
@@ -76,30 +85,34 @@ __device__ __forceinline__ void add_stage(const uint8_t *stage, const Place &at,
     const typename Q::Scales own(w + (at.t * 8 + at.g) * Q::BYTES, d);
 #pragma unroll 1
     for (uint32_t part = 0; part < 4; part++) {
-        Q codes[M * 2];
-#pragma unroll
-        for (int o = 0; o < M * 2; o++) codes[o].take(w + (o * 8 + at.g) * Q::BYTES, part, at.t);
+        uint32_t a[2][M][2][4];
+        weights_of<Q>(a, w, own, at, part);
 #pragma unroll
         for (int c = 0; c < 2; c++) {
-            uint32_t a[M][2][4];
-            float scales[M * 2][Q::SCALES];
+            uint4 x[TILES];
 #pragma unroll
-            for (int s = 0; s < Q::SCALES; s++) {
-                float scale = own.scale_of(part, c, s);
+            for (int n = 0; n < TILES; n++)
+                x[n] = reinterpret_cast<const uint4 *>(stage)[(Q::chunk(part, c) * TILES + n) * WARP + at.lane];
 #pragma unroll
-                for (int o = 0; o < M * 2; o++) scales[o][s] = from_lane(scale, o);
-            }
+            for (int s = 0; s < 2; s++)
 #pragma unroll
-            for (int o = 0; o < M * 2; o++) {
-                uint32_t both[2];
-                codes[o].codes(part, c, both);
-                to_operand<Q>(a, o, both);
-            }
-            const uint4 *x = reinterpret_cast<const uint4 *>(stage) + Q::chunk(part, c) * (TILES * WARP) + at.lane;
-            add_tiles<Q, TILES>(a, scales, x, 0, values);
+                for (int n = 0; n < TILES; n++) {
+                    uint32_t b[2] = {s == 0 ? x[n].x : x[n].z, s == 0 ? x[n].y : x[n].w};
+#pragma unroll
+                    for (int m = 0; m < M; m++) mma_bf16(values[m][n], a[c][m][s], b);
+                }
         }
     }
-    if constexpr (Q::MINS) subtract_mins(own, at, reinterpret_cast<const uint2 *>(stage + Stage<Q, TILES>::SUMS), values);
+}
+
+// Blocks of a row that are asked for at a time, ahead of the copies: 144 bytes here and there are less than the card's memory
+// reads at once.
+constexpr uint32_t FAR = 4;
+
+template <class Q>
+__device__ __forceinline__ void prefetch_weights(const uint8_t *w, const Place &at, uint32_t outputs, uint32_t block, uint32_t last) {
+    const uint64_t row = min(at.first_output - threadIdx.x / WARP * (M * 16) + threadIdx.x, outputs - 1);
+    if (block < last) prefetch_bytes(w + (row * at.row_blocks + block) * Q::BYTES, min(FAR, last - block) * Q::BYTES);
 }
 
 template <class Q, int TILES>
@@ -108,73 +121,96 @@ __device__ __forceinline__ void add_stages(const uint8_t *w, uint64_t count, con
     DYNAMIC_SHARED(uint8_t, shared);
     constexpr uint32_t BYTES = Stage<Q, TILES>::BYTES;
     const uint64_t own_row = uint64_t(min(at.first_output + at.t * 8 + at.g, outputs - 1)) * at.row_blocks;
-    auto scale = [=](uint32_t block) { return Q::MINS || block >= last ? 0.0f : blocks::half_at(w + count * Q::BYTES, own_row + block); };
-    if (block < last) fetch<Q, TILES>(shared, w, at, outputs, block);
-    cp_async_commit();
+    auto scale = [=](uint32_t block) { return !Q::D_APART || block >= last ? 0.0f : blocks::half_at(w + count * Q::BYTES, own_row + block); };
+    // The first of the weights are on their way before the input is there.
+    if (block < last) fetch_weights<Q, TILES>(shared, w, at, outputs, block);
+    uint32_t far = block + 1;
+    for (uint32_t i = 0; i < 2; i++, far += FAR) prefetch_weights<Q>(w, at, outputs, far, last);
     float d = scale(block);
+    wait_for_inputs();
+    if (block < last) fetch_inputs<TILES>(shared, at, block);
+    cp_async_commit();
     for (uint32_t slot = 0; block < last; block++, slot ^= 1) {
         cp_async_wait<0>();
         // All have this stage, and none reads the other any more.
         __syncthreads();
-        if (block + 1 < last) fetch<Q, TILES>(shared + (slot ^ 1) * BYTES, w, at, outputs, block + 1);
+        if (block + 1 < last) {
+            fetch_weights<Q, TILES>(shared + (slot ^ 1) * BYTES, w, at, outputs, block + 1);
+            fetch_inputs<TILES>(shared + (slot ^ 1) * BYTES, at, block + 1);
+        }
         cp_async_commit();
+        if (block + 1 + FAR == far) prefetch_weights<Q>(w, at, outputs, far, last), far += FAR;
         float next = scale(block + 1);
         add_stage<Q, TILES>(shared + slot * BYTES, at, d, values);
         d = next;
     }
 }
 
-template <class Q, int TILES, class Y>
-__device__ __forceinline__ void write_tiles(const uint8_t *w, uint64_t count, const Place &at, float *partial, Y *y, uint32_t rows,
-                                      uint32_t outputs) {
-    const uint32_t split = blockIdx.y, splits = gridDim.y;
+template <class Q, int TILES, class Share>
+__device__ __forceinline__ void write_tiles(const Share &share, const Place &at, float *partial, uint32_t rows) {
+    using P = parts::Part<uint8_t, typename Share::Output>;
+    const uint32_t split = blockIdx.y, splits = gridDim.y, outputs = share.of(&P::outputs);
     float values[M][TILES][4] = {};
-    add_stages<Q, TILES>(w, count, at, outputs, uint64_t(at.row_blocks) * split / splits, uint64_t(at.row_blocks) * (split + 1) / splits,
-                         values);
-    each_sum(values, at, rows, outputs, [=](uint32_t row, uint32_t output, float sum) {
-        if (splits == 1) y[uint64_t(row) * outputs + output] = from_float<Y>(sum);
-        else partial[(uint64_t(split) * rows + row) * outputs + output] = sum;
+    share.prefetch_top(THREADS);
+    add_stages<Q, TILES>(share.of(&P::w), share.of(&P::blocks), at, outputs, uint64_t(at.row_blocks) * split / splits,
+                         uint64_t(at.row_blocks) * (split + 1) / splits, values);
+    float *own = partial + uint64_t(split) * rows * share.all_outputs() + share.outputs_before();
+    each_sum(values, at, rows, outputs, [&](uint32_t row, uint32_t output, float sum) {
+        if (splits == 1) share.put(row, output, share.top(row, output).on(sum));
+        else own[uint64_t(row) * share.all_outputs() + output] = sum;
     });
 }
 
-template <class Q, class Y>
-__device__ __forceinline__ void multiply(const uint8_t *w, uint64_t count, const uint4 *x, float *partial, Y *y, uint32_t rows,
-                                        uint32_t outputs, uint32_t width) {
+template <class Q, class Share>
+__device__ __forceinline__ void multiply(const Share &share, const uint4 *octets, const uint4 *halves, float *partial, uint32_t rows,
+                                         uint32_t width) {
     Place at;
     at.lane = threadIdx.x % WARP, at.g = at.lane / 4, at.t = at.lane % 4;
-    uint32_t times = (rows + N * 8 - 1) / (N * 8);
-    at.first_output = blockIdx.x / times * THREADS + threadIdx.x / WARP * (M * 16);
-    at.first_tile = blockIdx.x % times * N, at.tiles = (rows + 15) / 16 * 2, at.row_blocks = (width + 255) / 256, at.x = x;
-    if (at.tiles - at.first_tile > 2) write_tiles<Q, N>(w, count, at, partial, y, rows, outputs);
-    else write_tiles<Q, 2>(w, count, at, partial, y, rows, outputs);
+    at.first_output = share.first + threadIdx.x / WARP * (M * 16);
+    at.first_tile = blockIdx.x % times(rows) * N, at.tiles = (rows + 15) / 16 * 2, at.row_blocks = (width + 255) / 256;
+    at.x = Q::ORDER == fragments::Order::Octets ? octets : halves;
+    if (at.tiles - at.first_tile > 2) write_tiles<Q, N>(share, at, partial, rows);
+    else write_tiles<Q, 2>(share, at, partial, rows);
 }
 
-template <class Y>
-__device__ __forceinline__ void sum(const float *partial, Y *y, uint64_t count, uint32_t splits) {
-    const uint64_t i = uint64_t(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (i >= count) return;
+template <class Share>
+__device__ __forceinline__ void product(const Share &share, const uint4 *octets, const uint4 *halves, float *partial, uint32_t rows,
+                                        uint32_t width) {
+    switch (share.of(&parts::Part<uint8_t, typename Share::Output>::kind)) {
+    case 3: return multiply<fragments::Q4_K>(share, octets, halves, partial, rows, width);
+    case 4: return multiply<fragments::Q5_K>(share, octets, halves, partial, rows, width);
+    default: return multiply<fragments::Q6_K>(share, octets, halves, partial, rows, width);
+    }
+}
+
+// A thread has one output of a row.
+template <class Share>
+__device__ __forceinline__ void sum(const Share &share, const float *partial, uint32_t row, uint32_t rows, uint32_t splits) {
+    const uint64_t all = share.all_outputs(), own = row * all + share.outputs_before() + share.first;
+    wait_for_inputs();
+    const parts::Top top = share.top(row, share.first);
     float sum = 0.0f;
-    for (uint32_t split = 0; split < splits; split++) sum += partial[split * count + i];
-    y[i] = from_float<Y>(sum);
+#pragma unroll 4
+    for (uint32_t split = 0; split < splits; split++) sum += partial[split * rows * all + own];
+    share.put(row, share.first, top.on(sum));
 }
 } // namespace staged
 
-#define STAGED_TO(name, Q, Y_name, Y)                                                                                       \
+#define STAGED(Y)                                                                                                           \
     extern "C" __global__ void __launch_bounds__(staged::THREADS)                                                           \
-        staged_##name##_##Y_name(const uint8_t *__restrict__ w, uint64_t count, const uint4 *__restrict__ x,                \
-                                 float *__restrict__ partial, Y *__restrict__ y, uint32_t rows, uint32_t outputs,           \
-                                 uint32_t width) {                                                                          \
-        staged::multiply<fragments::Q>(w, count, x, partial, y, rows, outputs, width);                                       \
+        staged_##Y(PARTS_PARAMETERS(uint8_t, Y), const uint4 *octets, const uint4 *halves, float *partial, uint32_t rows,   \
+                   uint32_t width) {                                                                                        \
+        PARTS_SHARE(uint8_t, Y, blockIdx.x / staged::times(rows), staged::THREADS);                                         \
+        staged::product(share, octets, halves, partial, rows, width);                                                       \
     }                                                                                                                       \
-    EXPORT(staged_##name##_##Y_name)
-#define STAGED(Y_name, Y)                                                                                                   \
-    STAGED_TO(q4_k, Q4_K, Y_name, Y)                                                                                        \
-    STAGED_TO(q5_k, Q5_K, Y_name, Y)                                                                                        \
-    STAGED_TO(q6_k, Q6_K, Y_name, Y)                                                                                        \
+    EXPORT(staged_##Y)                                                                                                      \
     extern "C" __global__ void __launch_bounds__(256)                                                                       \
-        staged_sum_##Y_name(const float *partial, Y *y, uint64_t count, uint32_t splits) {                                  \
-        staged::sum(partial, y, count, splits);                                                                             \
+        staged_sum_##Y(PARTS_PARAMETERS(uint8_t, Y), const float *partial, uint32_t rows, uint32_t splits) {                \
+        const uint32_t all = outputs0 + outputs1 + outputs2, i = blockIdx.x * blockDim.x + threadIdx.x;                     \
+        if (i >= rows * all) return;                                                                                        \
+        PARTS_SHARE(uint8_t, Y, i % all, 1);                                                                                \
+        staged::sum(share, partial, i / all, rows, splits);                                                                 \
     }                                                                                                                       \
-    EXPORT(staged_sum_##Y_name)
-STAGED(f32, float)
-STAGED(bf16, bf16)
+    EXPORT(staged_sum_##Y)
+STAGED(f32)
+STAGED(bf16)

@@ -47,6 +47,11 @@ thread_local! {
     static LAST: RefCell<Option<Rc<Layout>>> = const { RefCell::new(None) };
 }
 
+/// Lets go of what this thread keeps.
+pub(super) fn forget() {
+    LAST.with_borrow_mut(Option::take);
+}
+
 impl Layout {
     pub(super) fn of(gpu: &Gpu, spans: &[Span]) -> Result<Rc<Self>> {
         LAST.with_borrow_mut(|last| match last {

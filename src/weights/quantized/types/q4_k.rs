@@ -7,7 +7,7 @@ use super::super::{avx2, vnni};
 use super::k_scales::{BLOCK, KScales, SUB};
 use crate::weights::eight_bits::Span;
 use crate::weights::ggml::GgmlDType;
-use crate::weights::{OnCard, Staged, WeightType};
+use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ4K;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
@@ -21,7 +21,7 @@ pub(crate) static Q4_K: WeightType = WeightType {
         "Q4_K; the output head in Q6_K, as llama.cpp's Q4_K_M has it.",
         "q6_k",
         GgmlDType::Q4K,
-        OnCard { planes: &[0..144], piece: 32, half_order: false, staged: Some(Staged { bytes: 144, mins: true }) },
+        OnCard { planes: &[0..144], piece: 32, half_order: false, staged: Some(144) },
     )
 };
 

@@ -8,7 +8,7 @@ use super::five_bits;
 use super::k_scales::{BLOCK, KScales, SUB};
 use crate::weights::eight_bits::Span;
 use crate::weights::ggml::GgmlDType;
-use crate::weights::{OnCard, Staged, WeightType};
+use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ5K;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
@@ -20,7 +20,7 @@ pub(crate) static Q5_K: WeightType = weight_type::<Q5KTile>(
     "Q5_K; the output head in Q6_K, as llama.cpp's Q5_K_M has it.",
     "q6_k",
     GgmlDType::Q5K,
-    OnCard { planes: &[0..176], piece: 32, half_order: false, staged: Some(Staged { bytes: 176, mins: true }) },
+    OnCard { planes: &[0..176], piece: 32, half_order: false, staged: Some(176) },
 );
 
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use super::super::tile::{GROUP, OUTPUTS, Tile};
 use super::super::{avx2, vnni};
 use crate::weights::eight_bits::Span;
 use crate::weights::ggml::GgmlDType;
-use crate::weights::{OnCard, Staged, WeightType};
+use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ6K;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
@@ -18,12 +18,7 @@ pub(crate) static Q6_K: WeightType = weight_type::<Q6KTile>(
     "Q6_K.",
     "q6_k",
     GgmlDType::Q6K,
-    OnCard {
-        planes: &[0..208, 208..210],
-        piece: 32,
-        half_order: true,
-        staged: Some(Staged { bytes: 208, mins: false }),
-    },
+    OnCard { planes: &[0..208, 208..210], piece: 32, half_order: true, staged: Some(208) },
 );
 
 const BLOCK: usize = 256;
