@@ -11,7 +11,7 @@ use super::regions::bookmark;
 use super::slots::{Slot, Standing, fill};
 use super::word_file::{WORD, WordFile};
 use super::words::{Words, words};
-use super::xml::{Element, Node};
+use super::xml::{Element, MAX_NODES, Node};
 use crate::error::{Code, Error, Result};
 use crate::fields::Fields;
 use crate::files::{read_bytes, write_atomic};
@@ -106,11 +106,14 @@ fn fill_file(mut file: WordFile, cases: &[Case], options: &DocxOptions) -> Resul
     let body = document.child_mut("w:body").ok_or_else(|| bad("the template's main part has no body"))?;
     let (blocks, section) = parted(std::mem::take(&mut body.children));
     let mut drafts = Vec::new();
+    let mut room = Room(MAX_NODES);
+    let size = blocks.iter().map(|node| node.element().map_or(1, Element::nodes)).sum();
     for (index, case) in cases.iter().enumerate() {
+        room.take(size)?;
         let children = if index == 0 { blocks.clone() } else { next_copy(&blocks, index) };
         let mut copy = Element { children, ..Element::new("w:body") };
         let filling = Filling::new(case, index, words(options.language))?;
-        drafts.push(filling.fill(&mut copy, &mut marker)?);
+        drafts.push(filling.fill(&mut copy, &mut marker, &mut room)?);
         body.children.append(&mut copy.children);
     }
     body.children.extend(section);
@@ -121,6 +124,22 @@ fn fill_file(mut file: WordFile, cases: &[Case], options: &DocxOptions) -> Resul
     file.set_part("settings", &tracking(settings))?;
     carried::add(&mut file, drafts)?;
     file.write()
+}
+
+/// Elements and texts that the main part may still get: one with more would not be read back, and a template may have any
+/// number of places for any number of fields.
+struct Room(usize);
+
+impl Room {
+    fn take(&mut self, nodes: usize) -> Result<()> {
+        self.0 = self.0.checked_sub(nodes).ok_or_else(|| {
+            let message = format!(
+                "the file would have more than {MAX_NODES} elements and texts; expected fewer cases, or a smaller template"
+            );
+            Error::new(Code::InvalidArgument, message)
+        })?;
+        Ok(())
+    }
 }
 
 /// The blocks of a body, and what describes its last section.
@@ -206,16 +225,21 @@ impl<'a> Filling<'a> {
         Ok(Filling { case, index, words, conclusions: envelope.conclusions, draft })
     }
 
-    fn fill(self, body: &mut Element, marker: &mut Marker) -> Result<CarriedDraft> {
+    fn fill(self, body: &mut Element, marker: &mut Marker, room: &mut Room) -> Result<CarriedDraft> {
         let mut reports = Vec::new();
-        fill(body, &mut |slot, look, standing| match slot {
-            Slot::Title => Ok(line(self.case.heading(), look, standing)),
-            Slot::Note => Ok(line(self.words.note, look, standing)),
-            Slot::Fields => self.fields(look, standing),
-            Slot::Report => {
-                reports.push(standing);
-                Ok(self.report(marker, look, standing))
-            }
+        fill(body, &mut |slot, look, standing| {
+            let made = match slot {
+                Slot::Title => line(self.case.heading(), look, standing),
+                Slot::Note => line(self.words.note, look, standing),
+                Slot::Fields => self.fields(look, standing)?,
+                Slot::Report => {
+                    reports.push(standing);
+                    // There must be one; more are counted for the error.
+                    if reports.len() == 1 { self.report(marker, look, standing) } else { Vec::new() }
+                }
+            };
+            room.take(made.iter().map(Element::nodes).sum())?;
+            Ok(made)
         })?;
         let [standing] = reports[..] else {
             return Err(bad(format!(

@@ -9,7 +9,9 @@ use quick_xml::reader::Reader;
 /// Deeper nesting is no document, and would cost stack.
 const MAX_DEPTH: usize = 256;
 /// Elements and texts of one part; reports on a thousand people need half of it.
-const MAX_NODES: usize = 1 << 20;
+pub(super) const MAX_NODES: usize = 1 << 20;
+/// Attributes of one part; Word gives a paragraph half a dozen.
+const MAX_ATTRIBUTES: usize = 1 << 21;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Node {
@@ -91,6 +93,13 @@ impl Element {
     pub(super) fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Element)) {
         visit(self);
         self.elements().for_each(|child| child.walk(visit));
+    }
+
+    /// Elements and texts, itself one of them.
+    pub(super) fn nodes(&self) -> usize {
+        let mut nodes = 0;
+        self.walk(&mut |element| nodes += 1 + element.children.len() - element.elements().count());
+        nodes
     }
 
     /// The text of this element and of those inside it.
@@ -181,9 +190,9 @@ pub(super) fn parse(text: &str) -> Result<Element, String> {
     loop {
         let event = reader.read_event().map_err(|err| format!("byte {}: {err}", reader.error_position()))?;
         match event {
-            Event::Start(tag) => tree.open(element(&tag)?)?,
+            Event::Start(tag) => tree.open(&tag)?,
             Event::Empty(tag) => {
-                tree.open(element(&tag)?)?;
+                tree.open(&tag)?;
                 tree.close()?;
             }
             Event::End(_) => tree.close()?,
@@ -197,9 +206,13 @@ pub(super) fn parse(text: &str) -> Result<Element, String> {
     }
 }
 
-fn element(tag: &BytesStart) -> Result<Element, String> {
+/// An element, of whose attributes there may be so many.
+fn element(tag: &BytesStart, most: usize) -> Result<Element, String> {
     let mut element = Element::new(tag.name().as_ref());
     for attribute in tag.attributes() {
+        if element.attributes.len() == most {
+            return Err(format!("it has more than {MAX_ATTRIBUTES} attributes"));
+        }
         let attribute = attribute.map_err(|err| err.to_string())?;
         let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|err| err.to_string())?;
         legal(&value)?;
@@ -225,17 +238,20 @@ fn legal(text: &str) -> Result<(), String> {
     }
 }
 
-/// The elements that are open, and how many there were.
+/// The elements that are open, and how many there were, with how many attributes.
 #[derive(Default)]
 struct Tree {
     open: Vec<Element>,
     root: Option<Element>,
     nodes: usize,
+    attributes: usize,
 }
 
 impl Tree {
-    fn open(&mut self, element: Element) -> Result<(), String> {
+    fn open(&mut self, tag: &BytesStart) -> Result<(), String> {
         self.count()?;
+        let element = element(tag, MAX_ATTRIBUTES - self.attributes)?;
+        self.attributes += element.attributes.len();
         if self.open.len() == MAX_DEPTH {
             return Err(format!("its elements are nested more than {MAX_DEPTH} deep"));
         }
@@ -301,6 +317,8 @@ mod tests {
     fn what_is_no_part_of_a_word_file_is_refused() {
         let deep = "<a>".repeat(MAX_DEPTH + 1);
         let many = format!("<a>{}</a>", "<b/>".repeat(MAX_NODES));
+        let named: String = (0..MAX_ATTRIBUTES).map(|index| format!(" {index:x}=''")).collect();
+        let attributes = format!("<a x=''><b{}/></a>", named.replace(" ", " a"));
         let entity = "<!DOCTYPE a [<!ENTITY b \"cc\">]><a>&b;</a>";
         for (text, words) in [
             ("", "no element"),
@@ -315,7 +333,8 @@ mod tests {
             ("<a>\u{1}</a>", "cannot hold"),
             (entity, "document type"),
             (&deep, "nested"),
-            (&many, "more than"),
+            (&many, "more than 1048576 elements"),
+            (&attributes, "more than 2097152 attributes"),
         ] {
             let err = parse(text).unwrap_err();
             assert!(err.contains(words), "{err}");

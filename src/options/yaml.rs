@@ -9,8 +9,15 @@ use std::fmt;
 /// What `text` says. A BOM before it is left out.
 ///
 /// # Errors
-/// `InvalidOptions`: it is no YAML, has a key twice, or is no `T`; with `line` and `column` where they are known.
+/// `InvalidOptions`: it is no YAML, has a key twice, has a number that JSON has not, or is no `T`; with `line` and `column`
+/// where they are known.
 pub(crate) fn read_yaml<T: DeserializeOwned>(text: &str) -> Result<T> {
+    let value = read_as(text)?;
+    read_as::<Finite>(text)?;
+    Ok(value)
+}
+
+fn read_as<T: DeserializeOwned>(text: &str) -> Result<T> {
     // Without the lines around it an error is one sentence, and repeats nothing of the file but a word.
     let options = serde_saphyr::options! { with_snippet: false };
     serde_saphyr::from_str_with_options(text.trim_start_matches('\u{feff}'), options).map_err(|err| {
@@ -24,7 +31,7 @@ pub(crate) fn read_yaml<T: DeserializeOwned>(text: &str) -> Result<T> {
 
 /// The line on which an option stands, or the innermost that is there of those around it: `generate.max_tokens`.
 pub(super) fn line_of(text: &str, option: &str) -> Option<u64> {
-    let mut node: Node = read_yaml(text).ok()?;
+    let mut node: Node = read_as(text).ok()?;
     let mut line = None;
     for key in option.split('.') {
         let Some(at) = node.0.iter().position(|(known, ..)| known == key) else { break };
@@ -86,6 +93,72 @@ impl<'de> Visitor<'de> for Keys {
     }
 }
 
+/// Any YAML whose numbers JSON has, too: `.nan` and `.inf` would become null, which stands for the default of many an
+/// option.
+struct Finite;
+
+impl<'de> Deserialize<'de> for Finite {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(Finite)
+    }
+}
+
+impl<'de> Visitor<'de> for Finite {
+    type Value = Finite;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any YAML")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Finite, A::Error> {
+        while map.next_entry::<IgnoredAny, Finite>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Finite, A::Error> {
+        while list.next_element::<Finite>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> std::result::Result<Finite, E> {
+        match number.is_finite() {
+            true => Ok(self),
+            false => Err(E::custom(format!("the number {number}; expected one that is finite"))),
+        }
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Finite, E> {
+        Ok(self)
+    }
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<Finite, E> {
+        Ok(self)
+    }
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<Finite, E> {
+        Ok(self)
+    }
+    fn visit_i128<E>(self, _: i128) -> std::result::Result<Finite, E> {
+        Ok(self)
+    }
+    fn visit_u128<E>(self, _: u128) -> std::result::Result<Finite, E> {
+        Ok(self)
+    }
+    fn visit_str<E>(self, _: &str) -> std::result::Result<Finite, E> {
+        Ok(self)
+    }
+    fn visit_bytes<E>(self, _: &[u8]) -> std::result::Result<Finite, E> {
+        Ok(self)
+    }
+    fn visit_unit<E>(self) -> std::result::Result<Finite, E> {
+        Ok(self)
+    }
+    fn visit_none<E>(self) -> std::result::Result<Finite, E> {
+        Ok(self)
+    }
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Finite, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +185,16 @@ mod tests {
         assert_eq!(read_yaml::<Value>(&bomb).unwrap_err().code(), Code::InvalidOptions);
         let deep = "[".repeat(100_000);
         assert_eq!(read_yaml::<Value>(&deep).unwrap_err().code(), Code::InvalidOptions);
+    }
+
+    #[test]
+    fn a_number_that_json_has_not_is_refused() {
+        for text in ["a: .nan", "a: .inf", "a: [1, {b: -.inf}]", "{a: 0.5, b: [.NaN]}", "a: 1e999"] {
+            let err = read_yaml::<Value>(text).expect_err(text);
+            assert!(err.code() == Code::InvalidOptions && err.message().contains("finite"), "{err}");
+        }
+        let fine = "a: 1e300\nb: nan\nc: ~\nd: 18446744073709551615\n1: '.inf'\n";
+        assert_eq!(read_yaml::<Value>(fine).unwrap()["d"], u64::MAX);
     }
 
     #[test]

@@ -69,6 +69,33 @@ fn hostile() -> Vec<(&'static str, Value, &'static str)> {
     ]
 }
 
+/// The same, of what makes a text or the work on it grow with each step.
+fn growing() -> Vec<(&'static str, Value, &'static str)> {
+    let replace = |old: &str, new: &str| json!({"type": "Replace", "pattern": {"String": old}, "content": new});
+    let split =
+        |regex: &str| json!({"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": false});
+    vec![
+        (
+            "/decoder",
+            json!({"type": "Sequence", "decoders": vec![replace("a", &"a".repeat(256)); 20]}),
+            "its decoders can make a text",
+        ),
+        ("/decoder", replace("Ġ", &"b".repeat(256)), "its decoders can make a text 128 times as long"),
+        (
+            "/post_processor",
+            json!({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "a", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}], "pair": [], "special_tokens": {"a": {"id": "a", "ids": vec![1; 100_000], "tokens": vec!["a"; 100_000]}}}),
+            "has more than 32 ids",
+        ),
+        ("/pre_tokenizer", split("(?=(?:(?=.)[a-z]|[a-z ]){17}Q)..|."), "takes too many steps"),
+        ("/pre_tokenizer", split(r"(?=(.*)*\1x).|(.)"), "takes too many steps"),
+        (
+            "/normalizer",
+            json!({"type": "Replace", "pattern": {"Regex": "(?=(?:(?=.)a|a){17}b)a"}, "content": "a"}),
+            "takes too many steps",
+        ),
+    ]
+}
+
 fn changed(pointer: &str, value: Value) -> String {
     let mut file = fixture();
     match file.pointer_mut(pointer) {
@@ -89,7 +116,7 @@ fn tokenizers_that_would_do_harm_are_refused_when_loaded() {
         Duration::from_secs(300),
         |_| {},
         || {
-            for (pointer, value, expected) in hostile() {
+            for (pointer, value, expected) in hostile().into_iter().chain(growing()) {
                 let begun = Instant::now();
                 let err = Tokenizer::from_json(&changed(pointer, value.clone())).expect_err(expected);
                 assert!(begun.elapsed() < Duration::from_secs(20), "{pointer} {value} took {:?}", begun.elapsed());

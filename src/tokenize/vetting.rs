@@ -10,12 +10,17 @@ use serde_json::Value;
 
 /// Components of a pipeline; real ones have up to a dozen.
 const MOST_COMPONENTS: usize = 32;
-/// How much longer than the text a normalized text may be; real ones have 3 (`▁` for a space).
+/// How much longer than the text a normalized text, or a decoded token, may be; real ones have 3 (`▁` for a space).
 const MOST_GROWTH: usize = 16;
 /// Patterns of real tokenizers have up to 2 KB.
 const LONGEST_PATTERN: usize = 16 << 10;
 /// Real ones are a word or two.
 const LONGEST_CONTENT: usize = 256;
+/// Steps back that a pattern may take at one place of a short text. Real ones take some hundreds.
+const MOST_STEPS_BACK: usize = 4000;
+/// What patterns are tried on, each so many times over.
+const TRIED: [&str; 10] = ["a", "A", " ", "1", "\n", "高", "!", "a ", "aB1", "'s "];
+const TRIED_TIMES: usize = 150;
 
 /// The small parts of the file; its vocabulary is left to the crate.
 #[derive(Deserialize)]
@@ -60,15 +65,7 @@ impl Outline {
             return Err("the file is a list; expected an object".to_owned());
         }
         let outline: Outline = serde_json::from_str(text).map_err(|err| err.to_string())?;
-        let mut growth = 1usize;
-        for step in steps(&outline.normalizer, "normalizers")? {
-            growth = growth.saturating_mul(normalizer_growth(step)?);
-        }
-        if growth > MOST_GROWTH {
-            return Err(format!(
-                "its normalizers can make a text {growth} times as long; expected at most {MOST_GROWTH} times"
-            ));
-        }
+        bounded("normalizers", steps(&outline.normalizer, "normalizers")?, normalizer_growth)?;
         let mut rewriting = 0;
         for step in steps(&outline.pre_tokenizer, "pretokenizers")? {
             pre_tokenizer(step)?;
@@ -80,9 +77,7 @@ impl Outline {
         for step in steps(&outline.post_processor, "processors")? {
             post_processor(step)?;
         }
-        for step in steps(&outline.decoder, "decoders")? {
-            pattern(step, "decoder")?;
-        }
+        bounded("decoders", steps(&outline.decoder, "decoders")?, decoder_growth)?;
         outline.model.check()?;
         Ok(outline)
     }
@@ -139,12 +134,7 @@ fn normalizer_growth(step: &Value) -> Result<usize, String> {
     match kind(step) {
         "Replace" => {
             pattern(step, "normalizer")?;
-            let content = step["content"].as_str().unwrap_or_default().len();
-            Ok(match step["pattern"]["String"].as_str() {
-                Some(old) => content.div_ceil(old.len().max(1)).max(1),
-                // It may match between any two characters.
-                None => 1 + content,
-            })
+            Ok(replace_growth(step))
         }
         "Prepend" if step["prepend"].as_str().is_some_and(|text| text.len() > LONGEST_CONTENT) => {
             Err(format!("the normalizer `Prepend` has more than {LONGEST_CONTENT} bytes"))
@@ -154,6 +144,30 @@ fn normalizer_growth(step: &Value) -> Result<usize, String> {
         "BertNormalizer" | "Strip" | "StripAccents" | "NFC" | "NFD" | "NFKC" | "NFKD" | "Lowercase" | "Nmt"
         | "Prepend" => Ok(1),
         other => Err(format!("the normalizer `{other}` is not known")),
+    }
+}
+
+/// Refuses steps that together can make a text much longer.
+fn bounded(what: &str, steps: Vec<&Value>, growth: impl Fn(&Value) -> Result<usize, String>) -> Result<(), String> {
+    let all = steps.into_iter().try_fold(1usize, |all, step| Ok::<_, String>(all.saturating_mul(growth(step)?)))?;
+    if all > MOST_GROWTH {
+        return Err(format!("its {what} can make a text {all} times as long; expected at most {MOST_GROWTH} times"));
+    }
+    Ok(())
+}
+
+/// Other decoders than `Replace` take away.
+fn decoder_growth(step: &Value) -> Result<usize, String> {
+    pattern(step, "decoder")?;
+    Ok(if kind(step) == "Replace" { replace_growth(step) } else { 1 })
+}
+
+fn replace_growth(step: &Value) -> usize {
+    let content = step["content"].as_str().unwrap_or_default().len();
+    match step["pattern"]["String"].as_str() {
+        Some(old) => content.div_ceil(old.len().max(1)).max(1),
+        // It may match between any two characters.
+        None => 1 + content,
     }
 }
 
@@ -194,11 +208,17 @@ fn pre_tokenizer(step: &Value) -> Result<(), String> {
 }
 
 fn post_processor(step: &Value) -> Result<(), String> {
-    let longest = ["single", "pair"].iter().filter_map(|side| step.get(side)?.as_array()).map(Vec::len).max();
-    match longest.is_some_and(|pieces| pieces > MOST_COMPONENTS) {
-        true => Err(format!("its post-processor puts together more than {MOST_COMPONENTS} pieces")),
-        false => Ok(()),
+    let pieces = ["single", "pair"].into_iter().filter_map(|side| step.get(side)?.as_array());
+    if pieces.map(Vec::len).max().is_some_and(|pieces| pieces > MOST_COMPONENTS) {
+        return Err(format!("its post-processor puts together more than {MOST_COMPONENTS} pieces"));
     }
+    // Each of them is put into every text.
+    let tokens = step.get("special_tokens").and_then(Value::as_object).into_iter().flat_map(|tokens| tokens.values());
+    let ids = tokens.filter_map(|token| token.get("ids")?.as_array());
+    if ids.map(Vec::len).max().is_some_and(|ids| ids > MOST_COMPONENTS) {
+        return Err(format!("a special token of its post-processor has more than {MOST_COMPONENTS} ids"));
+    }
+    Ok(())
 }
 
 /// Checks a component's `pattern`, if it has one.
@@ -213,8 +233,20 @@ fn pattern(step: &Value, what: &str) -> Result<(), String> {
     if text.len() > LONGEST_PATTERN {
         return Err(format!("the {what} `{kind}` has a pattern of {} bytes", text.len()));
     }
+    if pattern.get("Regex").is_some() && explodes(text) {
+        return Err(format!("the {what} `{kind}` has a pattern that takes too many steps on a text of some words"));
+    }
     if step["content"].as_str().is_some_and(|content| content.len() > LONGEST_CONTENT) {
         return Err(format!("the {what} `{kind}` puts in more than {LONGEST_CONTENT} bytes"));
     }
     Ok(())
+}
+
+/// Whether a pattern tries too much again at one place, which it would do at each place of a long text. One that is no
+/// pattern is left to the crate, which says why.
+fn explodes(pattern: &str) -> bool {
+    let Ok(regex) = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(MOST_STEPS_BACK).build() else {
+        return false;
+    };
+    TRIED.iter().any(|text| regex.find_iter(&text.repeat(TRIED_TIMES)).any(|found| found.is_err()))
 }

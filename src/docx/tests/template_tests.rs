@@ -186,3 +186,22 @@ fn a_template_without_its_place_is_refused() {
         assert!(err.message().contains(words), "{err}");
     }
 }
+
+#[test]
+fn a_template_makes_no_file_that_could_not_be_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = control("report", "<w:p/>");
+    let fields = control("fields", "<w:p/>").repeat(80_000);
+    // Places for many tables; a large page for each of many people; and places for the report without an end.
+    for (body, cases, code, words) in [
+        (format!("{report}{fields}"), 1, Code::InvalidArgument, "more than 1048576 elements"),
+        (format!("{report}{}", "<w:p/>".repeat(2000)), 600, Code::InvalidArgument, "expected fewer cases"),
+        (report.repeat(80_000), 1, Code::DocxFormat, "has 80000 places for the report"),
+    ] {
+        let options = DocxOptions { template: Some(template(&folder, &body)), ..DocxOptions::default() };
+        let cases: Vec<Case> =
+            (0..cases).map(|index| case(&index.to_string(), SENTENCES[0], &SENTENCES[..1])).collect();
+        let err = write(&cases, &options).unwrap_err();
+        assert!(err.code() == code && err.message().contains(words), "{err}");
+    }
+}

@@ -3,8 +3,8 @@
 use super::writer::{Writer, text};
 use crate::error::Code;
 use crate::model::test_support::*;
+use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::Value;
-use candle_core::quantized::{GgmlDType, QTensor};
 use std::path::PathBuf;
 
 /// A whole small file, and where a test may put a damaged one.
@@ -139,22 +139,59 @@ fn metadata_that_does_not_fit_the_decoder_is_refused() {
     refusal(&path, Code::ModelFormat, &["metadata has no `llama.context_length`"]);
 }
 
+/// Every type that is read, and where a block of it has numbers of its own: scales, and scales of mins.
+const NUMBERS: [(GgmlDType, &[usize]); 13] = [
+    (GgmlDType::F32, &[0]),
+    (GgmlDType::F16, &[0]),
+    (GgmlDType::BF16, &[0]),
+    (GgmlDType::Q4_0, &[0]),
+    (GgmlDType::Q4_1, &[0, 2]),
+    (GgmlDType::Q5_0, &[0]),
+    (GgmlDType::Q5_1, &[0, 2]),
+    (GgmlDType::Q8_0, &[0]),
+    (GgmlDType::Q2K, &[80, 82]),
+    (GgmlDType::Q3K, &[108]),
+    (GgmlDType::Q4K, &[0, 2]),
+    (GgmlDType::Q5K, &[0, 2]),
+    (GgmlDType::Q6K, &[208]),
+];
+
+/// The bytes of a number in a type's blocks.
+fn number(dtype: GgmlDType, value: f32) -> Vec<u8> {
+    match dtype {
+        GgmlDType::F32 => value.to_le_bytes().to_vec(),
+        GgmlDType::BF16 => half::bf16::from_f32(value).to_le_bytes().to_vec(),
+        _ => half::f16::from_f32(value).to_le_bytes().to_vec(),
+    }
+}
+
 #[test]
-fn weights_that_are_not_numbers_are_refused_in_every_type() {
-    let (_dir, path, mut writer) = whole();
-    let name = "blk.1.ffn_up.weight";
-    let tensor = writer.tensors[name].dequantize(&candle_core::Device::Cpu).unwrap();
-    for dtype in [GgmlDType::F32, GgmlDType::Q8_0, GgmlDType::Q4_0] {
-        writer.tensors.insert(name.to_owned(), QTensor::quantize(&tensor, dtype).unwrap());
+fn weights_that_are_not_finite_are_refused_in_every_type() {
+    let model = random_model(512);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.gguf");
+    for (dtype, places) in NUMBERS {
+        let writer = Writer::of(model.path(), |_, _| dtype);
         writer.write(&path);
-        let mut bytes = std::fs::read(&path).unwrap();
-        let data = writer.tensors[name].data().unwrap().to_vec();
-        let at = bytes.windows(data.len()).position(|window| window == data).unwrap();
-        // The first number, or the first block's scale, becomes NaN.
-        let nan: &[u8] = if dtype == GgmlDType::F32 { &f32::NAN.to_le_bytes() } else { &[0x00, 0x7E] };
-        bytes[at..at + nan.len()].copy_from_slice(nan);
-        std::fs::write(&path, bytes).unwrap();
-        refusal(&path, Code::ModelFormat, &["model.gguf", name, "NaN"]);
+        let bytes = std::fs::read(&path).unwrap();
+        // A matrix of a layer, one of which rows are looked up, and the output head.
+        for name in ["blk.1.ffn_down.weight", "token_embd.weight", "output.weight"] {
+            let data = writer.tensors[name].data().unwrap().to_vec();
+            let begin = bytes.windows(data.len()).position(|window| window == data).unwrap();
+            let last = begin + data.len() - dtype.type_size();
+            for (block, place, value) in [begin, last].into_iter().flat_map(|block| {
+                let values = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+                places.iter().flat_map(move |place| values.map(|value| (block, *place, value)))
+            }) {
+                let (mut damaged, number) = (bytes.clone(), number(dtype, value));
+                damaged[block + place..][..number.len()].copy_from_slice(&number);
+                std::fs::write(&path, damaged).unwrap();
+                // An infinite scale of the integer 0 is not a number either.
+                let found = if dtype.block_size() == 1 { format!("holds {value}") } else { "holds ".to_owned() };
+                let words = ["model.gguf", &format!("tensor {name}"), &found, "expected finite numbers"];
+                refusal(&path, Code::ModelFormat, &words);
+            }
+        }
     }
 }
 
