@@ -105,13 +105,6 @@ __device__ __forceinline__ void prefetch(const void *at) {
 #endif
 }
 
-// The same of many bytes, a multiple of 16 as their address is; only cards that have one instruction for it do it.
-__device__ __forceinline__ void prefetch_bytes(const void *at, uint32_t bytes) {
-#if !defined(TAILORA_EMULATOR) && __CUDA_ARCH__ >= 900
-    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(at), "r"(bytes) : "memory");
-#endif
-}
-
 #ifndef TAILORA_EMULATOR
 // d += a · b of a warp: a [16, 16] by rows, b [16, 8] by columns, d [16, 8]. With g = lane / 4 and t = lane % 4
 //   a[0] = a(g, 2t..), a[1] = a(g + 8, 2t..), a[2] = a(g, 2t + 8..), a[3] = a(g + 8, 2t + 8..)     two elements each

@@ -86,11 +86,6 @@ trait Backend: Send + Sync {
     /// A product of matrices.
     unsafe fn gemm(&self, product: &Product) -> Result<()>;
 
-    /// Multiprocessors; 0 where nothing depends on them.
-    fn processors(&self) -> usize {
-        0
-    }
-
     /// Whether work is to be done as one piece where it is the same again.
     fn repeats(&self) -> bool {
         true
@@ -145,11 +140,6 @@ impl Gpu {
     /// Bytes that are free, and all of them.
     pub(crate) fn memory(&self) -> Result<(u64, u64)> {
         self.backend.memory()
-    }
-
-    /// Multiprocessors of a card.
-    pub(crate) fn processors(&self) -> usize {
-        self.backend.processors()
     }
 
     /// Whether both are the same card.

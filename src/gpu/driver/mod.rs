@@ -41,7 +41,6 @@ pub(super) struct Driver {
     profile: Option<Profile>,
     /// Whether kernels may begin before those in front of them are done: from compute capability 9.0 on.
     begins_early: bool,
-    processors: usize,
     /// Made for the first graph.
     capture: Mutex<Option<Capture>>,
 }
@@ -78,9 +77,8 @@ impl Driver {
                 refuse(format!("its driver does not take our kernels ({}); they are of CUDA 13.0 for compute capability 8.0 and newer, which a driver of version 580 or newer takes", describe(err)))
             })?;
             let blas = Blas::new(stream).map_err(refuse)?;
-            let attribute = |which| result::device::get_attribute(device, which).map_err(because);
-            let major = attribute(sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
-            let processors = attribute(sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+            let major = sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
+            let begins_early = result::device::get_attribute(device, major).map_err(because)? >= 9;
             let functions = Mutex::default();
             Ok(Driver {
                 name: format!("cuda:{index}"),
@@ -92,8 +90,7 @@ impl Driver {
                 pool,
                 small: Small::default(),
                 profile: Profile::wanted(),
-                begins_early: major >= 9,
-                processors: usize::try_from(processors).unwrap_or(0),
+                begins_early,
                 capture: Mutex::default(),
             })
         }
@@ -248,10 +245,6 @@ impl Backend for Driver {
         let Product { m, n, k, operands, .. } = product;
         // SAFETY: the caller's.
         self.timed(|| format!("{} {m} × {k} × {n}", operands.name()), || unsafe { self.blas.gemm(product) })
-    }
-
-    fn processors(&self) -> usize {
-        self.processors
     }
 
     /// A profile tells of single pieces.

@@ -8,8 +8,6 @@ use crate::gpu::{Element, Grid, blocks, name};
 /// Threads of a block at most, of quantized weights and of dense ones, and the outputs it has (`parts.cuh`).
 const THREADS: [usize; 2] = [64, 128];
 const OUTPUTS: usize = 4;
-/// Warps with quantized weights that a multiprocessor has at a time.
-const WARPS: usize = 20;
 
 /// Makes the products with weights of one kind.
 pub(super) fn products(terms: &[Term<'_>], launch: &mut Launch, x: &Operand<'_>) -> Result<()> {
@@ -23,12 +21,7 @@ pub(super) fn products(terms: &[Term<'_>], launch: &mut Launch, x: &Operand<'_>)
     };
     launch.args.extend([operand.at(0), size(rows), size(width)]);
     let grid = terms.iter().map(|term| blocks(term.weight.shape.0, OUTPUTS)).sum();
-    let most = match element {
-        // A warp by itself has less to do besides, where there are enough of them.
-        None if from.gpu().processors().wrapping_sub(1) < grid as usize / WARPS => 32,
-        of => THREADS[usize::from(of.is_some())],
-    };
-    let threads = pieces.next_multiple_of(32).clamp(32, most) as u32;
+    let threads = pieces.next_multiple_of(32).clamp(32, THREADS[usize::from(element.is_some())]) as u32;
     from.gpu().launch_early(&kernel, Grid::of(grid, threads), &launch.args)
 }
 

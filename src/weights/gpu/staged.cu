@@ -105,16 +105,6 @@ __device__ __forceinline__ void add_stage(const uint8_t *stage, const Place &at,
     }
 }
 
-// Blocks of a row that are asked for at a time, ahead of the copies: 144 bytes here and there are less than the card's memory
-// reads at once.
-constexpr uint32_t FAR = 4;
-
-template <class Q>
-__device__ __forceinline__ void prefetch_weights(const uint8_t *w, const Place &at, uint32_t outputs, uint32_t block, uint32_t last) {
-    const uint64_t row = min(at.first_output - threadIdx.x / WARP * (M * 16) + threadIdx.x, outputs - 1);
-    if (block < last) prefetch_bytes(w + (row * at.row_blocks + block) * Q::BYTES, min(FAR, last - block) * Q::BYTES);
-}
-
 template <class Q, int TILES>
 __device__ __forceinline__ void add_stages(const uint8_t *w, uint64_t count, const Place &at, uint32_t outputs, uint32_t block,
                                            uint32_t last, float (&values)[M][TILES][4]) {
@@ -124,8 +114,6 @@ __device__ __forceinline__ void add_stages(const uint8_t *w, uint64_t count, con
     auto scale = [=](uint32_t block) { return !Q::D_APART || block >= last ? 0.0f : blocks::half_at(w + count * Q::BYTES, own_row + block); };
     // The first of the weights are on their way before the input is there.
     if (block < last) fetch_weights<Q, TILES>(shared, w, at, outputs, block);
-    uint32_t far = block + 1;
-    for (uint32_t i = 0; i < 2; i++, far += FAR) prefetch_weights<Q>(w, at, outputs, far, last);
     float d = scale(block);
     wait_for_inputs();
     if (block < last) fetch_inputs<TILES>(shared, at, block);
@@ -139,7 +127,6 @@ __device__ __forceinline__ void add_stages(const uint8_t *w, uint64_t count, con
             fetch_inputs<TILES>(shared + (slot ^ 1) * BYTES, at, block + 1);
         }
         cp_async_commit();
-        if (block + 1 + FAR == far) prefetch_weights<Q>(w, at, outputs, far, last), far += FAR;
         float next = scale(block + 1);
         add_stage<Q, TILES>(shared + slot * BYTES, at, d, values);
         d = next;
