@@ -2,21 +2,12 @@
 
 use super::arena::{ALIGNMENT, Arena, Lease};
 use super::pieces::Piece;
-use super::work::Work;
+use super::work::Note;
 use super::{Array, Backend};
 use crate::error::{Code, Error, Result};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// What a recording holds of one step.
-#[derive(Debug, PartialEq)]
-pub(super) enum Note {
-    Take { room: usize, address: u64 },
-    GiveBack { address: u64 },
-    Input { room: usize, address: u64 },
-    Work(Work),
-}
 
 /// What a thread notes or compares.
 pub(super) struct Active {
@@ -179,15 +170,6 @@ impl Active {
                 }
             }
             Some(_) => {}
-        }
-    }
-}
-
-impl Note {
-    pub(super) fn work(&self) -> Option<&Work> {
-        match self {
-            Note::Work(work) => Some(work),
-            _ => None,
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Recorded work in pieces. A card begins with the first of them while the host still asks for the others.
 
 use super::Backend;
-use super::active::Note;
-use super::work::{Graph, Work, perform};
+use super::work::{Graph, Note, Work, perform};
 use crate::error::Result;
 use std::ops::Range;
 

@@ -12,10 +12,10 @@
 //!
 //! Nothing waits in the card's stream meanwhile: other threads use the card as ever.
 
-use super::active::{self, Active, Note};
+use super::active::{self, Active};
 use super::arena::{Arena, Lease};
 use super::pieces::Piece;
-use super::work::{Work, perform};
+use super::work::{Note, Work, perform};
 use super::{Array, Gpu};
 use crate::error::Result;
 use std::sync::Arc;

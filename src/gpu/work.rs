@@ -28,6 +28,24 @@ pub(super) enum Work {
     Gemm(Product),
 }
 
+/// What a recording holds of one step.
+#[derive(Debug, PartialEq)]
+pub(super) enum Note {
+    Take { room: usize, address: u64 },
+    GiveBack { address: u64 },
+    Input { room: usize, address: u64 },
+    Work(Work),
+}
+
+impl Note {
+    pub(super) fn work(&self) -> Option<&Work> {
+        match self {
+            Note::Work(work) => Some(work),
+            _ => None,
+        }
+    }
+}
+
 /// Work as one piece.
 pub(super) trait Graph: Send {
     /// Does it, behind all that was asked for so far.

@@ -8,6 +8,7 @@ mod products;
 mod staged;
 #[cfg(all(test, feature = "cuda-emulator"))]
 mod tests;
+mod together;
 
 use super::{FrozenMatrix, Operand, Purpose, RowBytes, WeightType};
 use crate::error::{Code, Error, Result};
@@ -15,8 +16,9 @@ use crate::gpu::{self, Arg, Array, Element, Gpu};
 use crate::tensor::Matrix;
 use half::bf16;
 use layout::Blocks;
-pub(super) use parts::{Term, all as products_of_parts, fit};
+pub(super) use parts::Term;
 use rayon::prelude::*;
+pub(super) use together::{all as products_of_parts, fit};
 
 /// A weight, `[out_features, in_features]`.
 #[derive(Debug)]
@@ -92,7 +94,7 @@ impl FrozenMatrix for GpuWeight {
     fn product(&self, x: &Operand<'_>) -> Result<Matrix> {
         let (outputs, inputs) = self.shape;
         if fit(&[self], x) {
-            return parts::product(self, x);
+            return together::product(self, x);
         }
         let (from, rows) = Self::operand(x.matrix(), inputs)?;
         let y = match &self.storage {

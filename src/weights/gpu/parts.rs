@@ -1,13 +1,12 @@
-//! Products whose weights, up to three that an input meets, are one launch (`parts.cuh`): of few rows with any weight, and of
-//! some rows with K-quants. What goes on top of them is added as they are made.
+//! What a launch is told of up to three weights that an input meets, and of what goes on top of their products (`parts.cuh`).
 
-use super::{GpuWeight, Operand, Storage, few, products, size, staged};
+use super::{GpuWeight, Storage, size};
 use crate::error::{Code, Error, Result};
 use crate::gpu::{Arg, Array, Element, f32_only};
 use crate::tensor::Matrix;
 
 /// Weights of a launch.
-const PARTS: usize = 3;
+pub(super) const PARTS: usize = 3;
 
 /// A weight of a launch, and what goes on top of its product.
 pub(in crate::weights) struct Term<'a> {
@@ -22,52 +21,21 @@ pub(in crate::weights) struct Term<'a> {
 
 /// The products of a launch that are being made, and what its kernels are told of them.
 pub(super) struct Launch {
-    ys: Vec<Array>,
-    shapes: Vec<(usize, usize)>,
+    pub(super) ys: Vec<Matrix>,
     /// Of the parts, and of their low-rank activations.
     pub(super) args: Vec<Arg>,
 }
 
-/// Whether these weights and an input can be one launch.
-pub(in crate::weights) fn fit(weights: &[&GpuWeight], x: &Operand<'_>) -> bool {
-    let (rows, width) = x.matrix().shape();
-    (1..=PARTS).contains(&weights.len())
-        && weights.iter().all(|weight| weight.shape.1 == width)
-        && match rows {
-            0 => false,
-            1..=products::FEW => weights.iter().all(|weight| weight.element() == weights[0].element()),
-            _ => rows <= products::FEW_BLOCKS && weights.iter().all(|weight| weight.staged().is_some()),
-        }
-}
-
-/// The product with one weight that fits.
-pub(super) fn product(weight: &GpuWeight, x: &Operand<'_>) -> Result<Matrix> {
-    let mut made = all(&[Term { weight, bias: None, onto: None, delta: None }], None, x)?;
-    made.pop().ok_or_else(|| Error::new(Code::Internal, "a product that was not made"))
-}
-
-/// The products with weights that fit, with what goes on top. `low [rows, ranks of all deltas]`: the low-rank activations
-/// side by side.
-pub(in crate::weights) fn all(terms: &[Term<'_>], low: Option<&Matrix>, x: &Operand<'_>) -> Result<Vec<Matrix>> {
-    let mut launch = Launch::new(terms, low, x.matrix())?;
-    match x.matrix().rows() <= products::FEW {
-        true => few::products(terms, &mut launch, x)?,
-        false => staged::products(terms, &mut launch, x)?,
-    }
-    Ok(launch.ys.into_iter().zip(launch.shapes).map(|(y, (rows, cols))| Matrix::of_array(rows, cols, y)).collect())
-}
-
 impl Launch {
-    fn new(terms: &[Term<'_>], low: Option<&Matrix>, x: &Matrix) -> Result<Self> {
+    pub(super) fn new(terms: &[Term<'_>], low: Option<&Matrix>, x: &Matrix) -> Result<Self> {
         let (from, rows) = (x.array()?, x.rows());
-        let mut launch = Launch { ys: Vec::new(), shapes: Vec::new(), args: Vec::new() };
+        let mut launch = Launch { ys: Vec::new(), args: Vec::new() };
         for term in terms {
             let (outputs, _) = term.weight.shape;
             let element = if term.onto.is_some() { Element::F32 } else { from.element() };
             let mut y = Array::new(from.gpu(), element, rows * outputs)?;
             launch.args.extend(term.arguments(&mut y, rows)?);
-            launch.ys.push(y);
-            launch.shapes.push((rows, outputs));
+            launch.ys.push(Matrix::of_array(rows, outputs, y));
         }
         for _ in terms.len()..PARTS {
             launch.args.extend(nothing());
