@@ -52,15 +52,18 @@ impl Rotation {
         let half = rows.first().map_or(head_dim / 2, |(_, inv_freq)| inv_freq.len());
         let mut cos = vec![0.0f32; rows.len() * half];
         let mut sin = vec![0.0f32; rows.len() * half];
-        let turn = |((cos, sin), (position, inv_freq)): ((&mut [f32], &mut [f32]), &(usize, &[f32]))| {
+        let turn = |cos: &mut [f32], sin: &mut [f32], (position, inv_freq): &(usize, &[f32])| {
             for ((cos, sin), freq) in cos.iter_mut().zip(sin).zip(*inv_freq) {
                 let (s, c) = (*position as f32 * freq).sin_cos();
                 (*cos, *sin) = (c * attention_factor, s * attention_factor);
             }
         };
         match rows.len() <= FEW {
-            true => cos.chunks_mut(half).zip(sin.chunks_mut(half)).zip(rows).for_each(turn),
-            false => cos.par_chunks_mut(half).zip(sin.par_chunks_mut(half)).zip(rows).for_each(turn),
+            true => cos.chunks_mut(half).zip(sin.chunks_mut(half)).zip(rows).for_each(|((c, s), row)| turn(c, s, row)),
+            false => {
+                let pairs = cos.par_chunks_mut(half).zip(sin.par_chunks_mut(half));
+                pairs.zip(rows).for_each(|((c, s), row)| turn(c, s, row));
+            }
         }
         let matrix = |values| Matrix::new(rows.len(), half, values, device);
         Ok(Rotation { cos: matrix(cos)?, sin: matrix(sin)?, head_dim, pairs })
