@@ -1,7 +1,7 @@
 //! Recorded work in pieces. A card begins with the first of them while the host still asks for the others.
 
 use super::Backend;
-use super::work::{Graph, Note, Work, perform};
+use super::work::{Graph, Note, Work, perform_all};
 use crate::error::Result;
 use std::ops::Range;
 
@@ -44,10 +44,8 @@ impl Piece {
         match &self.graph {
             // SAFETY: the caller's.
             Some(graph) => unsafe { graph.launch() },
-            None => notes[self.notes.clone()].iter().filter_map(Note::work).try_for_each(|work| {
-                // SAFETY: as above.
-                unsafe { perform(backend, work) }
-            }),
+            // SAFETY: as above.
+            None => unsafe { perform_all(backend, &notes[self.notes.clone()]) },
         }
     }
 }

@@ -15,7 +15,7 @@
 use super::active::{self, Active};
 use super::arena::{Arena, Lease};
 use super::pieces::Piece;
-use super::work::{Note, Work, perform};
+use super::work::{Note, Work, perform, perform_all};
 use super::{Array, Gpu};
 use crate::error::Result;
 use std::sync::Arc;
@@ -100,11 +100,8 @@ impl Gpu {
         let arena = Arc::new(Arena::new(&self.backend)?);
         let noted = |active: &mut Active| {
             active.send_inputs()?;
-            for work in active.notes.iter().filter_map(Note::work) {
-                // SAFETY: the work's own addresses, or those of the arena, which is still there.
-                unsafe { perform(&*self.backend, work)? };
-            }
-            Ok(())
+            // SAFETY: the work's own addresses, or those of the arena, which is still there.
+            unsafe { perform_all(&*self.backend, &active.notes) }
         };
         let (Active { notes, .. }, array) = self.done(Active::recording(&self.backend, arena.clone()), work, noted)?;
         // SAFETY: as above; a piece is done only where all of it was asked for again.

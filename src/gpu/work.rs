@@ -71,6 +71,17 @@ pub(super) unsafe fn perform(backend: &dyn Backend, work: &Work) -> Result<()> {
     }
 }
 
+/// Does all work among notes.
+///
+/// # Safety
+/// As above.
+pub(super) unsafe fn perform_all(backend: &dyn Backend, notes: &[Note]) -> Result<()> {
+    notes.iter().filter_map(Note::work).try_for_each(|work| {
+        // SAFETY: the caller's.
+        unsafe { perform(backend, work) }
+    })
+}
+
 /// Runs a kernel that is not noted.
 ///
 /// # Safety

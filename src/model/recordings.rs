@@ -5,11 +5,14 @@ use super::passes::lock;
 use super::sites::LoraStack;
 use crate::error::Result;
 use crate::gpu::{Gpu, Recording};
+use crate::ops::rope;
 use crate::tensor::Matrix;
 use std::sync::Mutex;
 
 /// The largest pass that is recorded: larger ones take a card longer than the host.
 const MOST_TOKENS: usize = 64;
+// They are read on the caller's thread, where no other may be woken.
+const _: () = assert!(MOST_TOKENS <= rope::FEW);
 /// Recordings that are kept, and the tokens of all of them: each has the memory of its pass, a third of a megabyte a token
 /// for a model of 7 B parameters, so that all of them have a tenth of a gigabyte.
 const KEPT: usize = 8;

@@ -115,8 +115,8 @@ impl Part<'_> {
         weights(layers).is_some_and(|weights| gpu::fit(&weights, x))
     }
 
-    /// The outputs of all parts where one launch makes them: of few rows on a card. `low [rows, ranks of all deltas]` are
-    /// the low-rank activations side by side.
+    /// The outputs of all parts where one launch makes them: of few rows on a card, or of some with
+    /// K-quants. `low [rows, ranks of all deltas]` are the low-rank activations side by side.
     pub(crate) fn outputs(parts: &[Part<'_>], low: Option<&Matrix>, x: &Operand<'_>) -> Result<Option<Vec<Matrix>>> {
         let Some(weights) = weights(parts.iter().map(|part| part.linear)).filter(|weights| gpu::fit(weights, x)) else {
             return Ok(None);

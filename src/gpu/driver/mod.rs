@@ -150,7 +150,7 @@ impl Driver {
         let handle = unsafe { result::module::get_function(self.module, name) }.map_err(unknown)?;
         if shared > PLAIN_SHARED {
             let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-            // The driver would else leave as much to the other cache as one block allows.
+            // As much of it as there is, for as many blocks as fit.
             let carveout = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
             // SAFETY: a function of this context.
             unsafe {

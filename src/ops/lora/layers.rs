@@ -1,5 +1,6 @@
-//! Layers that share an input, with the deltas of its rows on top. Of few rows on a card their products are one launch, in
-//! which deltas that no one trains are added as well; elsewhere they are made one after the other.
+//! Layers that share an input, with the deltas of its rows on top. Of few rows on a card, or of some with
+//! K-quants, their products are one launch, in which deltas that no one trains are added as well; elsewhere they are made one
+//! after the other.
 
 use super::{Dropout, LoraWeights, Projected, add_deltas, cuda, forward};
 use crate::error::Result;

@@ -11,7 +11,7 @@ use crate::tensor::{Device, Matrix, RowIndices};
 use rayon::prelude::*;
 
 /// Tokens up to which the angles are not worth a thread's waking.
-const FEW: usize = 64;
+pub(crate) const FEW: usize = 64;
 
 /// Cosines and sines of the tokens of one pass, shared by layers.
 #[derive(Debug)]

@@ -50,27 +50,19 @@ struct Run {
     }
 };
 
-// Adds the products of codes with `P` tiles of rows. A product that adds to another's result waits for it, so those of other
-// tiles come between.
+// Adds the products of codes with `P` tiles of rows, times their scales.
 template <int P, int TILES>
 __device__ __forceinline__ void add_tiles(const uint32_t (&a)[M][2][4], const float (&scales)[M * 2], const uint4 *operand, int n,
                                           float (&values)[M][TILES][4]) {
     uint4 x[P];
-    float sums[P][M][4] = {};
+    float sums[M][P][4] = {};
 #pragma unroll
     for (int p = 0; p < P; p++) x[p] = operand[(n + p) * WARP];
-#pragma unroll
-    for (int s = 0; s < 2; s++)
-#pragma unroll
-        for (int p = 0; p < P; p++) {
-            uint32_t b[2] = {s == 0 ? x[p].x : x[p].z, s == 0 ? x[p].y : x[p].w};
-#pragma unroll
-            for (int m = 0; m < M; m++) mma_bf16(sums[p][m], a[m][s], b);
-        }
+    add_products(sums, a, x);
 #pragma unroll
     for (int i = 0; i < P * M * 4; i++) {
         int p = i / (M * 4), m = i / 4 % M, k = i % 4;
-        values[m][n + p][k] = fmaf(scales[m * 2 + k / 2], sums[p][m][k], values[m][n + p][k]);
+        values[m][n + p][k] = fmaf(scales[m * 2 + k / 2], sums[m][p][k], values[m][n + p][k]);
     }
 }
 

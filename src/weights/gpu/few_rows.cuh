@@ -24,6 +24,20 @@ struct Place {
     const uint4 *x;
 };
 
+// Adds the products of a chunk of `P` tiles of rows. A product that adds to another's result waits for it, so those of other tiles
+// come between.
+template <int P>
+__device__ __forceinline__ void add_products(float (&values)[M][P][4], const uint32_t (&a)[M][2][4], const uint4 (&x)[P]) {
+#pragma unroll
+    for (int s = 0; s < 2; s++)
+#pragma unroll
+        for (int p = 0; p < P; p++) {
+            uint32_t b[2] = {s == 0 ? x[p].x : x[p].z, s == 0 ? x[p].y : x[p].w};
+#pragma unroll
+            for (int m = 0; m < M; m++) mma_bf16(values[m][p], a[m][s], b);
+        }
+}
+
 // Hands each sum that a lane has to `to(row, output, sum)`, but those of rows and outputs that are not there.
 template <int TILES, class To>
 __device__ __forceinline__ void each_sum(const float (&values)[M][TILES][4], const Place &at, uint32_t rows, uint32_t outputs, To to) {

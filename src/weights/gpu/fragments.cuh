@@ -136,8 +136,6 @@ __device__ __forceinline__ T shared_at(const uint8_t *at) {
 
 // The 16 bytes before the codes of Q4_K and Q5_K.
 struct KHead : blocks::KScales {
-    static constexpr uint32_t AT = 0;
-
     __device__ __forceinline__ KHead(const uint8_t *block, float) : KScales(shared_at<uint4>(block)) {}
     // The scale of a chunk, and what its min adds.
     __device__ __forceinline__ uint32_t pair_of(uint32_t part, int c, int) const {

@@ -93,14 +93,7 @@ __device__ __forceinline__ void add_stage(const uint8_t *stage, const Place &at,
 #pragma unroll
             for (int n = 0; n < TILES; n++)
                 x[n] = reinterpret_cast<const uint4 *>(stage)[(Q::chunk(part, c) * TILES + n) * WARP + at.lane];
-#pragma unroll
-            for (int s = 0; s < 2; s++)
-#pragma unroll
-                for (int n = 0; n < TILES; n++) {
-                    uint32_t b[2] = {s == 0 ? x[n].x : x[n].z, s == 0 ? x[n].y : x[n].w};
-#pragma unroll
-                    for (int m = 0; m < M; m++) mma_bf16(values[m][n], a[c][m][s], b);
-                }
+            add_products(values, a[c], x);
         }
     }
 }
