@@ -287,7 +287,7 @@ impl<'a, 'm> Loader<'a, 'm> {
                 None => {
                     let values = self.values(name, &shape)?;
                     let Plan { dtype, device, .. } = self.plan;
-                    Arc::new(self.threads.install(|| Dense::new(shape, values, dtype, device))?)
+                    Arc::new(self.threads.install(|| Dense::new(shape, values, dtype, exact, device))?)
                 }
                 Some(kind) => {
                     let values = self.values(name, &shape)?;

@@ -1,5 +1,5 @@
-//! A matrix that waits for the backward pass rounded to bf16: it need not be more exact than the products that it meets
-//! there.
+//! A matrix rounded to bf16: one that waits for the backward pass, and need not be more exact than the products that it
+//! meets there; and the operand of products that take bf16.
 
 use super::buffers::{self, Buffer};
 use super::columns::CHUNK;
@@ -8,56 +8,88 @@ use super::simd::vectorized;
 use crate::error::Result;
 use rayon::prelude::*;
 
-/// A matrix in host memory, two bf16 in the bits of each f32 of its buffer: the first half of the elements high, the
-/// second half low.
+/// A matrix in host memory, two neighbours of a row in the bits of each f32 of its buffer: the first low, the second high,
+/// as `vdpbf16ps` takes them. A row of an odd number ends with a zero.
 #[derive(Debug)]
 pub(crate) struct Bf16Matrix {
     rows: usize,
     cols: usize,
-    packed: Buffer,
+    pairs: Buffer,
 }
 
 impl Bf16Matrix {
     /// Rounds to nearest, ties to even.
     pub(crate) fn of(matrix: &Matrix) -> Result<Self> {
-        let values = matrix.slice()?;
-        let (high, low) = values.split_at(values.len().div_ceil(2));
-        let mut packed = buffers::take(high.len())?;
-        packed.par_chunks_mut(CHUNK).enumerate().for_each(|(task, packed)| {
-            let from = task * CHUNK;
-            let (high, low) = (&high[from..], low.get(from..).unwrap_or_default());
+        Self::round(matrix.slice()?, matrix.cols())
+    }
+
+    /// As [`Bf16Matrix::of`], of rows that are `cols` wide.
+    pub(crate) fn round(values: &[f32], cols: usize) -> Result<Self> {
+        let (rows, width) = (values.len() / cols.max(1), cols.div_ceil(2));
+        let mut pairs = buffers::take(rows * width)?;
+        let at_once = rows_at_once(cols);
+        let tasks = pairs.par_chunks_mut(at_once * width.max(1)).zip(values.par_chunks(at_once * cols.max(1)));
+        tasks.for_each(|(pairs, values)| {
             vectorized(
                 #[inline(always)]
                 || {
-                    for ((packed, high), low) in packed.iter_mut().zip(high).zip(low) {
-                        *packed = f32::from_bits(rounded(*high) | rounded(*low) >> 16);
+                    for (pairs, values) in pairs.chunks_exact_mut(width).zip(values.chunks_exact(cols)) {
+                        let (whole, half) = values.as_chunks::<2>();
+                        for (pair, [first, second]) in pairs.iter_mut().zip(whole) {
+                            *pair = f32::from_bits(rounded(*first) >> 16 | rounded(*second));
+                        }
+                        if let ([alone], Some(pair)) = (half, pairs.last_mut()) {
+                            *pair = f32::from_bits(rounded(*alone) >> 16);
+                        }
                     }
                 },
             );
-            // The one in the middle of an odd number has none beside it.
-            if let Some(alone) = packed.get_mut(low.len()) {
-                *alone = f32::from_bits(rounded(high[low.len()]));
-            }
         });
-        Ok(Bf16Matrix { rows: matrix.rows(), cols: matrix.cols(), packed })
+        Ok(Bf16Matrix { rows, cols, pairs })
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The pairs, row after row, `cols / 2` of each, rounded up.
+    pub(crate) fn pairs(&self) -> &[f32] {
+        &self.pairs
     }
 
     /// The same numbers in f32.
     pub(crate) fn to_f32(&self) -> Result<Matrix> {
-        let len = self.rows * self.cols;
-        let mut out = buffers::take(len)?;
-        let (high, low) = out.split_at_mut(len.div_ceil(2));
-        let unpack = |(packed, out): (&[f32], &mut [f32]), place: fn(u32) -> u32| {
+        let (cols, width) = (self.cols, self.cols.div_ceil(2));
+        let mut out = buffers::take(self.rows * cols)?;
+        let at_once = rows_at_once(cols);
+        let tasks = self.pairs.par_chunks(at_once * width.max(1)).zip(out.par_chunks_mut(at_once * cols.max(1)));
+        tasks.for_each(|(pairs, out)| {
             vectorized(
                 #[inline(always)]
-                || packed.iter().zip(out).for_each(|(packed, out)| *out = f32::from_bits(place(packed.to_bits()))),
+                || {
+                    for (pairs, out) in pairs.chunks_exact(width).zip(out.chunks_exact_mut(cols)) {
+                        let (whole, half) = out.as_chunks_mut::<2>();
+                        for (pair, out) in pairs.iter().zip(whole) {
+                            *out = [f32::from_bits(pair.to_bits() << 16), f32::from_bits(pair.to_bits() & HIGH)];
+                        }
+                        if let ([alone], Some(pair)) = (half, pairs.last()) {
+                            *alone = f32::from_bits(pair.to_bits() << 16);
+                        }
+                    }
+                },
             );
-        };
-        let packed = || self.packed.par_chunks(CHUNK);
-        packed().zip(high.par_chunks_mut(CHUNK)).for_each(|pair| unpack(pair, |bits| bits & HIGH));
-        packed().zip(low.par_chunks_mut(CHUNK)).for_each(|pair| unpack(pair, |bits| bits << 16));
-        Ok(Matrix::host(self.rows, self.cols, out))
+        });
+        Ok(Matrix::host(self.rows, cols, out))
     }
+}
+
+/// Rows that one task rounds.
+fn rows_at_once(cols: usize) -> usize {
+    CHUNK.div_ceil(cols.max(1))
 }
 
 const HIGH: u32 = 0xFFFF_0000;
@@ -91,8 +123,10 @@ mod tests {
             -3.7,
         ];
         let special = Matrix::new(2, 4, special.to_vec(), &Device::host()).unwrap();
-        for given in [normal(3, 7001, 1), normal(2, 40_000, 2), special] {
-            let found = Bf16Matrix::of(&given).unwrap().to_f32().unwrap();
+        for given in [normal(3, 7001, 1), normal(2, 40_000, 2), normal(5, 1, 3), special] {
+            let rounded = Bf16Matrix::of(&given).unwrap();
+            assert_eq!(rounded.pairs().len(), given.rows() * given.cols().div_ceil(2));
+            let found = rounded.to_f32().unwrap();
             assert_eq!(found.shape(), given.shape());
             for (found, given) in found.values().unwrap().into_iter().zip(given.values().unwrap()) {
                 let expected = bf16::from_f32(given).to_f32();

@@ -123,6 +123,13 @@ fn tokenizers_that_would_do_harm_are_refused_when_loaded() {
                 assert!(matches!(err.code(), Code::Tokenizer | Code::Unsupported), "{pointer} {err:?}");
                 assert!(err.message().contains(expected), "{pointer}: {err} does not say {expected:?}");
             }
+            // Patterns that explode on what stands in them, and on nothing else.
+            for pattern in [r"(?:(?!\d)#+#+)+;", r"(?:(?!\d)(?:xyz)+(?:xyz)+)+w", r"(?:(?!\d)(?:Ω|ΩΩ))+ω"] {
+                let split =
+                    json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+                let err = Tokenizer::from_json(&changed("/pre_tokenizer", split)).expect_err(pattern);
+                assert!(err.message().contains("too many steps"), "{pattern}: {err}");
+            }
             // Patterns that explode: refused, or harmless.
             for pattern in ["(a+)+$", "(?:a|a)*(?=b)(?!c)", "(?:a*)*(?<=b)c", r"(?:\s*)*(?!\S)x", r"((\w+)+)+(?=!)\1$"]
             {

@@ -7,6 +7,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Components of a pipeline; real ones have up to a dozen.
 const MOST_COMPONENTS: usize = 32;
@@ -18,9 +19,11 @@ const LONGEST_PATTERN: usize = 16 << 10;
 const LONGEST_CONTENT: usize = 256;
 /// Steps back that a pattern may take at one place of a short text. Real ones take some hundreds.
 const MOST_STEPS_BACK: usize = 4000;
-/// What patterns are tried on, each so many times over.
+/// What patterns are tried on, each so many times over, besides what stands in them.
 const TRIED: [&str; 10] = ["a", "A", " ", "1", "\n", "高", "!", "a ", "aB1", "'s "];
 const TRIED_TIMES: usize = 150;
+/// Characters, and words, of a pattern that it is tried on.
+const TRIED_OWN: usize = 64;
 
 /// The small parts of the file; its vocabulary is left to the crate.
 #[derive(Deserialize)]
@@ -248,5 +251,9 @@ fn explodes(pattern: &str) -> bool {
     let Ok(regex) = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(MOST_STEPS_BACK).build() else {
         return false;
     };
-    TRIED.iter().any(|text| regex.find_iter(&text.repeat(TRIED_TIMES)).any(|found| found.is_err()))
+    // A pattern that names characters, or words, of its own explodes on those.
+    let characters: BTreeSet<&str> = pattern.split("").filter(|character| !character.is_empty()).collect();
+    let words: BTreeSet<&str> = pattern.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 1).collect();
+    let own = characters.into_iter().take(TRIED_OWN).chain(words.into_iter().take(TRIED_OWN));
+    TRIED.into_iter().chain(own).any(|text| regex.find_iter(&text.repeat(TRIED_TIMES)).any(|found| found.is_err()))
 }

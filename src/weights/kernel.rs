@@ -20,6 +20,9 @@ pub(super) enum Instructions {
     /// AVX-512 F, BW and VNNI, and those of `Avx2`.
     #[cfg(target_arch = "x86_64")]
     Vnni,
+    /// AVX-512 BF16, and those of `Vnni`.
+    #[cfg(target_arch = "x86_64")]
+    Bf16,
 }
 
 impl Kernel {
@@ -35,6 +38,7 @@ impl Kernel {
             all.extend(avx2.then_some(Kernel(Instructions::Avx2)));
             all.extend(avx512.then_some(Kernel(Instructions::Avx512)));
             all.extend(vnni.then_some(Kernel(Instructions::Vnni)));
+            all.extend((vnni && is_x86_feature_detected!("avx512bf16")).then_some(Kernel(Instructions::Bf16)));
         }
         all
     }

@@ -26,7 +26,7 @@ impl Linear {
         let (rows, cols) = weight.shape();
         let device = weight.device();
         let kind = super::DenseType::on(&device, super::Dtype::F32, false);
-        let weight = super::Dense::new([rows, cols], weight.values().unwrap(), kind, &device).unwrap();
+        let weight = super::Dense::new([rows, cols], weight.values().unwrap(), kind, true, &device).unwrap();
         Linear::new(Arc::new(weight), bias)
     }
 
@@ -45,14 +45,14 @@ impl Linear {
         self.weight.workspace_bytes()
     }
 
-    /// Bytes of the copy that a backward product makes of an operand of so many elements, if it is one of integers.
+    /// Bytes of the copy that a backward product makes of an operand of so many elements, if it rounds it.
     pub(crate) fn operand_bytes(&self, elements: u64) -> u64 {
         self.weight.operand_bytes(elements)
     }
 
-    /// Whether its products, forward and backward, are those of integers.
-    pub(crate) fn has_integer_products(&self) -> bool {
-        self.weight.has_integer_products()
+    /// Whether its products, forward and backward, round their operands to bf16, or to integers.
+    pub(crate) fn rounds_operands(&self) -> bool {
+        self.weight.rounds_operands()
     }
 
     /// Whether its outputs of so many rows are best made of their form in 8 bits.
@@ -161,7 +161,7 @@ mod tests {
         let (x, w) = (normal(5, 17, 1).to(&device).unwrap(), normal(11, 17, 2));
         let exact = Matrix::product(Form::NT, &x, &w.to(&device).unwrap()).unwrap();
         let kind = DenseType::on(&device, Dtype::Bf16, false);
-        let half = Dense::new([11, 17], w.values().unwrap(), kind, &device).unwrap();
+        let half = Dense::new([11, 17], w.values().unwrap(), kind, true, &device).unwrap();
         assert_eq!((half.type_name(), half.bytes(Purpose::Training)), ("bf16", 11 * 17 * 2));
         assert_close(&half.product(&Operand::of(&x)).unwrap(), &exact, 2e-2);
         assert_close(&half.gather(&[3]).unwrap(), &w.gather(&[3]).unwrap(), 4e-3);

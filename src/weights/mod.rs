@@ -67,12 +67,12 @@ pub(crate) trait FrozenMatrix: Send + Sync + std::fmt::Debug {
     /// Rows by index, dequantized: the lookup of an embedding. The caller checks the ids.
     fn gather(&self, ids: &[u32]) -> Result<Matrix>;
 
-    /// Whether products of many rows, forward and backward, are those of integers.
-    fn has_integer_products(&self) -> bool {
+    /// Whether products, forward and backward, round their operands to bf16, or to integers.
+    fn rounds_operands(&self) -> bool {
         false
     }
 
-    /// Bytes of the copy that a backward product makes of an operand of so many elements, if it is one of integers.
+    /// Bytes of the copy that a backward product makes of an operand of so many elements, if it rounds it.
     fn operand_bytes(&self, _elements: u64) -> u64 {
         0
     }

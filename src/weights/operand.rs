@@ -4,6 +4,8 @@
 use super::eight_bits::Activations;
 use crate::error::{Code, Error, Result};
 use crate::gpu::{Arg, Array, Element, Grid, blocks, name};
+#[cfg(target_arch = "x86_64")]
+use crate::tensor::Bf16Matrix;
 use crate::tensor::Matrix;
 use once_cell::unsync::OnceCell;
 
@@ -19,6 +21,9 @@ pub(crate) struct Operand<'a> {
     eight_bits: OnceCell<Array>,
     /// In bf16 on a card, as `few_rows.cuh` has it: in octets, and in halves.
     for_tensor_cores: [OnceCell<Array>; 2],
+    /// In bf16 on the CPU.
+    #[cfg(target_arch = "x86_64")]
+    in_bf16: OnceCell<Bf16Matrix>,
     /// In 8 bits on the CPU: by the spans that share a scale, of which weights of K-quants have longer ones.
     of_spans: [OnceCell<Activations>; 2],
 }
@@ -49,6 +54,8 @@ impl<'a> Operand<'a> {
             values,
             eight_bits: OnceCell::new(),
             for_tensor_cores: Default::default(),
+            #[cfg(target_arch = "x86_64")]
+            in_bf16: OnceCell::new(),
             of_spans: Default::default(),
         }
     }
@@ -92,6 +99,12 @@ impl<'a> Operand<'a> {
             from.gpu().launch_early(&name("few_rows_operand", &[from.element()]), grid, &args)?;
             Ok(to)
         })
+    }
+
+    /// In bf16 on the CPU.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn in_bf16(&self) -> Result<&Bf16Matrix> {
+        self.in_bf16.get_or_try_init(|| Bf16Matrix::of(self.matrix()))
     }
 
     /// In 8 bits on the CPU, so many with a scale.

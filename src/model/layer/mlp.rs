@@ -58,7 +58,7 @@ impl Waiting {
 impl Saved {
     /// As it waits for the backward pass, once the output is made.
     ///
-    /// Between products of integers, which err more than that, the operands wait in bf16.
+    /// Between products that round their operands as much, or more, they wait in bf16.
     pub(super) fn waiting(self) -> Result<Self> {
         if !self.rounds {
             return Ok(self);
@@ -70,7 +70,7 @@ impl Saved {
 impl Mlp {
     /// Whether the operands of the gated product are rounded.
     fn rounds(&self) -> bool {
-        self.projections().all(|projection| projection.linear.has_integer_products())
+        self.projections().all(|projection| projection.linear.rounds_operands())
     }
 
     /// Bytes by which the operands of the gated product grow when they are exact again.

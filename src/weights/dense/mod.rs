@@ -1,5 +1,7 @@
 //! A dense weight in f32 or bf16.
 
+#[cfg(target_arch = "x86_64")]
+mod bf16;
 mod kernel;
 mod pairs;
 mod panels;
@@ -73,8 +75,14 @@ enum Storage {
 }
 
 impl Dense {
-    /// A weight from the values that a file has.
-    pub(crate) fn new([rows, cols]: [usize; 2], values: Vec<f32>, kind: DenseType, device: &Device) -> Result<Self> {
+    /// A weight from the values that a file has. With `exact`, products on the CPU are those of f32.
+    pub(crate) fn new(
+        [rows, cols]: [usize; 2],
+        values: Vec<f32>,
+        kind: DenseType,
+        exact: bool,
+        device: &Device,
+    ) -> Result<Self> {
         if let Some(gpu) = device.gpu() {
             let storage = Storage::Gpu(GpuWeight::dense(gpu, [rows, cols], kind.activation_type(), &values)?);
             return Ok(Dense { shape: (rows, cols), storage });
@@ -88,7 +96,7 @@ impl Dense {
                 Storage::Packed(Box::new(Panels::<F32Pair<NARROW>, NARROW>::new(rows, cols, &values)?))
             }
             (DType::F32, None) => Storage::Packed(Box::new(Panels::<F32Pair<WIDE>, WIDE>::new(rows, cols, &values)?)),
-            (DType::BF16, None) => Storage::Packed(Box::new(Panels::<Bf16Pair<WIDE>, WIDE>::new(rows, cols, &values)?)),
+            (DType::BF16, None) => Storage::Packed(bf16_panels([rows, cols], &values, exact)?),
             (dtype, None) => {
                 return Err(Error::new(Code::Internal, format!("a weight in {} in host memory", dtype.as_str())));
             }
@@ -98,8 +106,21 @@ impl Dense {
 
     /// A weight in f32, where the matrix is.
     pub(crate) fn f32(matrix: &Matrix) -> Result<Self> {
-        Self::new([matrix.rows(), matrix.cols()], matrix.values()?, DenseType(DType::F32), &matrix.device())
+        Self::new([matrix.rows(), matrix.cols()], matrix.values()?, DenseType(DType::F32), true, &matrix.device())
     }
+}
+
+fn bf16_panels([rows, cols]: [usize; 2], values: &[f32], exact: bool) -> Result<Box<dyn Packed>> {
+    let panels = Panels::<Bf16Pair<WIDE>, WIDE>::new(rows, cols, values)?;
+    #[cfg(target_arch = "x86_64")]
+    let panels = match exact {
+        true => panels,
+        false => match bf16::Bf16Products::of(panels) {
+            Ok(products) => return Ok(Box::new(products)),
+            Err(panels) => panels,
+        },
+    };
+    Ok(Box::new(panels))
 }
 
 fn composed(form: Form, x: &Matrix, weight: &Tensor) -> Result<Matrix> {
@@ -129,11 +150,10 @@ impl FrozenMatrix for Dense {
     }
 
     fn product(&self, x: &Operand<'_>) -> Result<Matrix> {
-        let (outputs, inputs) = self.shape;
+        let (outputs, _) = self.shape;
         match &self.storage {
             Storage::Packed(panels) => {
-                let (x, rows) = dequantized::operand(x.matrix(), inputs)?;
-                Ok(Matrix::host(rows, outputs, panels.product(x, rows)?))
+                Ok(Matrix::host(x.matrix().rows(), outputs, panels.product(x)?))
             }
             Storage::Tensor(weight) => composed(Form::NT, x.matrix(), weight),
             Storage::Gpu(weight) => weight.product(x),
@@ -145,7 +165,7 @@ impl FrozenMatrix for Dense {
         match &self.storage {
             Storage::Packed(panels) => {
                 let (dy, count) = dequantized::operand(dy, outputs)?;
-                Ok(Matrix::host(count, inputs, dequantized::transposed_product(&**panels, dy, count)?))
+                Ok(Matrix::host(count, inputs, panels.transposed_product(dy, count)?))
             }
             Storage::Tensor(weight) => composed(Form::NN, dy, weight),
             Storage::Gpu(weight) => weight.transposed_product(dy),
@@ -174,6 +194,14 @@ impl FrozenMatrix for Dense {
         }
     }
 
+    fn rounds_operands(&self) -> bool {
+        matches!(&self.storage, Storage::Packed(panels) if panels.rounds_operands())
+    }
+
+    fn operand_bytes(&self, elements: u64) -> u64 {
+        if self.rounds_operands() { 2 * elements } else { 0 }
+    }
+
     fn on_card(&self) -> Option<&GpuWeight> {
         match &self.storage {
             Storage::Gpu(weight) => Some(weight),
@@ -185,6 +213,7 @@ impl FrozenMatrix for Dense {
         match &self.storage {
             Storage::Tensor(_) => 0,
             Storage::Gpu(weight) => weight.workspace_bytes(),
+            Storage::Packed(panels) if panels.rounds_operands() => 0,
             Storage::Packed(_) => dequantized::group_bytes(self.shape),
         }
     }

@@ -70,6 +70,30 @@ unsafe impl<const OUTPUTS: usize> Pair<OUTPUTS> for F32Pair<OUTPUTS> {
     }
 }
 
+impl<const OUTPUTS: usize> Bf16Pair<OUTPUTS> {
+    #[cfg(target_arch = "x86_64")]
+    pub(super) const ZERO: Self = Bf16Pair([[bf16::ZERO; 2]; OUTPUTS]);
+
+    /// Writes pairs of outputs, one after the other, of these two inputs, which are the pair `index` of what they turn to.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn turn(&self, index: usize, turned: &mut [Self]) {
+        for (turned, [first, second]) in turned.iter_mut().zip(self.0.as_chunks::<2>().0) {
+            turned.0[2 * index] = [first[0], second[0]];
+            turned.0[2 * index + 1] = [first[1], second[1]];
+        }
+    }
+
+    /// Both inputs of sixteen outputs from `16 · index` on.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn sixteen_pairs(&self, index: usize) -> __m512bh {
+        let pairs = &self.0.as_chunks::<16>().0[index];
+        // SAFETY: only called where the CPU has AVX-512; sixteen pairs of 16 bits.
+        bits(unsafe { _mm512_loadu_si512(pairs.as_ptr().cast()) })
+    }
+}
+
 // SAFETY: numbers.
 unsafe impl<const OUTPUTS: usize> Pair<OUTPUTS> for Bf16Pair<OUTPUTS> {
     const NAME: &'static str = "bf16";
@@ -112,4 +136,12 @@ unsafe impl<const OUTPUTS: usize> Pair<OUTPUTS> for Bf16Pair<OUTPUTS> {
             })
         }
     }
+}
+
+/// Pairs by their bits; there is no cast in `std::arch`.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn bits(pairs: __m512i) -> __m512bh {
+    // SAFETY: both are 64 bytes of any value.
+    unsafe { std::mem::transmute::<__m512i, __m512bh>(pairs) }
 }

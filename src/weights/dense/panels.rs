@@ -7,16 +7,17 @@ use crate::error::Result;
 use crate::tensor::Buffer;
 use crate::tensor::buffers;
 use crate::tensor::columns::Columns;
+use crate::weights::Operand as WeightOperand;
 use crate::weights::kernel::{Kernel, ROWS};
 use rayon::prelude::*;
 
 /// Rows of activations whose products one task makes.
-const TASK_ROWS: usize = 32 * ROWS;
+pub(super) const TASK_ROWS: usize = 32 * ROWS;
 /// Bytes of weights, times rows, below which a task is not worth another thread's waking.
 const LEAST_BYTES: usize = 1 << 15;
 /// Pairs of inputs that are filled, or multiplied with all rows of a task, before the next: as many as stay in a core's
 /// first cache.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
 /// A weight in panels, of whatever type and width.
 pub(super) trait Packed: Rows + Send + std::fmt::Debug {
@@ -27,15 +28,25 @@ pub(super) trait Packed: Rows + Send + std::fmt::Debug {
     fn bytes(&self) -> usize;
 
     /// `x [rows, inputs]` times the transpose, `[rows, outputs]`.
-    fn product(&self, x: &[f32], rows: usize) -> Result<Buffer>;
+    fn product(&self, x: &WeightOperand<'_>) -> Result<Buffer>;
+
+    /// `dy [rows, outputs]` times the weight, `[rows, inputs]`.
+    fn transposed_product(&self, dy: &[f32], rows: usize) -> Result<Buffer> {
+        dequantized::transposed_product(self, dy, rows)
+    }
+
+    /// Whether products round their operands to bf16.
+    fn rounds_operands(&self) -> bool {
+        false
+    }
 }
 
 /// A weight `[outputs, inputs]`.
 pub(super) struct Panels<P, const OUTPUTS: usize> {
-    outputs: usize,
-    inputs: usize,
+    pub(super) outputs: usize,
+    pub(super) inputs: usize,
     /// Pairs of inputs, panel after panel.
-    pairs: Vec<P>,
+    pub(super) pairs: Vec<P>,
     kernel: Option<Kernel>,
 }
 
@@ -70,18 +81,31 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
                 Operand { values: &even, stride: 2 * width }
             }
         };
+        self.products(rows, |pairs, row, pair, sums| {
+            add_product(kernel, pairs, Operand { values: &x.values[row * x.stride + 2 * pair..], ..x }, sums);
+        })
+    }
+
+    /// The products of all panels with some rows. `add(pairs, row, pair, sums)` adds those of pairs from `pair` on with the
+    /// rows from `row` on to the sums of each row.
+    pub(super) fn products(
+        &self,
+        rows: usize,
+        add: impl Fn(&[P], usize, usize, &mut [[f32; OUTPUTS]]) + Sync,
+    ) -> Result<Buffer> {
         let mut y = buffers::take(rows * self.outputs)?;
         let out = Columns::of(&mut y, self.outputs);
-        if rows <= ROWS {
-            self.rows_by::<ROWS>(kernel, x, rows, &out)
-        } else {
-            self.rows_by::<TASK_ROWS>(kernel, x, rows, &out)
-        }
+        if rows <= ROWS { self.rows_by::<ROWS>(rows, &out, add) } else { self.rows_by::<TASK_ROWS>(rows, &out, add) }
         Ok(y)
     }
 
     /// A task makes a panel's products with up to `TASK` rows.
-    fn rows_by<const TASK: usize>(&self, kernel: Kernel, x: Operand<'_>, rows: usize, out: &Columns) {
+    fn rows_by<const TASK: usize>(
+        &self,
+        rows: usize,
+        out: &Columns,
+        add: impl Fn(&[P], usize, usize, &mut [[f32; OUTPUTS]]) + Sync,
+    ) {
         let width = self.inputs.div_ceil(2);
         let row_tasks = rows.div_ceil(TASK);
         let tasks = (0..self.outputs.div_ceil(OUTPUTS) * row_tasks).into_par_iter();
@@ -91,8 +115,7 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
             let sums = &mut sums[..TASK.min(rows - first)];
             for (block, pairs) in self.pairs[panel * width..][..width].chunks(BLOCK).enumerate() {
                 for (index, sums) in sums.chunks_mut(ROWS).enumerate() {
-                    let start = (first + index * ROWS) * x.stride + 2 * block * BLOCK;
-                    add_product(kernel, pairs, Operand { values: &x.values[start..], ..x }, sums);
+                    add(pairs, first + index * ROWS, block * BLOCK, sums);
                 }
             }
             let columns = OUTPUTS.min(self.outputs - panel * OUTPUTS);
@@ -112,7 +135,8 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Packed for Panels<P, OUTPUTS> {
         self.pairs.len() * size_of::<P>()
     }
 
-    fn product(&self, x: &[f32], rows: usize) -> Result<Buffer> {
+    fn product(&self, x: &WeightOperand<'_>) -> Result<Buffer> {
+        let (x, rows) = dequantized::operand(x.matrix(), self.inputs)?;
         match self.kernel {
             Some(kernel) => self.product_by(kernel, x, rows),
             None => dequantized::product(self, x, rows),

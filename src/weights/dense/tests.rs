@@ -3,6 +3,7 @@
 use super::pairs::{Bf16Pair, F32Pair, NARROW, Pair, WIDE};
 use super::panels::Panels;
 use super::*;
+use crate::tensor::Bf16Matrix;
 use crate::tensor::testing::{assert_close, flat, normal};
 use crate::weights::kernel::{Kernel, ROWS};
 
@@ -43,7 +44,7 @@ fn products_and_rows_are_those_of_the_rounded_weight() {
         for (rows, inputs, outputs) in [(1, 64, 40), (7, 33, 5), (200, 130, 600)] {
             let (x, w, dy) = (normal(rows, inputs, 1), normal(outputs, inputs, 2), normal(rows, outputs, 3));
             let kind = DenseType::on(&device, dtype, false);
-            let dense = Dense::new([outputs, inputs], w.values().unwrap(), kind, &device).unwrap();
+            let dense = Dense::new([outputs, inputs], w.values().unwrap(), kind, true, &device).unwrap();
             assert_eq!((dense.shape(), dense.type_name()), ((outputs, inputs), kind.name()));
             let stored = dense.gather(&(0..outputs as u32).collect::<Vec<_>>()).unwrap();
             for (stored, given) in flat(&stored).into_iter().zip(flat(&w)) {
@@ -62,5 +63,28 @@ fn products_and_rows_are_those_of_the_rounded_weight() {
             );
             assert_eq!(dense.product(&Operand::owned(normal(1, inputs + 1, 1))).unwrap_err().code(), Code::Internal);
         }
+    }
+}
+
+#[test]
+fn products_of_bf16_are_those_of_the_rounded_operands_whatever_the_number_of_rows() {
+    let device = Device::host();
+    let kind = DenseType::on(&device, Dtype::Bf16, true);
+    for (rows, inputs, outputs) in [(1, 64, 40), (7, 33, 5), (200, 130, 600), (397, 70, 97)] {
+        let (x, w, dy) = (normal(rows, inputs, 1), normal(outputs, inputs, 2), normal(rows, outputs, 3));
+        let [exact, rounding] = [true, false]
+            .map(|exact| Dense::new([outputs, inputs], w.values().unwrap(), kind, exact, &device).unwrap());
+        assert!(!exact.rounds_operands());
+        if !rounding.rounds_operands() {
+            println!("SKIPPED: this CPU has no AVX-512 BF16");
+            return;
+        }
+        let rounded = |matrix: &Matrix| Bf16Matrix::of(matrix).unwrap().to_f32().unwrap();
+        let y = rounding.product(&Operand::of(&x)).unwrap();
+        assert_close(&y, &exact.product(&Operand::owned(rounded(&x))).unwrap(), 1e-5);
+        let dx = rounding.transposed_product(&dy).unwrap();
+        assert_close(&dx, &exact.transposed_product(&rounded(&dy)).unwrap(), 1e-5);
+        let last = Matrix::new(1, inputs, flat(&x)[(rows - 1) * inputs..].to_vec(), &device).unwrap();
+        assert_eq!(flat(&rounding.product(&Operand::of(&last)).unwrap()), flat(&y)[(rows - 1) * outputs..]);
     }
 }

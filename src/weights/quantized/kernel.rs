@@ -26,7 +26,7 @@ pub(super) fn product<T: Tile>(kernel: Kernel, tiles: &[T], x: &Activations, fir
         },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Instructions::Vnni => unsafe {
+        Instructions::Vnni | Instructions::Bf16 => unsafe {
             match out.len() {
                 6 => vnni::product::<T, 6>(tiles, x, first, out),
                 5 => vnni::product::<T, 5>(tiles, x, first, out),

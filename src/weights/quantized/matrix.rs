@@ -102,7 +102,7 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
 
     /// With the transpose if the backward pass will make one.
     fn bytes(&self, purpose: Purpose) -> u64 {
-        let copies = if purpose == Purpose::Training && self.has_integer_products() { 2 } else { 1 };
+        let copies = if purpose == Purpose::Training && self.rounds_operands() { 2 } else { 1 };
         copies * self.tiles.bytes() as u64
     }
 
@@ -130,16 +130,16 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
         dequantized::gather(&self.tiles, ids)
     }
 
-    fn has_integer_products(&self) -> bool {
+    fn rounds_operands(&self) -> bool {
         self.kernel.is_some() && T::INTEGER_BACKWARD
     }
 
     fn operand_bytes(&self, elements: u64) -> u64 {
-        if self.has_integer_products() { elements * 21 / 16 } else { 0 }
+        if self.rounds_operands() { elements * 21 / 16 } else { 0 }
     }
 
     fn workspace_bytes(&self) -> u64 {
-        if self.has_integer_products() { 0 } else { dequantized::group_bytes(self.shape()) }
+        if self.rounds_operands() { 0 } else { dequantized::group_bytes(self.shape()) }
     }
 }
 

@@ -63,6 +63,6 @@ fn the_transpose_is_made_only_for_training() {
     let q = q8_0(&normal(64, 128, 1), false);
     q.product(&Operand::owned(normal(2, 128, 2))).unwrap();
     assert!(!q.has_transposed());
-    let both = if q.has_integer_products() { 2 } else { 1 };
+    let both = if q.rounds_operands() { 2 } else { 1 };
     assert_eq!(q.bytes(Purpose::Training), both * q.bytes(Purpose::Inference));
 }

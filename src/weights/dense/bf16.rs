@@ -1,0 +1,172 @@
+//! A bf16 weight whose products take bf16, forward and backward: `vdpbf16ps` multiplies two pairs and adds both products to an
+//! f32 sum, twice as many as a fused multiply-add does. Operands are rounded to nearest, as PyTorch and llama.cpp round them.
+
+use super::super::dequantized::{self, Rows};
+use super::pairs::{Bf16Pair, WIDE, bits};
+use super::panels::{BLOCK, Packed, Panels, TASK_ROWS};
+use crate::error::Result;
+use crate::tensor::buffers;
+use crate::tensor::columns::Columns;
+use crate::tensor::{Bf16Matrix, Buffer};
+use crate::weights::Operand;
+use crate::weights::kernel::{Instructions, Kernel, ROWS};
+use crate::weights::prefetch;
+use rayon::prelude::*;
+use std::arch::x86_64::*;
+
+/// Pairs of outputs in a panel.
+const PAIRS: usize = WIDE / 2;
+
+/// A weight `[outputs, inputs]`.
+#[derive(Debug)]
+pub(super) struct Bf16Products {
+    panels: Panels<Bf16Pair<WIDE>, WIDE>,
+    proof: Proof,
+}
+
+/// That this CPU has AVX-512 BF16.
+#[derive(Debug, Clone, Copy)]
+struct Proof;
+
+impl Bf16Products {
+    /// Packed as other weights are, or the panels back if this CPU lacks the instruction.
+    pub(super) fn of(panels: Panels<Bf16Pair<WIDE>, WIDE>) -> std::result::Result<Self, Panels<Bf16Pair<WIDE>, WIDE>> {
+        match Kernel::detect().map(Kernel::instructions) {
+            Some(Instructions::Bf16) => Ok(Bf16Products { panels, proof: Proof }),
+            _ => Err(panels),
+        }
+    }
+}
+
+impl Packed for Bf16Products {
+    fn name(&self) -> &'static str {
+        self.panels.name()
+    }
+
+    fn bytes(&self) -> usize {
+        self.panels.bytes()
+    }
+
+    fn product(&self, x: &Operand<'_>) -> Result<Buffer> {
+        let (_, rows) = dequantized::operand(x.matrix(), self.panels.inputs)?;
+        let x = x.in_bf16()?;
+        self.panels.products(rows, |pairs, row, pair, sums| add_product(self.proof, pairs, x, row, pair, sums))
+    }
+
+    /// Each task turns the part of the weight that it needs, which costs little beside the products of many rows; a turned
+    /// copy of all would take as much memory as the weight.
+    fn transposed_product(&self, dy: &[f32], rows: usize) -> Result<Buffer> {
+        let Panels { outputs, inputs, .. } = self.panels;
+        let dy = Bf16Matrix::round(dy, outputs)?;
+        let mut dx = buffers::take(rows * inputs)?;
+        let out = Columns::of(&mut dx, inputs);
+        let row_tasks = rows.div_ceil(TASK_ROWS);
+        (0..inputs.div_ceil(WIDE) * row_tasks).into_par_iter().for_each(|task| {
+            let (panel, first) = (task / row_tasks, task % row_tasks * TASK_ROWS);
+            let mut sums = [[0.0f32; WIDE]; TASK_ROWS];
+            let sums = &mut sums[..TASK_ROWS.min(rows - first)];
+            let mut turned = [const { Bf16Pair::<WIDE>::ZERO }; BLOCK];
+            for pair in (0..outputs.div_ceil(2)).step_by(BLOCK) {
+                let turned = &mut turned[..BLOCK.min(outputs.div_ceil(2) - pair)];
+                self.turn(panel, pair / PAIRS, turned);
+                for (index, sums) in sums.chunks_mut(ROWS).enumerate() {
+                    add_product(self.proof, turned, &dy, first + index * ROWS, pair, sums);
+                }
+            }
+            let columns = WIDE.min(inputs - panel * WIDE);
+            for (i, sums) in sums.iter().enumerate() {
+                out.write(first + i, panel * WIDE, columns, &sums[..columns]);
+            }
+        });
+        Ok(dx)
+    }
+
+    fn rounds_operands(&self) -> bool {
+        true
+    }
+}
+
+impl Bf16Products {
+    /// Pairs of outputs, from the panel `from` on, of the inputs of a panel of the transpose.
+    fn turn(&self, inputs: usize, from: usize, turned: &mut [Bf16Pair<WIDE>]) {
+        let width = self.panels.inputs.div_ceil(2);
+        let first = inputs * PAIRS;
+        for (panel, turned) in (from..).zip(turned.chunks_mut(PAIRS)) {
+            let sources = &self.panels.pairs[panel * width..][first..width.min(first + PAIRS)];
+            for (index, source) in sources.iter().enumerate() {
+                source.turn(index, turned);
+            }
+        }
+    }
+}
+
+impl Rows for Bf16Products {
+    fn shape(&self) -> (usize, usize) {
+        self.panels.shape()
+    }
+
+    fn row(&self, index: usize, out: &mut [f32]) {
+        self.panels.row(index, out);
+    }
+}
+
+/// Adds the products of pairs, the first of which meets the pair `pair` of each row, with the rows from `row` on.
+fn add_product(
+    _: Proof,
+    pairs: &[Bf16Pair<WIDE>],
+    x: &Bf16Matrix,
+    row: usize,
+    pair: usize,
+    sums: &mut [[f32; WIDE]],
+) {
+    let stride = x.cols().div_ceil(2);
+    assert!((1..=ROWS).contains(&sums.len()) && pair + pairs.len() <= stride && row + sums.len() <= x.rows());
+    let x = &x.pairs()[row * stride + pair..];
+    // SAFETY: the proof for the instructions, the assertions for the rows.
+    unsafe {
+        match sums.len() {
+            6 => avx512_bf16::<6>(pairs, x, stride, sums),
+            5 => avx512_bf16::<5>(pairs, x, stride, sums),
+            4 => avx512_bf16::<4>(pairs, x, stride, sums),
+            3 => avx512_bf16::<3>(pairs, x, stride, sums),
+            2 => avx512_bf16::<2>(pairs, x, stride, sums),
+            _ => avx512_bf16::<1>(pairs, x, stride, sums),
+        }
+    }
+}
+
+/// `M` rows, `stride` pairs apart, times two vectors of sixteen outputs.
+///
+/// # Safety
+/// The CPU has AVX-512 BF16; `x` has `M` rows of as many pairs as there are.
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn avx512_bf16<const M: usize>(
+    pairs: &[Bf16Pair<WIDE>],
+    x: &[f32],
+    stride: usize,
+    sums: &mut [[f32; WIDE]],
+) {
+    // SAFETY: the caller's; sixteen sums from `16 · v` on are inside of `WIDE`.
+    unsafe {
+        let mut acc: [[__m512; 2]; M] =
+            std::array::from_fn(|m| std::array::from_fn(|v| _mm512_loadu_ps(sums[m].as_ptr().add(v * 16))));
+        for (index, pair) in pairs.iter().enumerate() {
+            // Where more rows are multiplied, reading is not what they wait for.
+            if M < ROWS {
+                prefetch::ahead(pair, 0, 1);
+            }
+            let weights: [__m512bh; 2] = std::array::from_fn(|v| pair.sixteen_pairs(v));
+            for (m, acc) in acc.iter_mut().enumerate() {
+                let x = bits(_mm512_set1_epi32(x.as_ptr().add(m * stride + index).cast::<i32>().read()));
+                for (sum, weights) in acc.iter_mut().zip(weights) {
+                    *sum = _mm512_dpbf16_ps(*sum, weights, x);
+                }
+            }
+        }
+        for (sums, acc) in sums.iter_mut().zip(acc) {
+            for (v, sum) in acc.into_iter().enumerate() {
+                _mm512_storeu_ps(sums.as_mut_ptr().add(v * 16), sum);
+            }
+        }
+    }
+}
