@@ -28,8 +28,8 @@ pub struct ModelOptions {
     pub dtype: Dtype,
     /// Quantization of the weights while they load, as GGML has it; null for none. CPU only.
     pub quantize: Option<Quantize>,
-    /// With quantized weights: all products are those of the dequantized weights to f32 rounding, none the much faster
-    /// integer ones.
+    /// Products take operands in f32: those of quantized weights are of the dequantized ones, none the much faster integer
+    /// ones, and those of bf16 weights do not round to bf16.
     pub exact: bool,
     /// Threads of the CPU; 0 means one per core.
     #[schemars(range(min = 0, max = 1024))]

@@ -17,8 +17,24 @@ pub struct Workload {
     targets: &'static str,
     /// What the rows are like.
     pub rows: Rows,
-    /// `quantize` of the model options, for each case of ours; the peer has an f32 base in all.
-    pub bases: Vec<Option<&'static str>>,
+    /// For each case of ours.
+    pub bases: Vec<Base>,
+}
+
+/// How the frozen weights are kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Base {
+    /// `dtype` of the model options.
+    Dense(&'static str),
+    /// `quantize` of the model options.
+    Quantized(&'static str),
+}
+
+impl Base {
+    fn name(self) -> &'static str {
+        let (Base::Dense(name) | Base::Quantized(name)) = self;
+        name
+    }
 }
 
 /// The rows of a workload.
@@ -37,13 +53,14 @@ const EVERY_TOKEN: Rows = Rows::Fixed { name: "every_token", tokens: 256, comple
 const FORTY_PERCENT: Rows = Rows::Fixed { name: "40_percent", tokens: 256, completion: 102 };
 
 impl Workload {
+    /// What its cases have in common.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.targets, self.rows.name())
+    }
+
     /// The name of the case that has this base.
-    pub fn case(&self, base: Option<&str>) -> String {
-        let rows = match self.rows {
-            Rows::Fixed { name, .. } => name,
-            Rows::Csv => "csv",
-        };
-        format!("{} {} {rows}", self.targets, base.unwrap_or("f32"))
+    pub fn case(&self, base: Base) -> String {
+        format!("{} {} {}", self.targets, base.name(), self.rows.name())
     }
 
     /// Optimizer steps of a measurement; those of short rows are quick, and differ among themselves.
@@ -87,15 +104,11 @@ pub fn workloads(part: &str, device: &str) -> Outcome<Vec<Workload>> {
     }
 }
 
-/// The bases that this build can train on; a GPU has no quantized ones.
-fn bases(device: &str) -> Vec<Option<&'static str>> {
-    if device != "cpu" {
-        return vec![None];
-    }
-    let schema = tailora::options::schema::<tailora::ModelOptions>();
-    match schema.pointer("/properties/quantize") {
-        Some(_) => vec![None, Some("q8_0")],
-        None => vec![None],
+/// The bases that are trained on. On a GPU it is one: `bench gpu` measures the others there.
+fn bases(device: &str) -> Vec<Base> {
+    match device {
+        "cpu" => vec![Base::Dense("f32"), Base::Dense("bf16"), Base::Quantized("q8_0")],
+        _ => vec![Base::Dense("bf16")],
     }
 }
 
@@ -125,6 +138,13 @@ pub fn write_rows(folder: &Path, name: &str, rows: Rows, count: usize) -> Outcom
 }
 
 impl Rows {
+    fn name(self) -> &'static str {
+        match self {
+            Rows::Fixed { name, .. } => name,
+            Rows::Csv => "csv",
+        }
+    }
+
     fn draw(self, random: &mut StdRng) -> TokenRow {
         let (tokens, completion) = match self {
             Rows::Fixed { tokens, completion, .. } => (tokens, completion),

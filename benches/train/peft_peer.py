@@ -1,7 +1,7 @@
 """One measurement of PyTorch + PEFT: trains as the job says and prints one JSON object.
 
-What a user's script does: f32 weights on the CPU, bf16 on a GPU (the adapter in f32, as PEFT makes it), the library's defaults for attention and loss, AdamW over the adapter, gradient
-clipping at 1, no gradient checkpointing. Rows are padded to the longest of their batch; prompts have the label -100.
+What a user's script does: weights in f32 or in bf16 (the adapter in f32, as PEFT makes it; in bf16 where the job says so), the library's defaults for attention and loss, AdamW over the
+adapter, gradient clipping at 1, no gradient checkpointing. Rows are padded to the longest of their batch; prompts have the label -100.
 """
 
 import json
@@ -53,7 +53,7 @@ def main():
     torch.manual_seed(4)
 
     device = job["model"]["device"]
-    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    dtype = torch.float32 if job["dtype"] == "f32" else torch.bfloat16
     model = transformers.AutoModelForCausalLM.from_pretrained(job["model_dir"], dtype=dtype).to(device)
     config = peft.LoraConfig(
         r=train["r"],
@@ -61,7 +61,7 @@ def main():
         target_modules=train["target_modules"],
         task_type="CAUSAL_LM",
     )
-    model = peft.get_peft_model(model, config)
+    model = peft.get_peft_model(model, config, autocast_adapter_dtype=job["dtype"] != "bf16 throughout")
     model.config.use_cache = False
     model.train()
     trained = [weight for weight in model.parameters() if weight.requires_grad]

@@ -1,6 +1,6 @@
 //! Ours and the peer's measurements in turn, so that a machine that slows down slows both.
 
-use crate::cases::{THREADS, Workload, write_rows};
+use crate::cases::{Base, THREADS, Workload, write_rows};
 use crate::gpu;
 use crate::options::Options;
 use crate::{Outcome, model, program};
@@ -23,14 +23,14 @@ pub struct CaseResult {
     pub name: String,
     /// This library's.
     pub ours: Vec<Measurement>,
-    /// PyTorch's and PEFT's.
-    pub peer: Vec<Measurement>,
+    /// PyTorch's and PEFT's, by the type of their weights.
+    pub peers: Vec<(&'static str, Vec<Measurement>)>,
 }
 
-/// Measures the cases of a workload.
+/// Measures the cases of a workload. PEFT's bf16 has its adapter in f32, as PEFT makes it, and once in bf16, too.
 pub fn measure(workload: &Workload, model_dir: &Path, options: &Options) -> Outcome<Vec<CaseResult>> {
     let steps = workload.steps(options.steps);
-    let slug = workload.case(None).replace([' ', ','], "_");
+    let slug = workload.name().replace([' ', ','], "_");
     let (csv, rows) = write_rows(&model::folder(), &slug, workload.rows, steps * options.batch)?;
     let train = json!({
         "target_modules": workload.target_modules(), "r": 8, "lora_alpha": 16,
@@ -38,27 +38,32 @@ pub fn measure(workload: &Workload, model_dir: &Path, options: &Options) -> Outc
         "learning_rate": 2e-4, "lr_scheduler_type": "constant", "warmup_ratio": 0, "validation_share": 0, "memorisation_samples": 0,
     });
     let python = python();
+    let peers: &[&'static str] = if options.device == "cpu" { &["f32", "bf16", "bf16 throughout"] } else { &["bf16"] };
     let mut results: Vec<CaseResult> = Vec::new();
     for base in &workload.bases {
-        results.push(CaseResult { name: workload.case(*base), ours: Vec::new(), peer: Vec::new() });
+        let peers = peers.iter().map(|dtype| (*dtype, Vec::new())).collect();
+        results.push(CaseResult { name: workload.case(*base), ours: Vec::new(), peers });
     }
     for round in 1..=options.rounds {
         for (base, result) in workload.bases.iter().zip(&mut results) {
             let mut job = job(model_dir, &csv, &options.device, train.clone());
-            if let Some(quantize) = base {
-                job["model"]["quantize"] = json!(quantize);
+            match base {
+                Base::Dense(dtype) => job["model"]["dtype"] = json!(dtype),
+                Base::Quantized(name) => job["model"]["quantize"] = json!(name),
             }
             let figures = ours(&slug, &job)?;
             announce(round, &result.name, "ours", &figures);
             result.ours.push(measurement(&figures)?);
         }
         let Some(python) = &python else { continue };
-        let mut job = job(model_dir, &csv, &options.device, train.clone());
-        job["rows"] = json!(rows);
-        let figures = peer(python, &slug, &job)?;
-        announce(round, &slug, "peer", &figures);
-        let measured = measurement(&figures)?;
-        results.iter_mut().for_each(|result| result.peer.push(measured));
+        for (index, dtype) in peers.iter().enumerate() {
+            let mut job = job(model_dir, &csv, &options.device, train.clone());
+            (job["rows"], job["dtype"]) = (json!(rows), json!(dtype));
+            let figures = peer(python, &slug, &job)?;
+            announce(round, &slug, &format!("PEFT {dtype}"), &figures);
+            let measured = measurement(&figures)?;
+            results.iter_mut().for_each(|result| result.peers[index].1.push(measured));
+        }
     }
     Ok(results)
 }

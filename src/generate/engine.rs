@@ -1,7 +1,7 @@
 //! Runs sequences on a model: a step is one forward pass of what each of them wants next.
 
 use super::context::Context;
-use super::sequence::{CHUNK, CHUNK_ON_CARD, Sequence, Step};
+use super::sequence::{CHUNK, CHUNK_ALONE, CHUNK_ON_CARD, Sequence, Step};
 use crate::error::Result;
 use crate::language_model::LanguageModel;
 use crate::model::{Logits, LoraStack};
@@ -30,7 +30,16 @@ impl Engine {
 
     /// Tokens of a given text that are read in one pass: as many as make the products of a pass worth reading the weights for.
     pub(crate) fn chunk(&self) -> usize {
-        if self.model.decoder().device().is_on_card() { CHUNK_ON_CARD } else { CHUNK }
+        self.chunk_for(1)
+    }
+
+    /// The same in a step of so many sequences.
+    fn chunk_for(&self, sequences: usize) -> usize {
+        match sequences.max(self.model.decoder().callers()) {
+            _ if self.model.decoder().device().is_on_card() => CHUNK_ON_CARD,
+            ..=1 => CHUNK_ALONE,
+            _ => CHUNK,
+        }
     }
 
     /// An empty context of at most `limit` tokens, under a stack of adapters.
@@ -45,7 +54,11 @@ impl Engine {
         // On another device other rows beside a row would change its last bits.
         if self.model.decoder().device().is_host() {
             let spare = self.has_spare_rows(slots.len());
-            slots.iter_mut().for_each(|slot| slot.sequence.speculate(spare));
+            let chunk = self.chunk_for(slots.len());
+            for Slot { sequence, .. } in slots.iter_mut() {
+                sequence.speculate(spare);
+                sequence.read_in_chunks_of(chunk);
+            }
         }
         let mut logits =
             self.logits(slots.iter_mut().zip(&begun).filter(|(_, begun)| begun.is_ok()).map(|(slot, _)| slot));

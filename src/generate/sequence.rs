@@ -16,8 +16,10 @@ use super::top::Top;
 use crate::error::{Code, Error, Result};
 use crate::model::{Logits, Row};
 
-/// Tokens of a prompt that are run in one pass.
+/// Tokens of a prompt that are run in one pass, for whose end others wait.
 pub(crate) const CHUNK: usize = 64;
+/// The same while nobody waits: the weights are read for more tokens.
+pub(crate) const CHUNK_ALONE: usize = 192;
 /// The same on a card, whose products of few rows are no faster than those of many.
 pub(crate) const CHUNK_ON_CARD: usize = 512;
 
@@ -100,8 +102,13 @@ impl Sequence {
 
     /// With pieces of the prompt of another length than [`CHUNK`].
     pub(crate) fn in_chunks_of(mut self, chunk: usize) -> Self {
-        self.chunk = chunk;
+        self.read_in_chunks_of(chunk);
         self
+    }
+
+    /// Reads what is left of the prompt in pieces of another length.
+    pub(super) fn read_in_chunks_of(&mut self, chunk: usize) {
+        self.chunk = chunk;
     }
 
     /// Lists what might have stood in each token's place.

@@ -19,8 +19,8 @@ fn callers() -> Vec<Caller> {
     let adapters = [vec![], vec![(false, 1.0)], vec![(true, 0.5)], vec![(false, 0.7), (true, 1.0)]];
     let caller = |index: usize| Caller {
         adapters: adapters[index % 4].clone(),
-        // Some longer than a chunk, so that prompts are read while others write.
-        prompt: format!("employee {index}: {}", "rated A, potential high; ".repeat(1 + 3 * (index % 3))),
+        // Some longer than a chunk, so that prompts are read while others write, and in other pieces than alone.
+        prompt: format!("employee {index}: {}", "rated A, potential high; ".repeat(1 + 6 * (index % 3))),
         options: match index % 3 {
             0 => format!(r#"{{"max_tokens":40,"temperature":0.9,"seed":{index}}}"#),
             1 => r#"{"max_tokens":25,"temperature":0}"#.to_owned(),

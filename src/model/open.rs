@@ -28,7 +28,7 @@ pub(crate) struct LoadPlan {
     pub(crate) dtype: Dtype,
     /// How the weights are quantized while they are read, if at all.
     pub(crate) quantize: Option<Quantize>,
-    /// Products of quantized weights to f32 rounding, in place of integer ones.
+    /// Products of operands in f32, in place of those of integers or of bf16.
     pub(crate) exact: bool,
     /// 0 for one per core.
     pub(crate) threads: usize,

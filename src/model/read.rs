@@ -88,7 +88,7 @@ impl Decoder {
         for index in now {
             let request = &mut *requests[*index];
             logits[*index] = rows.by_ref().take(request.outputs).collect();
-            if request.is_piece_of_prompt() {
+            if request.begins_blocks() {
                 pool.remember(&mut request.table, &request.stack, &request.tokens);
             }
         }
@@ -100,6 +100,12 @@ impl Request {
     /// Whether it is of whole blocks, as the pieces of a prompt are but for the last.
     fn is_piece_of_prompt(&self) -> bool {
         self.outputs == 0 && self.tokens.len().is_multiple_of(BLOCK) && self.table.len().is_multiple_of(BLOCK)
+    }
+
+    /// Whether it begins with whole blocks, which a prompt that begins alike need not read again. The last piece of a prompt
+    /// may, and so may a text that is scored.
+    fn begins_blocks(&self) -> bool {
+        self.tokens.len() >= BLOCK && self.table.len().is_multiple_of(BLOCK)
     }
 
     /// Whether both read the same after the same.

@@ -67,7 +67,7 @@ pub fn existing() -> Option<PathBuf> {
 fn source(python: &Path, home: &Path) -> Outcome<PathBuf> {
     let pip = |words: &[&str]| {
         let mut pip = command(python);
-        pip.args(["-m", "pip"]).args(words).args(["--quiet", "--disable-pip-version-check"]);
+        pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check"]).args(words);
         pip
     };
     run(quiet(&mut pip(&["install", "--only-binary", ":all:", "cmake", "ninja"])))?;

@@ -16,6 +16,8 @@ use std::arch::x86_64::*;
 
 /// Pairs of outputs in a panel.
 const PAIRS: usize = WIDE / 2;
+/// Most rows that a turned part of a weight meets: turning it costs as much as the products with some ten rows.
+const MOST_ROWS: usize = 4 * TASK_ROWS;
 
 /// A weight `[outputs, inputs]`.
 #[derive(Debug)]
@@ -60,11 +62,12 @@ impl Packed for Bf16Products {
         let dy = Bf16Matrix::round(dy, outputs)?;
         let mut dx = buffers::take(rows * inputs)?;
         let out = Columns::of(&mut dx, inputs);
-        let row_tasks = rows.div_ceil(TASK_ROWS);
+        let row_tasks = rows.div_ceil(MOST_ROWS);
+        let task_rows = rows.div_ceil(row_tasks.max(1)).next_multiple_of(ROWS);
         (0..inputs.div_ceil(WIDE) * row_tasks).into_par_iter().for_each(|task| {
-            let (panel, first) = (task / row_tasks, task % row_tasks * TASK_ROWS);
-            let mut sums = [[0.0f32; WIDE]; TASK_ROWS];
-            let sums = &mut sums[..TASK_ROWS.min(rows - first)];
+            let (panel, first) = (task / row_tasks, task % row_tasks * task_rows);
+            let mut sums = [[0.0f32; WIDE]; MOST_ROWS];
+            let sums = &mut sums[..task_rows.min(rows.saturating_sub(first))];
             let mut turned = [const { Bf16Pair::<WIDE>::ZERO }; BLOCK];
             for pair in (0..outputs.div_ceil(2)).step_by(BLOCK) {
                 let turned = &mut turned[..BLOCK.min(outputs.div_ceil(2) - pair)];
