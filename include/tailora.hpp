@@ -253,10 +253,10 @@ class Adapter : public detail::Owner<tailora_adapter, tailora_adapter_free> {
 public:
     explicit Adapter(tailora_adapter *handle) : Owner(handle) {}
 
-    /// Saves it as a PEFT directory.
-    void save(const std::string &path) const {
+    /// Saves it as a PEFT directory; with the option `overwrite` in the place of the adapter that is there.
+    void save(const std::string &path, const std::string &options = {}) const {
         tailora_error *err = nullptr;
-        detail::check(tailora_adapter_save(get(), path.c_str(), nullptr, &err), err);
+        detail::check(tailora_adapter_save(get(), path.c_str(), detail::options(options), &err), err);
     }
 
     /// What the adapter is, JSON.
