@@ -1,6 +1,7 @@
 #include "cases.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <sstream>
 
@@ -21,16 +22,34 @@ static bool is_json_lines(const std::string &path, const Json &format) {
     return ends_with(lower, ".jsonl") || ends_with(lower, ".ndjson");
 }
 
+/// A value in a line of fields: in quotes where a part of it could be taken for the next field.
+static std::string quoted(const std::string &value) {
+    const auto has = [&](const char *text) { return value.find(text) != std::string::npos; };
+    const char *const ends[] = {",", ";", "|", "\"", "\t", "\r", "\n", "  ", "，", "；", "、", "｜", "　"};
+    if (std::none_of(std::begin(ends), std::end(ends), has)) return value;
+    std::string out = "\"";
+    for (const char c : value) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return out + "\"";
+}
+
+/// Fields as the model reads them, and as the rows of the next training should have them.
+static std::string line_of_fields(const Json &fields) {
+    std::string line;
+    for (const auto &[name, value] : fields.items())
+        line += (line.empty() ? "" : ",") + name + ":" + quoted(value.is_string() ? value.get<std::string>() : value.dump());
+    return line;
+}
+
 /// A case out of its named parts: the one that is the input, or all but the id.
 static std::string input(const Json &parts, const OptionSet &batch) {
     const Json column = batch.value("input_column"), id = batch.value("id_column");
     if (column.is_string()) {
-        const Json &value = parts.value(column.get<std::string>(), Json(""));
-        return value.is_string() ? value.get<std::string>() : value.dump();
+        const Json value = parts.value(column.get<std::string>(), Json(""));
+        return value.is_object() ? line_of_fields(value) : value.get<std::string>();
     }
     Json fields = parts;
     if (id.is_string()) fields.erase(id.get<std::string>());
-    return fields.dump();
+    return line_of_fields(fields);
 }
 
 static std::string kept(std::size_t line, const std::string &input) { return Json{{"line", line}, {"input", input}}.dump() + "\n"; }

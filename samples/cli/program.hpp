@@ -2,17 +2,22 @@
 #pragma once
 
 #include <functional>
+#include <iostream>
 #include <string>
 
 #include <CLI/CLI.hpp>
 
+#include "exit_status.hpp"
 #include "json.hpp"
+#include "tailora.hpp"
 
 struct Program {
     /// Results as JSON, for other programs.
     bool json = false;
     /// No progress.
     bool quiet = false;
+    /// The library's log records, in place of progress.
+    bool verbose = false;
     /// What the program ends with.
     int status = 0;
 
@@ -21,8 +26,31 @@ struct Program {
         CLI::App *command = parent.add_subcommand(name, what);
         command->add_flag("--json", json, "The result as JSON");
         command->add_flag("-q,--quiet", quiet, "No progress");
-        command->callback([this, run = std::move(run)] { status = run(); });
+        command->add_flag("-v,--verbose", verbose, "What the library does, not progress");
+        command->callback([this, run = std::move(run)] { status = logged(run); });
         return command;
+    }
+
+    /// Commands under one name. CLI11's own demand for one would hide which word it did not know.
+    static CLI::App *add_group(CLI::App &parent, const std::string &name, const std::string &what) {
+        CLI::App *group = parent.add_subcommand(name, what);
+        group->require_subcommand(0, 1);
+        group->callback([group] { expect_command(*group); });
+        return group;
+    }
+
+    static void expect_command(const CLI::App &group) {
+        if (group.get_subcommands().empty()) throw refusal(bad_usage, "expected a command; --help lists them");
+    }
+
+private:
+    int logged(const std::function<int()> &run) {
+        if (!verbose) return run();
+        quiet = true;
+        const tailora::LogSink sink([](std::int32_t, std::string_view target, std::string_view message) {
+            std::cerr << (std::string(target) + ": " + std::string(message) + "\n");
+        });
+        return run();
     }
 };
 

@@ -72,13 +72,15 @@ tailora::ProgressCallback ProgressLine::callback() {
 
 bool ProgressLine::is_due(const tailora::Progress &event) const {
     const auto pause = watched_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(5000);
-    return event.phase != phase_ || event.step == event.total_steps || Clock::now() - last_ >= pause;
+    const bool is_last = event.step == event.total_steps && event.step != step_;
+    return event.phase != phase_ || is_last || Clock::now() - last_ >= pause;
 }
 
 void ProgressLine::show(const tailora::Progress &event) {
     if (std::isfinite(event.validation_loss)) validation_loss_ = event.validation_loss;
     if (!is_due(event)) return;
     phase_ = event.phase;
+    step_ = event.step;
     last_ = Clock::now();
     const double share = event.total_steps == 0 ? 0 : static_cast<double>(event.step) / static_cast<double>(event.total_steps);
     std::string line = watched_ ? bar(std::clamp(share, 0.0, 1.0), 24) : std::string();

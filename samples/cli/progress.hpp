@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "tailora.hpp"
@@ -28,6 +29,7 @@ private:
     bool watched_;
     bool drawn_ = false;
     int phase_ = 0;
+    std::uint64_t step_ = 0;
     double validation_loss_;
     Clock::time_point last_{};
 };

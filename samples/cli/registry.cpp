@@ -134,8 +134,7 @@ template <typename Run> CLI::App *add(CLI::App &parent, Program &program, const 
 } // namespace
 
 void add_registry(CLI::App &app, Program &program) {
-    auto *parent = app.add_subcommand("registry", "Versions of adapters and the aliases for them");
-    parent->require_subcommand(1);
+    auto *parent = Program::add_group(app, "registry", "Versions of adapters and the aliases for them");
     add(*parent, program, "list", "List versions and aliases",
         [](const Registry &r, const Program &p) { return print(p, r.open().list(), show_list); });
     add(*parent, program, "publish", "Add an adapter as a version", publish);
