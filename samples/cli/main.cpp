@@ -46,6 +46,7 @@ int main(int argc, char **argv) {
     CLI::App app("Trains a LoRA adapter on your rows and writes reports with it, on this machine.", "tailora");
     app.set_version_flag("--version", tailora::version());
     app.require_subcommand(0, 1);
+    app.allow_windows_style_options(false); // "/" begins paths
     app.get_formatter()->column_width(27);
     for (const auto add : {add_doctor, add_train, add_evaluate, add_report, add_batch, add_merge, add_docx, add_review,
                            add_recalibrate, add_registry, add_options})

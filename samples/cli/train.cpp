@@ -44,7 +44,8 @@ int run(Train &train, const Program &program) {
     if (!train.output_dir.empty()) train.options.put("output_dir", train.output_dir);
     if (train.resume) train.options.put("resume_from_checkpoint", true);
     const std::string options = train.options.text();
-    if (train.save.empty() && train.options.value("output_dir").is_null())
+    const bool has_run_folder = !train.options.value("output_dir").is_null();
+    if (train.save.empty() && !has_run_folder)
         throw refusal(bad_usage, "nothing says where the adapter is to be kept; expected --out, --save, or output_dir among the options");
     if (!train.save.empty() && !train.overwrite && files::is_there(train.save))
         throw refusal(bad_input, train.save + ": is there already; --overwrite replaces an adapter");
@@ -54,12 +55,14 @@ int run(Train &train, const Program &program) {
         ProgressLine line(program.quiet);
         return tailora::train(model, rows, options, line.callback(), interrupt::cancel());
     }();
-    if (!train.save.empty()) trained.adapter.save(train.save, train.overwrite ? R"({"overwrite": true})" : "");
+    // One that ended early is in the run's folder, and the same command may go on from there: it finds no adapter in its way.
+    const bool saves = !train.save.empty() && !(trained.stopped && has_run_folder);
+    if (saves) trained.adapter.save(train.save, train.overwrite ? R"({"overwrite": true})" : "");
     const Json summary = Json::parse(trained.summary);
     if (program.json) {
         std::cout << trained.summary << "\n";
     } else {
-        show(summary, train.save);
+        show(summary, saves ? train.save : "");
     }
     if (!trained.stopped) return done;
     if (summary["stop_reason"] == "failed") {
