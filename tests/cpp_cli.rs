@@ -264,50 +264,64 @@ fn what_is_wrong_is_said_with_an_exit_status() {
     ] {
         std::fs::write(home.join(name), text).unwrap();
     }
-    let train = |config| vec!["train", ROWS, "--model", MODEL, "--out", "run", "--config", config];
-    let cases: Vec<(Vec<&str>, i32, &[&str])> = vec![
-        (vec![], 2, &["expected a command"]),
-        (vec!["frain"], 2, &["frain"]),
-        (vec!["registry"], 2, &["expected a command"]),
-        (vec!["train"], 2, &["ROWS is required"]),
-        (vec!["train", ROWS], 2, &["--model is required"]),
-        (vec!["train", ROWS, "--model", MODEL], 2, &["--out, --save, or output_dir"]),
-        (train("typo.yaml"), 2, &["typo.yaml", "line 3", "`epochs`", "num_train_epochs"]),
-        (train("range.yaml"), 2, &["line 1", "`r`"]),
-        (train("broken.yaml"), 2, &["broken.yaml", "line "]),
-        (train("none.yaml"), 3, &["none.yaml"]),
-        (vec!["train", ROWS, "--model", MODEL, "--out", "run", "--set", "rr=8"], 2, &["`rr`", "`r`"]),
-        (vec!["train", ROWS, "--model", MODEL, "--out", "run", "--set", "r"], 2, &["expected KEY=VALUE"]),
-        (vec!["train", "none.csv", "--model", MODEL, "--out", "run"], 3, &["none.csv"]),
-        (vec!["train", "empty.csv", "--model", MODEL, "--out", "run"], 3, &["row 2", "line 3", "`output`"]),
-        (vec!["doctor", "quote.csv"], 3, &["row 1"]),
-        (vec!["doctor", ROWS, "--row", "1"], 2, &["--model"]),
-        (vec!["report", CASE, "--model", "none"], 3, &["none"]),
-        (vec!["report", "--model", MODEL], 2, &["expected the case"]),
-        (vec!["report", CASE, "--model", MODEL, "--scale", "1"], 2, &["--scale"]),
-        (vec!["report", "no fields", "--model", MODEL], 2, &["name:value"]),
-        (vec!["report", CASE, "--model", MODEL, "--adapter", "none"], 3, &["none"]),
-        (vec!["report", CASE, "--model", MODEL, "--docx", "a.docx"], 2, &["--id"]),
-        (vec!["batch", "none.csv", "--model", MODEL, "--job", "job"], 3, &["none.csv"]),
-        (vec!["docx", "none", "--out", "drafts"], 3, &["none/cases.jsonl"]),
-        (vec!["review", "no.docx"], 3, &["no.docx"]),
-        (vec!["review", "."], 3, &["no.docx"]),
-        (vec!["review", "samples/cli"], 3, &["has no .docx"]),
-        (vec!["registry", "list", "none"], 3, &["none"]),
-        (vec!["options", "trian"], 2, &["trian", "train"]),
-    ];
-    for (words, status, parts) in cases {
-        let run = run(&home, &words);
-        assert_eq!(run.status, status, "{words:?}: {}", run.err);
+    let of_table = |words: &str| -> Vec<String> {
+        let word = |word: &str| match word {
+            "ROWS" => ROWS.to_owned(),
+            "MODEL" => MODEL.to_owned(),
+            "CASE" => CASE.to_owned(),
+            word => word.to_owned(),
+        };
+        words.split_whitespace().map(word).collect()
+    };
+    for (words, status, parts) in WRONG {
+        let words = of_table(words);
+        let run = run(&home, &words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(run.status, *status, "{words:?}: {}", run.err);
         assert!(run.out.is_empty() && run.err.contains("tailora: "), "{words:?}: {}{}", run.out, run.err);
         contains(&run.err, parts);
     }
-    let error = run(&home, &[&train("typo.yaml")[..], &["--json"]].concat()).json();
-    assert_eq!(
-        (&error["error"]["code"], &error["error"]["details"]["line"]),
-        (&Value::from("TAILORA_ERR_INVALID_OPTIONS"), &Value::from(3))
-    );
+    let error =
+        run(&home, &["train", ROWS, "--model", MODEL, "--out", "run", "--config", "typo.yaml", "--json"]).json();
+    assert_eq!(error["error"]["code"], "TAILORA_ERR_INVALID_OPTIONS");
+    assert_eq!(error["error"]["details"]["line"], 3);
 }
+
+/// Words, the exit status, and what is said.
+const WRONG: &[(&str, i32, &[&str])] = &[
+    ("", 2, &["expected a command"]),
+    ("frain", 2, &["frain"]),
+    ("registry", 2, &["expected a command"]),
+    ("train", 2, &["ROWS is required"]),
+    ("train ROWS", 2, &["--model is required"]),
+    ("train ROWS --model MODEL", 2, &["--out, --save, or output_dir"]),
+    (
+        "train ROWS --model MODEL --out run --config typo.yaml",
+        2,
+        &["typo.yaml", "line 3", "`epochs`", "num_train_epochs"],
+    ),
+    ("train ROWS --model MODEL --out run --config range.yaml", 2, &["line 1", "`r`"]),
+    ("train ROWS --model MODEL --out run --config broken.yaml", 2, &["broken.yaml", "line "]),
+    ("train ROWS --model MODEL --out run --config none.yaml", 3, &["none.yaml"]),
+    ("train ROWS --model MODEL --out run --set lerning_rate=1", 2, &["`lerning_rate`", "`learning_rate`"]),
+    ("train ROWS --model MODEL --out run --set r", 2, &["expected KEY=VALUE"]),
+    ("train none.csv --model MODEL --out run", 3, &["none.csv"]),
+    ("train empty.csv --model MODEL --out run", 3, &["row 2", "line 3", "`output`"]),
+    ("doctor quote.csv", 3, &["row 1"]),
+    ("doctor ROWS --row 1", 2, &["--model"]),
+    ("report CASE --model none", 3, &["none"]),
+    ("report --model MODEL", 2, &["expected the case"]),
+    ("report CASE --model MODEL --scale 1", 2, &["--scale"]),
+    ("report nothing --model MODEL", 2, &["name:value"]),
+    ("report CASE --model MODEL --adapter none", 3, &["none"]),
+    ("report CASE --model MODEL --docx a.docx", 2, &["--id"]),
+    ("batch none.csv --model MODEL --job job", 3, &["none.csv"]),
+    ("docx none --out drafts", 3, &["none/cases.jsonl"]),
+    ("review no.docx", 3, &["no.docx"]),
+    ("review .", 3, &["no.docx"]),
+    ("review samples/cli", 3, &["has no .docx"]),
+    ("registry list none", 3, &["none"]),
+    ("options trian", 2, &["trian", "train"]),
+];
 
 #[test]
 fn an_interrupted_training_goes_on() {

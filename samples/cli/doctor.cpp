@@ -94,7 +94,7 @@ int run(const Doctor &doctor, const Program &program) {
 
 void add_doctor(CLI::App &app, Program &program) {
     const auto doctor = std::make_shared<Doctor>();
-    auto *command = program.add(app, "doctor", "Look at this machine, at a CSV, at what training would take",
+    auto *command = program.add(app, "doctor", "Look at machine and rows, and what training takes",
                                 [doctor, &program] { return run(*doctor, program); });
     doctor->rows.add(*command, false);
     doctor->model.add(*command, false);

@@ -101,51 +101,63 @@ int contains(const Registry &registry, const Program &program) {
     return done;
 }
 
-/// A command on a registry's folder.
-template <typename Run> CLI::App *add(CLI::App &parent, Program &program, const std::string &name, const std::string &what, Run run) {
-    const auto registry = std::make_shared<Registry>();
-    auto *command = program.add(parent, name, what, [registry, &program, run] { return run(*registry, program); });
-    command->add_option("REGISTRY", registry->folder, "Folder of the registry")->type_name("")->required();
-    const auto text = [&](const char *argument, std::string &into, const char *meaning) {
-        return command->add_option(argument, into, meaning)->type_name("");
-    };
-    if (name == "publish") {
-        text("ADAPTER", registry->adapter, "The adapter's folder")->required();
-        registry->model.add(*command);
-        registry->options.add_file(*command, "-c,--config", "Options: name, extra");
-        registry->options.add_single(*command);
-        text("--promote", registry->promote, "Let this alias stand for it")->type_name("ALIAS");
-    } else if (name == "contains") {
-        text("VERSION", registry->name, "Name of the version")->required();
-        text("ID", registry->id, "Whose rows, as in the id_column")->required();
-    } else if (name == "audited") {
-        text("ID", registry->id, "Whose reports")->required();
-    } else if (name == "resolve") {
-        text("NAME", registry->name, "An alias or a version")->required();
-        text("--id", registry->id, "Whose version of a split alias")->type_name("ID");
-    } else if (name != "list") {
-        text("ALIAS", registry->name, "A name such as production")->required();
+/// A command on a registry's folder, and what else it takes.
+struct Command {
+    CLI::App *app;
+    std::shared_ptr<Registry> registry;
+
+    Command &text(const char *argument, std::string Registry::*into, const char *meaning) {
+        app->add_option(argument, (*registry).*into, meaning)->type_name("")->required();
+        return *this;
     }
-    if (name == "promote")
-        command->add_option("VERSION", registry->versions, "One, or several as VERSION=SHARE")->type_name("")->required();
+    Command &flag(const char *argument, std::string Registry::*into, const char *type, const char *meaning) {
+        app->add_option(argument, (*registry).*into, meaning)->type_name(type);
+        return *this;
+    }
+};
+
+template <typename Run> Command add(CLI::App &parent, Program &program, const char *name, const char *what, Run run) {
+    const auto registry = std::make_shared<Registry>();
+    auto *app = program.add(parent, name, what, [registry, &program, run] { return run(*registry, program); });
+    Command command{app, registry};
+    command.text("REGISTRY", &Registry::folder, "Folder of the registry");
     return command;
+}
+
+void add_publish(CLI::App &parent, Program &program) {
+    auto command = add(parent, program, "publish", "Add an adapter as a version", publish);
+    command.text("ADAPTER", &Registry::adapter, "The adapter's folder");
+    command.registry->model.add(*command.app);
+    command.registry->options.add_file(*command.app, "-c,--config", "Options: name, extra");
+    command.registry->options.add_single(*command.app);
+    command.flag("--promote", &Registry::promote, "ALIAS", "Let this alias stand for it");
+}
+
+void add_promote(CLI::App &parent, Program &program) {
+    auto command = add(parent, program, "promote", "Let an alias stand for a version, or split it", promote);
+    command.text("ALIAS", &Registry::name, "A name such as production");
+    command.app->add_option("VERSION", command.registry->versions, "One, or several as VERSION=SHARE")->type_name("")->required();
 }
 
 } // namespace
 
 void add_registry(CLI::App &app, Program &program) {
-    auto *parent = Program::add_group(app, "registry", "Versions of adapters and the aliases for them");
-    add(*parent, program, "list", "List versions and aliases",
-        [](const Registry &r, const Program &p) { return print(p, r.open().list(), show_list); });
-    add(*parent, program, "publish", "Add an adapter as a version", publish);
-    add(*parent, program, "promote", "Let an alias stand for a version, or split it", promote);
-    add(*parent, program, "rollback", "Give an alias back what it stood for before",
-        [](const Registry &r, const Program &p) { return print(p, r.open().rollback(r.name), show_change); });
-    add(*parent, program, "history", "The changes of an alias",
-        [](const Registry &r, const Program &p) { return print(p, r.open().history(r.name), show_changes); });
-    add(*parent, program, "resolve", "Which version an alias stands for",
-        [](const Registry &r, const Program &p) { return print(p, r.open().resolve(r.name, r.employee()), show_version); });
-    add(*parent, program, "contains", "Whether a person's rows are in a version", contains);
-    add(*parent, program, "audited", "The reports about a person",
-        [](const Registry &r, const Program &p) { return print(p, r.open().audited(r.id), show_audit); });
+    auto &parent = *Program::add_group(app, "registry", "Versions of adapters and the aliases for them");
+    const auto list = [](const Registry &r, const Program &p) { return print(p, r.open().list(), show_list); };
+    const auto rollback = [](const Registry &r, const Program &p) { return print(p, r.open().rollback(r.name), show_change); };
+    const auto history = [](const Registry &r, const Program &p) { return print(p, r.open().history(r.name), show_changes); };
+    const auto resolve = [](const Registry &r, const Program &p) { return print(p, r.open().resolve(r.name, r.employee()), show_version); };
+    const auto audited = [](const Registry &r, const Program &p) { return print(p, r.open().audited(r.id), show_audit); };
+    add(parent, program, "list", "List versions and aliases", list);
+    add_publish(parent, program);
+    add_promote(parent, program);
+    add(parent, program, "rollback", "Give an alias back what it stood for before", rollback).text("ALIAS", &Registry::name, "The alias");
+    add(parent, program, "history", "The changes of an alias", history).text("ALIAS", &Registry::name, "The alias");
+    add(parent, program, "resolve", "Which version an alias stands for", resolve)
+        .text("NAME", &Registry::name, "An alias or a version")
+        .flag("--id", &Registry::id, "ID", "Whose version of a split alias");
+    add(parent, program, "contains", "Whether a person's rows are in a version", contains)
+        .text("VERSION", &Registry::name, "Name of the version")
+        .text("ID", &Registry::id, "Whose rows, as in the id_column");
+    add(parent, program, "audited", "The reports about a person", audited).text("ID", &Registry::id, "Whose reports");
 }

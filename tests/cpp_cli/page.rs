@@ -6,7 +6,7 @@ use std::io::{Cursor, Read, Write};
 use std::path::Path;
 use std::process::Command;
 
-/// The blocks of a kind, e.g. `sh`, each with the kind of the one before it and its text.
+/// The blocks of a page: each one's kind, e.g. `sh`, and its text.
 pub fn blocks(page: &str) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(root().join(page)).unwrap().replace("\r\n", "\n");
     let mut blocks = Vec::new();
@@ -40,10 +40,11 @@ pub fn accept_all(folder: &Path) {
             let mut part = archive.by_index(index).unwrap();
             let mut bytes = Vec::new();
             part.read_to_end(&mut bytes).unwrap();
-            if part.name() == "word/document.xml" {
+            let name = part.name().unwrap().into_owned();
+            if name == "word/document.xml" {
                 bytes = without_insertion_marks(&String::from_utf8(bytes).unwrap()).into_bytes();
             }
-            written.start_file(part.name(), zip::write::SimpleFileOptions::default()).unwrap();
+            written.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
             written.write_all(&bytes).unwrap();
         }
         std::fs::write(&path, written.finish().unwrap().into_inner()).unwrap();
