@@ -162,6 +162,12 @@ struct Stack {
 /// The package's version, e.g. "0.1.0".
 inline std::string version() { return tailora_version(); }
 
+/// The ABI of the loaded library, major << 16 | minor.
+inline std::uint32_t abi_version() { return tailora_abi_version(); }
+
+/// Handles and strings that the library gave out and that were not freed.
+inline std::uint64_t live_handles() { return tailora_live_handles(); }
+
 /// How the library was built and what it finds on this machine, JSON.
 inline std::string build_info() { return detail::json(&tailora_build_info); }
 
@@ -176,6 +182,37 @@ inline std::string options_from_file(const std::string &path, const std::string 
     return detail::json(
         [&](char **text, tailora_error **err) { return tailora_options_from_file(path.c_str(), name.c_str(), text, err); });
 }
+
+/// Receives a log record, on any thread: one of TAILORA_LOG_*, the part of the library that speaks, and the sentence.
+using LogCallback = std::function<void(std::int32_t level, std::string_view target, std::string_view message)>;
+
+/// Takes the library's log records as long as it lives. One at a time for the process: the next may begin when this one has gone.
+class LogSink {
+public:
+    /// `max_level`: the most detailed one wanted. What `callback` throws is dropped.
+    explicit LogSink(LogCallback callback, std::int32_t max_level = TAILORA_LOG_INFO)
+        : callback_(std::make_unique<LogCallback>(std::move(callback))) {
+        const tailora_log_sink sink{sizeof(tailora_log_sink), max_level, &LogSink::call, callback_.get()};
+        tailora_error *err = nullptr;
+        detail::check(tailora_set_log_sink(&sink, &err), err);
+    }
+    LogSink(const LogSink &) = delete;
+    LogSink &operator=(const LogSink &) = delete;
+    /// Waits for a record that is being received, a second at most; if it takes longer, the callback is never freed.
+    ~LogSink() {
+        if (tailora_set_log_sink(nullptr, nullptr) != TAILORA_OK) static_cast<void>(callback_.release());
+    }
+
+private:
+    static void call(const tailora_log_event *event, void *user) noexcept {
+        try {
+            (*static_cast<LogCallback *>(user))(event->level, event->target, event->message);
+        } catch (...) {
+        }
+    }
+
+    std::unique_ptr<LogCallback> callback_;
+};
 
 /// A request to stop, usable from any thread.
 class Cancel : public detail::Owner<tailora_cancel, tailora_cancel_free> {
@@ -253,10 +290,10 @@ class Adapter : public detail::Owner<tailora_adapter, tailora_adapter_free> {
 public:
     explicit Adapter(tailora_adapter *handle) : Owner(handle) {}
 
-    /// Saves it as a PEFT directory.
-    void save(const std::string &path) const {
+    /// Saves it as a PEFT directory; with the option `overwrite` in the place of the adapter that is there.
+    void save(const std::string &path, const std::string &options = {}) const {
         tailora_error *err = nullptr;
-        detail::check(tailora_adapter_save(get(), path.c_str(), nullptr, &err), err);
+        detail::check(tailora_adapter_save(get(), path.c_str(), detail::options(options), &err), err);
     }
 
     /// What the adapter is, JSON.

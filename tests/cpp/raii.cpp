@@ -38,6 +38,7 @@ static void errors() {
     CHECK(has(tailora::build_info(), "\"devices\""));
     CHECK(has(tailora::options_schema("generate"), "max_tokens"));
     CHECK(!tailora::version().empty());
+    CHECK(tailora::abi_version() >> 16 == TAILORA_ABI_MAJOR);
 }
 
 static void jobs(const char *model_path, const char *csv_path, const char *out_path) {
@@ -86,6 +87,13 @@ static void jobs(const char *model_path, const char *csv_path, const char *out_p
         CHECK(thrown.value == 3);
     }
     trained.adapter.save(out_path);
+    try {
+        trained.adapter.save(out_path);
+        CHECK(!"saved over an adapter");
+    } catch (const tailora::error &err) {
+        CHECK(err.code() == TAILORA_ERR_IO);
+    }
+    trained.adapter.save(out_path, R"({"overwrite": true})");
     const auto loaded = model.load_adapter(out_path, R"({"name": "hr"})");
     CHECK(has(loaded.info(), "\"hr\""));
     const auto merged = tailora::Adapter::merge({{&trained.adapter, 0.5}, {&loaded, 0.5}});
@@ -120,6 +128,24 @@ static void jobs(const char *model_path, const char *csv_path, const char *out_p
     tailora::Cancel cancel;
     cancel.request();
     CHECK(has(session.generate("a", {}, &cancel), "\"cancelled\""));
+}
+
+// Log records while a sink lives, and none after it; what it throws does no harm.
+static void log_records(const char *model_path) {
+    int records = 0;
+    {
+        const tailora::LogSink sink([&](std::int32_t level, std::string_view target, std::string_view message) {
+            CHECK(level >= TAILORA_LOG_ERROR && level <= TAILORA_LOG_INFO);
+            CHECK(target.substr(0, 7) == "tailora" && !message.empty());
+            records++;
+            throw from_the_callback{1};
+        });
+        tailora::Model::load(model_path);
+    }
+    CHECK(records > 0);
+    const int until_then = records;
+    tailora::Model::load(model_path);
+    CHECK(records == until_then);
 }
 
 // Batch, registry and Word files, on an adapter that was saved.
@@ -190,8 +216,9 @@ int main(int argc, char **argv) {
     if (argc < 4) return 2;
     errors();
     jobs(argv[1], argv[2], argv[3]);
+    log_records(argv[1]);
     business(argv[1], argv[3]);
-    CHECK(tailora_live_handles() == 0);
+    CHECK(tailora::live_handles() == 0);
     std::printf("raii: %d failed\n", failures);
     return failures == 0 ? 0 : 1;
 }

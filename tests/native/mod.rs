@@ -28,6 +28,21 @@ pub fn library() -> PathBuf {
     path
 }
 
+/// Puts the library into a folder, under the name that linkers look for and the one that the loader does: that which it says
+/// it has.
+pub fn put_library(folder: &Path) {
+    let major = tailora::capi::TAILORA_ABI_MAJOR;
+    let names = match std::env::consts::OS {
+        "macos" => ["libtailora.dylib".to_owned(), format!("libtailora.{major}.dylib")],
+        _ => ["libtailora.so".to_owned(), format!("libtailora.so.{major}")],
+    };
+    for name in names {
+        let link = folder.join(name);
+        let _ = std::fs::remove_file(&link);
+        std::fs::hard_link(library(), &link).or_else(|_| std::fs::copy(library(), &link).map(drop)).unwrap();
+    }
+}
+
 /// A folder for what a test makes.
 pub fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("native").join(name);
@@ -87,17 +102,7 @@ impl Program {
         let name = source.file_name().and_then(OsStr::to_str).unwrap_or_default().replace('.', "-");
         let flavour = flags.iter().any(|flag| flag.contains("sanitize"));
         let home = folder(&format!("{name}{}", if flavour { "-sanitized" } else { "" }));
-        // The loader looks for the name that the library says it has.
-        let major = tailora::capi::TAILORA_ABI_MAJOR;
-        let names = match std::env::consts::OS {
-            "macos" => ["libtailora.dylib".to_owned(), format!("libtailora.{major}.dylib")],
-            _ => ["libtailora.so".to_owned(), format!("libtailora.so.{major}")],
-        };
-        for soname in names {
-            let link = home.join(soname);
-            let _ = std::fs::remove_file(&link);
-            std::fs::hard_link(library(), &link).or_else(|_| std::fs::copy(library(), &link).map(drop)).unwrap();
-        }
+        put_library(&home);
         let path = home.join(&name);
         let mut command = Command::new(compiler);
         command.args([dialect, "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-g", "-O1"]).args(flags);

@@ -8,9 +8,10 @@ pub fn format() -> Outcome {
 
 pub fn check() -> Outcome {
     run(cargo().args(["fmt", "--all", "--check"]))?;
-    for packages in
-        [&["--package", "tailora", "--features", "panic-injection"][..], &["--package", "xtask", "--package", "header"]]
-    {
+    for packages in [
+        &["--package", "tailora", "--features", "panic-injection"][..],
+        &["--package", "xtask", "--package", "header", "--package", "conformance"],
+    ] {
         run(cargo().arg("clippy").args(packages).args(["--all-targets", "--", "--deny", "warnings"]))?;
     }
     crate::header::run(&["--check".to_owned()])?;

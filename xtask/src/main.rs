@@ -50,7 +50,9 @@ cargo xtask TASK
   kernels [--write]
                    what the GPU's kernels take in registers and shared memory; fails where one spills more than is known
   gpu-pack         make target/gpu, which shows on a machine with a GPU that all of it works there, and how fast
-  windows          cross-build the Windows DLL on Linux and run the C sample under Wine
+  windows [--library DLL]
+                   cross-build the Windows DLL on Linux, or take DLL, and run under Wine: the calls of tests/conformance, the
+                   command `tailora` and the samples in C and C++
   pack [windows] [--library FILE] [--write]
                    the NuGet packages, in target/packages, compared with the lists of what is in them (--write: write the lists);
                    `windows` cross-builds the DLL for them; FILE is packed as this system's library
@@ -90,7 +92,7 @@ fn dispatch(task: &str, args: &[String]) -> Outcome {
         "kernels" => registers::run_task(args),
         "gpu-pack" => gpu_pack::run(),
         "docs" => docs::run(args),
-        "windows" => windows::run(),
+        "windows" => windows::run(args),
         "pack" => pack::run(args),
         "public-api" => public_api::run(),
         "dotnet-fresh" => dotnet_fresh::run(),

@@ -1,9 +1,8 @@
-//! `cargo xtask windows`: cross-builds `tailora.dll` on Debian and runs the C sample against it under Wine.
-//!
-//! Wine shows loading, exports, the calling convention, threads, files, memory maps and training on the small model.
-//! It does not show speed, and not .NET.
+//! `cargo xtask windows [--library DLL]`: cross-builds `tailora.dll` on Debian, or takes one, and runs hosts of it under Wine.
 
-use crate::shell::{Outcome, command, create_dir, find, output, root, run as run_command, target};
+mod hosts;
+
+use crate::shell::{Outcome, command, create_dir, find, output, run as run_command, target};
 use std::path::{Path, PathBuf};
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
@@ -12,32 +11,29 @@ const CARGO: &str = "/usr/bin/cargo";
 const RUSTC: &str = "/usr/bin/rustc";
 const STD_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std";
 const GCC: &str = "x86_64-w64-mingw32-gcc-posix";
-const WINE: &str = "/usr/lib/wine/wine64";
-const PACKAGES: &str = "rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix wine64";
+const PACKAGES: &str = "rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix";
 
-/// Debian's Wine 8 lacks this DLL, which Rust's `std` takes random numbers from; Windows has had it since version 8.
-const RANDOM_STUB: &str = "\
-#include <windows.h>
-BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
-__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return SystemFunction036(data, (ULONG)size); }
-";
-
-pub fn run() -> Outcome {
-    check_prerequisites(&[WINE])?;
+pub fn run(args: &[String]) -> Outcome {
     let folder = target().join("windows");
-    library()?;
-    build_random_stub(&folder)?;
-    let program = build_sample(&folder)?;
-    let samples = root().join("samples");
-    let mut sample = command(WINE);
-    sample.arg(program).arg(samples.join("models").join("tailora-tiny"));
-    sample.arg(samples.join("data").join("talent_review.csv"));
-    run_command(sample.env("WINEDEBUG", "-all").env("WINEPREFIX", folder.join("wine")))
+    match args {
+        [] => drop(library()?),
+        [flag, dll] if flag == "--library" => {
+            create_dir(&folder)?;
+            let (dll, taken) =
+                (std::path::absolute(dll).map_err(|err| format!("{dll}: {err}"))?, folder.join("tailora.dll"));
+            if dll != taken {
+                copy(&dll, &taken)?;
+            }
+            check_imports(&taken)?;
+        }
+        _ => return Err("expected nothing, or `--library DLL`".to_owned()),
+    }
+    hosts::run(&folder)
 }
 
 /// Cross-builds the DLL; where it lies.
 pub fn library() -> Outcome<PathBuf> {
-    check_prerequisites(&[])?;
+    check_prerequisites()?;
     let folder = target().join("windows");
     create_dir(&folder)?;
     let (dll, built) = (folder.join("tailora.dll"), build_dll()?);
@@ -46,13 +42,12 @@ pub fn library() -> Outcome<PathBuf> {
     Ok(dll)
 }
 
-/// What cross-building needs, and `others`.
-fn check_prerequisites(others: &[&str]) -> Outcome {
+fn check_prerequisites() -> Outcome {
     if cfg!(windows) {
         return Err("this task cross-builds from Linux; on Windows use `cargo xtask demo`".to_owned());
     }
-    let needed = [CARGO, RUSTC, STD_SOURCE].iter().chain(others);
-    let mut missing: Vec<&str> = needed.copied().filter(|path| !Path::new(path).exists()).collect();
+    let needed = [CARGO, RUSTC, STD_SOURCE];
+    let mut missing: Vec<&str> = needed.into_iter().filter(|path| !Path::new(path).exists()).collect();
     if find(GCC).is_none() {
         missing.push(GCC);
     }
@@ -75,31 +70,15 @@ fn build_dll() -> Outcome<PathBuf> {
     Ok(out.join(TARGET).join("release").join("tailora.dll"))
 }
 
-/// A host has Windows' own DLLs and nothing else of ours.
-fn check_imports(dll: &Path) -> Outcome {
-    let listing = output(command("x86_64-w64-mingw32-objdump").arg("-p").arg(dll))?;
+/// Windows has its own DLLs and none of a compiler's.
+fn check_imports(file: &Path) -> Outcome {
+    let listing = output(command("x86_64-w64-mingw32-objdump").arg("-p").arg(file))?;
     let imports = listing.lines().filter_map(|line| line.trim().strip_prefix("DLL Name: "));
     let foreign: Vec<&str> = imports.filter(|name| name.starts_with("lib")).collect();
     if foreign.is_empty() {
         return Ok(());
     }
-    Err(format!("tailora.dll needs DLLs that Windows does not have: {}", foreign.join(", ")))
-}
-
-fn build_random_stub(folder: &Path) -> Outcome {
-    let source = folder.join("bcryptprimitives.c");
-    std::fs::write(&source, RANDOM_STUB).map_err(|err| format!("cannot write {}: {err}", source.display()))?;
-    let stub = folder.join("bcryptprimitives.dll");
-    run_command(command(GCC).args(["-shared", "-O2", "-o"]).arg(stub).arg(source).arg("-ladvapi32"))
-}
-
-fn build_sample(folder: &Path) -> Outcome<PathBuf> {
-    let program = folder.join("talent_review.exe");
-    let mut compiler = command(GCC);
-    compiler.args(["-std=c11", "-Wall", "-Wextra", "-O2", "-I"]).arg(root().join("include"));
-    compiler.arg(root().join("samples").join("c").join("talent_review.c")).arg("-o").arg(&program);
-    run_command(compiler.arg(folder.join("tailora.dll")))?;
-    Ok(program)
+    Err(format!("{} needs DLLs that Windows does not have: {}", file.display(), foreign.join(", ")))
 }
 
 fn copy(from: &Path, to: &Path) -> Outcome {
