@@ -9,7 +9,7 @@ namespace Tailora;
 
 /// <summary>
 /// A text while it is being generated: chunks of whole characters. It can be enumerated once. Leaving the loop early stops the
-/// generation; a stream or an enumerator that is forgotten holds no thread, and what else it holds goes with it.
+/// generation; a stream or an enumerator that is forgotten stops at its next token once it is collected, and gives everything back.
 /// </summary>
 public sealed class GenerationStream : IAsyncEnumerable<string>
 {
@@ -52,7 +52,9 @@ public sealed class GenerationStream : IAsyncEnumerable<string>
     private async IAsyncEnumerable<string> ReadAsync([EnumeratorCancellation] CancellationToken token)
     {
         token.ThrowIfCancellationRequested();
-        var producer = new StreamProducer(session, ownsSession, prompt, options, token);
+        var abandonment = new Abandonment();
+        var producer = new StreamProducer(session, ownsSession, prompt, options, abandonment, token);
+        using var presence = new ReaderPresence(abandonment);
         try
         {
             while (await producer.NextAsync().ConfigureAwait(false) is { } chunk)

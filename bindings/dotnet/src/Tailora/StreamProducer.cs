@@ -10,7 +10,8 @@ namespace Tailora;
 /// <summary>
 /// Asks the native stream for chunks, a few ahead of the reader, on a thread that is there only while there is something to ask:
 /// once the model is far enough ahead it ends, and a reader who has caught up starts another. So between two reads nothing but
-/// the reader refers to the stream, and a forgotten one is collected with its handles.
+/// the reader refers to the stream, and a forgotten one is collected with its handles; if its thread is at work just then, that
+/// ends at its next chunk and frees them.
 /// </summary>
 internal sealed class StreamProducer
 {
@@ -23,6 +24,7 @@ internal sealed class StreamProducer
     private readonly bool ownsSession;
     private readonly string prompt;
     private readonly GenerateOptions? options;
+    private readonly Abandonment abandonment;
     private readonly CancellationToken token;
     private readonly CancelHandle cancel;
     private StreamHandle? stream;
@@ -33,12 +35,14 @@ internal sealed class StreamProducer
     private bool ended;
     private volatile bool stopped;
 
-    internal StreamProducer(SessionHandle session, bool ownsSession, string prompt, GenerateOptions? options, CancellationToken token)
+    internal StreamProducer(
+        SessionHandle session, bool ownsSession, string prompt, GenerateOptions? options, Abandonment abandonment, CancellationToken token)
     {
         this.session = session;
         this.ownsSession = ownsSession;
         this.prompt = prompt;
         this.options = options;
+        this.abandonment = abandonment;
         this.token = token;
         int status = NativeMethods.tailora_cancel_new(out cancel, out ErrorHandle error);
         Failure.Check(status, error);
@@ -111,6 +115,12 @@ internal sealed class StreamProducer
 
                 _ = chunks.Writer.TryWrite(chunk);
             }
+
+            if (abandonment.Happened)
+            {
+                Free();
+                cancel.Dispose();
+            }
         }
         catch (Exception error)
         {
@@ -126,7 +136,7 @@ internal sealed class StreamProducer
     {
         lock (gate)
         {
-            running = room > 0 && !stopped;
+            running = room > 0 && !stopped && !abandonment.Happened;
             room -= running ? 1 : 0;
             return running;
         }
