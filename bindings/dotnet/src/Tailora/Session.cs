@@ -10,7 +10,7 @@ namespace Tailora;
 /// Text and reports from a model through a stack of adapters. A session does one thing at a time: a second concurrent call
 /// gets a <see cref="TailoraException"/> with <see cref="TailoraErrorCode.Busy"/>. Sessions of one model are independent.
 /// </summary>
-public sealed class Session : IDisposable
+public sealed partial class Session : IDisposable
 {
     private readonly SessionHandle handle;
 

@@ -48,7 +48,7 @@ public class TelemetryTests(Trained trained)
         }
 
         await Assert.ThrowsAsync<ModelLoadException>(() => LanguageModel.LoadAsync("no/such/model"));
-        using Adapter adapter = (await trained.Model.TrainAsync(trained.Dataset, new TrainingOptions { R = 1, MaxSteps = 1, CalibrationRows = 0, MemorisationSamples = 0 })).Adapter;
+        using Adapter adapter = (await trained.Model.TrainAsync(trained.Dataset, new TrainingOptions { R = 1, MaxSteps = 1, CalibrationRows = 0, MemorizationSamples = 0 })).Adapter;
         Assert.Equal(["tailora.load", "tailora.report", "tailora.load", "tailora.train"], activities.Select(activity => activity.OperationName));
         Assert.Equal([("load", null), ("report", null), ("load", "Io"), ("train", null)], durations);
         Activity[] all = [.. activities];
