@@ -39,21 +39,24 @@ public sealed class GenerationStream : IAsyncEnumerable<string>
     /// <summary>Starts generating.</summary>
     /// <param name="cancellationToken">Stops the generation, as the token given to <see cref="Session.StreamAsync(string, GenerateOptions?, CancellationToken)"/> does.</param>
     /// <exception cref="InvalidOperationException">The stream was enumerated before.</exception>
-    public IAsyncEnumerator<string> GetAsyncEnumerator(CancellationToken cancellationToken = default)
-    {
-        if (Interlocked.Exchange(ref started, 1) != 0)
-        {
-            throw new InvalidOperationException("A generation stream can be enumerated once; call StreamAsync again.");
-        }
+    public IAsyncEnumerator<string> GetAsyncEnumerator(CancellationToken cancellationToken = default) =>
+        new Texts(Start(counts: false, cancellationToken));
 
-        return ReadAsync(this.cancellationToken).GetAsyncEnumerator(cancellationToken);
-    }
+    /// <summary>
+    /// The same chunks, each with the tokens up to its end; to be enumerated in the stream's place. The library is asked for them after every
+    /// chunk, which takes longer the longer the text is: some microseconds for each page of it.
+    /// </summary>
+    public IAsyncEnumerable<GenerationChunk> WithUsage() => new Counted(this);
 
-    private async IAsyncEnumerable<string> ReadAsync([EnumeratorCancellation] CancellationToken token)
+    private IAsyncEnumerator<GenerationChunk> Start(bool counts, CancellationToken token) => Interlocked.Exchange(ref started, 1) == 0
+        ? ReadAsync(counts, cancellationToken).GetAsyncEnumerator(token)
+        : throw new InvalidOperationException("A generation stream can be enumerated once; call StreamAsync again.");
+
+    private async IAsyncEnumerable<GenerationChunk> ReadAsync(bool counts, [EnumeratorCancellation] CancellationToken token)
     {
         token.ThrowIfCancellationRequested();
         var abandonment = new Abandonment();
-        var producer = new StreamProducer(session, ownsSession, prompt, options, abandonment, token);
+        var producer = new StreamProducer(session, ownsSession, prompt, options, counts, abandonment, token);
         using var presence = new ReaderPresence(abandonment);
         try
         {
@@ -73,5 +76,20 @@ public sealed class GenerationStream : IAsyncEnumerable<string>
             // Also when the reader leaves early: the session must be free again, and the thread gone, before this returns.
             await producer.StopAsync().ConfigureAwait(false);
         }
+    }
+
+    private sealed class Texts(IAsyncEnumerator<GenerationChunk> chunks) : IAsyncEnumerator<string>
+    {
+        public string Current => chunks.Current.Text;
+
+        public ValueTask<bool> MoveNextAsync() => chunks.MoveNextAsync();
+
+        public ValueTask DisposeAsync() => chunks.DisposeAsync();
+    }
+
+    private sealed class Counted(GenerationStream stream) : IAsyncEnumerable<GenerationChunk>
+    {
+        public IAsyncEnumerator<GenerationChunk> GetAsyncEnumerator(CancellationToken cancellationToken = default) =>
+            stream.Start(counts: true, cancellationToken);
     }
 }

@@ -35,6 +35,19 @@ public sealed partial class LanguageModel
             Trained);
     }
 
+    /// <summary>Trains a LoRA adapter as <see cref="TrainAsync"/> does, to be followed in a loop; nothing happens before that.</summary>
+    /// <param name="dataset">The rows to learn from.</param>
+    /// <param name="options">How to train; <c>null</c> for the defaults.</param>
+    /// <param name="cancellationToken">Stops the training at the next micro-batch.</param>
+    /// <returns>Its events; <see cref="TrainingStream.Result"/> has the adapter behind the loop, which throws what <see cref="TrainAsync"/> throws.</returns>
+    public TrainingStream StreamTrainingAsync(Dataset dataset, TrainingOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        Argument.NotNull(dataset, nameof(dataset));
+        _ = Handle;
+        _ = dataset.Handle;
+        return new TrainingStream((progress, token) => TrainAsync(dataset, options, progress, token), cancellationToken);
+    }
+
     private static IEnumerable<KeyValuePair<string, object?>> Trained(TrainingResult result) =>
         [new("tailora.train.steps", result.Summary.Steps), new("tailora.train.stop_reason", result.Summary.StopReason.ToString())];
 

@@ -18,12 +18,13 @@ internal sealed class StreamProducer
     /// <summary>How many chunks the model may be ahead of its reader.</summary>
     private const int Ahead = 32;
 
-    private readonly Channel<string> chunks = Channel.CreateUnbounded<string>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
+    private readonly Channel<GenerationChunk> chunks = Channel.CreateUnbounded<GenerationChunk>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
     private readonly object gate = new();
     private readonly SessionHandle session;
     private readonly bool ownsSession;
     private readonly string prompt;
     private readonly GenerateOptions? options;
+    private readonly bool counts;
     private readonly Abandonment abandonment;
     private readonly CancellationToken token;
     private readonly CancelHandle cancel;
@@ -36,12 +37,19 @@ internal sealed class StreamProducer
     private volatile bool stopped;
 
     internal StreamProducer(
-        SessionHandle session, bool ownsSession, string prompt, GenerateOptions? options, Abandonment abandonment, CancellationToken token)
+        SessionHandle session,
+        bool ownsSession,
+        string prompt,
+        GenerateOptions? options,
+        bool counts,
+        Abandonment abandonment,
+        CancellationToken token)
     {
         this.session = session;
         this.ownsSession = ownsSession;
         this.prompt = prompt;
         this.options = options;
+        this.counts = counts;
         this.abandonment = abandonment;
         this.token = token;
         int status = NativeMethods.tailora_cancel_new(out cancel, out ErrorHandle error);
@@ -56,11 +64,11 @@ internal sealed class StreamProducer
     internal bool WasCancelled { get; private set; }
 
     /// <summary>The next chunk; <c>null</c> at the end.</summary>
-    internal async ValueTask<string?> NextAsync()
+    internal async ValueTask<GenerationChunk?> NextAsync()
     {
         // Not with the token: the thread obeys it, and leaves the text up to there.
         bool more = !token.IsCancellationRequested && await chunks.Reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false);
-        if (more && chunks.Reader.TryRead(out string? chunk))
+        if (more && chunks.Reader.TryRead(out GenerationChunk chunk))
         {
             RunIfThereIsRoom(1);
             return chunk;
@@ -113,7 +121,7 @@ internal sealed class StreamProducer
                     return true;
                 }
 
-                _ = chunks.Writer.TryWrite(chunk);
+                _ = chunks.Writer.TryWrite(counts ? Counted(chunk) : new GenerationChunk(chunk, 0, 0));
             }
 
             if (abandonment.Happened)
@@ -181,6 +189,12 @@ internal sealed class StreamProducer
         string text = Utf8Text.Read(chunk, length);
         Failure.Check(status, error, token);
         return status == NativeMethods.TAILORA_DONE ? null : text;
+    }
+
+    private GenerationChunk Counted(string chunk)
+    {
+        Generation soFar = Summarize();
+        return new GenerationChunk(chunk, soFar.PromptTokens, soFar.CompletionTokens);
     }
 
     private Generation Summarize()

@@ -99,6 +99,36 @@ public class JobTests(Trained trained)
     }
 
     [Fact]
+    public async Task A_session_knows_its_adapters_and_changes_their_scale()
+    {
+        using Session session = trained.Model.CreateSession();
+        var few = new GenerateOptions { MaxTokens = 30 };
+        using Adapter other = Adapter.Merge((trained.Adapter, 1.0));
+        string before = (await session.GenerateAsync(Trained.Line, few)).Text;
+        Assert.Empty(session.Adapters);
+        session.Attach(trained.Adapter, 0.5);
+        session.Attach(other, 0);
+        Assert.Equal([(trained.Adapter, 0.5), (other, 0.0)], session.Adapters);
+        session.SetScale(trained.Adapter, 0);
+        Assert.Equal([(other, 0.0), (trained.Adapter, 0.0)], session.Adapters);
+        Assert.Equal(before, (await session.GenerateAsync(Trained.Line, few)).Text);
+        session.SetScale(other, 2);
+        Assert.NotEqual(before, (await session.GenerateAsync(Trained.Line, few)).Text);
+        Report report = await session.GenerateReportAsync(Trained.Line, new ReportOptions { Influence = false, Generate = few });
+        Assert.Equal(session.Adapters.Select(entry => entry.Scale), report.Adapters.Select(adapter => adapter.Scale));
+        Assert.Equal(TailoraErrorCode.InvalidArgument, Assert.Throws<TailoraException>(() => session.SetScale(other, double.NaN)).Code);
+        Assert.Equal((other, 2.0), session.Adapters[^1]);
+        session.Detach(trained.Adapter);
+        Assert.Equal([(other, 2.0)], session.Adapters);
+        Assert.Equal(TailoraErrorCode.InvalidArgument, Assert.Throws<TailoraException>(() => session.SetScale(trained.Adapter, 1)).Code);
+        session.Attach(other, 3);
+        session.Detach(other);
+        Assert.Equal([(other, 2.0)], session.Adapters);
+        session.Reset();
+        Assert.Empty(session.Adapters);
+    }
+
+    [Fact]
     public async Task A_saved_adapter_writes_the_same_when_loaded_again()
     {
         using var folder = new TemporaryFolder();

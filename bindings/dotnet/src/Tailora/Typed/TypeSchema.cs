@@ -17,9 +17,6 @@ namespace Tailora;
 /// </summary>
 internal static class TypeSchema
 {
-    /// <summary>Deeper than the library takes, which is for it to say.</summary>
-    private const int Deepest = 512;
-
     private static readonly JsonSchemaExporterOptions Exporting = new() { TreatNullObliviousAsNonNullable = true, TransformSchemaNode = Tighten };
 
     private static readonly ConditionalWeakTable<JsonTypeInfo, JsonDocument> Known = new();
@@ -37,7 +34,7 @@ internal static class TypeSchema
     {
         try
         {
-            return JsonDocument.Parse(type.GetJsonSchemaAsNode(Exporting).ToJsonString(), new JsonDocumentOptions { MaxDepth = Deepest });
+            return JsonDocument.Parse(type.GetJsonSchemaAsNode(Exporting).ToJsonString(), new JsonDocumentOptions { MaxDepth = OptionsCheck.DeepestSchema });
         }
         catch (Exception error) when (error is NotSupportedException or InvalidOperationException or JsonException)
         {
