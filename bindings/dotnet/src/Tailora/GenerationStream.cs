@@ -44,7 +44,7 @@ public sealed class GenerationStream : IAsyncEnumerable<string>
 
     /// <summary>
     /// The same chunks, each with the tokens up to its end; to be enumerated in the stream's place. The library is asked for them after every
-    /// chunk, which takes longer the longer the text is: some microseconds for each page of it.
+    /// chunk, and answers with the whole text so far: this takes the longer, the longer that is.
     /// </summary>
     public IAsyncEnumerable<GenerationChunk> WithUsage() => new Counted(this);
 

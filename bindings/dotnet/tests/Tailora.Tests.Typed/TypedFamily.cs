@@ -14,7 +14,7 @@ internal static class TypedFamily
         typeof(int), typeof(long), typeof(byte), typeof(sbyte), typeof(short), typeof(ushort), typeof(uint), typeof(ulong),
         typeof(decimal), typeof(double), typeof(float), typeof(bool), typeof(char), typeof(string), typeof(DateTime), typeof(DateTimeOffset),
         typeof(DateOnly), typeof(TimeOnly), typeof(TimeSpan), typeof(Guid), typeof(Grade), typeof(Marks), typeof(Uri), typeof(Version), typeof(byte[]),
-        typeof(Shape), typeof(object));
+        typeof(Shape), typeof(object), typeof(Half), typeof(Int128), typeof(UInt128), typeof(JsonElement));
 
     private static readonly Gen<Type> Keys = Gen.OneOf(
         typeof(string), typeof(int), typeof(byte), typeof(ulong), typeof(Guid), typeof(DateOnly), typeof(Grade));

@@ -46,17 +46,21 @@ internal static class TightSchemas
         [typeof(byte[])] = () => Text(Base64),
         [typeof(Memory<byte>)] = () => Text(Base64),
         [typeof(ReadOnlyMemory<byte>)] = () => Text(Base64),
-#if NET8_0_OR_GREATER
-        [typeof(Half)] = () => new JsonObject { ["type"] = "number", ["minimum"] = -65504, ["maximum"] = 65504 },
-        [typeof(Int128)] = () => new JsonObject { ["type"] = "integer" },
-        [typeof(UInt128)] = () => new JsonObject { ["type"] = "integer", ["minimum"] = 0 },
-        [typeof(DateOnly)] = () => Text(Date),
-        [typeof(TimeOnly)] = () => Text(Clock),
-#endif
+    };
+
+    /// <summary>By name, since netstandard2.0 has none of them, and programs that use its assembly may.</summary>
+    private static readonly Dictionary<string, Func<JsonObject>> Newer = new()
+    {
+        ["System.Half"] = () => new JsonObject { ["type"] = "number", ["minimum"] = -65504, ["maximum"] = 65504 },
+        ["System.Int128"] = () => new JsonObject { ["type"] = "integer" },
+        ["System.UInt128"] = () => new JsonObject { ["type"] = "integer", ["minimum"] = 0 },
+        ["System.DateOnly"] = () => Text(Date),
+        ["System.TimeOnly"] = () => Text(Clock),
     };
 
     /// <summary>The schema of a plain type; <c>null</c> for all others.</summary>
-    internal static JsonObject? Of(Type type) => Known.TryGetValue(type, out Func<JsonObject>? schema) ? schema() : null;
+    internal static JsonObject? Of(Type type) =>
+        Known.TryGetValue(type, out Func<JsonObject>? schema) || Newer.TryGetValue(type.FullName ?? "", out schema) ? schema() : null;
 
     /// <summary>The schema of a dictionary's keys, which are texts in JSON whatever they are here; <c>null</c> for keys that are not supported.</summary>
     internal static JsonObject? OfKey(Type type, JsonSerializerOptions options)
@@ -69,7 +73,7 @@ internal static class TightSchemas
         }
 
         JsonObject? schema = Of(type);
-        return schema?["minimum"] is { } least ? Digits(least, schema["maximum"]!) : schema?["pattern"] is null ? null : schema;
+        return schema?["maximum"] is { } most ? Digits(schema["minimum"]!, most) : schema?["pattern"] is null ? null : schema;
     }
 
     /// <summary>The defined values of an enum as the serializer writes them.</summary>
