@@ -8,5 +8,5 @@ internal sealed record ServedModel(string Name, SessionPool Pool, IReadOnlyList<
     internal LanguageModel Model => Pool.Model;
 
     internal static ServedModel Of(LanguageModel model, IReadOnlyList<(Adapter Adapter, double Scale)> adapters, TailoraChatClientOptions options) =>
-        new(model.Info.GetProperty("name").GetString() ?? "", new SessionPool(model, options.ContextLength), adapters);
+        new(model.Info.Name, new SessionPool(model, options.ContextLength), adapters);
 }

@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
-using System.Text.Json;
 using Tailora.Native;
 
 namespace Tailora;
@@ -16,15 +15,15 @@ public sealed class Adapter : IDisposable
 
     internal Adapter(AdapterHandle handle) => this.handle = handle;
 
-    /// <summary>What the adapter is: <c>name</c>, its PEFT configuration (<c>r</c>, <c>lora_alpha</c>, <c>target_modules</c> …), <c>parameters</c>.</summary>
+    /// <summary>What the adapter is: its name and version, its PEFT configuration, what it adapts.</summary>
     /// <exception cref="ObjectDisposedException">The adapter was disposed.</exception>
-    public JsonElement Info
+    public AdapterInfo Info
     {
         get
         {
             int status = NativeMethods.tailora_adapter_info(Handle, out StringHandle json, out ErrorHandle error);
             Failure.Check(status, error);
-            return Json.Parse(json.Take());
+            return AdapterInfo.FromJson(json.Take());
         }
     }
 

@@ -1,5 +1,4 @@
 using System;
-using System.Text.Json;
 using System.Threading;
 using System.Threading.Tasks;
 using Tailora.Native;
@@ -83,8 +82,8 @@ public sealed class Dataset : IDisposable
     /// A row exactly as a model will see it in training: the text through the chat template, its tokens, and which of them are trained.
     /// </summary>
     /// <param name="model">The model whose tokenizer and chat template to use.</param>
-    /// <param name="row">Counted from 1, as in errors and findings, up to the <c>rows</c> of <see cref="Info"/>.</param>
-    public JsonElement Preview(LanguageModel model, long row)
+    /// <param name="row">Counted from 1, as in errors and findings, up to <see cref="DatasetInfo.Rows"/> if no row was left out.</param>
+    public RowPreview Preview(LanguageModel model, long row)
     {
         Argument.NotNull(model, nameof(model));
         if (row < 1)
@@ -94,7 +93,7 @@ public sealed class Dataset : IDisposable
 
         int status = NativeMethods.tailora_dataset_preview(Handle, model.Handle, (ulong)row, out StringHandle json, out ErrorHandle error);
         Failure.Check(status, error);
-        return Json.Parse(json.Take());
+        return RowPreview.FromJson(json.Take());
     }
 
     /// <summary>Frees the dataset; a training that uses it goes on.</summary>

@@ -9,7 +9,7 @@ namespace Tailora;
 
 /// <summary>
 /// A text while it is being generated: chunks of whole characters. It can be enumerated once. Leaving the loop early stops the
-/// generation; a stream or an enumerator that is forgotten holds no thread, and what else it holds goes with it.
+/// generation; a stream or an enumerator that is forgotten stops at its next token once it is collected, and gives everything back.
 /// </summary>
 public sealed class GenerationStream : IAsyncEnumerable<string>
 {
@@ -39,20 +39,25 @@ public sealed class GenerationStream : IAsyncEnumerable<string>
     /// <summary>Starts generating.</summary>
     /// <param name="cancellationToken">Stops the generation, as the token given to <see cref="Session.StreamAsync(string, GenerateOptions?, CancellationToken)"/> does.</param>
     /// <exception cref="InvalidOperationException">The stream was enumerated before.</exception>
-    public IAsyncEnumerator<string> GetAsyncEnumerator(CancellationToken cancellationToken = default)
-    {
-        if (Interlocked.Exchange(ref started, 1) != 0)
-        {
-            throw new InvalidOperationException("A generation stream can be enumerated once; call StreamAsync again.");
-        }
+    public IAsyncEnumerator<string> GetAsyncEnumerator(CancellationToken cancellationToken = default) =>
+        new Texts(Start(counts: false, cancellationToken));
 
-        return ReadAsync(this.cancellationToken).GetAsyncEnumerator(cancellationToken);
-    }
+    /// <summary>
+    /// The same chunks, each with the tokens up to its end; to be enumerated in the stream's place. The library is asked for them after every
+    /// chunk, and answers with the whole text so far: this takes the longer, the longer that is.
+    /// </summary>
+    public IAsyncEnumerable<GenerationChunk> WithUsage() => new Counted(this);
 
-    private async IAsyncEnumerable<string> ReadAsync([EnumeratorCancellation] CancellationToken token)
+    private IAsyncEnumerator<GenerationChunk> Start(bool counts, CancellationToken token) => Interlocked.Exchange(ref started, 1) == 0
+        ? ReadAsync(counts, cancellationToken).GetAsyncEnumerator(token)
+        : throw new InvalidOperationException("A generation stream can be enumerated once; call StreamAsync again.");
+
+    private async IAsyncEnumerable<GenerationChunk> ReadAsync(bool counts, [EnumeratorCancellation] CancellationToken token)
     {
         token.ThrowIfCancellationRequested();
-        var producer = new StreamProducer(session, ownsSession, prompt, options, token);
+        var abandonment = new Abandonment();
+        var producer = new StreamProducer(session, ownsSession, prompt, options, counts, abandonment, token);
+        using var presence = new ReaderPresence(abandonment);
         try
         {
             while (await producer.NextAsync().ConfigureAwait(false) is { } chunk)
@@ -71,5 +76,20 @@ public sealed class GenerationStream : IAsyncEnumerable<string>
             // Also when the reader leaves early: the session must be free again, and the thread gone, before this returns.
             await producer.StopAsync().ConfigureAwait(false);
         }
+    }
+
+    private sealed class Texts(IAsyncEnumerator<GenerationChunk> chunks) : IAsyncEnumerator<string>
+    {
+        public string Current => chunks.Current.Text;
+
+        public ValueTask<bool> MoveNextAsync() => chunks.MoveNextAsync();
+
+        public ValueTask DisposeAsync() => chunks.DisposeAsync();
+    }
+
+    private sealed class Counted(GenerationStream stream) : IAsyncEnumerable<GenerationChunk>
+    {
+        public IAsyncEnumerator<GenerationChunk> GetAsyncEnumerator(CancellationToken cancellationToken = default) =>
+            stream.Start(counts: true, cancellationToken);
     }
 }

@@ -19,11 +19,22 @@ internal static class Json
     }
 
     /// <summary>Writes options as NUL-terminated UTF-8; <c>null</c> stays <c>null</c>, which means the defaults.</summary>
+    /// <exception cref="TailoraException">An option is no number, choice, text or schema.</exception>
     internal static byte[]? Write<T>(T? options, JsonTypeInfo<T> type)
         where T : class
     {
+        if (options is null)
+        {
+            return null;
+        }
+
+        if (type.Kind == JsonTypeInfoKind.Object)
+        {
+            OptionsCheck.Check(options, type);
+        }
+
         // JSON escapes NUL, so the text holds none but the last.
-        return options is null ? null : [.. JsonSerializer.SerializeToUtf8Bytes(options, type), 0];
+        return [.. JsonSerializer.SerializeToUtf8Bytes(options, type), 0];
     }
 
     /// <summary>Reads a result that the native library wrote.</summary>

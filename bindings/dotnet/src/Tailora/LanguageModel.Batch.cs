@@ -37,9 +37,15 @@ public sealed partial class LanguageModel
         AdapterHandle[] handles = [.. stack.Select(entry => (entry.Adapter ?? throw new ArgumentNullException(nameof(adapters))).Handle)];
         double[] scales = [.. stack.Select(entry => entry.Scale)];
         ModelHandle model = Handle;
-        return LongCall.RunAsync(
-            "Tailora batch", cancel => Batch(model, handles, scales, input, job, options, progress, cancel, cancellationToken), cancellationToken);
+        return TailoraTelemetry.TracedAsync(
+            "batch",
+            () => LongCall.RunAsync(
+                "Tailora batch", cancel => Batch(model, handles, scales, input, job, options, progress, cancel, cancellationToken), cancellationToken),
+            Written);
     }
+
+    private static IEnumerable<KeyValuePair<string, object?>> Written(BatchSummary summary) =>
+        [new("tailora.batch.rows", summary.Rows), new("tailora.batch.reports", summary.Reports), new("tailora.batch.failed", summary.Failed)];
 
     private static unsafe BatchSummary Batch(
         ModelHandle model,

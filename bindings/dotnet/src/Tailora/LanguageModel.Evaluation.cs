@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
-using System.Text.Json;
 using System.Threading;
 using System.Threading.Tasks;
 using Tailora.Native;
@@ -11,15 +10,14 @@ namespace Tailora;
 public sealed partial class LanguageModel
 {
     /// <summary>
-    /// Predicts what <see cref="TrainAsync"/> with the same arguments would take, on a thread of its own: <c>memory</c> (bytes at the peak,
-    /// in parts, and whether <see cref="TrainingOptions.MaxMemory"/> suffices) and <c>time</c> (seconds, if nothing ends the training early).
-    /// A small part of the training is run to measure the speed; nothing of it is kept.
+    /// Predicts the memory and the time that <see cref="TrainAsync"/> with the same arguments would take, on a thread of its own. A small part
+    /// of the training is run to measure the speed; nothing of it is kept.
     /// </summary>
     /// <param name="dataset">The rows to learn from; <c>null</c> for the longest rows that the options allow, and then no seconds.</param>
     /// <param name="options">How to train; <c>null</c> for the defaults.</param>
     /// <param name="cancellationToken">Stops the measuring.</param>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
-    public Task<JsonElement> EstimateAsync(
+    public Task<TrainingEstimate> EstimateAsync(
         Dataset? dataset = null, TrainingOptions? options = null, CancellationToken cancellationToken = default)
     {
         ModelHandle model = Handle;
@@ -28,9 +26,8 @@ public sealed partial class LanguageModel
     }
 
     /// <summary>
-    /// Measures how well the model predicts the outputs of a dataset, without adapters and with a stack of them, on a thread of its own:
-    /// <c>loss</c> and <c>perplexity</c> of <c>base</c> and <c>adapter</c>, and <c>memorisation</c>. To say something about new cases, the rows
-    /// must not have been trained on.
+    /// Measures how well the model predicts the outputs of a dataset, without adapters and with a stack of them, on a thread of its own. To
+    /// say something about new cases, the rows must not have been trained on.
     /// </summary>
     /// <param name="dataset">The rows.</param>
     /// <param name="adapters">Adapters of this model, each with its scale; they are attached at once.</param>
@@ -40,7 +37,7 @@ public sealed partial class LanguageModel
     /// <param name="cancellationToken">Stops the evaluation at the next pass or token.</param>
     /// <exception cref="AdapterMismatchException">An adapter belongs to another base model.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
-    public Task<JsonElement> EvaluateAsync(
+    public Task<Evaluation> EvaluateAsync(
         Dataset dataset,
         IEnumerable<(Adapter Adapter, double Scale)>? adapters = null,
         Dataset? training = null,
@@ -61,7 +58,7 @@ public sealed partial class LanguageModel
             cancellationToken);
     }
 
-    private static unsafe JsonElement Estimate(
+    private static unsafe TrainingEstimate Estimate(
         ModelHandle model, DatasetHandle rows, TrainingOptions? options, CancelHandle cancel, CancellationToken token)
     {
         fixed (byte* how = Json.Write(options, OptionsJson.Default.TrainingOptions))
@@ -69,11 +66,11 @@ public sealed partial class LanguageModel
             int status = NativeMethods.tailora_model_estimate(model, rows, how, cancel, out StringHandle estimate, out ErrorHandle error);
             string json = estimate.Take();
             Failure.Check(status, error, token);
-            return Json.Parse(json);
+            return TrainingEstimate.FromJson(json);
         }
     }
 
-    private static unsafe JsonElement Evaluate(
+    private static unsafe Evaluation Evaluate(
         ModelHandle model,
         AdapterHandle[] adapters,
         double[] scales,
@@ -95,7 +92,7 @@ public sealed partial class LanguageModel
                 out StringHandle evaluation, out ErrorHandle error);
             using StringHandle owned = evaluation;
             relay.Check(status, error, owned, token);
-            return Json.Parse(owned.Take());
+            return Evaluation.FromJson(owned.Take());
         }
     }
 }

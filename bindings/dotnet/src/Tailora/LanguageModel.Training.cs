@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Text.Json;
 using System.Threading;
 using System.Threading.Tasks;
 using Tailora.Native;
@@ -36,16 +35,21 @@ public sealed partial class LanguageModel
             Trained);
     }
 
-    private static IEnumerable<KeyValuePair<string, object?>> Trained(TrainingResult result)
+    /// <summary>Trains a LoRA adapter as <see cref="TrainAsync"/> does, to be followed in a loop; nothing happens before that.</summary>
+    /// <param name="dataset">The rows to learn from.</param>
+    /// <param name="options">How to train; <c>null</c> for the defaults.</param>
+    /// <param name="cancellationToken">Stops the training at the next micro-batch.</param>
+    /// <returns>Its events; <see cref="TrainingStream.Result"/> has the adapter behind the loop, which throws what <see cref="TrainAsync"/> throws.</returns>
+    public TrainingStream StreamTrainingAsync(Dataset dataset, TrainingOptions? options = null, CancellationToken cancellationToken = default)
     {
-        foreach (string figure in new[] { "steps", "stop_reason" })
-        {
-            if (result.Summary.TryGetProperty(figure, out JsonElement value))
-            {
-                yield return new("tailora.train." + figure, value.ToString());
-            }
-        }
+        Argument.NotNull(dataset, nameof(dataset));
+        _ = Handle;
+        _ = dataset.Handle;
+        return new TrainingStream((progress, token) => TrainAsync(dataset, options, progress, token), cancellationToken);
     }
+
+    private static IEnumerable<KeyValuePair<string, object?>> Trained(TrainingResult result) =>
+        [new("tailora.train.steps", result.Summary.Steps), new("tailora.train.stop_reason", result.Summary.StopReason.ToString())];
 
     private static unsafe TrainingResult Train(
         ModelHandle model,
@@ -62,22 +66,15 @@ public sealed partial class LanguageModel
                 model, rows, how, relay.Function, relay.User, cancel, out AdapterHandle adapter, out StringHandle summary, out ErrorHandle error);
             string json = summary.Take();
             relay.Check(status, error, adapter, token);
-            var result = new TrainingResult(new Adapter(adapter), Json.Parse(json));
+            var result = new TrainingResult(new Adapter(adapter), TrainingSummary.FromJson(json));
             if (status != NativeMethods.TAILORA_STOPPED)
             {
                 return result;
             }
 
-            throw result.Summary.TryGetProperty("error", out JsonElement failure) && failure.ValueKind == JsonValueKind.Object
-                ? Failed(result, failure)
+            throw result.Summary.Error is { } failure
+                ? new TrainingException(failure.Code, failure.Message, failure.Details) { Result = result }
                 : new TrainingCanceledException(result, token);
         }
-    }
-
-    private static TrainingException Failed(TrainingResult result, JsonElement failure)
-    {
-        var code = (TailoraErrorCode)failure.GetProperty("code").GetInt32();
-        string message = failure.GetProperty("message").GetString() ?? "";
-        return new TrainingException(code, message, failure.GetProperty("details")) { Result = result };
     }
 }

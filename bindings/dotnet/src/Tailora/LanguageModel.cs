@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Text.Json;
 using System.Threading;
 using System.Threading.Tasks;
 using Tailora.Native;
@@ -25,15 +24,15 @@ public sealed partial class LanguageModel : IDisposable
 
     private LanguageModel(ModelHandle handle) => this.handle = handle;
 
-    /// <summary>What the model is: <c>name</c>, <c>model_type</c>, <c>vocab_size</c>, <c>max_position_embeddings</c>, <c>device</c>, <c>dtype</c> and so on.</summary>
+    /// <summary>What the model is: its name, its architecture and sizes, where and in what it computes.</summary>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public JsonElement Info
+    public ModelInfo Info
     {
         get
         {
             int status = NativeMethods.tailora_model_info(Handle, out StringHandle json, out ErrorHandle error);
             Failure.Check(status, error);
-            return Json.Parse(json.Take());
+            return ModelInfo.FromJson(json.Take());
         }
     }
 
@@ -105,7 +104,7 @@ public sealed partial class LanguageModel : IDisposable
     public void Dispose() => handle.Dispose();
 
     private static IEnumerable<KeyValuePair<string, object?>> Loaded(LanguageModel model) =>
-        [new("tailora.model", model.Info.GetProperty("name").GetString())];
+        [new("tailora.model", model.Info.Name)];
 
     private static unsafe LanguageModel Load(
         string path, ModelOptions? options, IProgress<LoadProgress>? progress, CancelHandle cancel, CancellationToken token)

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using Tailora.Native;
@@ -10,13 +11,17 @@ namespace Tailora;
 /// Text and reports from a model through a stack of adapters. A session does one thing at a time: a second concurrent call
 /// gets a <see cref="TailoraException"/> with <see cref="TailoraErrorCode.Busy"/>. Sessions of one model are independent.
 /// </summary>
-public sealed class Session : IDisposable
+public sealed partial class Session : IDisposable
 {
     private readonly SessionHandle handle;
+    private (Adapter Adapter, double Scale)[] adapters = [];
 
     internal Session(SessionHandle handle) => this.handle = handle;
 
     internal SessionHandle Handle => handle.IsClosed ? throw new ObjectDisposedException(nameof(Session)) : handle;
+
+    /// <summary>The attached adapters with their scales, bottom of the stack first.</summary>
+    public IReadOnlyList<(Adapter Adapter, double Scale)> Adapters => adapters;
 
     /// <summary>
     /// Attaches an adapter on top of those already attached; their contributions add up, each times its scale. No weights are copied,
@@ -30,6 +35,30 @@ public sealed class Session : IDisposable
         Argument.NotNull(adapter, nameof(adapter));
         int status = NativeMethods.tailora_session_attach(Handle, adapter.Handle, scale, out ErrorHandle error);
         Failure.Check(status, error);
+        adapters = [.. adapters, (adapter, scale)];
+    }
+
+    /// <summary>
+    /// Gives an attached adapter another scale. It stands on top of the stack then; of one that was attached several times, the last one
+    /// is meant.
+    /// </summary>
+    /// <param name="adapter">An attached adapter.</param>
+    /// <param name="scale">1 is the adapter as it was trained, 0 switches it off.</param>
+    /// <exception cref="TailoraException">The adapter is not attached, or <paramref name="scale"/> is no finite number: then it keeps its scale.</exception>
+    public void SetScale(Adapter adapter, double scale)
+    {
+        Argument.NotNull(adapter, nameof(adapter));
+        (Adapter Adapter, double Scale)[] before = adapters;
+        Detach(adapter);
+        try
+        {
+            Attach(adapter, scale);
+        }
+        catch (TailoraException)
+        {
+            Attach(adapter, before[LastOf(adapter, before)].Scale);
+            throw;
+        }
     }
 
     /// <summary>Detaches an adapter, wherever in the stack it is; of one that was attached several times, the last one goes.</summary>
@@ -39,6 +68,8 @@ public sealed class Session : IDisposable
         Argument.NotNull(adapter, nameof(adapter));
         int status = NativeMethods.tailora_session_detach(Handle, adapter.Handle, out ErrorHandle error);
         Failure.Check(status, error);
+        int at = LastOf(adapter, adapters);
+        adapters = [.. adapters.Where((_, index) => index != at)];
     }
 
     /// <summary>Makes the session as new: detaches all adapters and forgets earlier prompts.</summary>
@@ -46,6 +77,7 @@ public sealed class Session : IDisposable
     {
         int status = NativeMethods.tailora_session_reset(Handle, out ErrorHandle error);
         Failure.Check(status, error);
+        adapters = [];
     }
 
     /// <summary>Answers a prompt, put through the model's chat template as the user's turn, on a thread of its own.</summary>
@@ -123,6 +155,9 @@ public sealed class Session : IDisposable
 
     /// <summary>Frees the session; a call that is running on it goes on to its end.</summary>
     public void Dispose() => handle.Dispose();
+
+    private static int LastOf(Adapter adapter, (Adapter Adapter, double Scale)[] stack) =>
+        Array.FindLastIndex(stack, entry => ReferenceEquals(entry.Adapter, adapter));
 
     private static unsafe Generation Generate(
         SessionHandle session, string prompt, GenerateOptions? options, CancelHandle cancel, CancellationToken token)

@@ -10,19 +10,22 @@ namespace Tailora;
 /// <summary>
 /// Asks the native stream for chunks, a few ahead of the reader, on a thread that is there only while there is something to ask:
 /// once the model is far enough ahead it ends, and a reader who has caught up starts another. So between two reads nothing but
-/// the reader refers to the stream, and a forgotten one is collected with its handles.
+/// the reader refers to the stream, and a forgotten one is collected with its handles; if its thread is at work just then, that
+/// ends at its next chunk and frees them.
 /// </summary>
 internal sealed class StreamProducer
 {
     /// <summary>How many chunks the model may be ahead of its reader.</summary>
     private const int Ahead = 32;
 
-    private readonly Channel<string> chunks = Channel.CreateUnbounded<string>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
+    private readonly Channel<GenerationChunk> chunks = Channel.CreateUnbounded<GenerationChunk>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
     private readonly object gate = new();
     private readonly SessionHandle session;
     private readonly bool ownsSession;
     private readonly string prompt;
     private readonly GenerateOptions? options;
+    private readonly bool counts;
+    private readonly Abandonment abandonment;
     private readonly CancellationToken token;
     private readonly CancelHandle cancel;
     private StreamHandle? stream;
@@ -33,12 +36,21 @@ internal sealed class StreamProducer
     private bool ended;
     private volatile bool stopped;
 
-    internal StreamProducer(SessionHandle session, bool ownsSession, string prompt, GenerateOptions? options, CancellationToken token)
+    internal StreamProducer(
+        SessionHandle session,
+        bool ownsSession,
+        string prompt,
+        GenerateOptions? options,
+        bool counts,
+        Abandonment abandonment,
+        CancellationToken token)
     {
         this.session = session;
         this.ownsSession = ownsSession;
         this.prompt = prompt;
         this.options = options;
+        this.counts = counts;
+        this.abandonment = abandonment;
         this.token = token;
         int status = NativeMethods.tailora_cancel_new(out cancel, out ErrorHandle error);
         Failure.Check(status, error);
@@ -52,11 +64,11 @@ internal sealed class StreamProducer
     internal bool WasCancelled { get; private set; }
 
     /// <summary>The next chunk; <c>null</c> at the end.</summary>
-    internal async ValueTask<string?> NextAsync()
+    internal async ValueTask<GenerationChunk?> NextAsync()
     {
         // Not with the token: the thread obeys it, and leaves the text up to there.
         bool more = !token.IsCancellationRequested && await chunks.Reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false);
-        if (more && chunks.Reader.TryRead(out string? chunk))
+        if (more && chunks.Reader.TryRead(out GenerationChunk chunk))
         {
             RunIfThereIsRoom(1);
             return chunk;
@@ -109,7 +121,13 @@ internal sealed class StreamProducer
                     return true;
                 }
 
-                _ = chunks.Writer.TryWrite(chunk);
+                _ = chunks.Writer.TryWrite(counts ? Counted(chunk) : new GenerationChunk(chunk, 0, 0));
+            }
+
+            if (abandonment.Happened)
+            {
+                Free();
+                cancel.Dispose();
             }
         }
         catch (Exception error)
@@ -126,7 +144,7 @@ internal sealed class StreamProducer
     {
         lock (gate)
         {
-            running = room > 0 && !stopped;
+            running = room > 0 && !stopped && !abandonment.Happened;
             room -= running ? 1 : 0;
             return running;
         }
@@ -171,6 +189,12 @@ internal sealed class StreamProducer
         string text = Utf8Text.Read(chunk, length);
         Failure.Check(status, error, token);
         return status == NativeMethods.TAILORA_DONE ? null : text;
+    }
+
+    private GenerationChunk Counted(string chunk)
+    {
+        Generation soFar = Summarize();
+        return new GenerationChunk(chunk, soFar.PromptTokens, soFar.CompletionTokens);
     }
 
     private Generation Summarize()

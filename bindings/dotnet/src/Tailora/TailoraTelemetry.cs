@@ -7,7 +7,7 @@ using System.Threading.Tasks;
 namespace Tailora;
 
 /// <summary>
-/// Traces and metrics of long work: activities <c>tailora.load</c>, <c>tailora.train</c> and <c>tailora.report</c>, and the histogram
+/// Traces and metrics of long work: activities <c>tailora.load</c>, <c>tailora.train</c>, <c>tailora.report</c> and <c>tailora.batch</c>, and the histogram
 /// <c>tailora.operation.duration</c> in seconds with the tags <c>tailora.operation</c> and, if it failed, <c>error.type</c>. They hold names
 /// and figures, never the content of rows, prompts or answers.
 /// </summary>
@@ -19,10 +19,10 @@ public static class TailoraTelemetry
     private static readonly ActivitySource Source = new(Name);
     private static readonly Meter Instruments = new(Name);
     private static readonly Histogram<double> Duration =
-        Instruments.CreateHistogram<double>("tailora.operation.duration", "s", "How long models load, adapters train and reports are written.");
+        Instruments.CreateHistogram<double>("tailora.operation.duration", "s", "How long models load, adapters train, and reports and batches of them are written.");
 
     /// <summary>Runs long work, and tells whoever listens what it was and how long it took.</summary>
-    /// <param name="operation"><c>load</c>, <c>train</c> or <c>report</c>.</param>
+    /// <param name="operation"><c>load</c>, <c>train</c>, <c>report</c> or <c>batch</c>.</param>
     /// <param name="work">The work.</param>
     /// <param name="tags">What is known of it once it is done; asked only if somebody listens.</param>
     internal static async Task<T> TracedAsync<T>(string operation, Func<Task<T>> work, Func<T, IEnumerable<KeyValuePair<string, object?>>> tags)

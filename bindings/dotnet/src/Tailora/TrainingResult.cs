@@ -1,22 +1,18 @@
 using System;
 using System.Collections.Generic;
-using System.Linq;
-using System.Text.Json;
 using System.Threading;
 
 namespace Tailora;
 
 /// <summary>What a training run gave. Disposing it disposes the adapter.</summary>
 /// <param name="Adapter">The trained adapter; dispose it, or the result.</param>
-/// <param name="Summary">Losses, steps, tokens, times, and why training ended; a JSON object.</param>
-public sealed record TrainingResult(Adapter Adapter, JsonElement Summary) : IDisposable
+/// <param name="Summary">Losses, steps, tokens, times, and why training ended.</param>
+public sealed record TrainingResult(Adapter Adapter, TrainingSummary Summary) : IDisposable
 {
     /// <summary>
     /// Sentences on what the caller should know, such as files that could not be written, or a validation loss that was still falling.
     /// </summary>
-    public IReadOnlyList<string> Notes { get; } = Summary.TryGetProperty("notes", out JsonElement notes)
-        ? [.. notes.EnumerateArray().Select(note => note.GetString() ?? "")]
-        : [];
+    public IReadOnlyList<string> Notes => Summary.Notes;
 
     /// <summary>Frees the adapter; sessions it is attached to keep what they need.</summary>
     public void Dispose() => Adapter.Dispose();

@@ -168,7 +168,7 @@ public class ChatClientTests(Served served)
         Assert.Same(client, client.GetService<IChatClient>());
         Assert.Same(served.Model, client.GetService<LanguageModel>());
         ChatClientMetadata metadata = client.GetRequiredService<ChatClientMetadata>();
-        Assert.Equal(("tailora", served.Model.Info.GetProperty("name").GetString()), (metadata.ProviderName, metadata.DefaultModelId));
+        Assert.Equal(("tailora", served.Model.Info.Name), (metadata.ProviderName, metadata.DefaultModelId));
         Assert.Null(client.GetService<LanguageModel>("key"));
         Assert.Null(client.GetService<string>());
     }

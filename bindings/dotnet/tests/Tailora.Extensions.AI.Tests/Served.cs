@@ -30,7 +30,7 @@ public sealed class Served : IAsyncLifetime
     {
         Model = await LanguageModel.LoadAsync(Repository.Model);
         using Dataset dataset = Dataset.OpenCsv(Repository.Csv);
-        var few = new TrainingOptions { R = 2, MaxSteps = 3, LearningRate = 2e-2, CalibrationRows = 0, MemorisationSamples = 0, ValidationFolds = 0 };
+        var few = new TrainingOptions { R = 2, MaxSteps = 3, LearningRate = 2e-2, CalibrationRows = 0, MemorizationSamples = 0, ValidationFolds = 0 };
         Adapter = (await Model.TrainAsync(dataset, few)).Adapter;
         Client = new TailoraChatClient(Model);
     }

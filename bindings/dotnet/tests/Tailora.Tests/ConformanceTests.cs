@@ -132,6 +132,8 @@ public class ConformanceTests(Trained trained)
         _ => TailoraNative.OptionsSchema(set),
     };
 
+    private static JsonElement Parsed(string json) => JsonDocument.Parse(json).RootElement;
+
     private async Task<JsonElement> Answer(JsonElement row)
     {
         string? Text(string name) => row.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
@@ -144,30 +146,30 @@ public class ConformanceTests(Trained trained)
             case "model_load":
                 using (LanguageModel loaded = LanguageModel.Load(Text("path") ?? FixtureModel, Options<ModelOptions>(row)))
                 {
-                    return loaded.Info;
+                    return Parsed(loaded.Info.RawJson);
                 }
 
             case "dataset_open_csv":
                 string csv = Text("csv") is string content ? folder.Write("rows.csv", content) : Text("path")!;
                 using (Dataset dataset = Dataset.OpenCsv(csv, Options<DatasetOptions>(row)))
                 {
-                    return JsonDocument.Parse(dataset.Info.RawJson).RootElement;
+                    return Parsed(dataset.Info.RawJson);
                 }
 
             case "adapter_load":
                 using (Adapter adapter = Adapter.Load(model, Text("path")!))
                 {
-                    return adapter.Info;
+                    return Parsed(adapter.Info.RawJson);
                 }
 
             case "train":
                 TrainingResult result = await model.TrainAsync(trained.Dataset, Options<TrainingOptions>(row));
                 result.Adapter.Dispose();
-                return result.Summary;
+                return Parsed(result.Summary.RawJson);
             case "estimate":
-                return await model.EstimateAsync(trained.Dataset, Options<TrainingOptions>(row));
+                return Parsed((await model.EstimateAsync(trained.Dataset, Options<TrainingOptions>(row))).RawJson);
             case "evaluate":
-                return await model.EvaluateAsync(trained.Dataset, training: trained.Dataset, options: Options<EvaluateOptions>(row));
+                return Parsed((await model.EvaluateAsync(trained.Dataset, training: trained.Dataset, options: Options<EvaluateOptions>(row))).RawJson);
             case "tokenize":
                 return JsonSerializer.SerializeToElement(new { ids = model.Tokenize(Text("prompt")!, Options<TokenizeOptions>(row)) });
             case "detokenize":
@@ -177,7 +179,7 @@ public class ConformanceTests(Trained trained)
                 using (Session session = model.CreateSession(Options<SessionOptions>(row, "session")))
                 {
                     ScoredText scored = await session.ScoreAsync(Text("prompt")!, Text("completion")!, Options<ScoreOptions>(row));
-                    return JsonDocument.Parse(scored.RawJson).RootElement;
+                    return Parsed(scored.RawJson);
                 }
 
             case "generate":
@@ -197,7 +199,7 @@ public class ConformanceTests(Trained trained)
             case "batch":
                 string cases = folder.Write("cases.csv", Text("csv")!);
                 BatchSummary summary = await model.BatchAsync(cases, Path.Combine(folder.FullName, "job"), options: Options<BatchOptions>(row));
-                return JsonDocument.Parse(summary.RawJson).RootElement;
+                return Parsed(summary.RawJson);
             case "registry_create":
             case "registry_open":
                 string home = Path.Combine(folder.FullName, "registry");

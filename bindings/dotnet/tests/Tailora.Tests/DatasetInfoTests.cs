@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
@@ -39,6 +40,25 @@ public class DatasetInfoTests
         Assert.Equal(FindingSeverity.Error, findings["template_text"].Severity);
         Assert.Equal([1L, 5L], findings["conflicting_output"].Rows);
         Assert.All(info.Findings, finding => Assert.True(finding.Message.Length > 0 && finding.Remedy.Length > 0));
+    }
+
+    [Fact(Skip = "the native library does not report the reading of a CSV yet: tailora_dataset_open_csv calls no progress")]
+    public void Reading_reports_how_far_it_is_and_stops_when_the_handler_throws()
+    {
+        using var folder = new TemporaryFolder();
+        string csv = folder.Write("rows.csv", "input,output\n" + string.Concat(Enumerable.Range(0, 60_000).Select(row => $"岗位:P{row},该员工表现{row}。\n")));
+        var events = new List<LoadProgress>();
+        using (Dataset dataset = Dataset.OpenCsv(csv, progress: new Reporter<LoadProgress>(events.Add)))
+        {
+            Assert.Equal(60_000, dataset.Info.Rows);
+        }
+
+        Assert.True(events.Count > 10, $"{events.Count} events");
+        Assert.Equal(events.Select(e => e.Step).Order(), events.Select(e => e.Step));
+        int calls = 0;
+        long before = TailoraNative.LiveHandles;
+        Assert.Throws<InvalidTimeZoneException>(() => Dataset.OpenCsv(csv, progress: new Reporter<LoadProgress>(_ => { calls++; throw new InvalidTimeZoneException(); })));
+        Assert.Equal((1, before), (calls, TailoraNative.LiveHandles));
     }
 
     [Fact]

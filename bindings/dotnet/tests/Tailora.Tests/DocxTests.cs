@@ -113,8 +113,8 @@ public class DocxTests(Trained trained)
         Assert.Equal((1L, (long)report.Conclusions.Count, (long)report.Conclusions.Count, 0L, 1L), (made.Cases, made.Conclusions, made.Kept, made.Undecided, made.OfOthers));
         Assert.Null(made.Before.Auc);
         Assert.InRange(made.After.Brier, 0, made.Before.Brier + 0.05);
-        Assert.Equal(made.Version, made.Adapter.Info.GetProperty("version").GetString());
-        Assert.NotEqual(made.Version, trained.Adapter.Info.GetProperty("version").GetString());
+        Assert.Equal(made.Version, made.Adapter.Info.Version);
+        Assert.NotEqual(made.Version, trained.Adapter.Info.Version);
         using Session again = trained.Model.CreateSession();
         again.Attach(made.Adapter);
         Report after = await again.GenerateReportAsync(

@@ -15,10 +15,10 @@ public class JobTests(Trained trained)
     [Fact]
     public void A_model_says_what_it_is()
     {
-        Assert.Equal("qwen2", trained.Model.Info.GetProperty("model_type").GetString());
-        Assert.Equal("tailora-tiny", trained.Model.Info.GetProperty("name").GetString());
+        Assert.Equal("qwen2", trained.Model.Info.ModelType);
+        Assert.Equal("tailora-tiny", trained.Model.Info.Name);
         using LanguageModel named = LanguageModel.Load(Repository.Model, new ModelOptions { Name = "基座", Device = "cpu", Threads = 1 });
-        Assert.Equal("基座", named.Info.GetProperty("name").GetString());
+        Assert.Equal("基座", named.Info.Name);
     }
 
     [Fact]
@@ -46,9 +46,11 @@ public class JobTests(Trained trained)
     {
         int rows = File.ReadLines(Repository.Csv).Count() - 1;
         Assert.Equal(rows, trained.Dataset.Info.Rows);
-        JsonElement preview = trained.Dataset.Preview(trained.Model, 1);
-        Assert.Equal(JsonValueKind.Object, preview.ValueKind);
-        Assert.Contains("<|im_start|>", preview.GetRawText(), StringComparison.Ordinal);
+        RowPreview preview = trained.Dataset.Preview(trained.Model, 1);
+        Assert.Equal(preview.Text, preview.Prompt + preview.Completion);
+        Assert.Contains("<|im_start|>", preview.Prompt, StringComparison.Ordinal);
+        Assert.Equal("<|im_start|>", preview.Tokens[0].Text);
+        Assert.Equal((preview.PromptTokens, preview.CompletionTokens), (preview.Tokens.Count(token => !token.Trained), preview.Tokens.Count(token => token.Trained)));
         Assert.Throws<ArgumentOutOfRangeException>(() => trained.Dataset.Preview(trained.Model, 0));
         var error = Assert.Throws<TailoraException>(() => trained.Dataset.Preview(trained.Model, rows + 1));
         Assert.Equal(TailoraErrorCode.InvalidArgument, error.Code);
@@ -57,6 +59,7 @@ public class JobTests(Trained trained)
     [Fact]
     public void Training_reports_steps_losses_and_time()
     {
+        long rows = trained.Dataset.Info.Rows;
         TrainingProgress[] steps = [.. trained.Events.Where(e => e.Phase == WorkPhase.Train && e.Loss is not null)];
         Assert.NotEmpty(steps);
         Assert.Equal(steps.Select(e => e.Step).Order(), steps.Select(e => e.Step));
@@ -65,7 +68,8 @@ public class JobTests(Trained trained)
         Assert.True(steps[^1].Elapsed > TimeSpan.Zero);
         Assert.Contains(steps, e => e.Eta is not null);
         Assert.Contains(trained.Events, e => e.Phase == WorkPhase.Validate);
-        Assert.Equal(JsonValueKind.Object, trained.Summary.ValueKind);
+        Assert.Equal((TrainingStopReason.Completed, 24L, rows), (trained.Summary.StopReason, trained.Summary.Steps, trained.Summary.Rows));
+        Assert.True(trained.Summary.ValidationLoss < trained.Summary.BaseValidationLoss);
     }
 
     [Fact]
@@ -95,13 +99,43 @@ public class JobTests(Trained trained)
     }
 
     [Fact]
+    public async Task A_session_knows_its_adapters_and_changes_their_scale()
+    {
+        using Session session = trained.Model.CreateSession();
+        var few = new GenerateOptions { MaxTokens = 30 };
+        using Adapter other = Adapter.Merge((trained.Adapter, 1.0));
+        string before = (await session.GenerateAsync(Trained.Line, few)).Text;
+        Assert.Empty(session.Adapters);
+        session.Attach(trained.Adapter, 0.5);
+        session.Attach(other, 0);
+        Assert.Equal([(trained.Adapter, 0.5), (other, 0.0)], session.Adapters);
+        session.SetScale(trained.Adapter, 0);
+        Assert.Equal([(other, 0.0), (trained.Adapter, 0.0)], session.Adapters);
+        Assert.Equal(before, (await session.GenerateAsync(Trained.Line, few)).Text);
+        session.SetScale(other, 2);
+        Assert.NotEqual(before, (await session.GenerateAsync(Trained.Line, few)).Text);
+        Report report = await session.GenerateReportAsync(Trained.Line, new ReportOptions { Influence = false, Generate = few });
+        Assert.Equal(session.Adapters.Select(entry => entry.Scale), report.Adapters.Select(adapter => adapter.Scale));
+        Assert.Equal(TailoraErrorCode.InvalidArgument, Assert.Throws<TailoraException>(() => session.SetScale(other, double.NaN)).Code);
+        Assert.Equal((other, 2.0), session.Adapters[^1]);
+        session.Detach(trained.Adapter);
+        Assert.Equal([(other, 2.0)], session.Adapters);
+        Assert.Equal(TailoraErrorCode.InvalidArgument, Assert.Throws<TailoraException>(() => session.SetScale(trained.Adapter, 1)).Code);
+        session.Attach(other, 3);
+        session.Detach(other);
+        Assert.Equal([(other, 2.0)], session.Adapters);
+        session.Reset();
+        Assert.Empty(session.Adapters);
+    }
+
+    [Fact]
     public async Task A_saved_adapter_writes_the_same_when_loaded_again()
     {
         using var folder = new TemporaryFolder();
         trained.Adapter.Save(folder.FullName);
         Assert.True(File.Exists(Path.Combine(folder.FullName, "adapter_config.json")));
         using Adapter loaded = Adapter.Load(trained.Model, folder.FullName);
-        Assert.Equal(4, loaded.Info.GetProperty("r").GetInt32());
+        Assert.Equal(4, loaded.Info.R);
         Assert.Equal(await Write(trained.Adapter), await Write(loaded));
     }
 
@@ -115,7 +149,7 @@ public class JobTests(Trained trained)
         merged.Save(folder.FullName, overwrite: true);
         using (Adapter loaded = Adapter.Load(trained.Model, folder.FullName))
         {
-            Assert.Equal(8, loaded.Info.GetProperty("r").GetInt32());
+            Assert.Equal(8, loaded.Info.R);
         }
 
         folder.Write("notes.txt", "");
@@ -126,7 +160,7 @@ public class JobTests(Trained trained)
     public async Task A_merged_stack_writes_what_the_stack_wrote()
     {
         using Adapter merged = Adapter.Merge((trained.Adapter, 0.5), (trained.Adapter, 0.5));
-        Assert.Equal(8, merged.Info.GetProperty("r").GetInt32());
+        Assert.Equal(8, merged.Info.R);
         Assert.Equal(await Write(trained.Adapter), await Write(merged));
     }
 
@@ -176,14 +210,13 @@ public class JobTests(Trained trained)
     [Fact]
     public async Task A_training_is_estimated_before_it_is_made()
     {
-        JsonElement estimate = await trained.Model.EstimateAsync(trained.Dataset, new TrainingOptions { MaxSteps = 2, ValidationFolds = 0 });
-        Assert.Equal(2, estimate.GetProperty("steps").GetInt32());
-        Assert.True(estimate.GetProperty("time").GetProperty("seconds").GetDouble() > 0);
-        long peak = estimate.GetProperty("memory").GetProperty("peak_bytes").GetInt64();
-        JsonElement longest = await trained.Model.EstimateAsync(options: new TrainingOptions { GradientCheckpointing = false });
-        Assert.True(longest.GetProperty("memory").GetProperty("peak_bytes").GetInt64() > peak);
+        TrainingEstimate estimate = await trained.Model.EstimateAsync(trained.Dataset, new TrainingOptions { MaxSteps = 2, ValidationFolds = 0 });
+        Assert.Equal(2, estimate.Steps);
+        Assert.True(estimate.Time.Seconds > 0);
+        TrainingEstimate longest = await trained.Model.EstimateAsync(options: new TrainingOptions { GradientCheckpointing = false });
+        Assert.True(longest.Memory.PeakBytes > estimate.Memory.PeakBytes && longest.Time.Seconds is null);
         var tooLittle = new TrainingOptions { MaxMemory = 1 << 20 };
-        Assert.False((await trained.Model.EstimateAsync(trained.Dataset, tooLittle)).GetProperty("memory").GetProperty("fits").GetBoolean());
+        Assert.False((await trained.Model.EstimateAsync(trained.Dataset, tooLittle)).Memory.Fits);
         var error = await Assert.ThrowsAnyAsync<TailoraException>(() => trained.Model.TrainAsync(trained.Dataset, tooLittle));
         Assert.Equal(TailoraErrorCode.OutOfMemory, error.Code);
     }
@@ -192,16 +225,15 @@ public class JobTests(Trained trained)
     public async Task An_adapter_is_measured_against_its_base()
     {
         var events = new List<WorkPhase>();
-        JsonElement evaluation = await trained.Model.EvaluateAsync(
-            trained.Dataset, [(trained.Adapter, 1.0)], trained.Dataset, new EvaluateOptions { MemorisationSamples = 1 },
+        Evaluation evaluation = await trained.Model.EvaluateAsync(
+            trained.Dataset, [(trained.Adapter, 1.0)], trained.Dataset, new EvaluateOptions { MemorizationSamples = 1 },
             new Reporter<TrainingProgress>(e => events.Add(e.Phase)));
-        double Loss(string who) => evaluation.GetProperty(who).GetProperty("loss").GetDouble();
-        Assert.True(Loss("adapter") < Loss("base"));
-        Assert.Equal(1, evaluation.GetProperty("memorisation").GetProperty("outputs").GetInt32());
+        Assert.True(evaluation.Adapter!.Loss < evaluation.Base.Loss);
+        Assert.Equal(1, evaluation.Memorization!.Outputs);
         Assert.Contains(WorkPhase.Validate, events);
-        JsonElement alone = await trained.Model.EvaluateAsync(trained.Dataset);
-        Assert.Equal(JsonValueKind.Null, alone.GetProperty("adapter").ValueKind);
-        Assert.Equal(Loss("base"), alone.GetProperty("base").GetProperty("loss").GetDouble());
+        Evaluation alone = await trained.Model.EvaluateAsync(trained.Dataset);
+        Assert.Null(alone.Adapter);
+        Assert.Equal(evaluation.Base, alone.Base);
     }
 
     private async Task<string> Write(Adapter adapter)

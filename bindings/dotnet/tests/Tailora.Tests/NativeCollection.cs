@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
-using System.Text.Json;
 using System.Threading.Tasks;
 using Xunit;
 
@@ -27,7 +26,7 @@ public sealed class Trained : IAsyncLifetime
 
     internal Adapter Adapter { get; private set; } = null!;
 
-    internal JsonElement Summary { get; private set; }
+    internal TrainingSummary Summary { get; private set; } = null!;
 
     internal List<TrainingProgress> Events { get; } = [];
 

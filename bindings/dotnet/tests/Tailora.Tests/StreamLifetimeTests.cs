@@ -37,6 +37,38 @@ public class StreamLifetimeTests(Trained trained)
     }
 
     [Fact]
+    public async Task A_stream_that_is_forgotten_while_its_thread_is_at_work_ends_at_the_next_chunk()
+    {
+        const int HeldAt = 3;
+        long before = TailoraNative.LiveHandles;
+        int chunks = 0;
+        using var held = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        using IDisposable log = TailoraLog.Listen(
+            record =>
+            {
+                if (record.Level == TailoraLogLevel.Trace && record.Message.Contains("chunk", StringComparison.Ordinal) && Interlocked.Increment(ref chunks) == HeldAt)
+                {
+                    held.Set();
+                    release.Wait();
+                }
+            },
+            TailoraLogLevel.Trace);
+        await ForgetAsync(1, CancellationToken.None);
+        Assert.True(held.Wait(TimeSpan.FromSeconds(20)), "the log has no chunk");
+        Collect();
+        release.Set();
+        var clock = Stopwatch.StartNew();
+        while (TailoraNative.LiveHandles > before && clock.Elapsed < TimeSpan.FromSeconds(5))
+        {
+            await Task.Delay(20); // without another collection: the thread itself frees what it holds
+        }
+
+        Assert.Equal(before, TailoraNative.LiveHandles);
+        Assert.InRange(chunks, HeldAt, HeldAt + 1);
+    }
+
+    [Fact]
     public async Task A_stream_that_nobody_reads_is_collected_with_its_session()
     {
         long before = TailoraNative.LiveHandles;

@@ -33,6 +33,27 @@ public class StreamingTests(Trained trained)
     }
 
     [Fact]
+    public async Task Each_chunk_has_its_usage_on_request()
+    {
+        using Session session = trained.Model.CreateSession();
+        GenerationStream stream = session.StreamAsync(Trained.Line, Some);
+        List<GenerationChunk> chunks = [];
+        await foreach (GenerationChunk chunk in stream.WithUsage())
+        {
+            chunks.Add(chunk);
+        }
+
+        Generation whole = stream.Summary!;
+        Assert.Equal(whole.Text, string.Concat(chunks.Select(chunk => chunk.Text)));
+        Assert.All(chunks, chunk => Assert.Equal(whole.PromptTokens, chunk.PromptTokens));
+        Assert.True(chunks[0].CompletionTokens >= 1);
+        Assert.All(chunks.Zip(chunks.Skip(1)), pair => Assert.True(pair.First.CompletionTokens < pair.Second.CompletionTokens));
+        Assert.Equal(whole.CompletionTokens, chunks[^1].CompletionTokens);
+        Assert.Throws<InvalidOperationException>(() => stream.GetAsyncEnumerator());
+        Assert.Throws<InvalidOperationException>(() => stream.WithUsage().GetAsyncEnumerator());
+    }
+
+    [Fact]
     public async Task A_reader_may_leave_early_and_the_session_is_free_again()
     {
         using Session session = trained.Model.CreateSession();

@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.IO;
 using System.Linq;
 using System.Threading.Tasks;
 using Xunit;
@@ -48,14 +49,18 @@ public class TelemetryTests(Trained trained)
         }
 
         await Assert.ThrowsAsync<ModelLoadException>(() => LanguageModel.LoadAsync("no/such/model"));
-        using Adapter adapter = (await trained.Model.TrainAsync(trained.Dataset, new TrainingOptions { R = 1, MaxSteps = 1, CalibrationRows = 0, MemorisationSamples = 0 })).Adapter;
-        Assert.Equal(["tailora.load", "tailora.report", "tailora.load", "tailora.train"], activities.Select(activity => activity.OperationName));
-        Assert.Equal([("load", null), ("report", null), ("load", "Io"), ("train", null)], durations);
+        using Adapter adapter = (await trained.Model.TrainAsync(trained.Dataset, new TrainingOptions { R = 1, MaxSteps = 1, CalibrationRows = 0, MemorizationSamples = 0 })).Adapter;
+        using var folder = new TemporaryFolder();
+        var few = new BatchOptions { Report = new ReportOptions { Influence = false, Generate = new GenerateOptions { MaxTokens = 2 } } };
+        await trained.Model.BatchAsync(folder.Write("cases.csv", "input\n岗位:P7\nno field\n"), Path.Combine(folder.FullName, "job"), options: few);
+        Assert.Equal(["tailora.load", "tailora.report", "tailora.load", "tailora.train", "tailora.batch"], activities.Select(activity => activity.OperationName));
+        Assert.Equal([("load", null), ("report", null), ("load", "Io"), ("train", null), ("batch", null)], durations);
         Activity[] all = [.. activities];
         Assert.Equal("tailora-tiny", all[0].GetTagItem("tailora.model"));
         Assert.Equal("tailora-tiny", all[1].GetTagItem("tailora.model"));
         Assert.Equal((ActivityStatusCode.Error, "Io"), (all[2].Status, all[2].GetTagItem("error.type")));
-        Assert.NotNull(all[3].GetTagItem("tailora.train.stop_reason"));
+        Assert.Equal((1L, "Completed"), (all[3].GetTagItem("tailora.train.steps"), all[3].GetTagItem("tailora.train.stop_reason")));
+        Assert.Equal((2L, 1L, 1L), (all[4].GetTagItem("tailora.batch.rows"), all[4].GetTagItem("tailora.batch.reports"), all[4].GetTagItem("tailora.batch.failed")));
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Tailora;
 
 /// <summary>How adapters are evaluated. What is left <c>null</c> has the library's default.</summary>
@@ -7,5 +9,6 @@ public sealed record EvaluateOptions
     public int? MaxLength { get; set; }
 
     /// <summary>Inputs that are answered, evenly over the rows, if the training rows are given; 4 by default, 0 leaves that out.</summary>
-    public int? MemorisationSamples { get; set; }
+    [JsonPropertyName("memorisation_samples")]
+    public int? MemorizationSamples { get; set; }
 }

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -7,7 +8,8 @@ namespace Tailora;
 /// <summary>Writes options as the native library reads them: its names, and nothing for what was left <c>null</c>.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    MaxDepth = OptionsCheck.DeepestSchema + 12)]
 [JsonSerializable(typeof(ModelOptions))]
 [JsonSerializable(typeof(DatasetOptions))]
 [JsonSerializable(typeof(TrainingOptions))]
@@ -21,6 +23,7 @@ namespace Tailora;
 [JsonSerializable(typeof(BatchOptions))]
 [JsonSerializable(typeof(PublishOptions))]
 [JsonSerializable(typeof(DocxOptions))]
+[JsonSerializable(typeof(Dictionary<string, string>))]
 internal sealed partial class OptionsJson : JsonSerializerContext;
 
 /// <summary>Writes <c>ReportMode.Schema</c> as <c>"schema"</c>.</summary>

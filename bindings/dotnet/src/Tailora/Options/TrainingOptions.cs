@@ -133,7 +133,8 @@ public sealed record TrainingOptions
     /// After training, so many unseen inputs are answered, and the summary says how much of the answers is copied from the training rows
     /// word for word; 4 by default, 0 leaves that out.
     /// </summary>
-    public int? MemorisationSamples { get; set; }
+    [JsonPropertyName("memorisation_samples")]
+    public int? MemorizationSamples { get; set; }
 
     /// <summary>With folds, how many times the epochs are doubled while the validation loss of the first fold still falls; 2 by default.</summary>
     public int? EpochDoublings { get; set; }
