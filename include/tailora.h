@@ -150,7 +150,7 @@
 #define TAILORA_PHASE_LOAD 1
 
 /**
- * Progress is about reading and tokenizing rows.
+ * Progress is about reading a file of rows, steps are bytes of its text; or about tokenizing rows, steps are rows.
  */
 #define TAILORA_PHASE_PREPARE 2
 

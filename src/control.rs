@@ -41,7 +41,7 @@ fn cancelled() -> Error {
 pub enum Phase {
     /// Reading and converting weights; steps are tensors.
     Load = 1,
-    /// Reading and tokenizing rows.
+    /// Reading a file of rows, steps are bytes of its text; or tokenizing rows, steps are rows.
     Prepare = 2,
     /// Optimizer steps.
     Train = 3,

@@ -53,7 +53,7 @@ pub struct tailora_error {
 
 /// Progress is about reading and converting weights; steps are tensors.
 pub const TAILORA_PHASE_LOAD: i32 = 1;
-/// Progress is about reading and tokenizing rows.
+/// Progress is about reading a file of rows, steps are bytes of its text; or about tokenizing rows, steps are rows.
 pub const TAILORA_PHASE_PREPARE: i32 = 2;
 /// Progress is about training; steps are optimizer steps.
 pub const TAILORA_PHASE_TRAIN: i32 = 3;

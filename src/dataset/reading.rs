@@ -80,6 +80,11 @@ pub(super) struct Records<'a> {
 }
 
 impl Records<'_> {
+    /// How many bytes of the content were read.
+    pub fn position(&self) -> u64 {
+        self.reader.position().byte()
+    }
+
     /// Reads the next record, and says where it is.
     pub fn next(&mut self, record: &mut StringRecord, monitor: &Monitor) -> Result<Option<Place>> {
         let start = self.lines.next_record(self.reader.position().byte());

@@ -2,6 +2,7 @@
 
 use super::Row;
 use super::encoding::Text;
+use super::file::CHUNK;
 use super::findings::{Finding, Findings, Kind};
 use super::header::{self, Header};
 use super::ids::{Excluded, clean_id};
@@ -11,9 +12,10 @@ use super::reading::{LARGEST_FIELD, Source};
 use super::scan::Place;
 use super::separator;
 use super::strata::Further;
-use crate::control::Monitor;
+use crate::control::{Monitor, Phase, Progress};
 use crate::error::{Code, Error, Result};
 use csv::StringRecord;
+use std::time::Instant;
 
 /// The rows of a file and what was found while reading them.
 #[derive(Debug)]
@@ -39,7 +41,9 @@ struct Columns {
 }
 
 /// Reads all records. Problems are collected: the error tells all of them.
-pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &Monitor) -> Result<Table> {
+/// Progress is that of the text, in bytes.
+pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &mut Monitor) -> Result<Table> {
+    let begun = Instant::now();
     let source = Source::new(text, separator::of_option(&options.delimiter)?, monitor)?;
     let mut records = source.records()?;
     let mut table = Table {
@@ -60,12 +64,21 @@ pub(super) fn parse(text: &Text<'_>, options: &DatasetOptions, monitor: &Monitor
     table.further = Further::of(&header, options)?;
     header.note(&mut table.findings);
     let mut problems = Problems::default();
-    let (mut record, mut number) = (StringRecord::new(), 0);
+    let total = source.content().len() as u64;
+    let (mut record, mut number, mut told) = (StringRecord::new(), 0, 0);
     while options.max_rows.is_none_or(|limit| number < limit) {
         let Some(place) = records.next(&mut record, monitor)? else { break };
         number = place.row;
         table.add(&record, place, columns, options.empty_rows, &mut problems);
+        let at = records.position();
+        if at - told >= CHUNK as u64 {
+            told = at;
+            monitor.report(&Progress::new(Phase::Prepare, at, total, begun.elapsed()));
+            monitor.check()?;
+        }
     }
+    monitor.report(&Progress::new(Phase::Prepare, total, total, begun.elapsed()));
+    monitor.check()?;
     problems.check()?;
     if table.rows.is_empty() {
         let message = match (number, table.excluded.rows(), &options.group) {

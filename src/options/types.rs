@@ -42,7 +42,8 @@ pub(super) fn wrong(
                         place = format!("{place}{dot}{key}");
                     }
                     None => {
-                        property = &Value::Null;
+                        let values = property.get("additionalProperties").filter(|values| values.is_object());
+                        property = values.map_or(&Value::Null, |values| resolve(values, schema).0);
                         place = format!("{place}{dot}{key}");
                     }
                 }

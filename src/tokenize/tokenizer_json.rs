@@ -82,12 +82,14 @@ impl Tokenizer {
         // A saved tokenizer may carry the limits of the program that saved it; they would cut rows without a word.
         tokenizer.with_truncation(None).map_err(|err| damaged(err.to_string()))?;
         tokenizer.with_padding(None);
-        if outline.has_dropout()
-            && let ModelWrapper::BPE(model) = tokenizer.get_model()
-        {
+        if let ModelWrapper::BPE(model) = tokenizer.get_model() {
             let mut model = model.clone();
+            // The crate keeps words of each tokenizer on each thread that it worked on, for as long as the thread lives.
+            model.resize_cache(0);
             model.dropout = None;
             tokenizer.with_model(model);
+        }
+        if outline.has_dropout() {
             notes.push("tokenizer.json leaves out merges by chance (`dropout`); that was switched off".to_owned());
         }
         take_over(&mut tokenizer, &config, &mut notes).map_err(damaged)?;

@@ -114,14 +114,7 @@ impl Rows for Bf16Products {
 }
 
 /// Adds the products of pairs, the first of which meets the pair `pair` of each row, with the rows from `row` on.
-fn add_product(
-    _: Proof,
-    pairs: &[Bf16Pair<WIDE>],
-    x: &Bf16Matrix,
-    row: usize,
-    pair: usize,
-    sums: &mut [[f32; WIDE]],
-) {
+fn add_product(_: Proof, pairs: &[Bf16Pair<WIDE>], x: &Bf16Matrix, row: usize, pair: usize, sums: &mut [[f32; WIDE]]) {
     let stride = x.cols().div_ceil(2);
     assert!((1..=ROWS).contains(&sums.len()) && pair + pairs.len() <= stride && row + sums.len() <= x.rows());
     let x = &x.pairs()[row * stride + pair..];
@@ -143,12 +136,7 @@ fn add_product(
 /// # Safety
 /// The CPU has AVX-512 BF16; `x` has `M` rows of as many pairs as there are.
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn avx512_bf16<const M: usize>(
-    pairs: &[Bf16Pair<WIDE>],
-    x: &[f32],
-    stride: usize,
-    sums: &mut [[f32; WIDE]],
-) {
+unsafe fn avx512_bf16<const M: usize>(pairs: &[Bf16Pair<WIDE>], x: &[f32], stride: usize, sums: &mut [[f32; WIDE]]) {
     // SAFETY: the caller's; sixteen sums from `16 · v` on are inside of `WIDE`.
     unsafe {
         let mut acc: [[__m512; 2]; M] =

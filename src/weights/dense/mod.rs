@@ -152,9 +152,7 @@ impl FrozenMatrix for Dense {
     fn product(&self, x: &Operand<'_>) -> Result<Matrix> {
         let (outputs, _) = self.shape;
         match &self.storage {
-            Storage::Packed(panels) => {
-                Ok(Matrix::host(x.matrix().rows(), outputs, panels.product(x)?))
-            }
+            Storage::Packed(panels) => Ok(Matrix::host(x.matrix().rows(), outputs, panels.product(x)?)),
             Storage::Tensor(weight) => composed(Form::NT, x.matrix(), weight),
             Storage::Gpu(weight) => weight.product(x),
         }

@@ -95,7 +95,11 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
     ) -> Result<Buffer> {
         let mut y = buffers::take(rows * self.outputs)?;
         let out = Columns::of(&mut y, self.outputs);
-        if rows <= ROWS { self.rows_by::<ROWS>(rows, &out, add) } else { self.rows_by::<TASK_ROWS>(rows, &out, add) }
+        if rows <= ROWS {
+            self.rows_by::<ROWS>(rows, &out, add)
+        } else {
+            self.rows_by::<TASK_ROWS>(rows, &out, add)
+        }
         Ok(y)
     }
 

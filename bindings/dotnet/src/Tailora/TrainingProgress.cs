@@ -9,7 +9,7 @@ public enum WorkPhase
     /// <summary>Reading and converting weights; steps are tensors.</summary>
     Load = 1,
 
-    /// <summary>Reading and tokenizing rows.</summary>
+    /// <summary>Reading a file of rows, steps are bytes of its text; or tokenizing rows, steps are rows.</summary>
     Prepare = 2,
 
     /// <summary>Training; steps are optimizer steps.</summary>
