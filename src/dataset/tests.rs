@@ -2,7 +2,7 @@
 
 use super::examples::TooLong;
 use super::*;
-use crate::control::{Cancel, Control, Phase, Progress};
+use crate::control::{Cancel, Control, Progress};
 use crate::error::{Code, Error};
 use crate::tokenize::test_support::{assets, format, repository};
 use rand::rngs::StdRng;
@@ -322,33 +322,4 @@ fn real_chinese_text_in_both_encodings() {
     assert!(utf8.rows().len() > 900);
     assert_eq!((utf8.encoding, gb.encoding), ("utf-8", "gb18030"));
     assert_eq!(utf8.rows(), gb.rows());
-}
-
-#[test]
-fn reading_tells_how_far_it_is_and_stops_when_it_is_told_to() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("rows.csv");
-    let rows: String = (0..20_000).map(|row| format!("role P{row},reliable {row}\n")).collect();
-    std::fs::write(&path, format!("input,output\n{rows}")).unwrap();
-    let size = std::fs::metadata(&path).unwrap().len();
-    let mut events = Vec::new();
-    let mut listen = |event: &Progress| {
-        events.push((event.phase, event.step, event.total_steps));
-        Control::Continue
-    };
-    let mut monitor = Monitor::new(&Cancel::new(), Some(&mut listen));
-    Dataset::open_csv(&path, &DatasetOptions::default(), &mut monitor).unwrap();
-    assert!(events.len() as u64 >= size / (64 << 10), "{} events of {size} bytes", events.len());
-    assert!(events.is_sorted_by_key(|event| event.1));
-    assert!(events.iter().all(|event| (event.0, event.2) == (Phase::Prepare, size)));
-    assert_eq!(events.last().unwrap().1, size);
-
-    let mut calls = 0;
-    let mut refuse = |_: &Progress| {
-        calls += 1;
-        Control::Stop
-    };
-    let mut monitor = Monitor::new(&Cancel::new(), Some(&mut refuse));
-    let err = Dataset::open_csv(&path, &DatasetOptions::default(), &mut monitor).unwrap_err();
-    assert_eq!((err.code(), calls), (Code::Cancelled, 1));
 }

@@ -115,8 +115,7 @@ fn greedy_answer(
     let output = Output::text(model.format().tokenizer(), &[]);
     let sampler = Sampler::new(&options, model.format().tokenizer());
     let sequence =
-        Sequence::new(prompt.to_vec(), &options, sampler, model.end_tokens(), output, None, context.limit())?
-            .in_chunks_of(engine.chunk());
+        Sequence::new(prompt.to_vec(), &options, sampler, model.end_tokens(), output, None, context.limit())?;
     let mut slot = Slot::new(sequence, context);
     while !slot.is_finished() {
         monitor.check()?;

@@ -54,12 +54,10 @@ impl Engine {
         // On another device other rows beside a row would change its last bits.
         if self.model.decoder().device().is_host() {
             let spare = self.has_spare_rows(slots.len());
-            let chunk = self.chunk_for(slots.len());
-            for Slot { sequence, .. } in slots.iter_mut() {
-                sequence.speculate(spare);
-                sequence.read_in_chunks_of(chunk);
-            }
+            slots.iter_mut().for_each(|slot| slot.sequence.speculate(spare));
         }
+        let chunk = self.chunk_for(slots.len());
+        slots.iter_mut().for_each(|slot| slot.sequence.read_in_chunks_of(chunk));
         let mut logits =
             self.logits(slots.iter_mut().zip(&begun).filter(|(_, begun)| begun.is_ok()).map(|(slot, _)| slot));
         let take = |(slot, begun): (&mut Slot, Result<()>)| {

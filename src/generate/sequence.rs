@@ -100,13 +100,7 @@ impl Sequence {
         })
     }
 
-    /// With pieces of the prompt of another length than [`CHUNK`].
-    pub(crate) fn in_chunks_of(mut self, chunk: usize) -> Self {
-        self.read_in_chunks_of(chunk);
-        self
-    }
-
-    /// Reads what is left of the prompt in pieces of another length.
+    /// Reads what is left of the prompt in pieces of another length than [`CHUNK`].
     pub(super) fn read_in_chunks_of(&mut self, chunk: usize) {
         self.chunk = chunk;
     }

@@ -205,7 +205,7 @@ impl Session {
         };
         let sequence = Sequence::new(prompt, options, sampler, self.model.end_tokens(), output, constraint, limit)?;
         let sequence = sequence.guarded(banned.as_ref(), tokenizer);
-        Ok(sequence.in_chunks_of(self.engine.chunk()).listing(Top::new(options.top_logprobs, tokenizer)))
+        Ok(sequence.listing(Top::new(options.top_logprobs, tokenizer)))
     }
 
     /// Compiled once for all texts of a call.

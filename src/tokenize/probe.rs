@@ -2,7 +2,8 @@
 
 use super::{ChatTemplate, Message, StreamDecoder, Tokenizer};
 use crate::error::{Code, Error, Result};
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 /// All texts below take milliseconds with a real tokenizer, of this thread's own time: others may be busy.
 const LONGEST: Duration = Duration::from_secs(3);
@@ -41,16 +42,11 @@ pub(super) fn tokenizer(tokenizer: &Tokenizer) -> std::result::Result<(), String
 
 /// Time that this thread has run, where the system says it; elsewhere, time that has passed.
 fn worked() -> Duration {
-    #[cfg(target_os = "linux")]
-    {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        static BEGUN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-        BEGUN.get_or_init(std::time::Instant::now).elapsed()
-    }
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    // Linux: nanoseconds on a CPU, then others.
+    let times = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let on_cpu = times.split(' ').next().and_then(|time| time.parse().ok());
+    on_cpu.map_or_else(|| BEGUN.elapsed(), Duration::from_nanos)
 }
 
 /// What comes back from text must be that text's characters; a decoder of another kind of vocabulary gives others.

@@ -81,7 +81,7 @@ fn each_range_is_checked_by_name() {
     }
     assert!(parse::<TrainOptions>(Some(r#"{"rank_pattern": {"q_proj(": 2}}"#)).is_err());
     let err = parse::<TrainOptions>(Some(r#"{"rank_pattern": {"q_proj": -2}}"#)).unwrap_err();
-    assert!(err.message().starts_with("train option `rank_pattern.q_proj` is -2; expected an integer"), "{err}");
+    assert!(err.message().starts_with("train option `rank_pattern.q_proj` is -2; expected a whole number"), "{err}");
     assert!(parse::<TrainOptions>(Some(r#"{"seed": -1}"#)).is_err());
     for name in ["人才评价", &"评".repeat(64), &"𠮷".repeat(48)] {
         assert_eq!(parse::<TrainOptions>(Some(&json!({ "name": name }).to_string())).unwrap().name, name);
