@@ -3,7 +3,7 @@
 
 use super::super::dequantized::{self, Rows};
 use super::pairs::{Bf16Pair, WIDE, bits};
-use super::panels::{BLOCK, Packed, Panels, TASK_ROWS};
+use super::panels::{self, BLOCK, Packed, Panels, TASK_ROWS};
 use crate::error::Result;
 use crate::tensor::buffers;
 use crate::tensor::columns::Columns;
@@ -33,7 +33,7 @@ struct Proof;
 impl Bf16Products {
     /// Packed as other weights are, or the panels back if this CPU lacks the instruction.
     pub(super) fn of(panels: Panels<Bf16Pair<WIDE>, WIDE>) -> std::result::Result<Self, Panels<Bf16Pair<WIDE>, WIDE>> {
-        match Kernel::detect().map(Kernel::instructions) {
+        match panels.kernel.map(Kernel::instructions) {
             Some(Instructions::Bf16) => Ok(Bf16Products { panels, proof: Proof }),
             _ => Err(panels),
         }
@@ -76,10 +76,7 @@ impl Packed for Bf16Products {
                     add_product(self.proof, turned, &dy, first + index * ROWS, pair, sums);
                 }
             }
-            let columns = WIDE.min(inputs - panel * WIDE);
-            for (i, sums) in sums.iter().enumerate() {
-                out.write(first + i, panel * WIDE, columns, &sums[..columns]);
-            }
+            panels::write(&out, inputs, panel, first, sums);
         });
         Ok(dx)
     }

@@ -47,7 +47,7 @@ pub(super) struct Panels<P, const OUTPUTS: usize> {
     pub(super) inputs: usize,
     /// Pairs of inputs, panel after panel.
     pub(super) pairs: Vec<P>,
-    kernel: Option<Kernel>,
+    pub(super) kernel: Option<Kernel>,
 }
 
 impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
@@ -122,11 +122,22 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
                     add(pairs, first + index * ROWS, block * BLOCK, sums);
                 }
             }
-            let columns = OUTPUTS.min(self.outputs - panel * OUTPUTS);
-            for (i, sums) in sums.iter().enumerate() {
-                out.write(first + i, panel * OUTPUTS, columns, &sums[..columns]);
-            }
+            write(out, self.outputs, panel, first, sums);
         });
+    }
+}
+
+/// Writes the sums of the rows from `first` on into the columns of a panel, of which the last may be narrower.
+pub(super) fn write<const OUTPUTS: usize>(
+    out: &Columns,
+    width: usize,
+    panel: usize,
+    first: usize,
+    sums: &[[f32; OUTPUTS]],
+) {
+    let columns = OUTPUTS.min(width - panel * OUTPUTS);
+    for (i, sums) in sums.iter().enumerate() {
+        out.write(first + i, panel * OUTPUTS, columns, &sums[..columns]);
     }
 }
 
