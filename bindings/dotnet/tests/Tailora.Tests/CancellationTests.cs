@@ -65,25 +65,18 @@ public class CancellationTests(Trained trained)
     [Fact]
     public async Task A_cancelled_generation_ends_soon_and_the_session_goes_on()
     {
-        using var source = new CancellationTokenSource(TimeSpan.FromMilliseconds(30));
         using Session session = trained.Model.CreateSession();
-        var clock = Stopwatch.StartNew();
-        var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(
-            () => session.GenerateAsync(Trained.Line, new GenerateOptions { MaxTokens = 900, JsonSchema = Work.LongDocument }, source.Token));
-        Assert.True(clock.Elapsed < Soon, $"it took {clock.Elapsed}");
-        Assert.Equal(source.Token, error.CancellationToken);
+        var options = new GenerateOptions { MaxTokens = 900, JsonSchema = Work.LongDocument };
+        await Work.CancelledAsync<OperationCanceledException>(Soon, token => session.GenerateAsync(Trained.Line, options, token));
         Assert.Equal(3, (await session.GenerateAsync(Trained.Line, new GenerateOptions { MaxTokens = 3 })).CompletionTokens);
     }
 
     [Fact]
     public async Task A_cancelled_report_ends_soon()
     {
-        using var source = new CancellationTokenSource(TimeSpan.FromMilliseconds(30));
         using Session session = trained.Model.CreateSession();
-        var clock = Stopwatch.StartNew();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => session.GenerateReportAsync(
-            Trained.Line, new ReportOptions { Schema = Work.LongDocument, Generate = new GenerateOptions { MaxTokens = 900 } }, source.Token));
-        Assert.True(clock.Elapsed < Soon, $"it took {clock.Elapsed}");
+        var options = new ReportOptions { Schema = Work.LongDocument, Generate = new GenerateOptions { MaxTokens = 900 } };
+        await Work.CancelledAsync<OperationCanceledException>(Soon, token => session.GenerateReportAsync(Trained.Line, options, token));
     }
 
     [Fact]
