@@ -25,9 +25,11 @@ impl Texts {
         Texts { model: model.clone(), at_once, prompt, random: StdRng::seed_from_u64(4) }
     }
 
-    /// From the moment that all threads ask to that at which the last has its text.
+    /// From the moment that all threads ask to that at which the last has its text. Each token takes a pass: texts of random
+    /// weights repeat themselves, which would be written ahead.
     pub fn time(&mut self, adapter: Option<&Adapter>, completion: usize) -> Outcome<Duration> {
-        let options: GenerateOptions = from_value(json!({"raw": true, "max_tokens": completion}))?;
+        let options: GenerateOptions =
+            from_value(json!({"raw": true, "speculation": false, "max_tokens": completion}))?;
         let mut sessions = Vec::new();
         for _ in 0..self.at_once {
             let mut session = Session::new(&self.model, &SessionOptions::default())?;

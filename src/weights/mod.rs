@@ -8,6 +8,7 @@ pub(crate) mod ggml;
 mod gpu;
 mod kernel;
 mod linear;
+mod memory;
 mod operand;
 #[cfg(target_arch = "x86_64")]
 mod prefetch;

@@ -7,7 +7,7 @@ use crate::error::{Code, Error, Result};
 use crate::tensor::columns::Columns;
 use crate::tensor::exp::{exp_sum, largest};
 use crate::tensor::gemm::{Mat, gemm};
-use crate::tensor::simd::{sum, vectorized};
+use crate::tensor::simd::{dot, vectorized};
 use crate::tensor::{Matrix, buffers};
 use gemm::Parallelism;
 use rayon::prelude::*;
@@ -119,9 +119,9 @@ fn softmax_backward(p: &[f32], dp: &mut [f32], width: usize, scale: f32) {
         vectorized(
             #[inline(always)]
             || {
-                let dot = sum(width, |i| p[i] * dp[i]);
+                let sum = dot(p, dp);
                 for (p, dp) in p.iter().zip(dp.iter_mut()) {
-                    *dp = scale * p * (*dp - dot);
+                    *dp = scale * p * (*dp - sum);
                 }
             },
         );

@@ -4,7 +4,7 @@ use super::super::softcap;
 use super::{Heads, Span};
 use crate::tensor::columns::Columns;
 use crate::tensor::exp::{exp_sum, largest};
-use crate::tensor::simd::{sum, vectorized};
+use crate::tensor::simd::{dot, vectorized};
 
 /// Queries of a sequence up to which bringing its keys together costs more than multiplying with them one by one.
 pub(super) const FEW: usize = 4;
@@ -24,7 +24,7 @@ pub(super) fn forward(heads: Heads, span: &Span, head: usize, [q, k, v]: [&[f32]
             || {
                 for start in starts() {
                     let key = &k[start * stride + column..][..dim];
-                    scores.push(heads.scale * sum(dim, |i| query[i] * key[i]));
+                    scores.push(heads.scale * dot(query, key));
                 }
                 if let Some(c) = heads.softcap {
                     softcap::cap(&mut scores, c);

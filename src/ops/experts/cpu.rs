@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::tensor::Matrix;
 use crate::tensor::exp::{exp_sum, largest};
-use crate::tensor::simd::{sum, vectorized};
+use crate::tensor::simd::{dot, vectorized};
 use rayon::prelude::*;
 
 /// Turns a row of logits into probabilities and gives the largest with their weights, in the order of experts.
@@ -59,7 +59,7 @@ pub(super) fn row_products(a: &Matrix, b: &Matrix) -> Result<Vec<f32>> {
     let product = |(a, b): (&[f32], &[f32])| {
         vectorized(
             #[inline(always)]
-            || sum(width, |i| a[i] * b[i]),
+            || dot(a, b),
         )
     };
     Ok(rows.map(product).collect())

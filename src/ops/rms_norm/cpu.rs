@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::tensor::columns::rows_per_task;
-use crate::tensor::simd::{sum, vectorized};
+use crate::tensor::simd::{dot, sum, vectorized};
 use crate::tensor::{Matrix, buffers};
 use rayon::prelude::*;
 
@@ -38,8 +38,8 @@ pub(super) fn backward(x: &Matrix, weight: &Matrix, eps: f64, dy: &Matrix) -> Re
                 #[inline(always)]
                 || {
                     let inv = inverse_rms(x, eps);
-                    let dot = sum(n, |i| dy[i] * w[i] * x[i]);
-                    let pull = inv * inv * inv * dot / n as f32;
+                    let sum = sum(n, |i| dy[i] * w[i] * x[i]);
+                    let pull = inv * inv * inv * sum / n as f32;
                     for ((dx, x), (dy, w)) in dx.iter_mut().zip(x).zip(dy.iter().zip(w)) {
                         *dx = inv * dy * w - x * pull;
                     }
@@ -52,6 +52,6 @@ pub(super) fn backward(x: &Matrix, weight: &Matrix, eps: f64, dy: &Matrix) -> Re
 
 #[inline(always)]
 fn inverse_rms(x: &[f32], eps: f64) -> f32 {
-    let mean = sum(x.len(), |i| x[i] * x[i]) / x.len() as f32;
+    let mean = dot(x, x) / x.len() as f32;
     (1.0 / (f64::from(mean) + eps).sqrt()) as f32
 }

@@ -9,6 +9,7 @@ use crate::tensor::buffers;
 use crate::tensor::columns::Columns;
 use crate::weights::Operand as WeightOperand;
 use crate::weights::kernel::{Kernel, ROWS};
+use crate::weights::memory::Elements;
 use rayon::prelude::*;
 
 /// Rows of activations whose products one task makes.
@@ -46,7 +47,7 @@ pub(super) struct Panels<P, const OUTPUTS: usize> {
     pub(super) outputs: usize,
     pub(super) inputs: usize,
     /// Pairs of inputs, panel after panel.
-    pub(super) pairs: Vec<P>,
+    pub(super) pairs: Elements<P>,
     pub(super) kernel: Option<Kernel>,
 }
 
@@ -55,7 +56,7 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
     pub(super) fn new(outputs: usize, inputs: usize, values: &[f32]) -> Result<Self> {
         let width = inputs.div_ceil(2);
         // SAFETY: zeros are pairs.
-        let mut pairs: Vec<P> = unsafe { buffers::zeroed(outputs.div_ceil(OUTPUTS) * width)? };
+        let mut pairs: Elements<P> = unsafe { Elements::zeroed(outputs.div_ceil(OUTPUTS) * width)? };
         let panels = pairs.par_chunks_mut(width.max(1)).zip(values.par_chunks((OUTPUTS * inputs).max(1)));
         panels.for_each(|(pairs, rows)| {
             for (index, block) in pairs.chunks_mut(BLOCK).enumerate() {

@@ -9,6 +9,7 @@ use crate::tensor::buffers;
 use crate::tensor::columns::Columns;
 use crate::weights::eight_bits::Activations;
 use crate::weights::kernel::{Kernel, ROWS};
+use crate::weights::memory::Elements;
 use rayon::prelude::*;
 
 /// Rows of activations whose products one task makes.
@@ -21,7 +22,7 @@ pub(super) struct Tiles<T> {
     /// Spans of inputs per row.
     spans: usize,
     /// Row of tiles after row of tiles.
-    tiles: Vec<T>,
+    tiles: Elements<T>,
 }
 
 impl<T: Tile> Tiles<T> {
@@ -29,7 +30,7 @@ impl<T: Tile> Tiles<T> {
     pub(super) fn build(outputs: usize, inputs: usize, fill: impl Fn(usize, usize, &mut [T]) + Sync) -> Result<Self> {
         let spans = inputs.div_ceil(T::SPAN);
         // SAFETY: zeros are tiles.
-        let mut tiles: Vec<T> = unsafe { buffers::zeroed(outputs.div_ceil(OUTPUTS) * spans)? };
+        let mut tiles: Elements<T> = unsafe { Elements::zeroed(outputs.div_ceil(OUTPUTS) * spans)? };
         tiles.par_chunks_mut(spans).enumerate().for_each(|(index, tiles)| {
             let first = index * OUTPUTS;
             (first..outputs.min(first + OUTPUTS)).for_each(|output| fill(output, output - first, tiles));

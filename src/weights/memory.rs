@@ -1,0 +1,214 @@
+//! Memory of frozen weights. Each token that is written reads all of them, so how fast they can be read is how fast text is
+//! written: they lie beside each other in large mappings, for which Linux is asked for pages of 2 MiB instead of 4 KiB.
+
+use crate::error::Result;
+use crate::tensor::buffers;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+/// Elements of a weight, which are zero at first.
+pub(super) struct Elements<T> {
+    #[cfg(target_os = "linux")]
+    shared: Option<shared::Part<T>>,
+    own: Vec<T>,
+}
+
+impl<T> Elements<T> {
+    /// # Safety
+    /// Zero bytes are a value of the type, which needs no drop.
+    pub(super) unsafe fn zeroed(len: usize) -> Result<Self> {
+        #[cfg(target_os = "linux")]
+        if let Some(shared) = shared::Part::of(len) {
+            return Ok(Elements { shared: Some(shared), own: Vec::new() });
+        }
+        // SAFETY: the caller's.
+        let own = unsafe { buffers::zeroed(len)? };
+        Ok(Elements {
+            #[cfg(target_os = "linux")]
+            shared: None,
+            own,
+        })
+    }
+}
+
+impl<T> Deref for Elements<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        #[cfg(target_os = "linux")]
+        if let Some(shared) = &self.shared {
+            return shared.elements();
+        }
+        &self.own
+    }
+}
+
+impl<T> DerefMut for Elements<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        #[cfg(target_os = "linux")]
+        if let Some(shared) = &mut self.shared {
+            return shared.elements_mut();
+        }
+        &mut self.own
+    }
+}
+
+impl<T> fmt::Debug for Elements<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} elements", self.len())
+    }
+}
+
+/// Parts of mappings, which are given back with their last part.
+#[cfg(target_os = "linux")]
+mod shared {
+    use memmap2::{Advice, MmapMut};
+    use std::marker::PhantomData;
+    use std::ptr::NonNull;
+    use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+    /// Bytes from which on a weight is worth a place here.
+    const LEAST: usize = 1 << 20;
+    /// Bytes of a mapping; a larger weight has one for itself. What no weight needs is never touched, so it takes none.
+    pub(super) const MAPPING: usize = 64 << 20;
+    /// Bytes of a huge page of x86-64, and of AArch64 with pages of 4 KiB.
+    const HUGE: usize = 2 << 20;
+    /// Bytes of a line of the cache: what weights begin at.
+    const LINE: usize = 64;
+
+    /// Where the next weight goes, while there is another one.
+    static OPEN: Mutex<Weak<Mapping>> = Mutex::new(Weak::new());
+
+    pub(super) struct Mapping {
+        /// From the first huge page on, inside of `map`.
+        start: NonNull<u8>,
+        len: usize,
+        used: Mutex<usize>,
+        /// Held until it is given back.
+        _map: MmapMut,
+    }
+
+    // SAFETY: no byte is read or written through it but by the one part that it belongs to.
+    unsafe impl Send for Mapping {}
+    // SAFETY: as above.
+    unsafe impl Sync for Mapping {}
+
+    impl Mapping {
+        /// None where the system has no room for it.
+        fn new(len: usize) -> Option<Self> {
+            let mut map = MmapMut::map_anon(len.checked_add(HUGE)?).ok()?;
+            let skipped = map.as_ptr().align_offset(HUGE);
+            // Only whole ones: the rest is not to take a huge page for itself. A kernel without them says so; pages are small.
+            let _ = map.advise_range(Advice::HugePage, skipped, len / HUGE * HUGE);
+            let start = NonNull::new(map.as_mut_ptr().wrapping_add(skipped))?;
+            Some(Mapping { start, len, used: Mutex::new(0), _map: map })
+        }
+
+        /// The next `bytes`, if there are as many left.
+        fn take(&self, bytes: usize) -> Option<NonNull<u8>> {
+            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            let first = *used;
+            let end = first.checked_add(bytes).filter(|end| *end <= self.len)?;
+            *used = end.next_multiple_of(LINE);
+            // SAFETY: `first` is inside of the mapping.
+            Some(unsafe { self.start.add(first) })
+        }
+    }
+
+    /// Elements that nobody else has.
+    pub(super) struct Part<T> {
+        first: NonNull<T>,
+        len: usize,
+        pub(super) _mapping: Arc<Mapping>,
+        _elements: PhantomData<T>,
+    }
+
+    // SAFETY: as a vector of the elements is.
+    unsafe impl<T: Send> Send for Part<T> {}
+    // SAFETY: as above.
+    unsafe impl<T: Sync> Sync for Part<T> {}
+
+    impl<T> Part<T> {
+        /// None for what is small, and where the system has no room for a mapping.
+        pub(super) fn of(len: usize) -> Option<Self> {
+            const { assert!(align_of::<T>() <= LINE && !std::mem::needs_drop::<T>()) };
+            let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| *bytes >= LEAST)?;
+            let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(mapping) = open.upgrade()
+                && let Some(first) = mapping.take(bytes)
+            {
+                return Some(Part { first: first.cast(), len, _mapping: mapping, _elements: PhantomData });
+            }
+            let mapping = Arc::new(Mapping::new(bytes.max(MAPPING))?);
+            let first = mapping.take(bytes)?;
+            if bytes < MAPPING {
+                *open = Arc::downgrade(&mapping);
+            }
+            Some(Part { first: first.cast(), len, _mapping: mapping, _elements: PhantomData })
+        }
+
+        pub(super) fn elements(&self) -> &[T] {
+            // SAFETY: `len` elements from `first` on are this part's, aligned as lines are, and of zeros at first.
+            unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
+        }
+
+        pub(super) fn elements_mut(&mut self) -> &mut [T] {
+            // SAFETY: as above, and the borrow is the only one.
+            unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.len) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elements(len: usize) -> Elements<u64> {
+        // SAFETY: zeros are numbers.
+        unsafe { Elements::zeroed(len).unwrap() }
+    }
+
+    #[test]
+    fn elements_are_zero_and_nobody_elses() {
+        let mut all: Vec<_> = [3, 1 << 17, 300_001, 1 << 23, 1 << 18, 0].map(elements).into();
+        for (index, elements) in all.iter_mut().enumerate() {
+            assert!(elements.iter().all(|e| *e == 0));
+            elements.fill(index as u64 + 1);
+        }
+        for (index, elements) in all.iter().enumerate() {
+            assert!(elements.iter().all(|e| *e == index as u64 + 1), "{index}");
+        }
+        let large = &all[1..5];
+        assert!(large.iter().all(|elements| elements.as_ptr().addr().is_multiple_of(64)));
+    }
+
+    #[test]
+    fn what_no_machine_has_is_an_error() {
+        // SAFETY: zeros are numbers.
+        let found = unsafe { Elements::<u64>::zeroed(1 << 57) };
+        assert_eq!(found.unwrap_err().code(), crate::error::Code::OutOfMemory);
+    }
+
+    /// Alone in a mapping, so that other tests' weights do not keep it.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn huge_pages_are_asked_for_and_given_back() {
+        let elements = elements(shared::MAPPING / 8 + 5);
+        let address = elements.as_ptr().addr();
+        let flags = || {
+            let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+            let mut inside = false;
+            maps.lines().find_map(|line| {
+                if let Some((first, end)) = line.split_once(' ').and_then(|(range, _)| range.split_once('-')) {
+                    let bound = |text| usize::from_str_radix(text, 16).ok();
+                    inside = bound(first).zip(bound(end)).is_some_and(|(first, end)| (first..end).contains(&address));
+                }
+                line.strip_prefix("VmFlags:").filter(|_| inside).map(str::to_owned)
+            })
+        };
+        assert!(flags().unwrap().contains(" hg"), "{:?}", flags());
+        let mapping = elements.shared.as_ref().map(|part| std::sync::Arc::downgrade(&part._mapping)).unwrap();
+        drop(elements);
+        assert!(mapping.upgrade().is_none());
+    }
+}
