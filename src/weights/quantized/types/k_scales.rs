@@ -93,13 +93,13 @@ impl KScales {
         let mut sums = [_mm256_setzero_si256(); M];
         for (pair, scales) in self.scales.iter().enumerate() {
             let scales = avx2::pairs_of(scales, eighth, false);
-            let scales = [false, true].map(|second| avx2::twice(scales, second));
+            let scales = [avx2::twice(scales, false), avx2::twice(scales, true)];
             let subs = [2 * pair, 2 * pair + 1];
             // SAFETY: the caller's.
             unsafe {
                 if M <= avx2::FEW {
-                    let codes = |group: usize| subs.map(|sub| codes(sub, group));
-                    avx2::add_dots::<M, 2, 8, PER>(&mut sums, codes, scales, x, subs.map(|sub| sub * 8));
+                    let codes = |group: usize| [codes(subs[0], group), codes(subs[1], group)];
+                    avx2::add_dots::<M, 2, 8, PER>(&mut sums, codes, scales, x, [subs[0] * 8, subs[1] * 8]);
                 } else {
                     for (sub, scale) in subs.into_iter().zip(scales) {
                         avx2::add_dots::<M, 1, 8, PER>(&mut sums, |group| [codes(sub, group)], [scale], x, [sub * 8]);

@@ -146,24 +146,33 @@ unsafe impl Tile for Q6KTile {
             prefetch::ahead(&self.scales);
         }
         let (mut sums, mut offsets) = ([_mm256_setzero_si256(); M], [_mm256_setzero_si256(); M]);
-        let all: [__m256i; 8] = std::array::from_fn(|of_32| avx2::pairs_of(&self.scales[of_32], eighth, true));
+        let mut all = [_mm256_setzero_si256(); 8];
+        for (all, scales) in all.iter_mut().zip(&self.scales) {
+            *all = avx2::pairs_of(scales, eighth, true);
+        }
         for second in [false, true] {
             let first = 4 * usize::from(second);
             let codes = |of_32: usize, group: usize| self.codes_avx2(of_32, first + group, eighth);
-            // SAFETY: the caller's.
-            unsafe {
-                if M <= avx2::FEW {
-                    for half in 0..2 {
-                        let runs: [usize; 4] = std::array::from_fn(|index| 4 * half + index);
-                        let scales = runs.map(|of_32| avx2::twice(all[of_32], second));
-                        let codes = |group: usize| runs.map(|of_32| codes(of_32, group));
-                        let first = runs.map(|of_32| of_32 * 8 + first);
+            let scale = |of_32: usize| avx2::twice(all[of_32], second);
+            for [a, b, c, d] in [[0, 1, 2, 3], [4, 5, 6, 7]] {
+                // SAFETY: the caller's.
+                unsafe {
+                    if M <= avx2::FEW {
+                        let codes = |group: usize| [codes(a, group), codes(b, group), codes(c, group), codes(d, group)];
+                        let scales = [scale(a), scale(b), scale(c), scale(d)];
+                        let first = [a * 8 + first, b * 8 + first, c * 8 + first, d * 8 + first];
                         avx2::add_dots::<M, 4, 4, 2>(&mut sums, codes, scales, x, first);
-                    }
-                } else {
-                    for (of_32, scales) in all.into_iter().enumerate() {
-                        let (scale, first) = (avx2::twice(scales, second), of_32 * 8 + first);
-                        avx2::add_dots::<M, 1, 4, 2>(&mut sums, |group| [codes(of_32, group)], [scale], x, [first]);
+                    } else {
+                        for of_32 in [a, b, c, d] {
+                            let first = of_32 * 8 + first;
+                            avx2::add_dots::<M, 1, 4, 2>(
+                                &mut sums,
+                                |group| [codes(of_32, group)],
+                                [scale(of_32)],
+                                x,
+                                [first],
+                            );
+                        }
                     }
                 }
             }
