@@ -1,54 +1,69 @@
-//! Activations as 8-bit integers with a scale for each span of a row, as llama.cpp quantizes them for such products.
+//! Activations as 8-bit integers with a scale for each span of a row, as llama.cpp quantizes them for such products. Rows that
+//! are multiplied together lie beside each other, so that a kernel reads them from one place.
 
+use super::kernel::ROWS;
 use crate::tensor::simd::vectorized;
 use rayon::prelude::*;
 
+/// Integers that are multiplied at once.
+const GROUP: usize = 4;
 /// Inputs that a sum is kept for: the smallest number that shares an integer scale.
 const SIXTEEN: usize = 16;
+/// The span of types without integer scales.
+const SHORT: usize = 32;
 
-/// Rows of quantized activations.
+/// Rows of quantized activations, in blocks of [`ROWS`]; the last one may have fewer.
 pub(in crate::weights) struct Activations {
+    rows: usize,
     span: usize,
     /// Spans of a row.
     spans: usize,
+    /// `[block][span][group][row][4]`
     q: Vec<i8>,
+    /// `[block][span][row]`
     scales: Vec<f32>,
-    /// Of every 16 integers.
+    /// `[block][span][pair of sixteen][row][2]`: of every 16 integers, where spans are longer than 32.
     sums: Vec<i16>,
-    /// Of every 32 integers.
+    /// `[block][span][pair of 32][row][2]`: of every 32 integers, where spans are longer.
     pair_sums: Vec<i16>,
+    /// `[block][span][row]`, where spans are of 32: −128 times the sum of their integers.
+    less_128: Vec<i32>,
 }
 
-/// One span of some rows.
+/// One span of the rows of a block.
 #[derive(Clone, Copy)]
 pub(in crate::weights) struct Span {
     q: *const i8,
+    scales: *const f32,
     sums: *const i16,
     pair_sums: *const i16,
-    /// Integers from a row to the next.
-    stride: usize,
+    less_128: *const i32,
 }
 
 impl Activations {
-    /// Quantizes `x [rows, width]`.
+    /// Quantizes `x [rows, width]` with a scale for every `span`: of 32, or of a multiple of 64.
     pub(in crate::weights) fn quantize(x: &[f32], width: usize, span: usize) -> Self {
         let (rows, spans) = (x.len() / width, width.div_ceil(span));
-        let len = rows * spans * span;
-        let (mut q, mut scales) = (vec![0i8; len], vec![0.0f32; rows * spans]);
-        let (mut sums, mut pair_sums) = (vec![0i16; len / SIXTEEN], vec![0i16; len / (2 * SIXTEEN)]);
-        q.par_chunks_mut(spans * span)
-            .zip(scales.par_chunks_mut(spans))
-            .zip(sums.par_chunks_mut(spans * span / SIXTEEN))
-            .zip(pair_sums.par_chunks_mut(spans * span / (2 * SIXTEEN)))
-            .zip(x.par_chunks(width))
-            .with_min_len(8)
-            .for_each(|((((q, scales), sums), pair_sums), x)| {
-                vectorized(
-                    #[inline(always)]
-                    || quantize_row(x, span, q, scales, sums, pair_sums),
-                );
-            });
-        Activations { span, spans, q, scales, sums, pair_sums }
+        let short = span == SHORT;
+        debug_assert!(short || span.is_multiple_of(2 * SHORT));
+        let per_row = |of: usize, wanted: bool| if wanted { spans * span / of } else { 0 };
+        let [sixteens, pairs, shorts] = [per_row(SIXTEEN, !short), per_row(SHORT, !short), per_row(SHORT, short)];
+        let (mut q, mut scales) = (vec![0i8; rows * spans * span], vec![0.0f32; rows * spans]);
+        let (mut sums, mut pair_sums) = (vec![0i16; rows * sixteens], vec![0i16; rows * pairs]);
+        let mut less_128 = vec![0i32; rows * shorts];
+        // What a type has none of is cut into as many empty pieces.
+        let pieces = |per_row: usize| (0..rows).step_by(ROWS).map(move |first| per_row * ROWS.min(rows - first));
+        let blocks: Vec<Block<'_>> = x
+            .chunks(ROWS * width)
+            .zip(split(&mut q, pieces(spans * span)))
+            .zip(split(&mut scales, pieces(spans)))
+            .zip(split(&mut sums, pieces(sixteens)))
+            .zip(split(&mut pair_sums, pieces(pairs)))
+            .zip(split(&mut less_128, pieces(shorts)))
+            .map(|(((((x, q), scales), sums), pair_sums), less_128)| Block { x, q, scales, sums, pair_sums, less_128 })
+            .collect();
+        blocks.into_par_iter().with_min_len(2).for_each(|block| block.quantize(width, span));
+        Activations { rows, span, spans, q, scales, sums, pair_sums, less_128 }
     }
 
     /// Integers that share a scale.
@@ -61,92 +76,168 @@ impl Activations {
     }
 
     pub(in crate::weights) fn rows(&self) -> usize {
-        self.scales.len() / self.spans.max(1)
+        self.rows
+    }
+
+    /// Rows of the block that begins with row `first`.
+    fn rows_from(&self, first: usize) -> usize {
+        debug_assert!(first.is_multiple_of(ROWS) && first < self.rows);
+        ROWS.min(self.rows - first)
+    }
+
+    /// One span of the block that begins with row `first`.
+    ///
+    /// # Safety
+    /// There are such a block and such a span.
+    #[inline(always)]
+    pub(in crate::weights) unsafe fn span(&self, first: usize, span: usize) -> Span {
+        // Spans of one row before it, of all rows together.
+        let before = first * self.spans + span * self.rows_from(first);
+        let inputs = before * self.span;
+        // SAFETY: the caller's; what the type of span has none of is not read.
+        unsafe {
+            Span {
+                q: self.q.as_ptr().add(inputs),
+                scales: self.scales.as_ptr().add(before),
+                sums: self.sums.as_ptr().wrapping_add(inputs / SIXTEEN),
+                pair_sums: self.pair_sums.as_ptr().wrapping_add(inputs / SHORT),
+                less_128: self.less_128.as_ptr().wrapping_add(before),
+            }
+        }
+    }
+
+    /// Spans of one row that lie before those of a row's block; which of the block's rows it is, and of how many.
+    fn place(&self, row: usize, span: usize) -> (usize, usize, usize) {
+        let first = row / ROWS * ROWS;
+        let rows = self.rows_from(first);
+        (first * self.spans + span * rows, row - first, rows)
     }
 
     /// The scale of a span of a row.
-    #[inline(always)]
     pub(in crate::weights) fn scale(&self, row: usize, span: usize) -> f32 {
-        self.scales[row * self.spans + span]
-    }
-
-    /// One span of the rows from `row` on.
-    #[inline(always)]
-    pub(in crate::weights) fn span(&self, row: usize, span: usize) -> Span {
-        let first = (row * self.spans + span) * self.span;
-        Span {
-            q: self.q[first..].as_ptr(),
-            sums: self.sums[first / SIXTEEN..].as_ptr(),
-            pair_sums: self.pair_sums[first / (2 * SIXTEEN)..].as_ptr(),
-            stride: self.spans * self.span,
-        }
+        let (before, m, _) = self.place(row, span);
+        self.scales[before + m]
     }
 
     /// The integers of a span of a row.
-    pub(in crate::weights) fn integers(&self, row: usize, span: usize) -> &[i8] {
-        &self.q[(row * self.spans + span) * self.span..][..self.span]
+    pub(in crate::weights) fn integers(&self, row: usize, span: usize) -> impl Iterator<Item = i8> {
+        let (before, m, rows) = self.place(row, span);
+        let q = &self.q[before * self.span..][..rows * self.span];
+        q.chunks_exact(GROUP * rows).flat_map(move |group| &group[m * GROUP..][..GROUP]).copied()
     }
 }
 
-#[inline(always)]
-fn quantize_row(x: &[f32], span: usize, q: &mut [i8], scales: &mut [f32], sums: &mut [i16], pair_sums: &mut [i16]) {
-    /// Adding it leaves the nearest integer, ties to even, in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    for ((x, q), scale) in x.chunks(span).zip(q.chunks_mut(span)).zip(scales) {
-        // The bits of what is not negative are ordered as the numbers are; what is not a number is above infinity.
-        let largest = f32::from_bits(x.iter().fold(0u32, |max, x| max.max(x.to_bits() & 0x7FFF_FFFF)));
-        *scale = largest / 127.0;
-        let inverse = if *scale > 0.0 { 1.0 / *scale } else { 0.0 };
-        for (q, x) in q.iter_mut().zip(x) {
-            *q = (x * inverse + ROUND).to_bits() as i8;
+/// Pieces of these lengths.
+fn split<'a, T>(mut list: &'a mut [T], lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = &'a mut [T]> {
+    lengths.map(move |len| {
+        let (piece, rest) = std::mem::take(&mut list).split_at_mut(len);
+        list = rest;
+        piece
+    })
+}
+
+/// What is made of up to [`ROWS`] rows.
+struct Block<'a> {
+    x: &'a [f32],
+    q: &'a mut [i8],
+    scales: &'a mut [f32],
+    sums: &'a mut [i16],
+    pair_sums: &'a mut [i16],
+    less_128: &'a mut [i32],
+}
+
+impl Block<'_> {
+    fn quantize(self, width: usize, span: usize) {
+        let rows = self.x.len() / width;
+        let mut q = vec![0i8; width.next_multiple_of(span)];
+        for (m, x) in self.x.chunks_exact(width).enumerate() {
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (index, (x, q)) in x.chunks(span).zip(q.chunks_mut(span)).enumerate() {
+                        self.scales[index * rows + m] = quantize_span(x, q);
+                    }
+                },
+            );
+            let (groups, _) = self.q.as_chunks_mut::<GROUP>();
+            groups.iter_mut().skip(m).step_by(rows).zip(q.as_chunks::<GROUP>().0).for_each(|(to, four)| *to = *four);
+            let sum = |q: &[i8; SIXTEEN]| q.iter().map(|q| i16::from(*q)).sum::<i16>();
+            for (index, [a, b]) in q.as_chunks::<SIXTEEN>().0.as_chunks::<2>().0.iter().enumerate() {
+                let (a, b) = (sum(a), sum(b));
+                if span == SHORT {
+                    self.less_128[index * rows + m] = -128 * i32::from(a + b);
+                } else {
+                    self.sums.as_chunks_mut::<2>().0[index * rows + m] = [a, b];
+                    self.pair_sums.as_chunks_mut::<2>().0[index / 2 * rows + m][index % 2] = a + b;
+                }
+            }
         }
     }
-    for (sum, q) in sums.iter_mut().zip(q.as_chunks::<SIXTEEN>().0) {
-        *sum = q.iter().map(|q| i16::from(*q)).sum();
+}
+
+/// The integers of a span, those that `x` lacks 0, and their scale.
+#[inline(always)]
+fn quantize_span(x: &[f32], q: &mut [i8]) -> f32 {
+    /// Adding it leaves the nearest integer, ties to even, in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    // The bits of what is not negative are ordered as the numbers are; what is not a number is above infinity.
+    let largest = f32::from_bits(x.iter().fold(0u32, |max, x| max.max(x.to_bits() & 0x7FFF_FFFF)));
+    let scale = largest / 127.0;
+    let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+    for (q, x) in q.iter_mut().zip(x) {
+        *q = (x * inverse + ROUND).to_bits() as i8;
     }
-    for (sum, pair) in pair_sums.iter_mut().zip(sums.as_chunks::<2>().0) {
-        *sum = pair[0] + pair[1];
-    }
+    scale
 }
 
 impl Span {
-    /// Four integers of a row.
-    ///
-    /// # Safety
-    /// The row and the group are inside.
-    #[inline(always)]
-    pub(in crate::weights) unsafe fn four(&self, row: usize, group: usize) -> i32 {
-        // SAFETY: the caller's.
-        unsafe { self.q.add(row * self.stride + group * 4).cast::<i32>().read_unaligned() }
-    }
-
-    /// The sums of 16 integers each, of two neighbours: those of the 32 inputs `index`.
-    ///
-    /// # Safety
-    /// The row and the index are inside.
-    #[inline(always)]
-    pub(in crate::weights) unsafe fn sums_of_16(&self, row: usize, index: usize) -> i32 {
-        // SAFETY: the caller's.
-        unsafe { self.sums.add(row * self.stride / 16 + index * 2).cast::<i32>().read_unaligned() }
-    }
-
-    /// The sums of 32 integers each, of two neighbours: those of the 64 inputs `index`.
-    ///
-    /// # Safety
-    /// The row and the index are inside.
-    #[inline(always)]
-    pub(in crate::weights) unsafe fn sums_of_32(&self, row: usize, index: usize) -> i32 {
-        // SAFETY: the caller's.
-        unsafe { self.pair_sums.add(row * self.stride / 32 + index * 2).cast::<i32>().read_unaligned() }
-    }
-
-    /// The sum of the first 32 integers of a row.
+    /// The scale of a row of a block of `M`.
     ///
     /// # Safety
     /// The row is inside.
     #[inline(always)]
-    pub(in crate::weights) unsafe fn sum(&self, row: usize) -> i32 {
+    pub(in crate::weights) unsafe fn scale(&self, m: usize) -> f32 {
         // SAFETY: the caller's.
-        unsafe { i32::from(*self.pair_sums.add(row * self.stride / 32)) }
+        unsafe { *self.scales.add(m) }
+    }
+
+    /// Four integers of a row of a block of `M`.
+    ///
+    /// # Safety
+    /// The row and the group are inside.
+    #[inline(always)]
+    pub(in crate::weights) unsafe fn four<const M: usize>(&self, m: usize, group: usize) -> i32 {
+        // SAFETY: the caller's.
+        unsafe { self.q.cast::<i32>().add(group * M + m).read_unaligned() }
+    }
+
+    /// The sums of 16 integers each, of two neighbours: those of the 32 inputs `index` of a longer span.
+    ///
+    /// # Safety
+    /// The row and the index are inside.
+    #[inline(always)]
+    pub(in crate::weights) unsafe fn sums_of_16<const M: usize>(&self, m: usize, index: usize) -> i32 {
+        // SAFETY: the caller's.
+        unsafe { self.sums.cast::<i32>().add(index * M + m).read_unaligned() }
+    }
+
+    /// The sums of 32 integers each, of two neighbours: those of the 64 inputs `index` of a longer span.
+    ///
+    /// # Safety
+    /// The row and the index are inside.
+    #[inline(always)]
+    pub(in crate::weights) unsafe fn sums_of_32<const M: usize>(&self, m: usize, index: usize) -> i32 {
+        // SAFETY: the caller's.
+        unsafe { self.pair_sums.cast::<i32>().add(index * M + m).read_unaligned() }
+    }
+
+    /// −128 times the sum of the integers of a row of a span of 32.
+    ///
+    /// # Safety
+    /// The row is inside.
+    #[inline(always)]
+    pub(in crate::weights) unsafe fn less_128(&self, m: usize) -> i32 {
+        // SAFETY: the caller's.
+        unsafe { *self.less_128.add(m) }
     }
 }

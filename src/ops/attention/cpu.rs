@@ -1,4 +1,4 @@
-//! The kernels on slices: one task a sequence and head, one block of queries at a time.
+//! The kernels on slices: one task a sequence and head, or group of heads, one block of queries at a time.
 
 use super::super::softcap;
 use super::few::{self, FEW};
@@ -21,21 +21,26 @@ pub(super) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &
     debug_assert_eq!(spans.iter().map(|span| span.queries.len()).sum::<usize>(), tokens, "spans cover every row");
     let mut out = buffers::take(tokens * heads.queries * heads.dim)?;
     let columns = Columns::of(&mut out, heads.queries * heads.dim);
-    pairs(spans, heads.queries).into_par_iter().for_each(|(span, head)| {
+    // Keys that are brought together serve all heads of their group, unless threads would have nothing to do.
+    let together = if spans.len() * heads.keys < rayon::current_num_threads() { 1 } else { heads.group() };
+    pairs(spans, heads.queries / together).into_par_iter().for_each(|(span, task)| {
+        let of_task = task * together..(task + 1) * together;
         if span.queries.len() <= FEW {
-            return few::forward(heads, span, head, [q, k, v], &columns);
+            return of_task.for_each(|head| few::forward(heads, span, head, [q, k, v], &columns));
         }
-        let operands = Operands::of(heads, span, head / heads.group(), q, k, v);
+        let operands = Operands::of(heads, span, of_task.start / heads.group(), q, k, v);
         let mut scores = Vec::new();
         let mut block_out = vec![0.0f32; BLOCK.min(span.queries.len()) * heads.dim];
-        for start in (0..span.queries.len()).step_by(BLOCK) {
-            let block = Block::new(span, start, heads.window);
-            operands.scores(&block, head, &mut scores);
-            softmax(&block, &mut scores);
-            let block_out = &mut block_out[..block.rows * heads.dim];
-            let probabilities = Mat::new(&scores, block.rows, block.width());
-            gemm(block_out, heads.dim, false, probabilities, operands.value(&block), 1.0, Parallelism::None);
-            columns.write(block.query_row(), head * heads.dim, heads.dim, block_out);
+        for head in of_task {
+            for start in (0..span.queries.len()).step_by(BLOCK) {
+                let block = Block::new(span, start, heads.window);
+                operands.scores(&block, head, &mut scores);
+                softmax(&block, &mut scores);
+                let block_out = &mut block_out[..block.rows * heads.dim];
+                let probabilities = Mat::new(&scores, block.rows, block.width());
+                gemm(block_out, heads.dim, false, probabilities, operands.value(&block), 1.0, Parallelism::None);
+                columns.write(block.query_row(), head * heads.dim, heads.dim, block_out);
+            }
         }
     });
     Ok(Matrix::host(tokens, heads.queries * heads.dim, out))
@@ -80,7 +85,6 @@ pub(super) fn backward(
                 let seen = block.first_key * dim..(block.first_key + width) * dim;
                 let p = Mat::new(&scores, block.rows, width);
                 gemm(&mut span_dv[seen.clone()], dim, true, p.t(), dout, 1.0, Parallelism::None);
-                dscores.clear();
                 dscores.resize(block.rows * width, 0.0);
                 gemm(&mut dscores, width, false, dout, operands.value(&block).t(), 1.0, Parallelism::None);
                 softmax_backward(&scores, &mut dscores, width, heads.scale);
@@ -182,8 +186,11 @@ impl<'a> Keys<'a> {
         if let [run] = span.keys.as_slice() {
             return Keys::InPlace { data: &data[run.start * stride + column..], stride };
         }
-        let rows = span.keys.iter().cloned().flatten();
-        Keys::Gathered(rows.flat_map(|row| &data[row * stride + column..][..heads.dim]).copied().collect())
+        let mut gathered = Vec::with_capacity(span.num_keys() * heads.dim);
+        for row in span.keys.iter().cloned().flatten() {
+            gathered.extend_from_slice(&data[row * stride + column..][..heads.dim]);
+        }
+        Keys::Gathered(gathered)
     }
 
     fn rows(&self, block: &Block<'_>, dim: usize) -> Mat<'_> {
@@ -218,7 +225,7 @@ impl<'a> Operands<'a> {
     /// The scores of one block, `[rows, width]`, into `out`.
     fn scores(&self, block: &Block<'_>, head: usize, out: &mut Vec<f32>) {
         let width = block.width();
-        out.clear();
+        // What is left of another block is written over.
         out.resize(block.rows * width, 0.0);
         let scale = self.heads.scale;
         gemm(out, width, false, self.query(block, head), self.key(block).t(), scale, Parallelism::None);

@@ -20,40 +20,61 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
     first: usize,
     out: &mut [[f32; OUTPUTS]],
 ) {
-    let mut sums = [[_mm256_setzero_ps(); M]; OUTPUTS / EIGHT];
+    const VECTORS: usize = OUTPUTS / EIGHT;
+    // SAFETY: the caller's.
+    unsafe {
+        if M <= FEW {
+            vectors::<T, M, VECTORS>(tiles, x, first, 0, out);
+        } else {
+            // Other rows will meet these tiles, too, which stay in a cache; so that sums stay in registers, one vector of
+            // outputs is made at a time.
+            (0..VECTORS).for_each(|vector| vectors::<T, M, 1>(tiles, x, first, vector, out));
+        }
+    }
+}
+
+/// `VECTORS` vectors of outputs from `vector` on.
+///
+/// # Safety
+/// As for `product`; there are as many vectors in `OUTPUTS`.
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn vectors<T: Tile, const M: usize, const VECTORS: usize>(
+    tiles: &[T],
+    x: &Activations,
+    first: usize,
+    vector: usize,
+    out: &mut [[f32; OUTPUTS]],
+) {
+    let mut all = [[_mm256_setzero_ps(); M]; VECTORS];
     for (index, tile) in tiles.iter().enumerate() {
-        let span = x.span(first, index);
-        let scales: [__m256; M] = std::array::from_fn(|m| _mm256_set1_ps(x.scale(first + m, index)));
-        let eight = |eighth: usize, sums: &mut [__m256; M]| {
-            // SAFETY: the caller's; eight halves from `8 · eighth` on are inside of `OUTPUTS`.
+        // SAFETY: the caller's.
+        let span = unsafe { x.span(first, index) };
+        for (vector, sums) in (vector..).zip(&mut all) {
+            // SAFETY: the caller's; eight halves from `8 · vector` on are inside of `OUTPUTS`.
             unsafe {
                 let scale_of = |scales: &[half::f16; OUTPUTS]| {
-                    _mm256_cvtph_ps(_mm_loadu_si128(scales.as_ptr().add(eighth * EIGHT).cast()))
+                    _mm256_cvtph_ps(_mm_loadu_si128(scales.as_ptr().add(vector * EIGHT).cast()))
                 };
-                let dots = tile.dot_avx2::<M>(eighth, &span);
+                let dots = tile.dot_avx2::<M>(vector, &span);
                 let scale = scale_of(tile.scales());
-                for ((sum, dot), x) in sums.iter_mut().zip(dots).zip(scales) {
-                    *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(x, scale), *sum);
+                for (m, (sum, dot)) in sums.iter_mut().zip(dots).enumerate() {
+                    let scale = _mm256_mul_ps(_mm256_set1_ps(span.scale(m)), scale);
+                    *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), scale, *sum);
                 }
                 if T::HAS_MINS {
-                    let mins = tile.mins_avx2::<M>(eighth, &span);
+                    let mins = tile.mins_avx2::<M>(vector, &span);
                     let scale = scale_of(tile.min_scales());
-                    for ((sum, min), x) in sums.iter_mut().zip(mins).zip(scales) {
-                        *sum = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(min), _mm256_mul_ps(x, scale), *sum);
+                    for (m, (sum, min)) in sums.iter_mut().zip(mins).enumerate() {
+                        let scale = _mm256_mul_ps(_mm256_set1_ps(span.scale(m)), scale);
+                        *sum = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(min), scale, *sum);
                     }
                 }
             }
-        };
-        // Not a loop: sums that are told apart by their place in the code stay in registers.
-        let [first, second, third, fourth] = &mut sums;
-        eight(0, first);
-        eight(1, second);
-        eight(2, third);
-        eight(3, fourth);
+        }
     }
-    for (eighth, sums) in sums.iter().enumerate() {
+    for (vector, sums) in (vector..).zip(&all) {
         for (sum, out) in sums.iter().zip(&mut *out) {
-            let out = &mut out.as_chunks_mut::<EIGHT>().0[eighth];
+            let out = &mut out.as_chunks_mut::<EIGHT>().0[vector];
             // SAFETY: as many elements as a vector has.
             unsafe { _mm256_storeu_ps(out.as_mut_ptr(), *sum) };
         }
@@ -83,7 +104,7 @@ pub(in crate::weights) unsafe fn add_dots<const M: usize, const RUNS: usize, con
             for ((narrow, codes), first) in narrow.iter_mut().zip(codes(group)).zip(first) {
                 for (m, sum) in narrow.iter_mut().enumerate() {
                     // SAFETY: the caller's.
-                    let x = _mm256_set1_epi32(unsafe { x.four(m, first + group) });
+                    let x = _mm256_set1_epi32(unsafe { x.four::<M>(m, first + group) });
                     *sum = _mm256_add_epi16(*sum, _mm256_maddubs_epi16(codes, x));
                 }
             }
@@ -96,16 +117,16 @@ pub(in crate::weights) unsafe fn add_dots<const M: usize, const RUNS: usize, con
     }
 }
 
-/// Takes back what a code that stands for zero has added over the first 32 inputs.
+/// Takes back what codes have added over the first 32 inputs that stand for zero at `128 >> SHIFT`.
 ///
 /// # Safety
 /// `x` has `M` rows.
 #[target_feature(enable = "avx2")]
 #[inline]
-pub(in crate::weights) unsafe fn subtract_zero<const M: usize>(sums: &mut [__m256i; M], zero: i32, x: &Span) {
+pub(in crate::weights) unsafe fn subtract_zero<const M: usize, const SHIFT: u32>(sums: &mut [__m256i; M], x: &Span) {
     for (m, sum) in sums.iter_mut().enumerate() {
         // SAFETY: the caller's.
-        *sum = _mm256_sub_epi32(*sum, _mm256_set1_epi32(zero * unsafe { x.sum(m) }));
+        *sum = _mm256_add_epi32(*sum, _mm256_set1_epi32(unsafe { x.less_128(m) } >> SHIFT));
     }
 }
 

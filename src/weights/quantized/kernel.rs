@@ -7,9 +7,9 @@ use super::{avx2, vnni};
 use crate::weights::eight_bits::Activations;
 use crate::weights::kernel::{Instructions, Kernel, ROWS};
 
-/// Up to `ROWS` rows from `first` on times a row of tiles: sums of each row.
+/// The rows of the block that begins with row `first` times a row of tiles: sums of each row.
 pub(super) fn product<T: Tile>(kernel: Kernel, tiles: &[T], x: &Activations, first: usize, out: &mut [[f32; OUTPUTS]]) {
-    assert!(x.spans() == tiles.len() && first + out.len() <= x.rows() && out.len() <= ROWS);
+    assert!(x.spans() == tiles.len() && first.is_multiple_of(ROWS) && out.len() == ROWS.min(x.rows() - first));
     match kernel.instructions() {
         Instructions::Portable => portable::product(tiles, x, first, out),
         // SAFETY: `kernel` proves the instructions, the assertion that `x` has the rows and the spans.

@@ -13,11 +13,12 @@ pub(super) fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize, out: 
             tile.mins(lane, &mut mins);
             let (scale, min_scale) = (tile.scales()[lane].to_f32(), tile.min_scales()[lane].to_f32());
             for (row, out) in out.iter_mut().enumerate() {
-                let (x, d) = (x.integers(first + row, index), x.scale(first + row, index));
-                let dot: i32 = q.iter().zip(x).map(|(q, x)| q * i32::from(*x)).sum();
+                let d = x.scale(first + row, index);
+                let x: Vec<i32> = x.integers(first + row, index).map(i32::from).collect();
+                let dot: i32 = q.iter().zip(&x).map(|(q, x)| q * x).sum();
                 out[lane] = (dot as f32).mul_add(d * scale, out[lane]);
                 if T::HAS_MINS {
-                    let sums = x.chunks_exact(T::SUB).map(|x| x.iter().map(|x| i32::from(*x)).sum::<i32>());
+                    let sums = x.chunks_exact(T::SUB).map(|x| x.iter().sum::<i32>());
                     let min: i32 = mins.iter().zip(sums).map(|(min, sum)| min * sum).sum();
                     out[lane] = (-min as f32).mul_add(d * min_scale, out[lane]);
                 }

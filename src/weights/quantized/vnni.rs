@@ -17,61 +17,87 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
     first: usize,
     out: &mut [[f32; OUTPUTS]],
 ) {
-    let mut sums = [[_mm512_setzero_ps(); M]; OUTPUTS / HALF];
+    const VECTORS: usize = OUTPUTS / HALF;
+    // SAFETY: the caller's.
+    unsafe {
+        if M <= FEW {
+            vectors::<T, M, VECTORS>(tiles, x, first, 0, out);
+        } else {
+            // Other rows will meet these tiles, too, which stay in a cache; so that sums stay in registers, one vector of
+            // outputs is made at a time.
+            (0..VECTORS).for_each(|vector| vectors::<T, M, 1>(tiles, x, first, vector, out));
+        }
+    }
+}
+
+/// `VECTORS` vectors of outputs from `vector` on.
+///
+/// # Safety
+/// As for `product`; there are as many vectors in `OUTPUTS`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn vectors<T: Tile, const M: usize, const VECTORS: usize>(
+    tiles: &[T],
+    x: &Activations,
+    first: usize,
+    vector: usize,
+    out: &mut [[f32; OUTPUTS]],
+) {
+    let mut all = [[_mm512_setzero_ps(); M]; VECTORS];
     for (index, tile) in tiles.iter().enumerate() {
-        let span = x.span(first, index);
-        let scales: [__m512; M] = std::array::from_fn(|m| _mm512_set1_ps(x.scale(first + m, index)));
-        let sixteen = |half: usize, sums: &mut [__m512; M]| {
-            // SAFETY: the caller's; sixteen halves from `16 · half` on are inside of `OUTPUTS`.
+        // SAFETY: the caller's.
+        let span = unsafe { x.span(first, index) };
+        for (vector, sums) in (vector..).zip(&mut all) {
+            // SAFETY: the caller's; sixteen halves from `16 · vector` on are inside of `OUTPUTS`.
             unsafe {
                 let scale_of = |scales: &[half::f16; OUTPUTS]| {
-                    _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(half * HALF).cast()))
+                    _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(vector * HALF).cast()))
                 };
-                let dots = tile.dot_vnni::<M>(half, &span);
+                let dots = tile.dot_vnni::<M>(vector, &span);
                 let scale = scale_of(tile.scales());
-                for ((sum, dot), x) in sums.iter_mut().zip(dots).zip(scales) {
-                    *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(x, scale), *sum);
+                for (m, (sum, dot)) in sums.iter_mut().zip(dots).enumerate() {
+                    let scale = _mm512_mul_ps(_mm512_set1_ps(span.scale(m)), scale);
+                    *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale, *sum);
                 }
                 if T::HAS_MINS {
-                    let mins = tile.mins_vnni::<M>(half, &span);
+                    let mins = tile.mins_vnni::<M>(vector, &span);
                     let scale = scale_of(tile.min_scales());
-                    for ((sum, min), x) in sums.iter_mut().zip(mins).zip(scales) {
-                        *sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(min), _mm512_mul_ps(x, scale), *sum);
+                    for (m, (sum, min)) in sums.iter_mut().zip(mins).enumerate() {
+                        let scale = _mm512_mul_ps(_mm512_set1_ps(span.scale(m)), scale);
+                        *sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(min), scale, *sum);
                     }
                 }
             }
-        };
-        // Not a loop: sums that are told apart by their place in the code stay in registers.
-        let [first, second] = &mut sums;
-        sixteen(0, first);
-        sixteen(1, second);
+        }
     }
-    for (half, sums) in sums.iter().enumerate() {
+    for (vector, sums) in (vector..).zip(&all) {
         for (sum, out) in sums.iter().zip(&mut *out) {
-            let out = &mut out.as_chunks_mut::<HALF>().0[half];
+            let out = &mut out.as_chunks_mut::<HALF>().0[vector];
             // SAFETY: as many elements as a vector has.
             unsafe { _mm512_storeu_ps(out.as_mut_ptr(), *sum) };
         }
     }
 }
 
-/// `Σ code · x̂` over `GROUPS` groups of four inputs.
+/// Rows up to which reading weights is what a product waits for, so that they are read in their order.
+const FEW: usize = 2;
+
+/// `Σ code · x̂` over `GROUPS` groups of four inputs, added to `sums`.
 ///
 /// # Safety
 /// `x` has `M` rows, and the groups from `first` on.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 #[inline]
 pub(in crate::weights) unsafe fn dot<const M: usize, const GROUPS: usize>(
+    mut sums: [__m512i; M],
     codes: impl Fn(usize) -> __m512i,
     x: &Span,
     first: usize,
 ) -> [__m512i; M] {
-    let mut sums = [_mm512_setzero_si512(); M];
     for group in 0..GROUPS {
         let codes = codes(group);
         for (m, sum) in sums.iter_mut().enumerate() {
             // SAFETY: the caller's.
-            let x = _mm512_set1_epi32(unsafe { x.four(m, first + group) });
+            let x = _mm512_set1_epi32(unsafe { x.four::<M>(m, first + group) });
             *sum = _mm512_dpbusd_epi32(*sum, codes, x);
         }
     }
@@ -87,17 +113,19 @@ pub(in crate::weights) fn add_scaled<const M: usize>(sums: &mut [__m512i; M], do
     }
 }
 
-/// Takes back what a code that stands for zero has added over the first 32 inputs.
+/// Where sums over the first 32 inputs begin if codes stand for zero at `128 >> SHIFT`: what they will have added too much.
 ///
 /// # Safety
 /// `x` has `M` rows.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(in crate::weights) unsafe fn subtract_zero<const M: usize>(sums: &mut [__m512i; M], zero: i32, x: &Span) {
+pub(in crate::weights) unsafe fn less_zero<const M: usize, const SHIFT: u32>(x: &Span) -> [__m512i; M] {
+    let mut sums = [_mm512_setzero_si512(); M];
     for (m, sum) in sums.iter_mut().enumerate() {
         // SAFETY: the caller's.
-        *sum = _mm512_sub_epi32(*sum, _mm512_set1_epi32(zero * unsafe { x.sum(m) }));
+        *sum = _mm512_srai_epi32::<SHIFT>(_mm512_set1_epi32(unsafe { x.less_128(m) }));
     }
+    sums
 }
 
 /// Adds `a₀ b₀ + a₁ b₁` of pairs, those of the activations the same for all outputs.

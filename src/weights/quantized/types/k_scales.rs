@@ -121,7 +121,7 @@ impl KScales {
         let mut sums = [_mm256_setzero_si256(); M];
         for (pair, mins) in self.mins.iter().enumerate() {
             // SAFETY: the caller's.
-            avx2::add_pair(&mut sums, avx2::pairs_of(mins, eighth, false), |m| unsafe { x.sums_of_32(m, pair) });
+            avx2::add_pair(&mut sums, avx2::pairs_of(mins, eighth, false), |m| unsafe { x.sums_of_32::<M>(m, pair) });
         }
         sums
     }
@@ -148,7 +148,8 @@ impl KScales {
             for second in [false, true] {
                 let sub = 2 * pair + usize::from(second);
                 // SAFETY: the caller's.
-                let dots = unsafe { vnni::dot::<M, 8>(|group| codes(sub, group), x, sub * 8) };
+                let dots =
+                    unsafe { vnni::dot::<M, 8>([_mm512_setzero_si512(); M], |group| codes(sub, group), x, sub * 8) };
                 vnni::add_scaled(&mut sums, dots, vnni::of_pairs(scales, second));
             }
         }
@@ -166,7 +167,7 @@ impl KScales {
         let mut sums = [_mm512_setzero_si512(); M];
         for (pair, mins) in self.mins.iter().enumerate() {
             // SAFETY: the caller's.
-            vnni::add_pair(&mut sums, vnni::pairs_of(mins, half, false), |m| unsafe { x.sums_of_32(m, pair) });
+            vnni::add_pair(&mut sums, vnni::pairs_of(mins, half, false), |m| unsafe { x.sums_of_32::<M>(m, pair) });
         }
         sums
     }

@@ -25,7 +25,8 @@ pub(crate) static Q4_0: WeightType = weight_type::<Q4Tile>(
 
 const BLOCK: usize = 32;
 /// What a code stands for zero.
-const ZERO: i32 = 8;
+const ZERO: i32 = 128 >> SHIFT;
+const SHIFT: u32 = 4;
 
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
@@ -84,7 +85,7 @@ unsafe impl Tile for Q4Tile {
         // SAFETY: the caller's.
         unsafe {
             avx2::add_dots::<M, 1, 8, 8>(&mut sums, |group| [code(group)], [_mm256_set1_epi16(1)], x, [0]);
-            avx2::subtract_zero(&mut sums, ZERO, x);
+            avx2::subtract_zero::<M, SHIFT>(&mut sums, x);
         }
         sums
     }
@@ -102,10 +103,6 @@ unsafe impl Tile for Q4Tile {
             _mm512_and_si512(q, low)
         };
         // SAFETY: the caller's.
-        unsafe {
-            let mut sums = vnni::dot::<M, { BLOCK / GROUP }>(code, x, 0);
-            vnni::subtract_zero(&mut sums, ZERO, x);
-            sums
-        }
+        unsafe { vnni::dot::<M, { BLOCK / GROUP }>(vnni::less_zero::<M, SHIFT>(x), code, x, 0) }
     }
 }

@@ -26,7 +26,8 @@ pub(crate) static Q5_0: WeightType = weight_type::<Q5Tile>(
 
 const BLOCK: usize = 32;
 /// What a code stands for zero.
-const ZERO: i32 = 16;
+const ZERO: i32 = 128 >> SHIFT;
+const SHIFT: u32 = 3;
 
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
@@ -101,7 +102,7 @@ unsafe impl Tile for Q5Tile {
         // SAFETY: the caller's.
         unsafe {
             avx2::add_dots::<M, 1, 8, 4>(&mut sums, |group| [code(group)], [_mm256_set1_epi16(1)], x, [0]);
-            avx2::subtract_zero(&mut sums, ZERO, x);
+            avx2::subtract_zero::<M, SHIFT>(&mut sums, x);
         }
         sums
     }
@@ -120,10 +121,6 @@ unsafe impl Tile for Q5Tile {
             five_bits::codes_vnni(low, high, group)
         };
         // SAFETY: the caller's.
-        unsafe {
-            let mut sums = vnni::dot::<M, { BLOCK / GROUP }>(code, x, 0);
-            vnni::subtract_zero(&mut sums, ZERO, x);
-            sums
-        }
+        unsafe { vnni::dot::<M, { BLOCK / GROUP }>(vnni::less_zero::<M, SHIFT>(x), code, x, 0) }
     }
 }

@@ -179,7 +179,7 @@ unsafe impl Tile for Q6KTile {
         }
         for (of_32, scales) in all.into_iter().enumerate() {
             // SAFETY: the caller's.
-            avx2::add_pair(&mut offsets, scales, |m| unsafe { x.sums_of_16(m, of_32) });
+            avx2::add_pair(&mut offsets, scales, |m| unsafe { x.sums_of_16::<M>(m, of_32) });
         }
         std::array::from_fn(|m| _mm256_sub_epi32(sums[m], _mm256_slli_epi32::<5>(offsets[m])))
     }
@@ -198,11 +198,11 @@ unsafe impl Tile for Q6KTile {
                 let first = 4 * usize::from(second);
                 let codes = |group: usize| self.codes_vnni(of_32, first + group, half);
                 // SAFETY: the caller's.
-                let dots = unsafe { vnni::dot::<M, 4>(codes, x, of_32 * 8 + first) };
+                let dots = unsafe { vnni::dot::<M, 4>([_mm512_setzero_si512(); M], codes, x, of_32 * 8 + first) };
                 vnni::add_scaled(&mut sums, dots, vnni::of_pairs(scales, second));
             }
             // SAFETY: the caller's.
-            vnni::add_pair(&mut offsets, scales, |m| unsafe { x.sums_of_16(m, of_32) });
+            vnni::add_pair(&mut offsets, scales, |m| unsafe { x.sums_of_16::<M>(m, of_32) });
         }
         std::array::from_fn(|m| _mm512_sub_epi32(sums[m], _mm512_slli_epi32::<5>(offsets[m])))
     }

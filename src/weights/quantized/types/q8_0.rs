@@ -31,7 +31,7 @@ const BLOCK: usize = 32;
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
 pub(in crate::weights) struct Q8Tile {
-    /// `[half][input / 4][output][input % 4]`, the bits of signed integers.
+    /// `[half][input / 4][output][input % 4]`, 128 more than the integers.
     q: [[Line; BLOCK / GROUP]; 2],
     scale: [f16; OUTPUTS],
 }
@@ -41,7 +41,7 @@ impl Q8Tile {
     fn set(&mut self, lane: usize, scale: f16, q: &[u8; BLOCK]) {
         self.scale[lane] = scale;
         for (line, four) in self.q[lane / HALF].iter_mut().zip(q.as_chunks::<GROUP>().0) {
-            line[lane % HALF] = *four;
+            line[lane % HALF] = four.map(|q| q ^ 128);
         }
     }
 }
@@ -70,7 +70,7 @@ unsafe impl Tile for Q8Tile {
     }
 
     fn integer(&self, lane: usize, input: usize) -> i32 {
-        i32::from(self.q[lane / HALF][input / GROUP][lane % HALF][input % GROUP] as i8)
+        i32::from(self.q[lane / HALF][input / GROUP][lane % HALF][input % GROUP]) - 128
     }
 
     fn scales(&self) -> &[f16; OUTPUTS] {
@@ -81,37 +81,32 @@ unsafe impl Tile for Q8Tile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
-        let (ones, (half, part)) = (_mm256_set1_epi16(1), avx2::place(eighth));
+        let (ones, offset) = (_mm256_set1_epi16(1), _mm256_set1_epi8(i8::MIN));
+        let (half, part) = avx2::place(eighth);
         if eighth == 0 {
             prefetch::ahead(&self.scale);
         }
         let mut sums = [_mm256_setzero_si256(); M];
         for (group, line) in self.q[half].iter().enumerate() {
-            let q = avx2::stream(line, part);
+            let q = _mm256_xor_si256(avx2::stream(line, part), offset);
             let magnitudes = _mm256_abs_epi8(q);
             for (m, sum) in sums.iter_mut().enumerate() {
                 // SAFETY: the caller's.
-                let x = _mm256_sign_epi8(_mm256_set1_epi32(unsafe { x.four(m, group) }), q);
+                let x = _mm256_sign_epi8(_mm256_set1_epi32(unsafe { x.four::<M>(m, group) }), q);
                 *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(_mm256_maddubs_epi16(magnitudes, x), ones));
             }
         }
         sums
     }
 
-    /// `q + 128` is unsigned; what is too much is taken back.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         if half == 0 {
             prefetch::ahead(&self.scale);
         }
-        let offset = _mm512_set1_epi8(i8::MIN);
-        let code = |group: usize| _mm512_xor_si512(vnni::stream(&self.q[half][group]), offset);
+        let code = |group: usize| vnni::stream(&self.q[half][group]);
         // SAFETY: the caller's.
-        unsafe {
-            let mut sums = vnni::dot::<M, { BLOCK / GROUP }>(code, x, 0);
-            vnni::subtract_zero(&mut sums, 128, x);
-            sums
-        }
+        unsafe { vnni::dot::<M, { BLOCK / GROUP }>(vnni::less_zero::<M, 0>(x), code, x, 0) }
     }
 }
