@@ -128,7 +128,7 @@ impl Activations {
 }
 
 /// Pieces of these lengths.
-fn split<'a, T>(mut list: &'a mut [T], lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = &'a mut [T]> {
+fn split<T>(mut list: &mut [T], lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = &mut [T]> {
     lengths.map(move |len| {
         let (piece, rest) = std::mem::take(&mut list).split_at_mut(len);
         list = rest;
