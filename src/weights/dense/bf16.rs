@@ -141,7 +141,7 @@ unsafe fn avx512_bf16<const M: usize>(pairs: &[Bf16Pair<WIDE>], x: &[f32], strid
         for (index, pair) in pairs.iter().enumerate() {
             // Where more rows are multiplied, reading is not what they wait for.
             if M < ROWS {
-                prefetch::ahead(pair, 0, 1);
+                prefetch::ahead(pair);
             }
             let weights: [__m512bh; 2] = std::array::from_fn(|v| pair.sixteen_pairs(v));
             for (m, acc) in acc.iter_mut().enumerate() {

@@ -97,7 +97,7 @@ unsafe fn avx2<P: Pair<OUTPUTS>, const OUTPUTS: usize, const M: usize, const V: 
             for (index, pair) in pairs.iter().enumerate() {
                 // Where more rows are multiplied, reading is not what they wait for.
                 if M < ROWS && first == 0 {
-                    prefetch::ahead(pair, 0, 1);
+                    prefetch::ahead(pair);
                 }
                 for second in [false, true] {
                     let weights: [__m256; V] = std::array::from_fn(|v| pair.eight(second, first + v));
@@ -136,7 +136,7 @@ unsafe fn avx512<P: Pair<OUTPUTS>, const OUTPUTS: usize, const M: usize>(
             std::array::from_fn(|m| std::array::from_fn(|v| _mm512_loadu_ps(sums[m].as_ptr().add(v * 16))));
         for (index, pair) in pairs.iter().enumerate() {
             if M < ROWS {
-                prefetch::ahead(pair, 0, 1);
+                prefetch::ahead(pair);
             }
             for second in [false, true] {
                 let weights: [__m512; 2] = std::array::from_fn(|v| pair.sixteen(second, v));

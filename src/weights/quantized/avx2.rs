@@ -1,7 +1,7 @@
 //! Products of 8-bit integers on AVX2: `vpmaddubsw` multiplies unsigned codes with signed activations, two inputs to a 16-bit
 //! sum; as many of those are added up as cannot overflow, and `vpmaddwd` scales them into 32 bits.
 
-use super::tile::{OUTPUTS, Tile};
+use super::tile::{HALF, Line, OUTPUTS, Tile};
 use crate::weights::eight_bits::{Activations, Span};
 use crate::weights::prefetch;
 use std::arch::x86_64::*;
@@ -25,7 +25,6 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
         let span = x.span(first, index);
         let scales: [__m256; M] = std::array::from_fn(|m| _mm256_set1_ps(x.scale(first + m, index)));
         let eight = |eighth: usize, sums: &mut [__m256; M]| {
-            prefetch::ahead(tile, eighth, OUTPUTS / EIGHT);
             // SAFETY: the caller's; eight halves from `8 · eighth` on are inside of `OUTPUTS`.
             unsafe {
                 let scale_of = |scales: &[half::f16; OUTPUTS]| {
@@ -141,10 +140,25 @@ pub(in crate::weights) fn pairs_of(bytes: &[[u8; 2]; OUTPUTS], eighth: usize, si
     if signed { _mm256_cvtepi8_epi16(bytes) } else { _mm256_cvtepu8_epi16(bytes) }
 }
 
-/// Four inputs of eight outputs.
+/// The half of a tile, and the half of its lines, that hold outputs `8 · eighth ..`.
+pub(in crate::weights) const fn place(eighth: usize) -> (usize, usize) {
+    (eighth * EIGHT / HALF, eighth * EIGHT % HALF / EIGHT)
+}
+
+/// Half a line that was read before.
 #[target_feature(enable = "avx2")]
 #[inline]
-pub(in crate::weights) fn load(group: &[[u8; 4]; OUTPUTS], eighth: usize) -> __m256i {
-    // SAFETY: 32 bytes from `32 · eighth` on are inside of 128.
-    unsafe { _mm256_loadu_si256(group.as_ptr().add(eighth * EIGHT).cast()) }
+pub(in crate::weights) fn load(line: &Line, half: usize) -> __m256i {
+    // SAFETY: 32 bytes from `32 · half` on are inside of 64.
+    unsafe { _mm256_loadu_si256(line.as_ptr().add(half * EIGHT).cast()) }
+}
+
+/// Half a line; the first half is read for the first time.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(in crate::weights) fn stream(line: &Line, half: usize) -> __m256i {
+    if half == 0 {
+        prefetch::ahead(line);
+    }
+    load(line, half)
 }

@@ -9,10 +9,17 @@ use std::arch::x86_64::{__m256i, __m512i};
 
 /// Outputs of a tile.
 pub(in crate::weights) const OUTPUTS: usize = 32;
+/// Outputs of half a tile: a vector of AVX-512, two of AVX2.
+pub(in crate::weights) const HALF: usize = OUTPUTS / 2;
 /// Inputs that are multiplied at once: a lane of `vpdpbusd` and `vpmaddubsw`.
 pub(in crate::weights) const GROUP: usize = 4;
 
-/// `OUTPUTS` outputs by `SPAN` inputs of a weight, four inputs of an output beside each other, outputs after each other.
+/// A group of inputs of half a tile: a line of the cache.
+pub(in crate::weights) type Line = [[u8; GROUP]; HALF];
+
+/// `OUTPUTS` outputs by `SPAN` inputs of a weight, four inputs of an output beside each other, outputs after each other. The
+/// lines of one half lie after those of the other: with one row of activations memory is what a product waits for, and it
+/// gives what is read in its order up to twice as fast as every second line.
 ///
 /// A weight is `scale · q − offset`, with integers `q` that may be products of a code and of an integer scale of some
 /// inputs, so that its product with activations `x = d · x̂` is `d · (scale · Σ q x̂ − offset · Σ m x̂)`: two integers, which

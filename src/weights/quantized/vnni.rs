@@ -1,13 +1,10 @@
 //! Products of 8-bit integers on AVX-512 VNNI: `vpdpbusd` adds four products of unsigned codes and signed activations to a
 //! 32-bit sum.
 
-use super::tile::{OUTPUTS, Tile};
+use super::tile::{HALF, Line, OUTPUTS, Tile};
 use crate::weights::eight_bits::{Activations, Span};
 use crate::weights::prefetch;
 use std::arch::x86_64::*;
-
-/// Outputs of a vector.
-const SIXTEEN: usize = 16;
 
 /// `M` rows from `first` on times a row of tiles.
 ///
@@ -20,16 +17,15 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
     first: usize,
     out: &mut [[f32; OUTPUTS]],
 ) {
-    let mut sums = [[_mm512_setzero_ps(); M]; OUTPUTS / SIXTEEN];
+    let mut sums = [[_mm512_setzero_ps(); M]; OUTPUTS / HALF];
     for (index, tile) in tiles.iter().enumerate() {
         let span = x.span(first, index);
         let scales: [__m512; M] = std::array::from_fn(|m| _mm512_set1_ps(x.scale(first + m, index)));
         let sixteen = |half: usize, sums: &mut [__m512; M]| {
-            prefetch::ahead(tile, half, OUTPUTS / SIXTEEN);
             // SAFETY: the caller's; sixteen halves from `16 · half` on are inside of `OUTPUTS`.
             unsafe {
                 let scale_of = |scales: &[half::f16; OUTPUTS]| {
-                    _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(half * SIXTEEN).cast()))
+                    _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(half * HALF).cast()))
                 };
                 let dots = tile.dot_vnni::<M>(half, &span);
                 let scale = scale_of(tile.scales());
@@ -52,7 +48,7 @@ pub(super) unsafe fn product<T: Tile, const M: usize>(
     }
     for (half, sums) in sums.iter().enumerate() {
         for (sum, out) in sums.iter().zip(&mut *out) {
-            let out = &mut out.as_chunks_mut::<SIXTEEN>().0[half];
+            let out = &mut out.as_chunks_mut::<HALF>().0[half];
             // SAFETY: as many elements as a vector has.
             unsafe { _mm512_storeu_ps(out.as_mut_ptr(), *sum) };
         }
@@ -122,7 +118,7 @@ pub(in crate::weights) fn add_pair<const M: usize>(
 #[inline]
 pub(in crate::weights) fn pairs_of(bytes: &[[u8; 2]; OUTPUTS], half: usize, signed: bool) -> __m512i {
     // SAFETY: 32 bytes from `32 · half` on are inside of 64.
-    let bytes = unsafe { _mm256_loadu_si256(bytes.as_ptr().add(half * SIXTEEN).cast()) };
+    let bytes = unsafe { _mm256_loadu_si256(bytes.as_ptr().add(half * HALF).cast()) };
     if signed { _mm512_cvtepi8_epi16(bytes) } else { _mm512_cvtepu8_epi16(bytes) }
 }
 
@@ -133,10 +129,18 @@ pub(in crate::weights) fn of_pairs(pairs: __m512i, second: bool) -> __m512i {
     if second { _mm512_srai_epi32::<16>(pairs) } else { _mm512_srai_epi32::<16>(_mm512_slli_epi32::<16>(pairs)) }
 }
 
-/// Four inputs of sixteen outputs.
+/// A line that was read before.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(in crate::weights) fn load(group: &[[u8; 4]; OUTPUTS], half: usize) -> __m512i {
-    // SAFETY: 64 bytes from `64 · half` on are inside of 128.
-    unsafe { _mm512_loadu_si512(group.as_ptr().add(half * SIXTEEN).cast()) }
+pub(in crate::weights) fn load(line: &Line) -> __m512i {
+    // SAFETY: as many bytes as a vector has.
+    unsafe { _mm512_loadu_si512(line.as_ptr().cast()) }
+}
+
+/// A line that is read for the first time.
+#[target_feature(enable = "avx512f")]
+#[inline]
+pub(in crate::weights) fn stream(line: &Line) -> __m512i {
+    prefetch::ahead(line);
+    load(line)
 }

@@ -1,11 +1,13 @@
 //! GGML's Q4_0: blocks of 32 weights in 4 bits around 8, with a scale.
 
 use super::super::matrix::{self, weight_type};
-use super::super::tile::{GROUP, OUTPUTS, Tile};
+use super::super::tile::{GROUP, HALF, Line, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
 use crate::weights::eight_bits::Span;
 use crate::weights::ggml::GgmlDType;
+#[cfg(target_arch = "x86_64")]
+use crate::weights::prefetch;
 use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ4_0;
 use half::f16;
@@ -28,14 +30,14 @@ const ZERO: i32 = 8;
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
 pub(in crate::weights) struct Q4Tile {
-    /// `[input / 4 % 4][output][input % 4]`: inputs 16 and on in the high bits.
-    q: [[[u8; GROUP]; OUTPUTS]; 4],
+    /// `[half][input / 4 % 4][output][input % 4]`: inputs 16 and on in the high bits.
+    q: [[Line; 4]; 2],
     scale: [f16; OUTPUTS],
 }
 
 impl Q4Tile {
     fn code(&self, lane: usize, input: usize) -> i32 {
-        i32::from(self.q[input / GROUP % 4][lane][input % GROUP] >> (input / 16 * 4) & 15)
+        i32::from(self.q[lane / HALF][input / GROUP % 4][lane % HALF][input % GROUP] >> (input / 16 * 4) & 15)
     }
 }
 
@@ -53,8 +55,8 @@ unsafe impl Tile for Q4Tile {
 
     fn put(&mut self, lane: usize, block: &[u8]) {
         self.scale[lane] = f16::from_le_bytes([block[0], block[1]]);
-        for (group, four) in self.q.iter_mut().zip(block[2..].as_chunks::<GROUP>().0) {
-            group[lane] = *four;
+        for (line, four) in self.q[lane / HALF].iter_mut().zip(block[2..].as_chunks::<GROUP>().0) {
+            line[lane % HALF] = *four;
         }
     }
 
@@ -69,10 +71,14 @@ unsafe impl Tile for Q4Tile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
-        let low = _mm256_set1_epi8(15);
+        let (low, (half, part)) = (_mm256_set1_epi8(15), avx2::place(eighth));
+        if eighth == 0 {
+            prefetch::ahead(&self.scale);
+        }
         let code = |group: usize| {
-            let q = avx2::load(&self.q[group % 4], eighth);
-            _mm256_and_si256(if group < 4 { q } else { _mm256_srli_epi16::<4>(q) }, low)
+            let line = &self.q[half][group % 4];
+            let q = if group < 4 { avx2::stream(line, part) } else { _mm256_srli_epi16::<4>(avx2::load(line, part)) };
+            _mm256_and_si256(q, low)
         };
         let mut sums = [_mm256_setzero_si256(); M];
         // SAFETY: the caller's.
@@ -86,10 +92,14 @@ unsafe impl Tile for Q4Tile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
+        if half == 0 {
+            prefetch::ahead(&self.scale);
+        }
         let low = _mm512_set1_epi8(15);
         let code = |group: usize| {
-            let q = vnni::load(&self.q[group % 4], half);
-            _mm512_and_si512(if group < 4 { q } else { _mm512_srli_epi16::<4>(q) }, low)
+            let line = &self.q[half][group % 4];
+            let q = if group < 4 { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
+            _mm512_and_si512(q, low)
         };
         // SAFETY: the caller's.
         unsafe {

@@ -1,7 +1,7 @@
 //! GGML's Q4_K: blocks of 256 weights in four bits; every 32 have a scale and a min.
 
 use super::super::matrix::{self, weight_type};
-use super::super::tile::{GROUP, OUTPUTS, Tile};
+use super::super::tile::{GROUP, HALF, Line, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
 use super::k_scales::{BLOCK, KScales, SUB};
@@ -29,14 +29,14 @@ pub(crate) static Q4_K: WeightType = WeightType {
 #[repr(C, align(64))]
 pub(in crate::weights) struct Q4KTile {
     scales: KScales,
-    /// `[pair of subs][input % 32 / 4][output][input % 4]`, the second sub in the high bits.
-    q: [[[[u8; GROUP]; OUTPUTS]; 8]; 4],
+    /// `[half][pair of subs][input % 32 / 4][output][input % 4]`, the second sub in the high bits.
+    q: [[[Line; 8]; 4]; 2],
 }
 
 impl Q4KTile {
     fn code(&self, lane: usize, input: usize) -> i32 {
         let (sub, i) = (input / SUB, input % SUB);
-        i32::from(self.q[sub / 2][i / GROUP][lane][i % GROUP] >> (sub % 2 * 4) & 15)
+        i32::from(self.q[lane / HALF][sub / 2][i / GROUP][lane % HALF][i % GROUP] >> (sub % 2 * 4) & 15)
     }
 }
 
@@ -54,8 +54,9 @@ unsafe impl Tile for Q4KTile {
 
     fn put(&mut self, lane: usize, block: &[u8]) {
         self.scales.put(lane, block);
-        for (q, four) in self.q.as_flattened_mut().iter_mut().zip(block[16..].as_chunks::<GROUP>().0) {
-            q[lane] = *four;
+        let lines = self.q[lane / HALF].as_flattened_mut();
+        for (line, four) in lines.iter_mut().zip(block[16..].as_chunks::<GROUP>().0) {
+            line[lane % HALF] = *four;
         }
     }
 
@@ -86,10 +87,12 @@ unsafe impl Tile for Q4KTile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
-        let low = _mm256_set1_epi8(15);
+        let (low, (half, part)) = (_mm256_set1_epi8(15), avx2::place(eighth));
         let codes = |sub: usize, group: usize| {
-            let q = avx2::load(&self.q[sub / 2][group], eighth);
-            _mm256_and_si256(if sub.is_multiple_of(2) { q } else { _mm256_srli_epi16::<4>(q) }, low)
+            let line = &self.q[half][sub / 2][group];
+            let first = sub.is_multiple_of(2);
+            let q = if first { avx2::stream(line, part) } else { _mm256_srli_epi16::<4>(avx2::load(line, part)) };
+            _mm256_and_si256(q, low)
         };
         // SAFETY: the caller's.
         unsafe { self.scales.dot_avx2::<M, 8>(eighth, x, codes) }
@@ -107,8 +110,10 @@ unsafe impl Tile for Q4KTile {
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         let low = _mm512_set1_epi8(15);
         let codes = |sub: usize, group: usize| {
-            let q = vnni::load(&self.q[sub / 2][group], half);
-            _mm512_and_si512(if sub.is_multiple_of(2) { q } else { _mm512_srli_epi16::<4>(q) }, low)
+            let line = &self.q[half][sub / 2][group];
+            let first = sub.is_multiple_of(2);
+            let q = if first { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
+            _mm512_and_si512(q, low)
         };
         // SAFETY: the caller's.
         unsafe { self.scales.dot_vnni(half, x, codes) }

@@ -1,12 +1,14 @@
 //! GGML's Q5_0: blocks of 32 weights in 5 bits around 16, with a scale.
 
 use super::super::matrix::{self, weight_type};
-use super::super::tile::{GROUP, OUTPUTS, Tile};
+use super::super::tile::{GROUP, HALF, Line, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
 use super::five_bits;
 use crate::weights::eight_bits::Span;
 use crate::weights::ggml::GgmlDType;
+#[cfg(target_arch = "x86_64")]
+use crate::weights::prefetch;
 use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ5_0;
 use half::f16;
@@ -29,17 +31,24 @@ const ZERO: i32 = 16;
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
 pub(in crate::weights) struct Q5Tile {
-    /// The low bits, `[input / 4 % 4][output][input % 4]`: inputs 16 and on above the others.
-    low: [[[u8; GROUP]; OUTPUTS]; 4],
-    /// The fifth bits, `[output][input % 4]`: bit `input / 4`.
-    high: [[u8; GROUP]; OUTPUTS],
+    halves: [Half; 2],
     scale: [f16; OUTPUTS],
+}
+
+#[derive(Debug, Clone)]
+#[repr(C)]
+struct Half {
+    /// The fifth bits, `[output][input % 4]`: bit `input / 4`.
+    high: Line,
+    /// The low bits, `[input / 4 % 4][output][input % 4]`: inputs 16 and on above the others.
+    low: [Line; 4],
 }
 
 impl Q5Tile {
     fn code(&self, lane: usize, input: usize) -> i32 {
-        let low = self.low[input / GROUP % 4][lane][input % GROUP] >> (input / 16 * 4);
-        five_bits::code(low, self.high[lane][input % GROUP], input / GROUP)
+        let (Half { high, low }, lane) = (&self.halves[lane / HALF], lane % HALF);
+        let low = low[input / GROUP % 4][lane][input % GROUP] >> (input / 16 * 4);
+        five_bits::code(low, high[lane][input % GROUP], input / GROUP)
     }
 }
 
@@ -57,11 +66,12 @@ unsafe impl Tile for Q5Tile {
 
     fn put(&mut self, lane: usize, block: &[u8]) {
         self.scale[lane] = f16::from_le_bytes([block[0], block[1]]);
-        let high = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
-        let bit = |input: usize| (high >> input & 1) as u8;
-        self.high[lane] = std::array::from_fn(|i| (0..8).fold(0, |byte, group| byte | bit(group * GROUP + i) << group));
-        for (group, four) in self.low.iter_mut().zip(block[6..].as_chunks::<GROUP>().0) {
-            group[lane] = *four;
+        let bits = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
+        let bit = |input: usize| (bits >> input & 1) as u8;
+        let (Half { high, low }, lane) = (&mut self.halves[lane / HALF], lane % HALF);
+        high[lane] = std::array::from_fn(|i| (0..8).fold(0, |byte, group| byte | bit(group * GROUP + i) << group));
+        for (line, four) in low.iter_mut().zip(block[6..].as_chunks::<GROUP>().0) {
+            line[lane] = *four;
         }
     }
 
@@ -76,10 +86,16 @@ unsafe impl Tile for Q5Tile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
-        let high = avx2::load(&self.high, eighth);
+        let (half, part) = avx2::place(eighth);
+        let Half { high, low } = &self.halves[half];
+        if eighth == 0 {
+            prefetch::ahead(&self.scale);
+        }
+        let high = avx2::stream(high, part);
         let code = |group: usize| {
-            let low = avx2::load(&self.low[group % 4], eighth);
-            five_bits::codes_avx2(if group < 4 { low } else { _mm256_srli_epi16::<4>(low) }, high, group)
+            let line = &low[group % 4];
+            let low = if group < 4 { avx2::stream(line, part) } else { _mm256_srli_epi16::<4>(avx2::load(line, part)) };
+            five_bits::codes_avx2(low, high, group)
         };
         let mut sums = [_mm256_setzero_si256(); M];
         // SAFETY: the caller's.
@@ -93,10 +109,15 @@ unsafe impl Tile for Q5Tile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
-        let high = vnni::load(&self.high, half);
+        if half == 0 {
+            prefetch::ahead(&self.scale);
+        }
+        let Half { high, low } = &self.halves[half];
+        let high = vnni::stream(high);
         let code = |group: usize| {
-            let low = vnni::load(&self.low[group % 4], half);
-            five_bits::codes_vnni(if group < 4 { low } else { _mm512_srli_epi16::<4>(low) }, high, group)
+            let line = &low[group % 4];
+            let low = if group < 4 { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
+            five_bits::codes_vnni(low, high, group)
         };
         // SAFETY: the caller's.
         unsafe {

@@ -1,7 +1,7 @@
 //! GGML's Q5_K: blocks of 256 weights in five bits; every 32 have a scale and a min.
 
 use super::super::matrix::{self, weight_type};
-use super::super::tile::{GROUP, OUTPUTS, Tile};
+use super::super::tile::{GROUP, HALF, Line, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
 use super::five_bits;
@@ -27,17 +27,24 @@ pub(crate) static Q5_K: WeightType = weight_type::<Q5KTile>(
 #[repr(C, align(64))]
 pub(in crate::weights) struct Q5KTile {
     scales: KScales,
-    /// The low bits, `[pair of subs][input % 32 / 4][output][input % 4]`, the second sub above the first.
-    low: [[[[u8; GROUP]; OUTPUTS]; 8]; 4],
+    halves: [Half; 2],
+}
+
+#[derive(Debug, Clone)]
+#[repr(C)]
+struct Half {
     /// The fifth bits, `[input % 32 / 4][output][input % 4]`: a bit for each sub.
-    high: [[[u8; GROUP]; OUTPUTS]; 8],
+    high: [Line; 8],
+    /// The low bits, `[pair of subs][input % 32 / 4][output][input % 4]`, the second sub above the first.
+    low: [[Line; 8]; 4],
 }
 
 impl Q5KTile {
     fn code(&self, lane: usize, input: usize) -> i32 {
         let (sub, i) = (input / SUB, input % SUB);
-        let low = self.low[sub / 2][i / GROUP][lane][i % GROUP] >> (sub % 2 * 4);
-        five_bits::code(low, self.high[i / GROUP][lane][i % GROUP], sub)
+        let (Half { high, low }, lane) = (&self.halves[lane / HALF], lane % HALF);
+        let low = low[sub / 2][i / GROUP][lane][i % GROUP] >> (sub % 2 * 4);
+        five_bits::code(low, high[i / GROUP][lane][i % GROUP], sub)
     }
 }
 
@@ -55,11 +62,10 @@ unsafe impl Tile for Q5KTile {
 
     fn put(&mut self, lane: usize, block: &[u8]) {
         self.scales.put(lane, block);
-        for (q, four) in self.high.iter_mut().zip(block[16..48].as_chunks::<GROUP>().0) {
-            q[lane] = *four;
-        }
-        for (q, four) in self.low.as_flattened_mut().iter_mut().zip(block[48..].as_chunks::<GROUP>().0) {
-            q[lane] = *four;
+        let (Half { high, low }, lane) = (&mut self.halves[lane / HALF], lane % HALF);
+        let lines = high.iter_mut().chain(low.as_flattened_mut());
+        for (line, four) in lines.zip(block[16..].as_chunks::<GROUP>().0) {
+            line[lane] = *four;
         }
     }
 
@@ -90,10 +96,13 @@ unsafe impl Tile for Q5KTile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
+        let (half, part) = avx2::place(eighth);
+        let Half { high, low } = &self.halves[half];
         let codes = |sub: usize, group: usize| {
-            let low = avx2::load(&self.low[sub / 2][group], eighth);
-            let low = if sub.is_multiple_of(2) { low } else { _mm256_srli_epi16::<4>(low) };
-            five_bits::codes_avx2(low, avx2::load(&self.high[group], eighth), sub)
+            let (line, first) = (&low[sub / 2][group], sub.is_multiple_of(2));
+            let low = if first { avx2::stream(line, part) } else { _mm256_srli_epi16::<4>(avx2::load(line, part)) };
+            let high = if sub == 0 { avx2::stream(&high[group], part) } else { avx2::load(&high[group], part) };
+            five_bits::codes_avx2(low, high, sub)
         };
         // SAFETY: the caller's.
         unsafe { self.scales.dot_avx2::<M, 4>(eighth, x, codes) }
@@ -109,10 +118,12 @@ unsafe impl Tile for Q5KTile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
+        let Half { high, low } = &self.halves[half];
         let codes = |sub: usize, group: usize| {
-            let low = vnni::load(&self.low[sub / 2][group], half);
-            let low = if sub.is_multiple_of(2) { low } else { _mm512_srli_epi16::<4>(low) };
-            five_bits::codes_vnni(low, vnni::load(&self.high[group], half), sub)
+            let (line, first) = (&low[sub / 2][group], sub.is_multiple_of(2));
+            let low = if first { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
+            let high = if sub == 0 { vnni::stream(&high[group]) } else { vnni::load(&high[group]) };
+            five_bits::codes_vnni(low, high, sub)
         };
         // SAFETY: the caller's.
         unsafe { self.scales.dot_vnni(half, x, codes) }

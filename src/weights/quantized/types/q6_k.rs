@@ -1,11 +1,13 @@
 //! GGML's Q6_K: blocks of 256 weights in 6 bits around 32; every 16 have a scale.
 
 use super::super::matrix::{self, weight_type};
-use super::super::tile::{GROUP, OUTPUTS, Tile};
+use super::super::tile::{GROUP, HALF, Line, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
 use crate::weights::eight_bits::Span;
 use crate::weights::ggml::GgmlDType;
+#[cfg(target_arch = "x86_64")]
+use crate::weights::prefetch;
 use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ6K;
 use half::f16;
@@ -34,19 +36,25 @@ pub(in crate::weights) struct Q6KTile {
     scale: [f16; OUTPUTS],
     /// The bits of signed integers: of the two 16 of each 32, `[input / 32][output]`.
     scales: [[[u8; 2]; OUTPUTS]; 8],
-    /// The four low bits, `[2 · half + 32 % 2][input % 32 / 4][output][input % 4]`; the third and the fourth 32 of a half
-    /// are above the others.
-    low: [[[[u8; GROUP]; OUTPUTS]; 8]; 4],
-    /// The two high bits, `[half][input % 32 / 4][output][input % 4]`, a pair for each 32 of the half.
-    high: [[[[u8; GROUP]; OUTPUTS]; 8]; 2],
+    /// `[half of the outputs][half of the inputs]`
+    halves: [[Half; 2]; 2],
+}
+
+#[derive(Debug, Clone)]
+#[repr(C)]
+struct Half {
+    /// The two high bits, `[input % 32 / 4][output][input % 4]`, a pair for each 32 inputs.
+    high: [Line; 8],
+    /// The four low bits, `[32 % 2][input % 32 / 4][output][input % 4]`; the third and the fourth 32 are above the others.
+    low: [[Line; 8]; 2],
 }
 
 impl Q6KTile {
     fn code(&self, lane: usize, input: usize) -> i32 {
-        let (of_32, i) = (input / 32, input % 32);
-        let (half, index) = (of_32 / 4, of_32 % 4);
-        let low = self.low[2 * half + index % 2][i / GROUP][lane][i % GROUP] >> (index / 2 * 4) & 15;
-        let high = self.high[half][i / GROUP][lane][i % GROUP] >> (2 * index) & 3;
+        let (index, i) = (input / 32 % 4, input % 32);
+        let (Half { high, low }, lane) = (&self.halves[lane / HALF][input / 128], lane % HALF);
+        let low = low[index % 2][i / GROUP][lane][i % GROUP] >> (index / 2 * 4) & 15;
+        let high = high[i / GROUP][lane][i % GROUP] >> (2 * index) & 3;
         i32::from(low | high << 4) - ZERO
     }
 
@@ -58,10 +66,11 @@ impl Q6KTile {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn codes_avx2(&self, of_32: usize, group: usize, eighth: usize) -> __m256i {
-        let (half, index) = (of_32 / 4, of_32 % 4);
-        let low = avx2::load(&self.low[2 * half + index % 2][group], eighth);
-        let low = if index / 2 == 0 { low } else { _mm256_srli_epi16::<4>(low) };
-        let high = avx2::load(&self.high[half][group], eighth);
+        let ((half, part), index) = (avx2::place(eighth), of_32 % 4);
+        let Half { high, low } = &self.halves[half][of_32 / 4];
+        let (line, first) = (&low[index % 2][group], index < 2);
+        let low = if first { avx2::stream(line, part) } else { _mm256_srli_epi16::<4>(avx2::load(line, part)) };
+        let high = if index == 0 { avx2::stream(&high[group], part) } else { avx2::load(&high[group], part) };
         let high = _mm256_srlv_epi32(high, _mm256_set1_epi32(2 * index as i32));
         let high = _mm256_slli_epi16::<4>(_mm256_and_si256(high, _mm256_set1_epi8(3)));
         _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi8(15)), high)
@@ -70,14 +79,17 @@ impl Q6KTile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw")]
     #[inline]
-    fn codes_vnni(&self, of_32: usize, group: usize, half_of_outputs: usize) -> __m512i {
-        let (half, index) = (of_32 / 4, of_32 % 4);
-        let low = vnni::load(&self.low[2 * half + index % 2][group], half_of_outputs);
-        let low = if index / 2 == 0 { low } else { _mm512_srli_epi16::<4>(low) };
-        let high = vnni::load(&self.high[half][group], half_of_outputs);
-        let high = _mm512_srlv_epi32(high, _mm512_set1_epi32(2 * index as i32));
-        let high = _mm512_slli_epi16::<4>(_mm512_and_si512(high, _mm512_set1_epi8(3)));
-        _mm512_or_si512(_mm512_and_si512(low, _mm512_set1_epi8(15)), high)
+    fn codes_vnni(&self, of_32: usize, group: usize, half: usize) -> __m512i {
+        /// Bits of the second where the first are set, of the third elsewhere.
+        const SELECT: i32 = 0b1100_1010;
+        let (Half { high, low }, index) = (&self.halves[half][of_32 / 4], of_32 % 4);
+        let (line, first) = (&low[index % 2][group], index < 2);
+        let low = if first { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
+        let high = if index == 0 { vnni::stream(&high[group]) } else { vnni::load(&high[group]) };
+        // The pair comes above the four low bits; what the rotation carries from one byte to the next is masked away.
+        let high = _mm512_rorv_epi32(high, _mm512_set1_epi32((2 * index as i32 - 4) & 31));
+        let bits = _mm512_ternarylogic_epi32::<SELECT>(_mm512_set1_epi8(15), low, high);
+        _mm512_and_si512(bits, _mm512_set1_epi8(63))
     }
 }
 
@@ -96,11 +108,10 @@ unsafe impl Tile for Q6KTile {
     fn put(&mut self, lane: usize, block: &[u8]) {
         let (low, rest) = block.split_at(128);
         let (high, rest) = rest.split_at(64);
-        for (q, four) in self.low.as_flattened_mut().iter_mut().zip(low.as_chunks::<GROUP>().0) {
-            q[lane] = *four;
-        }
-        for (q, four) in self.high.as_flattened_mut().iter_mut().zip(high.as_chunks::<GROUP>().0) {
-            q[lane] = *four;
+        for (half, (low, high)) in self.halves[lane / HALF].iter_mut().zip(low.chunks(64).zip(high.chunks(32))) {
+            let lines = half.low.as_flattened_mut().iter_mut().chain(&mut half.high);
+            let fours = low.as_chunks::<GROUP>().0.iter().chain(high.as_chunks::<GROUP>().0);
+            lines.zip(fours).for_each(|(line, four)| line[lane % HALF] = *four);
         }
         for (scales, pair) in self.scales.iter_mut().zip(rest.as_chunks::<2>().0) {
             scales[lane] = *pair;
@@ -130,6 +141,10 @@ unsafe impl Tile for Q6KTile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
+        if eighth == 0 {
+            prefetch::ahead(&self.scale);
+            prefetch::ahead(&self.scales);
+        }
         let (mut sums, mut offsets) = ([_mm256_setzero_si256(); M], [_mm256_setzero_si256(); M]);
         let all: [__m256i; 8] = std::array::from_fn(|of_32| avx2::pairs_of(&self.scales[of_32], eighth, true));
         for second in [false, true] {
@@ -163,6 +178,10 @@ unsafe impl Tile for Q6KTile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
+        if half == 0 {
+            prefetch::ahead(&self.scale);
+            prefetch::ahead(&self.scales);
+        }
         let (mut sums, mut offsets) = ([_mm512_setzero_si512(); M], [_mm512_setzero_si512(); M]);
         for (of_32, scales) in self.scales.iter().enumerate() {
             let scales = vnni::pairs_of(scales, half, true);

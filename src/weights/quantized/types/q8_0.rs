@@ -1,11 +1,13 @@
 //! GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.
 
 use super::super::matrix::weight_type;
-use super::super::tile::{GROUP, OUTPUTS, Tile};
+use super::super::tile::{GROUP, HALF, Line, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
 use crate::weights::eight_bits::Span;
 use crate::weights::ggml::GgmlDType;
+#[cfg(target_arch = "x86_64")]
+use crate::weights::prefetch;
 use crate::weights::{OnCard, WeightType};
 use half::f16;
 #[cfg(target_arch = "x86_64")]
@@ -29,8 +31,8 @@ const BLOCK: usize = 32;
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
 pub(in crate::weights) struct Q8Tile {
-    /// `[input / 4][output][input % 4]`, the bits of signed integers.
-    q: [[[u8; GROUP]; OUTPUTS]; BLOCK / GROUP],
+    /// `[half][input / 4][output][input % 4]`, the bits of signed integers.
+    q: [[Line; BLOCK / GROUP]; 2],
     scale: [f16; OUTPUTS],
 }
 
@@ -38,8 +40,8 @@ impl Q8Tile {
     #[inline(always)]
     fn set(&mut self, lane: usize, scale: f16, q: &[u8; BLOCK]) {
         self.scale[lane] = scale;
-        for (group, four) in self.q.iter_mut().zip(q.as_chunks::<GROUP>().0) {
-            group[lane] = *four;
+        for (line, four) in self.q[lane / HALF].iter_mut().zip(q.as_chunks::<GROUP>().0) {
+            line[lane % HALF] = *four;
         }
     }
 }
@@ -68,7 +70,7 @@ unsafe impl Tile for Q8Tile {
     }
 
     fn integer(&self, lane: usize, input: usize) -> i32 {
-        i32::from(self.q[input / GROUP][lane][input % GROUP] as i8)
+        i32::from(self.q[lane / HALF][input / GROUP][lane % HALF][input % GROUP] as i8)
     }
 
     fn scales(&self) -> &[f16; OUTPUTS] {
@@ -79,10 +81,13 @@ unsafe impl Tile for Q8Tile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
-        let ones = _mm256_set1_epi16(1);
+        let (ones, (half, part)) = (_mm256_set1_epi16(1), avx2::place(eighth));
+        if eighth == 0 {
+            prefetch::ahead(&self.scale);
+        }
         let mut sums = [_mm256_setzero_si256(); M];
-        for (group, q) in self.q.iter().enumerate() {
-            let q = avx2::load(q, eighth);
+        for (group, line) in self.q[half].iter().enumerate() {
+            let q = avx2::stream(line, part);
             let magnitudes = _mm256_abs_epi8(q);
             for (m, sum) in sums.iter_mut().enumerate() {
                 // SAFETY: the caller's.
@@ -97,8 +102,11 @@ unsafe impl Tile for Q8Tile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
+        if half == 0 {
+            prefetch::ahead(&self.scale);
+        }
         let offset = _mm512_set1_epi8(i8::MIN);
-        let code = |group: usize| _mm512_xor_si512(vnni::load(&self.q[group], half), offset);
+        let code = |group: usize| _mm512_xor_si512(vnni::stream(&self.q[half][group]), offset);
         // SAFETY: the caller's.
         unsafe {
             let mut sums = vnni::dot::<M, { BLOCK / GROUP }>(code, x, 0);
