@@ -847,6 +847,20 @@ tailora_status tailora_session_attach(tailora_session *session,
 tailora_status tailora_session_detach(tailora_session *session, const tailora_adapter *adapter, tailora_error **err);
 
 /**
+ * Gives an attached adapter another scale, wherever in the stack it is; of one that was attached several times, the last
+ * one.
+ *
+ * `scale`: a finite number; 1 is the adapter as it was trained, 0 switches it off.
+ * Threads: one call on a session at a time.
+ * Errors: `TAILORA_ERR_INVALID_ARGUMENT` (not attached, or the scale), `TAILORA_ERR_BUSY`, `TAILORA_ERR_POISONED`,
+ * `TAILORA_ERR_INVALID_HANDLE`. After an error it has the scale that it had.
+ */
+tailora_status tailora_session_set_scale(tailora_session *session,
+                                         const tailora_adapter *adapter,
+                                         double scale,
+                                         tailora_error **err);
+
+/**
  * Answers a prompt, put through the model's chat template as the user's turn, after the conversation of the option
  * `messages` if there is one. The result is a JSON object: `text`, `finish_reason` (`stop`, `length`, `stop_string`,
  * `cancelled`), `seed`, `prompt_tokens`, `completion_tokens`; `tokens` with their log-probabilities where the option

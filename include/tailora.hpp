@@ -461,6 +461,12 @@ public:
         detail::check(tailora_session_detach(get(), adapter.get(), &err), err);
     }
 
+    /// Gives an adapter of the stack another scale, where it is.
+    void set_scale(const Adapter &adapter, double scale) {
+        tailora_error *err = nullptr;
+        detail::check(tailora_session_set_scale(get(), adapter.get(), scale, &err), err);
+    }
+
     /// Makes the session as new.
     void reset() {
         tailora_error *err = nullptr;

@@ -3,9 +3,10 @@
 //! Reads `cargo metadata` for every platform, so a crate that only the Windows build pulls in is judged too.
 //! `deny.toml` says the same to cargo-deny, which also knows advisories.
 
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
+#[allow(dead_code, reason = "where the files are is for the notices")]
+mod linked;
+
+use std::collections::BTreeMap;
 
 /// Licences that ask for no more than a notice.
 const ALLOWED: &[&str] = &[
@@ -51,46 +52,9 @@ const NETWORK: &[&str] = &[
     "ureq",
 ];
 
-/// The packages that end up in the library: name → licence expression. Build scripts, procedural macros' own
-/// dependencies and dev-dependencies are not linked.
+/// The packages that end up in the library: name → licence expression.
 fn linked() -> BTreeMap<String, String> {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["metadata", "--format-version", "1", "--locked", "--manifest-path"]);
-    let output = command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-
-    let packages: BTreeMap<&str, &Value> = metadata["packages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|package| (package["id"].as_str().unwrap(), package))
-        .collect();
-    let nodes: BTreeMap<&str, &Value> = metadata["resolve"]["nodes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|node| (node["id"].as_str().unwrap(), node))
-        .collect();
-    let is_macro = |id: &str| {
-        let targets = packages[id]["targets"].as_array().unwrap();
-        targets.iter().any(|target| target["kind"].as_array().unwrap().iter().any(|kind| kind == "proc-macro"))
-    };
-
-    let mut queue = vec![metadata["resolve"]["root"].as_str().unwrap()];
-    let mut seen = BTreeSet::new();
-    while let Some(id) = queue.pop() {
-        if is_macro(id) || !seen.insert(id) {
-            continue;
-        }
-        for dependency in nodes[id]["deps"].as_array().unwrap() {
-            if dependency["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null()) {
-                queue.push(dependency["pkg"].as_str().unwrap());
-            }
-        }
-    }
-    let text = |id: &str, key: &str| packages[id][key].as_str().unwrap_or_default().to_owned();
-    seen.into_iter().map(|id| (text(id, "name"), text(id, "license"))).collect()
+    linked::packages(&[]).into_iter().map(|package| (package.name, package.licence)).collect()
 }
 
 /// Whether an SPDX expression can be met with `ALLOWED` licences alone. `/` is the old way to write `OR`.

@@ -57,7 +57,7 @@ fn of_csv(path: &Path, options: &BatchOptions, monitor: &Monitor<'_>) -> Result<
     let cells = Cells::read(path, options.encoding, &options.delimiter, monitor)?;
     let position = |name: &Option<String>| {
         let position = name.as_deref().map(|name| cells.position(name)).transpose();
-        position.map_err(|err| err.with_path(path))
+        position.map_err(|err| err.in_file(path))
     };
     let (input, id) = (position(&options.input_column)?, position(&options.id_column)?);
     let columns = Columns { names: &cells.columns, input, id };

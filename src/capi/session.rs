@@ -7,7 +7,7 @@ use super::status::{TAILORA_OK, TAILORA_STOPPED, tailora_status};
 use super::text::give;
 use super::types::*;
 use super::{cancel as cancels, guard, records, worker};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
 use crate::generate::{FinishReason, GenerateOptions, Generation, ScoreOptions, Session, SessionOptions};
 use crate::report;
 use std::ffi::c_char;
@@ -59,10 +59,7 @@ pub unsafe extern "C" fn tailora_session_attach(
     unsafe {
         guard::run(err, || {
             let (session, adapter) = (handle::get(session)?, handle::get(adapter)?);
-            if !scale.is_finite() {
-                let message = format!("`scale` is {scale}; expected a finite number");
-                return Err(Error::new(Code::InvalidArgument, message).with("argument", "scale"));
-            }
+            check_scale(scale)?;
             worker::run(move || session.enter(NAME)?.attach(&adapter, scale))
         })
     }
@@ -84,6 +81,30 @@ pub unsafe extern "C" fn tailora_session_detach(
         guard::run(err, || {
             let (session, adapter) = (handle::get(session)?, handle::get(adapter)?);
             worker::run(move || session.enter(NAME)?.detach(&adapter))
+        })
+    }
+}
+
+/// Gives an attached adapter another scale, wherever in the stack it is; of one that was attached several times, the last
+/// one.
+///
+/// `scale`: a finite number; 1 is the adapter as it was trained, 0 switches it off.
+/// Threads: one call on a session at a time.
+/// Errors: `TAILORA_ERR_INVALID_ARGUMENT` (not attached, or the scale), `TAILORA_ERR_BUSY`, `TAILORA_ERR_POISONED`,
+/// `TAILORA_ERR_INVALID_HANDLE`. After an error it has the scale that it had.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_session_set_scale(
+    session: *mut tailora_session,
+    adapter: *const tailora_adapter,
+    scale: f64,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard::run(err, || {
+            let (session, adapter) = (handle::get(session)?, handle::get(adapter)?);
+            check_scale(scale)?;
+            worker::run(move || session.enter(NAME)?.set_scale(&adapter, scale))
         })
     }
 }
@@ -246,4 +267,12 @@ pub unsafe extern "C" fn tailora_session_reset(
 pub unsafe extern "C" fn tailora_session_free(session: *mut tailora_session) -> tailora_status {
     // SAFETY: frees take no error.
     unsafe { super::free(session) }
+}
+
+fn check_scale(scale: f64) -> Result<()> {
+    if scale.is_finite() {
+        return Ok(());
+    }
+    let message = format!("`scale` is {scale}; expected a finite number");
+    Err(Error::new(Code::InvalidArgument, message).with("argument", "scale"))
 }

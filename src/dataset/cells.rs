@@ -39,7 +39,7 @@ impl Cells {
         let delimiter = separator::of_option(delimiter)?;
         let file = file::read(path, monitor)?;
         let read = |bytes: &[u8]| Self::of_text(&encoding::decode(bytes, encoding, delimiter)?, delimiter, monitor);
-        let cells = read(&file.bytes).map_err(|err| err.with_path(path))?;
+        let cells = read(&file.bytes).map_err(|err| file::located(err, path))?;
         Ok(Cells { sha256: file.sha256, ..cells })
     }
 
@@ -84,7 +84,7 @@ impl Lines {
     /// Reads a text file.
     pub(crate) fn read(path: &Path, encoding: Encoding, monitor: &Monitor<'_>) -> Result<Self> {
         let file = file::read(path, monitor)?;
-        let text = encoding::decode(&file.bytes, encoding, b',').map_err(|err| err.with_path(path))?;
+        let text = encoding::decode(&file.bytes, encoding, b',').map_err(|err| file::located(err, path))?;
         let numbered = text.content.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let lines = numbered.map(|(index, line)| (index + 1, line.to_owned())).collect();
         Ok(Lines { lines, sha256: file.sha256 })

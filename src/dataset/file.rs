@@ -13,6 +13,11 @@ pub(super) const CHUNK: usize = 64 << 10;
 /// Rows are held in memory; a fine-tuning set is far smaller.
 const LARGEST_FILE: u64 = 2 << 30;
 
+/// An error of what a file says, with its path: in the message, too, where it is about a place in the file.
+pub(super) fn located(err: Error, path: &Path) -> Error {
+    if err.code() == Code::CsvFormat { err.in_file(path) } else { err.with_path(path) }
+}
+
 pub(super) struct File {
     pub bytes: Vec<u8>,
     pub sha256: String,

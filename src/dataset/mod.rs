@@ -102,7 +102,7 @@ impl Dataset {
     }
 
     fn read(path: &Path, file: file::File, options: &DatasetOptions, monitor: &mut Monitor) -> Result<Dataset> {
-        let located = |err: crate::error::Error| err.with_path(path);
+        let located = |err| file::located(err, path);
         let delimiter = separator::of_option(&options.delimiter)?;
         let text = encoding::decode(&file.bytes, options.encoding, delimiter).map_err(located)?;
         let table = records::parse(&text, options, monitor).map_err(located)?;

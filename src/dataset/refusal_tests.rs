@@ -93,7 +93,7 @@ fn bad_files_are_refused_with_row_and_column() {
 fn all_problems_are_told_at_once() {
     let rows: String = (1..=30).map(|n| if n % 3 == 0 { "a,\n".to_owned() } else { format!("q{n},b\n") }).collect();
     let err = refusal(format!("input,output\n{rows}x\n"));
-    assert!(err.message().starts_with("row 3 (line 4), column `output`: is empty"), "{err}");
+    assert!(err.message().contains(".csv: row 3 (line 4), column `output`: is empty"), "{err}");
     assert!(err.message().ends_with("(and 10 more problems)"), "{err}");
     assert_eq!(err.details()["problems_total"], 11);
     let problems = err.details()["problems"].as_array().unwrap();

@@ -279,7 +279,7 @@ fn rows_that_do_not_fit_are_refused_or_left_out_but_never_cut() {
     assert_eq!(err.code(), Code::ContextLength);
     assert_eq!((&err.details()["row"], &err.details()["line"]), (&2.into(), &3.into()));
     assert_eq!(err.details()["tokens"], whole.rows[1].ids.len());
-    assert!(err.message().starts_with("row 2 (line 3) has "), "{err}");
+    assert!(err.message().contains(".csv: row 2 (line 3) has "), "{err}");
 
     let dataset =
         open_with(text.as_bytes(), &DatasetOptions { long_rows: LongRows::Skip, ..Default::default() }).unwrap();

@@ -124,7 +124,8 @@ impl Host {
                     let scale = [1.0, 0.0, -1.0, f64::NAN][usize::from(second) % 4];
                     tailora_session_attach(session, adapter, scale, err)
                 }
-                2 => tailora_session_detach(session, adapter, err),
+                2 if second < 128 => tailora_session_detach(session, adapter, err),
+                2 => tailora_session_set_scale(session, adapter, [0.5, f64::INFINITY][usize::from(second) % 2], err),
                 3 => tailora_session_reset(session, err),
                 4 => tailora_session_generate(session, prompt, len, short, cancel, text, err),
                 5 => {

@@ -103,15 +103,17 @@ impl Session {
 
     /// Takes an adapter off the stack; attached several times, the last one goes.
     pub fn detach(&mut self, adapter: &Adapter) -> Result<()> {
-        let Some(index) = self.attached.iter().rposition(|attached| attached.adapter.is(adapter)) else {
-            return Err(Error::new(
-                Code::InvalidArgument,
-                format!("the adapter {} is not attached to this session", adapter.name()),
-            )
-            .with("adapter", adapter.name()));
-        };
+        let index = self.last_place_of(adapter)?;
         let mut attached = self.attached.clone();
         attached.remove(index);
+        self.set_stack(attached)
+    }
+
+    /// Gives an adapter of the stack another scale, where it is; attached several times, the last one.
+    pub fn set_scale(&mut self, adapter: &Adapter, scale: f64) -> Result<()> {
+        let index = self.last_place_of(adapter)?;
+        let mut attached = self.attached.clone();
+        attached[index].scale = scale;
         self.set_stack(attached)
     }
 
@@ -213,6 +215,14 @@ impl Session {
         let compile = |form| Compiler::new(self.model.vocabulary()?).compile(form, cancel);
         let constraint = options.form().map(compile).transpose()?;
         Ok(Held { constraint, banned: Banned::new(&options.banned)?.map(Arc::new) })
+    }
+
+    fn last_place_of(&self, adapter: &Adapter) -> Result<usize> {
+        let place = self.attached.iter().rposition(|attached| attached.adapter.is(adapter));
+        place.ok_or_else(|| {
+            let message = format!("the adapter {} is not attached to this session", adapter.name());
+            Error::new(Code::InvalidArgument, message).with("adapter", adapter.name())
+        })
     }
 
     fn set_stack(&mut self, attached: Vec<Attached>) -> Result<()> {

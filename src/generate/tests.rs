@@ -233,6 +233,9 @@ fn adapters_stack_and_come_off_without_a_trace() {
     session.attach(&first, 0.5).unwrap();
     session.attach(&first, 0.5).unwrap();
     close(&run(&mut session), &adapted);
+    session.set_scale(&first, 2.0).unwrap();
+    let scales: Vec<f64> = session.attached().iter().map(|attached| attached.scale).collect();
+    assert_eq!(scales, [0.5, 2.0], "of two, the last one");
     session.detach(&first).unwrap();
     assert_eq!(session.attached().len(), 1);
     session.reset().unwrap();

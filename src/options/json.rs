@@ -22,7 +22,9 @@ pub(crate) fn read(text: &str, what: &str) -> Result<Value> {
     }
     let value: Value = serde_json::from_str(text).map_err(|err| {
         let hint = hint(text, &err).map(|hint| format!("; {hint}")).unwrap_or_default();
-        refuse(format!("are not valid JSON: {err}{hint}")).with("line", err.line()).with("column", err.column())
+        let refused = refuse(format!("are not valid JSON: {err}{hint}"));
+        let option = is_too_deep(&err).then(|| Seen::until_the_fault(text)).flatten();
+        refused.with("option", option).with("line", err.line()).with("column", err.column())
     })?;
     let seen = Seen::default();
     match Unique(&seen).deserialize(&mut serde_json::Deserializer::from_str(text)) {
@@ -40,6 +42,15 @@ pub(crate) fn read(text: &str, what: &str) -> Result<Value> {
 #[derive(Default)]
 struct Seen {
     path: RefCell<Vec<String>>,
+}
+
+impl Seen {
+    /// The option in which `text` cannot be read on.
+    fn until_the_fault(text: &str) -> Option<String> {
+        let seen = Seen::default();
+        let fault = Unique(&seen).deserialize(&mut serde_json::Deserializer::from_str(text));
+        fault.err().and_then(|_| seen.path.take().into_iter().next())
+    }
 }
 
 /// Reads a value and keeps nothing of it; fails at a key that its object already has, where the path then ends.
@@ -132,9 +143,13 @@ const FOREIGN: &[(&str, &str)] = &[
     ("：", "JSON separates key and value with the ASCII colon"),
 ];
 
+fn is_too_deep(err: &serde_json::Error) -> bool {
+    err.to_string().starts_with("recursion limit")
+}
+
 fn hint(text: &str, err: &serde_json::Error) -> Option<&'static str> {
     let said = err.to_string();
-    if said.starts_with("recursion limit") {
+    if is_too_deep(err) {
         return Some("expected at most 127 levels of brackets");
     }
     if said.starts_with("number out of range") {
@@ -197,6 +212,8 @@ mod tests {
         }
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         assert!(read(&deep, "x").unwrap_err().message().contains("127 levels"));
+        let named = read(&format!("{{\"r\":1,\"json_schema\":{{\"items\":{deep}}}}}"), "x").unwrap_err();
+        assert_eq!(named.details()["option"], "json_schema");
         assert!(read(&" ".repeat(MAX_BYTES + 1), "x").unwrap_err().message().contains("at most"));
     }
 }

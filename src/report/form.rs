@@ -33,7 +33,7 @@ impl Form {
         let names = subject.names();
         let own = || built_in(options.max_conclusions, !names.is_empty());
         if let Some(host) = &options.schema {
-            check_schema_size(host)?;
+            check_schema_size(host).map_err(|err| err.with("option", "schema"))?;
         }
         let names = Value::from(names.clone());
         let marked = on_own_stack(|| Marked::read(options.schema.as_ref().unwrap_or(&own()), &names))??;

@@ -140,6 +140,8 @@ WRAP(tailora_session_attach) { return tailora_session_attach(handle, valid->adap
 WRAP(tailora_session_attach_adapter) { return tailora_session_attach(valid->session, handle, 1.0, err); }
 WRAP(tailora_session_detach) { return tailora_session_detach(handle, valid->adapter, err); }
 WRAP(tailora_session_detach_adapter) { return tailora_session_detach(valid->session, handle, err); }
+WRAP(tailora_session_set_scale) { return tailora_session_set_scale(handle, valid->adapter, 1.0, err); }
+WRAP(tailora_session_set_scale_adapter) { return tailora_session_set_scale(valid->session, handle, 1.0, err); }
 WRAP(tailora_session_generate) {
     char *out = GARBAGE;
     UNUSED;
@@ -312,6 +314,8 @@ static const test_function test_functions[] = {
     FUNCTION(tailora_session_attach_adapter, 1, 0, 1),
     FUNCTION(tailora_session_detach, 1, 0, 0),
     FUNCTION(tailora_session_detach_adapter, 1, 0, 1),
+    FUNCTION(tailora_session_set_scale, 1, 0, 0),
+    FUNCTION(tailora_session_set_scale_adapter, 1, 0, 1),
     FUNCTION(tailora_session_generate, 1, 0, 0),
     FUNCTION(tailora_session_score, 1, 0, 0),
     FUNCTION(tailora_session_report, 1, 0, 0),

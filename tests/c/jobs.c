@@ -350,7 +350,12 @@ static void training(void) {
     expect_in(json, "\"text\":");
     MUST(tailora_session_report(session, PROMPT, PROMPT_LEN, "{\"generate\":{\"max_tokens\":60}}", NULL, &json, &err));
     expect_in(json, "\"tailora.report/1\"");
+    MUST(tailora_session_set_scale(session, adapter, 0.25, &err));
+    CHECK_STATUS(tailora_session_set_scale(session, adapter, NAN, NULL), TAILORA_ERR_INVALID_ARGUMENT);
+    MUST(tailora_session_report(session, PROMPT, PROMPT_LEN, "{\"generate\":{\"max_tokens\":4},\"influence\":false}", NULL, &json, &err));
+    expect_in(json, "\"scale\":0.25");
     MUST(tailora_session_detach(session, adapter, &err));
+    CHECK_STATUS(tailora_session_set_scale(session, adapter, 1.0, NULL), TAILORA_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(tailora_session_detach(session, adapter, NULL), TAILORA_ERR_INVALID_ARGUMENT);
     MUST(tailora_session_reset(session, &err));
 

@@ -110,6 +110,7 @@ static void jobs(const char *model_path, const char *csv_path, const char *out_p
     }
     session.attach(merged);
     session.attach(loaded, 0.5);
+    session.set_scale(loaded, 2.0);
     session.detach(loaded);
     CHECK(has(session.generate("a", R"({"max_tokens": 3})"), "\"text\""));
     CHECK(has(session.report("岗位:P7,绩效:A", R"({"generate": {"max_tokens": 20}})"), "\"tailora.report/1\""));

@@ -18,6 +18,7 @@ mod kernels;
 mod library;
 mod lint;
 mod llama;
+mod notices;
 mod pack;
 mod public_api;
 mod python;
@@ -38,6 +39,7 @@ cargo xtask TASK
   fmt              cargo fmt
   header [--check] write include/tailora.h from src/capi, or check the committed one
   docs [--check]   write docs/options.md and options.zh.md from the options' schemas, or check the committed ones
+  notices          write THIRD-PARTY-NOTICES.txt from the licence files of the crates that are linked
   bench [NAME ..]  run benches/NAME: a table, then one line of JSON; without NAME, list them
   fixtures         write tests/fixtures again with PyTorch, transformers and PEFT
   llama            make the llama.cpp programs that `bench generate` and `bench reports` measure beside ours; print their folder
@@ -92,6 +94,7 @@ fn dispatch(task: &str, args: &[String]) -> Outcome {
         "kernels" => registers::run_task(args),
         "gpu-pack" => gpu_pack::run(),
         "docs" => docs::run(args),
+        "notices" => notices::run(),
         "windows" => windows::run(args),
         "pack" => pack::run(args),
         "public-api" => public_api::run(),

@@ -101,7 +101,7 @@ impl Compiler {
     /// its own, within bounds.
     pub(crate) fn compile(&self, form: Form<'_>, cancel: &Cancel) -> Result<Constraint> {
         if let Form::JsonSchema(schema) = form {
-            check_size(schema)?;
+            check_size(schema).map_err(|err| err.with("option", "json_schema"))?;
         }
         on_own_stack(|| {
             let compiled = llguidance::panic_utils::catch_unwind(AssertUnwindSafe(|| Ok(self.compiled(form, cancel))));

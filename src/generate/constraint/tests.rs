@@ -176,6 +176,16 @@ fn members_of_one_kind_are_compiled_once() {
     assert_eq!((grammar.patterns.len(), automata.len()), (1, 1));
 }
 
+#[test]
+fn a_schema_of_more_than_any_size_is_refused_by_its_option() {
+    let deep = (0..200).fold(json!({}), |inner, _| json!({ "items": inner }));
+    for (schema, hint) in [(deep, "deeper than 128 levels"), (json!({ "const": "a".repeat(2 << 20) }), "too large")] {
+        let err = run(&mut session(&random_model()), &schema, 0, 10).unwrap_err();
+        assert!(err.message().contains(hint), "{err}");
+        assert_eq!(err.details()["option"], "json_schema");
+    }
+}
+
 /// Each of these made some grammar engine hang or grow without bound. Any outcome will do that comes soon.
 #[test]
 fn hostile_schemas_end_soon() {

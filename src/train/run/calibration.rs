@@ -16,7 +16,7 @@ const MAX_PLACES: usize = 16;
 const MAX_START: usize = 20;
 
 /// Labels the conclusions of at most `most` of `rows`, evenly over them, which `adapter` was not trained on. `progress` is
-/// called before each row.
+/// called before each row, with how many were answered and will be.
 ///
 /// # Errors
 /// `Cancelled` between two rows.
@@ -24,7 +24,7 @@ pub(crate) fn label(
     job: &Job<'_>,
     adapter: &Adapter,
     (rows, most): (&[usize], usize),
-    progress: &dyn Fn(&mut Monitor<'_>),
+    progress: &dyn Fn(&mut Monitor<'_>, usize, usize),
     monitor: &mut Monitor<'_>,
 ) -> Result<Vec<Labelled>> {
     let asked = rows.len().min(most);
@@ -36,7 +36,7 @@ pub(crate) fn label(
     session.attach(adapter, 1.0)?;
     for at in 0..asked {
         let index = rows[at * rows.len() / asked];
-        progress(monitor);
+        progress(monitor, at, asked);
         monitor.check()?;
         let example = &job.examples.rows[index];
         let Some(row) = job.row(index) else { continue };

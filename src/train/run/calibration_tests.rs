@@ -5,6 +5,7 @@ use crate::adapter::Adapter;
 use crate::control::{Cancel, Control, Monitor, Phase, Progress};
 use crate::dataset::{Dataset, DatasetOptions};
 use crate::train::{TrainOptions, TrainOutcome, train};
+use std::time::Duration;
 
 /// Rows of fields; of the answers' two conclusions, the first is the same for all.
 fn dataset(rows: usize) -> Dataset {
@@ -28,11 +29,20 @@ fn folds_calibrate_on_every_row_and_the_adapter_keeps_it() {
     let dir = tempfile::tempdir().unwrap();
     let folds = TrainOptions { validation_folds: Some(2), output_dir: Some(dir.path().to_owned()), ..calibrating() };
     let mut calibrated = 0;
+    let mut times_to_the_end = Vec::new();
     let mut watch = |event: &Progress| {
-        calibrated += usize::from(event.phase == Phase::Calibrate);
+        if event.phase == Phase::Calibrate {
+            calibrated += 1;
+            times_to_the_end.push(event.eta);
+        }
         Control::Continue
     };
     let outcome = run(&folds, 12, &mut Monitor::new(&Cancel::new(), Some(&mut watch)));
+    // Six rows of each fold; how long one takes is not known at the first.
+    let known = |eta: &Option<Duration>| eta.is_some_and(|eta| eta > Duration::ZERO);
+    for (at, eta) in times_to_the_end.iter().enumerate() {
+        assert_eq!(known(eta), at % 6 > 0, "{times_to_the_end:?}");
+    }
     let found = &outcome.summary["calibration"];
     assert_eq!((calibrated, &found["rows"], &found["kind"]), (12, &12.into(), &"band".into()), "{found}");
     assert!(found["conclusions"].as_u64().unwrap() >= 12 && found["right"].as_u64() > Some(0), "{found}");

@@ -15,6 +15,7 @@ use crate::model::LoraStack;
 use crate::train::batches::{MicroBatches, Part, Plan, PlannedRun};
 use crate::train::optimizer::Optimizer;
 use crate::train::record::RunDir;
+use std::time::Instant;
 
 pub(crate) struct Run<'a> {
     pub(crate) job: Job<'a>,
@@ -202,6 +203,14 @@ impl<'a> Run<'a> {
         event
     }
 
+    /// The training's event, whose time to the end is longer by that of the rows left, at the pace of those `done`.
+    fn calibrating(&self, begun: Instant, done: usize, asked: usize) -> Progress {
+        let mut event = self.event(Phase::Calibrate);
+        let rows_left = (done > 0).then(|| begun.elapsed().mul_f64((asked - done) as f64 / done as f64));
+        event.eta = event.eta.zip(rows_left).map(|(steps_left, rows_left)| steps_left + rows_left);
+        event
+    }
+
     /// Passes over the training rows so far.
     pub(crate) fn epochs(&self) -> f64 {
         self.done.steps as f64 / self.steps_per_epoch as f64
@@ -224,7 +233,9 @@ impl<'a> Run<'a> {
         monitor: &mut Monitor<'_>,
     ) -> Result<Vec<Labelled>> {
         let adapter = self.initial.with_weights(best.weights.clone())?;
-        calibration::label(&self.job, &adapter, rows, &|monitor| monitor.report(&self.event(Phase::Calibrate)), monitor)
+        let begun = Instant::now();
+        let progress = |monitor: &mut Monitor<'_>, done, asked| monitor.report(&self.calibrating(begun, done, asked));
+        calibration::label(&self.job, &adapter, rows, &progress, monitor)
     }
 
     /// The best weights, or the last ones if there was no validation.

@@ -39,8 +39,7 @@ public sealed partial class Session : IDisposable
     }
 
     /// <summary>
-    /// Gives an attached adapter another scale. It stands on top of the stack then; of one that was attached several times, the last one
-    /// is meant.
+    /// Gives an attached adapter another scale, wherever in the stack it is; of one that was attached several times, the last one is meant.
     /// </summary>
     /// <param name="adapter">An attached adapter.</param>
     /// <param name="scale">1 is the adapter as it was trained, 0 switches it off.</param>
@@ -48,17 +47,10 @@ public sealed partial class Session : IDisposable
     public void SetScale(Adapter adapter, double scale)
     {
         Argument.NotNull(adapter, nameof(adapter));
-        (Adapter Adapter, double Scale)[] before = adapters;
-        Detach(adapter);
-        try
-        {
-            Attach(adapter, scale);
-        }
-        catch (TailoraException)
-        {
-            Attach(adapter, before[LastOf(adapter, before)].Scale);
-            throw;
-        }
+        int status = NativeMethods.tailora_session_set_scale(Handle, adapter.Handle, scale, out ErrorHandle error);
+        Failure.Check(status, error);
+        int at = LastOf(adapter, adapters);
+        adapters = [.. adapters.Select((entry, index) => index == at ? (adapter, scale) : entry)];
     }
 
     /// <summary>Detaches an adapter, wherever in the stack it is; of one that was attached several times, the last one goes.</summary>
@@ -170,7 +162,7 @@ public sealed partial class Session : IDisposable
                 session, start, (nuint)text.Length, how, cancel, out StringHandle result, out ErrorHandle error);
             string json = result.Take();
             Failure.Check(status, error, token);
-            return status == NativeMethods.TAILORA_STOPPED 
+            return status == NativeMethods.TAILORA_STOPPED
                 ? throw new GenerationCanceledException(Generation.FromJson(json), token)
                 : Generation.FromJson(json);
         }

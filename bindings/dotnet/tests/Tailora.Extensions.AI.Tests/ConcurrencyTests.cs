@@ -22,8 +22,6 @@ public class ConcurrencyTests(Served served)
         RawRepresentationFactory = _ => new GenerateOptions { JsonSchema = Work.LongDocument },
     };
 
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
-
     [Fact]
     public async Task A_full_queue_is_busy()
     {
@@ -57,7 +55,7 @@ public class ConcurrencyTests(Served served)
     [Fact]
     public async Task A_cancelled_answer_keeps_its_text()
     {
-        var error = await Work.CancelledAsync<GenerationCanceledException>(Soon, token => served.Client.GetResponseAsync("x", Long, token));
+        var error = await Work.CancelledAsync<GenerationCanceledException>(token => served.Client.GetResponseAsync("x", Long, token));
         Assert.Equal("cancelled", error.Result.FinishReason);
         using var later = new CancellationTokenSource();
         string read = "";
@@ -79,10 +77,10 @@ public class ConcurrencyTests(Served served)
         long before = TailoraNative.LiveHandles;
         await ForgetAsync(client, 2);
         Task<ChatResponse> waiting = client.GetResponseAsync("x", Short);
-        await Served.EventuallyAsync(() => waiting.IsCompleted, Soon);
+        await Work.EventuallyAsync(() => waiting.IsCompleted);
         Assert.NotNull(await waiting);
         client.Dispose();
-        await Served.EventuallyAsync(() => TailoraNative.LiveHandles <= before, Soon);
+        await Work.EventuallyAsync(() => TailoraNative.LiveHandles <= before);
     }
 
     [Fact]

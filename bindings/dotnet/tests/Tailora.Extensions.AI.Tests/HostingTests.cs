@@ -61,7 +61,7 @@ public class HostingTests(Served served)
         }
 
         Assert.Contains(log.Records, record => record.Category.StartsWith("Tailora.", StringComparison.Ordinal) && record.Level == LogLevel.Information);
-        await Served.EventuallyAsync(() => TailoraNative.LiveHandles <= before, TimeSpan.FromSeconds(5));
+        await Work.EventuallyAsync(() => TailoraNative.LiveHandles <= before);
     }
 
     [Fact]
@@ -78,14 +78,14 @@ public class HostingTests(Served served)
         using IHost host = lenient.Build();
         await host.StartAsync();
         TailoraHealth health = host.Services.GetRequiredService<TailoraHealth>();
-        await Served.EventuallyAsync(() => health.Check().Models[0].State == TailoraModelState.Failed, TimeSpan.FromSeconds(10));
+        await Work.EventuallyAsync(() => health.Check().Models[0].State == TailoraModelState.Failed);
         Assert.False(health.Check().IsHealthy);
         Assert.Contains("no/such/model", health.Check().Models[0].Error, StringComparison.Ordinal);
         HealthReport report = await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync();
         Assert.Equal(HealthStatus.Unhealthy, report.Status);
         Assert.Contains("no/such/model", report.Entries["models"].Description, StringComparison.Ordinal);
         await Assert.ThrowsAsync<ModelLoadException>(() => host.Services.GetRequiredKeyedService<IChatClient>("hr").GetResponseAsync("x"));
-        await Served.EventuallyAsync(() => log.Records.Any(record => record.Category == "Tailora.WarmUp"), TimeSpan.FromSeconds(10));
+        await Work.EventuallyAsync(() => log.Records.Any(record => record.Category == "Tailora.WarmUp"));
         await host.StopAsync();
     }
 

@@ -54,17 +54,4 @@ public sealed class Served : IAsyncLifetime
 
         return updates;
     }
-
-    internal static async Task EventuallyAsync(Func<bool> holds, TimeSpan limit)
-    {
-        DateTime end = DateTime.UtcNow + limit;
-        while (!holds() && DateTime.UtcNow < end)
-        {
-            await Task.Delay(10);
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-        }
-
-        Assert.True(holds());
-    }
 }

@@ -124,7 +124,7 @@ public class ErrorTests(Trained trained)
     }
 
     [Fact]
-    public async Task A_second_call_on_a_session_is_refused_while_the_first_runs()
+    public async Task Of_two_calls_on_a_session_at_a_time_one_is_refused()
     {
         using var source = new CancellationTokenSource();
         using Session session = trained.Model.CreateSession();
@@ -143,9 +143,17 @@ public class ErrorTests(Trained trained)
             }
         }
 
-        Assert.Equal(TailoraErrorCode.Busy, busy?.Code);
-        source.Cancel();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+        if (busy is null)
+        {
+            busy = await Assert.ThrowsAsync<TailoraException>(() => first); // it met a Reset: that was there first, then
+        }
+        else
+        {
+            source.Cancel();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+        }
+
+        Assert.Equal(TailoraErrorCode.Busy, busy.Code);
         session.Reset();
     }
 

@@ -110,7 +110,7 @@ public class JobTests(Trained trained)
         session.Attach(other, 0);
         Assert.Equal([(trained.Adapter, 0.5), (other, 0.0)], session.Adapters);
         session.SetScale(trained.Adapter, 0);
-        Assert.Equal([(other, 0.0), (trained.Adapter, 0.0)], session.Adapters);
+        Assert.Equal([(trained.Adapter, 0.0), (other, 0.0)], session.Adapters);
         Assert.Equal(before, (await session.GenerateAsync(Trained.Line, few)).Text);
         session.SetScale(other, 2);
         Assert.NotEqual(before, (await session.GenerateAsync(Trained.Line, few)).Text);

@@ -17,7 +17,7 @@ public class MemoryTests
     [Fact]
     public async Task Rounds_of_load_use_and_free_leave_no_handle() => Assert.Equal(3, (await ResidentAsync(3)).Length);
 
-    [MemoryFact]
+    [RequestedFact("TAILORA_MEMORY_TEST", "it takes a minute")]
     public async Task Rounds_of_load_use_and_free_leave_resident_memory_as_it_is()
     {
         double[] resident = (await ResidentAsync(WarmUp + Rounds))[WarmUp..];
@@ -52,19 +52,5 @@ public class MemoryTests
         double middle = (values.Length - 1) / 2.0;
         double mean = values.Average();
         return values.Select((value, at) => (at - middle) * (value - mean)).Sum() / values.Select((_, at) => (at - middle) * (at - middle)).Sum();
-    }
-}
-
-/// <summary>A test of a minute and more, which runs where somebody asks for it.</summary>
-[AttributeUsage(AttributeTargets.Method)]
-public sealed class MemoryFactAttribute : FactAttribute
-{
-    /// <summary>Skips, saying why, unless <c>TAILORA_MEMORY_TEST</c> is set.</summary>
-    public MemoryFactAttribute()
-    {
-        if (string.IsNullOrEmpty(Environment.GetEnvironmentVariable("TAILORA_MEMORY_TEST")))
-        {
-            Skip = "it takes a minute: set TAILORA_MEMORY_TEST=1";
-        }
     }
 }

@@ -1,7 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Diagnostics;
-using System.IO;
 using System.Linq;
 using System.Runtime.CompilerServices;
 using System.Threading;
@@ -14,8 +12,7 @@ namespace Tailora.Tests;
 [Collection(NativeCollection.Name)]
 public class TrainingStreamTests(Trained trained)
 {
-    /// <summary>Where Linux lists a process's threads.</summary>
-    private const string Tasks = "/proc/self/task";
+    private const string Thread = "Tailora training";
 
     private static readonly TrainingOptions Few = new()
     {
@@ -110,34 +107,8 @@ public class TrainingStreamTests(Trained trained)
         long before = TailoraNative.LiveHandles;
         await ForgetAsync(trained);
         Assert.True(TailoraNative.LiveHandles >= before);
-        var clock = Stopwatch.StartNew();
-        int threads;
-        do
-        {
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-            await Task.Delay(50);
-            threads = TrainingThreads();
-        }
-        while ((threads > 0 || TailoraNative.LiveHandles > before) && clock.Elapsed < TimeSpan.FromSeconds(20));
-
-        Assert.Equal((0, before), (threads, TailoraNative.LiveHandles));
-    }
-
-    /// <summary>Threads that train, by the name that the binding gives them; the system keeps 15 bytes of it.</summary>
-    private static int TrainingThreads() =>
-        Directory.Exists(Tasks) ? Directory.GetDirectories(Tasks).Count(task => Name(task) == "Tailora trainin") : 0;
-
-    private static string Name(string task)
-    {
-        try
-        {
-            return File.ReadAllText(Path.Combine(task, "comm")).Trim();
-        }
-        catch (IOException)
-        {
-            return ""; // it has ended meanwhile
-        }
+        await Work.EventuallyAsync(() => Threads.Named(Thread) == 0 && TailoraNative.LiveHandles <= before);
+        Assert.Equal(before, TailoraNative.LiveHandles);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -148,6 +119,6 @@ public class TrainingStreamTests(Trained trained)
         {
         }
 
-        Assert.Equal(Directory.Exists(Tasks) ? 1 : 0, TrainingThreads());
+        Assert.Equal(Threads.HaveNames ? 1 : 0, Threads.Named(Thread));
     }
 }

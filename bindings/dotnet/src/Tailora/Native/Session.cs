@@ -15,6 +15,9 @@ internal static unsafe partial class NativeMethods
     internal static extern int tailora_session_detach(SessionHandle session, AdapterHandle adapter, out ErrorHandle err);
 
     [DllImport(Library, ExactSpelling = true)]
+    internal static extern int tailora_session_set_scale(SessionHandle session, AdapterHandle adapter, double scale, out ErrorHandle err);
+
+    [DllImport(Library, ExactSpelling = true)]
     internal static extern int tailora_session_generate(
         SessionHandle session,
         byte* prompt,
