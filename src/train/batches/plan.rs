@@ -7,7 +7,7 @@ use crate::dataset::Strata;
 use crate::train::options::TrainOptions;
 
 /// Rows that are held out at least where there are no folds, and the share that they may be of all.
-const CALIBRATION_ROWS: f64 = 40.0;
+const CALIBRATION_ROWS: f64 = 100.0;
 const CALIBRATION_SHARE: f64 = 0.2;
 
 /// Which run of a training this is.
@@ -103,14 +103,26 @@ mod tests {
     fn some_hundred_rows_hold_out_enough_to_calibrate_on() {
         let held_out =
             |rows: usize, options: &TrainOptions| planned_runs(&Strata::none(rows), options)[0].validation_rows.len();
-        let auto = TrainOptions::default();
+        let auto = TrainOptions { validation_folds: Some(0), ..Default::default() };
         let uncalibrated = TrainOptions { calibration_rows: 0, ..auto.clone() };
         let unvalidated = TrainOptions { validation_share: 0.0, ..auto.clone() };
         for (rows, [expected, without]) in
-            [(100, [20, 10]), (150, [30, 15]), (240, [40, 24]), (400, [40, 40]), (1000, [100, 100])]
+            [(100, [20, 10]), (150, [30, 15]), (240, [48, 24]), (400, [80, 40]), (800, [100, 80]), (1200, [120, 120])]
         {
             assert_eq!((held_out(rows, &auto), held_out(rows, &uncalibrated)), (expected, without), "{rows}");
             assert_eq!(held_out(rows, &unvalidated), 0);
         }
+    }
+
+    #[test]
+    fn up_to_three_hundred_rows_are_held_out_in_turn() {
+        let auto = TrainOptions::default();
+        let runs = |rows: usize, options: &TrainOptions| planned_runs(&Strata::none(rows), options).len();
+        for (rows, expected) in [(4, 1), (5, 6), (99, 6), (100, 4), (299, 4), (300, 1)] {
+            assert_eq!(runs(rows, &auto), expected, "{rows}");
+        }
+        let uncalibrated = TrainOptions { calibration_rows: 0, ..auto.clone() };
+        let unvalidated = TrainOptions { validation_share: 0.0, ..auto.clone() };
+        assert_eq!([runs(99, &uncalibrated), runs(100, &uncalibrated), runs(100, &unvalidated)], [6, 1, 1]);
     }
 }

@@ -108,14 +108,15 @@ pub struct TrainOptions {
     #[schemars(range(min = 8, max = 16_777_216))]
     pub max_length: usize,
 
-    /// Share of the rows kept for validation; 0 trains on all rows and keeps the last step. Of 100 rows and more, 40 are kept at
-    /// least (but no more than a fifth), so that confidences can be calibrated; `calibration_rows: 0` leaves that out.
+    /// Share of the rows kept for validation; 0 trains on all rows and keeps the last step. Of 100 rows and more, 100 are kept
+    /// at least (but no more than a fifth), so that confidences can be calibrated; `calibration_rows: 0` leaves that out.
     #[schemars(range(min = 0.0, max = 0.5))]
     pub validation_share: f64,
     /// With 2 or more, no row is kept for good: so many times, that part of the rows is held out and the rest trained on;
     /// the step with the lowest mean validation loss is the best one, and the adapter is trained on all rows up to it. It
     /// takes as many times as long, and one more. 0 never does so; null does with 5 folds where there are 5 to 99 rows,
-    /// since a tenth of so few says little. Without a `validation_share` there are no folds.
+    /// since a tenth of so few says little, and with 3 where there are 100 to 299 and confidences are calibrated, since a
+    /// fifth of those says too little of them. Without a `validation_share` there are no folds.
     #[schemars(range(min = 0, max = 40))]
     pub validation_folds: Option<usize>,
     /// Validations without a better loss after which training ends; 0 never ends early. The best step is kept either way.
@@ -182,7 +183,7 @@ impl Default for TrainOptions {
             checkpoint_steps: 0,
             resume_from_checkpoint: false,
             memorisation_samples: 4,
-            calibration_rows: 100,
+            calibration_rows: 200,
             seed: 42,
         }
     }
