@@ -38,13 +38,17 @@ impl Seen {
 /// A name or a value as it is shown: line breaks as one, without what nobody sees around it.
 fn shown(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}' || ('\u{200B}'..='\u{202E}').contains(&c))
-        .to_owned()
+    text.trim_matches(|c: char| c.is_whitespace() || is_unseen(c)).to_owned()
 }
 
 /// A name also loses what nobody sees inside it.
 fn name(text: &str) -> String {
-    shown(&text.replace(|c: char| c == '\u{FEFF}' || ('\u{202A}'..='\u{202E}').contains(&c) || c == '\u{200B}', ""))
+    shown(&text.replace(is_unseen, ""))
+}
+
+/// Of the characters in `values.rs`.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{FEFF}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{FE00}'..='\u{FE0F}')
 }
 
 impl Given {

@@ -99,7 +99,8 @@ pub fn value(rng: &mut StdRng) -> String {
     let part = |rng: &mut StdRng| {
         let kinds: [&[&str]; 9] =
             [&PLAIN, &FORGED, &QUOTES, &BREAKS, &EMOJI, &SCRIPTS, &CONTROL, &NUMBERS, &["", " ", "\u{3000}", ","]];
-        pick(rng, kinds.choose(rng).unwrap())
+        let kind = kinds.choose(rng).unwrap();
+        pick(rng, kind)
     };
     match rng.random_range(0..4) {
         0 => format!("{}{}", part(rng), part(rng)),
