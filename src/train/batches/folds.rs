@@ -4,16 +4,11 @@ use super::strata::{by_group, sides};
 use crate::dataset::Strata;
 use crate::train::options::TrainOptions;
 
-/// With fewer rows, folds are the default: of a tenth of them too little could be learnt.
+/// With fewer rows, folds are the default.
 pub(crate) const FEW_ROWS: usize = 100;
-/// With fewer rows, a fifth of them is too little to calibrate confidences on: where they are calibrated, there are folds,
-/// too, so that every row counts.
-const SOME_ROWS: usize = 300;
 /// With fewer rows, nothing is held out.
 const TOO_FEW_ROWS: usize = 5;
-const FOLDS_OF_FEW: usize = 5;
-/// Fewer, since each takes the more time.
-const FOLDS_OF_SOME: usize = 3;
+const DEFAULT_FOLDS: usize = 5;
 /// Default of `min_steps`: with a handful of rows, epochs alone would end before the loss has its minimum.
 pub(crate) const MIN_STEPS: u64 = 60;
 
@@ -22,8 +17,7 @@ pub(crate) fn count_folds(rows: usize, options: &TrainOptions) -> usize {
     let folds = match options.validation_folds {
         _ if options.validation_share == 0.0 => 0,
         Some(folds) => folds.min(rows),
-        None if (TOO_FEW_ROWS..FEW_ROWS).contains(&rows) => FOLDS_OF_FEW,
-        None if (FEW_ROWS..SOME_ROWS).contains(&rows) && options.calibration_rows > 0 => FOLDS_OF_SOME,
+        None if (TOO_FEW_ROWS..FEW_ROWS).contains(&rows) => DEFAULT_FOLDS,
         None => 0,
     };
     if folds < 2 { 0 } else { folds }

@@ -103,7 +103,7 @@ mod tests {
     fn some_hundred_rows_hold_out_enough_to_calibrate_on() {
         let held_out =
             |rows: usize, options: &TrainOptions| planned_runs(&Strata::none(rows), options)[0].validation_rows.len();
-        let auto = TrainOptions { validation_folds: Some(0), ..Default::default() };
+        let auto = TrainOptions::default();
         let uncalibrated = TrainOptions { calibration_rows: 0, ..auto.clone() };
         let unvalidated = TrainOptions { validation_share: 0.0, ..auto.clone() };
         for (rows, [expected, without]) in
@@ -112,17 +112,5 @@ mod tests {
             assert_eq!((held_out(rows, &auto), held_out(rows, &uncalibrated)), (expected, without), "{rows}");
             assert_eq!(held_out(rows, &unvalidated), 0);
         }
-    }
-
-    #[test]
-    fn up_to_three_hundred_rows_are_held_out_in_turn() {
-        let auto = TrainOptions::default();
-        let runs = |rows: usize, options: &TrainOptions| planned_runs(&Strata::none(rows), options).len();
-        for (rows, expected) in [(4, 1), (5, 6), (99, 6), (100, 4), (299, 4), (300, 1)] {
-            assert_eq!(runs(rows, &auto), expected, "{rows}");
-        }
-        let uncalibrated = TrainOptions { calibration_rows: 0, ..auto.clone() };
-        let unvalidated = TrainOptions { validation_share: 0.0, ..auto.clone() };
-        assert_eq!([runs(99, &uncalibrated), runs(100, &uncalibrated), runs(100, &unvalidated)], [6, 1, 1]);
     }
 }

@@ -115,8 +115,7 @@ pub struct TrainOptions {
     /// With 2 or more, no row is kept for good: so many times, that part of the rows is held out and the rest trained on;
     /// the step with the lowest mean validation loss is the best one, and the adapter is trained on all rows up to it. It
     /// takes as many times as long, and one more. 0 never does so; null does with 5 folds where there are 5 to 99 rows,
-    /// since a tenth of so few says little, and with 3 where there are 100 to 299 and confidences are calibrated, since a
-    /// fifth of those says too little of them. Without a `validation_share` there are no folds.
+    /// since a tenth of so few says little. Without a `validation_share` there are no folds.
     #[schemars(range(min = 0, max = 40))]
     pub validation_folds: Option<usize>,
     /// Validations without a better loss after which training ends; 0 never ends early. The best step is kept either way.

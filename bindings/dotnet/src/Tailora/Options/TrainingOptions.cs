@@ -110,8 +110,7 @@ public sealed record TrainingOptions
 
     /// <summary>
     /// So many times, that part of the rows is held out and the rest trained on; then the adapter is trained on all rows up to the best
-    /// step found. 0 keeps <see cref="ValidationShare"/> of the rows for good instead; by default 5 folds where there are 5 to 99 rows,
-    /// and 3 where there are 100 to 299 and confidences are calibrated (<see cref="CalibrationRows"/>).
+    /// step found. 0 keeps <see cref="ValidationShare"/> of the rows for good instead; by default 5 folds where there are 5 to 99 rows.
     /// </summary>
     public int? ValidationFolds { get; set; }
 
