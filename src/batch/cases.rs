@@ -238,10 +238,10 @@ mod tests {
         }
         let rows = read(
             "x",
-            "{\"input\": \"a:b\"}\n{\"input\": {\"a\": 1.10}}\n{\"input\": 3}\n{}\n",
+            "{\"input\": \"a:b\"}\n{\"input\": {\"a\": 1.10, \"b\": \"}\"}}\n{\"input\": 3}\n{}\n",
             json!({"format": "jsonl"}),
         );
-        assert_eq!((&rows[0].1, &rows[1].1), (&Ok("a:b".to_owned()), &Ok("{\"a\": 1.10}".to_owned())));
+        assert_eq!((&rows[0].1, &rows[1].1), (&Ok("a:b".to_owned()), &Ok("{\"a\": 1.10, \"b\": \"}\"}".to_owned())));
         assert!(rows[2].1.is_err() && rows[3].1.as_ref().unwrap_err().contains("no key `input`"));
     }
 }

@@ -11,6 +11,8 @@ use std::ops::Range;
 const MAX_WORDS: usize = 1000;
 /// Fewer characters have those of a value by chance.
 const LEAST_COPY: usize = 3;
+/// From here on scripts have thousands of characters, before it alphabets of a few dozen.
+const FIRST_OF_MANY: char = '\u{2E80}';
 /// Less alike, two conclusions are about different things.
 const ALIKE: f64 = 0.8;
 
@@ -70,16 +72,25 @@ impl Said {
     }
 
     /// Whether the words are a value of the case that was copied badly: at least [`LEAST_COPY`] characters, most of them of one
-    /// value.
+    /// value. Letters of an alphabet stand in any word, so of those most neighbours must be neighbours in the value.
     fn is_poor_copy(&self, words: &[Word]) -> bool {
         let texts = words.iter().filter_map(|word| match &word.kind {
             WordKind::Text(text) => Some(text.as_str()),
             _ => None,
         });
         let chars: Vec<char> = texts.flat_map(str::chars).collect();
-        let of = |value: &Vec<char>| {
-            let known = |c: &&char| value.iter().any(|own| own.eq_ignore_ascii_case(c));
-            5 * chars.iter().filter(known).count() >= 3 * chars.len()
+        let most = |found: usize, all: usize| 5 * found >= 3 * all;
+        let is_alphabetic = chars.iter().all(|c| *c < FIRST_OF_MANY);
+        let of = |value: &Vec<char>| match is_alphabetic {
+            true => {
+                let known = |pair: &&[char]| {
+                    value.windows(2).any(|own| own.iter().zip(*pair).all(|(own, c)| own.eq_ignore_ascii_case(c)))
+                };
+                most(chars.windows(2).filter(known).count(), chars.len() - 1)
+            }
+            false => {
+                most(chars.iter().filter(|c| value.iter().any(|own| own.eq_ignore_ascii_case(c))).count(), chars.len())
+            }
         };
         chars.len() >= LEAST_COPY && self.values.iter().any(of)
     }
@@ -233,6 +244,25 @@ mod tests {
         assert!(!poor.holds_in(&other("M2经理，绩效A/A-，建议纳入岗位认证计划。")));
         assert!(!holds("M2经理，绩效A/A-，建议纳入岗位认证计划。"));
         assert!(!holds("M2经理，绩效A/A-，不建议纳入继任者计划。") && !holds(""));
+    }
+
+    #[test]
+    fn words_of_the_letters_of_a_value_are_no_copy_of_it() {
+        let fields = ["P6 support engineer", "B", "P4 data analyst"];
+        let said = |text: &str| Said::new(text, fields.into_iter());
+        let other = |text: &str| Said::new(text, ["P6 support engineer", "A", "P4 data analyst"].into_iter());
+        for (here, there) in [
+            ("Result: keep.", "Result: reward."),
+            ("Skill: train.", "Skill: mentor."),
+            ("Pool: rising.", "Pool: base."),
+        ] {
+            assert!(!said(here).holds_in(&other(there)), "{here}");
+            assert!(said(here).holds_in(&other(here)), "{here}");
+        }
+        let said = |text: &str, role: &str| Said::new(text, [role].into_iter());
+        let poor = said("The suport enginer should lead.", "support engineer");
+        assert!(poor.holds_in(&said("The data analyst should lead.", "data analyst")), "copied badly here");
+        assert!(!poor.holds_in(&said("The data analyst should follow.", "data analyst")));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) use calibrating::{Labelled, calibrate};
 pub(crate) use kind::Kind;
 pub(crate) use lexicon::Lexicon;
 pub(crate) use likeness::Said;
-pub(crate) use numbers::{numbers, quotations};
+pub(crate) use numbers::{numbers, plain, plain_numbers, quotations};
 pub(crate) use recalibrating::{Recalibrated, Reviewed, recalibrate};
 pub(crate) use reliability::wilson;
 pub(crate) use sentences::sentences;

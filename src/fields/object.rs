@@ -67,7 +67,7 @@ fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
             b'"' => at = end_of_string(bytes, at + 1),
             b'{' | b'[' => depth += 1,
             b'}' | b']' if depth > 0 => depth -= 1,
-            b'}' | b',' => return at,
+            b'}' | b',' if depth == 0 => return at,
             b if depth == 0 && b.is_ascii_whitespace() => return at,
             _ => {}
         }
@@ -85,4 +85,27 @@ pub(crate) fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
         at += if bytes[at] == b'\\' { 2 } else { 1 };
     }
     at.min(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_whole_whatever_its_value_holds() {
+        let values = [
+            r#"{"a": "x", "b": {"c": [1, 2], "d": "}"}, "e": ","}"#,
+            r#"[1, "]", {"a": 2, "b": 3}, [4, 5]]"#,
+            r#""a,\"}b""#,
+            "12000.50",
+            "-1e5",
+            "null",
+            "{}",
+        ];
+        for value in values {
+            let text = format!(r#"{{ "first" : {value} , "b}}": {value},"last":{value}}}"#);
+            let found: Vec<(&str, &str)> = members(&text).map(|(name, value)| (&text[name], &text[value])).collect();
+            assert_eq!(found, [(r#""first""#, value), (r#""b}""#, value), (r#""last""#, value)], "{text}");
+        }
+    }
 }

@@ -2,15 +2,15 @@
 
 use super::subject::Subject;
 use crate::adapter::learnt::LearntRows;
-use crate::conclusions::{numbers, quotations};
+use crate::conclusions::{numbers, plain, plain_numbers, quotations};
+use std::collections::HashSet;
 
 /// Numbers and quotations of a conclusion that stand neither in the input nor, as numbers of the house style, in the
 /// outputs that the adapter was trained on.
 pub(super) fn in_claim(text: &str, subject: &Subject, learnt: &LearntRows) -> Vec<String> {
-    let input = subject.text();
-    let known: Vec<&str> = numbers(&input);
+    let known: HashSet<String> = plain_numbers(&subject.text()).collect();
     let of_house = |number: &str| learnt.numbers.iter().any(|known| known == number);
-    let foreign_number = |number: &&str| !known.contains(number) && !of_house(number);
+    let foreign_number = |number: &&str| !known.contains(&plain(number)) && !of_house(&plain(number));
     let foreign_quotation = |quoted: &&str| !subject.says(quoted);
     let mut found: Vec<String> = Vec::new();
     let numbers = numbers(text).into_iter().filter(foreign_number);
@@ -35,5 +35,7 @@ mod tests {
         assert!(found("技术深度为9/10，司龄3年，“踏实”，30天内面谈。").is_empty());
         assert_eq!(found("技术深度为8/10，60天内，60分，“可靠”。"), ["8/10", "60", "可靠"]);
         assert_eq!(found("得分9。"), ["9"], "a part of a number is another number");
+        assert!(found("技术深度９／10，３０天。").is_empty());
+        assert_eq!(found("技术深度８/10，‘可靠’。"), ["８/10", "可靠"]);
     }
 }

@@ -7,7 +7,7 @@ use crate::dataset::Strata;
 use crate::train::options::TrainOptions;
 
 /// Rows that are held out at least where there are no folds, and the share that they may be of all.
-const CALIBRATION_ROWS: f64 = 40.0;
+const CALIBRATION_ROWS: f64 = 100.0;
 const CALIBRATION_SHARE: f64 = 0.2;
 
 /// Which run of a training this is.
@@ -107,7 +107,7 @@ mod tests {
         let uncalibrated = TrainOptions { calibration_rows: 0, ..auto.clone() };
         let unvalidated = TrainOptions { validation_share: 0.0, ..auto.clone() };
         for (rows, [expected, without]) in
-            [(100, [20, 10]), (150, [30, 15]), (240, [40, 24]), (400, [40, 40]), (1000, [100, 100])]
+            [(100, [20, 10]), (150, [30, 15]), (240, [48, 24]), (400, [80, 40]), (800, [100, 80]), (1200, [120, 120])]
         {
             assert_eq!((held_out(rows, &auto), held_out(rows, &uncalibrated)), (expected, without), "{rows}");
             assert_eq!(held_out(rows, &unvalidated), 0);

@@ -108,8 +108,8 @@ pub struct TrainOptions {
     #[schemars(range(min = 8, max = 16_777_216))]
     pub max_length: usize,
 
-    /// Share of the rows kept for validation; 0 trains on all rows and keeps the last step. Of 100 rows and more, 40 are kept at
-    /// least (but no more than a fifth), so that confidences can be calibrated; `calibration_rows: 0` leaves that out.
+    /// Share of the rows kept for validation; 0 trains on all rows and keeps the last step. Of 100 rows and more, 100 are kept
+    /// at least (but no more than a fifth), so that confidences can be calibrated; `calibration_rows: 0` leaves that out.
     #[schemars(range(min = 0.0, max = 0.5))]
     pub validation_share: f64,
     /// With 2 or more, no row is kept for good: so many times, that part of the rows is held out and the rest trained on;
@@ -182,7 +182,7 @@ impl Default for TrainOptions {
             checkpoint_steps: 0,
             resume_from_checkpoint: false,
             memorisation_samples: 4,
-            calibration_rows: 100,
+            calibration_rows: 200,
             seed: 42,
         }
     }

@@ -1,7 +1,7 @@
 //! What the training rows have in common, collected for the adapter's manifest.
 
 use crate::adapter::learnt::{LearntField, LearntRows, MAX_FIELDS, MAX_VALUE_CHARS, MAX_VALUES};
-use crate::conclusions::numbers;
+use crate::conclusions::{numbers, plain_numbers};
 use crate::dataset::Row;
 use crate::fields::Fields;
 use std::collections::{HashMap, HashSet};
@@ -16,10 +16,11 @@ pub(crate) fn learnt_rows<'r>(rows: impl Iterator<Item = &'r Row>) -> LearntRows
     let mut fields: Vec<(String, HashMap<String, usize>)> = Vec::new();
     let mut house = HashMap::new();
     for row in rows {
-        let mut seen: HashSet<&str> = numbers(&row.input).into_iter().collect();
-        for number in numbers(&row.output) {
-            if seen.insert(number) {
-                count(&mut house, number);
+        let mut seen: HashSet<String> = plain_numbers(&row.input).collect();
+        for number in plain_numbers(&row.output) {
+            if !seen.contains(&number) {
+                count(&mut house, &number);
+                seen.insert(number);
             }
         }
         let Ok(read) = Fields::parse(&row.input) else { continue };

@@ -77,7 +77,12 @@ fn heading(chinese: &str, english: &str) -> String {
 fn figures(summary: &Value) -> String {
     let value = |key: &str| match &summary[key] {
         Value::Array(items) => Some(items.len().to_string()),
-        Value::Number(number) if number.is_f64() => number.as_f64().map(|number| format!("{number:.3}")),
+        Value::Number(number) if number.is_f64() && key.ends_with("loss") => {
+            number.as_f64().map(|number| format!("{number:.3}"))
+        }
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().map(|number| format!("{number:.1}").trim_end_matches(".0").to_owned())
+        }
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
@@ -125,9 +130,12 @@ fn places(summary: &Value) -> String {
             0.6.. => "部分学会 <span class=\"en\">partly</span>",
             _ => "未学会 <span class=\"en\">not learnt</span>",
         };
-        let begins = svg::escaped(place["begins"].as_str().unwrap_or_default());
+        let begins = match place["begins"].as_str().unwrap_or_default() {
+            "" => "各行不同 <span class=\"en\">differs from row to row</span>".to_owned(),
+            begins => format!("{}…", svg::escaped(begins)),
+        };
         text += &format!(
-            "<tr><td class=\"n\">{}</td><td>{begins}…</td><td class=\"n\">{right}/{all} ({:.0} %)</td><td>{verdict}</td></tr>\n",
+            "<tr><td class=\"n\">{}</td><td>{begins}</td><td class=\"n\">{right}/{all} ({:.0} %)</td><td>{verdict}</td></tr>\n",
             number("place") + 1,
             100.0 * share
         );
@@ -148,10 +156,10 @@ mod tests {
         std::fs::write(dir.path().join(METRICS), metrics).unwrap();
         let summary = json!({
             "name": "hr<review>", "version": "v1", "notes": ["still & falling"], "rows": 60, "folds": [{}, {}, {}],
-            "validation_loss": 0.25, "seconds": 3,
+            "validation_loss": 0.25, "seconds": 3.04, "epochs": 15.0,
             "calibration": {"places": [
                 {"place": 0, "begins": "九宫格<", "conclusions": 60, "right": 58},
-                {"place": 1, "begins": "P", "conclusions": 60, "right": 20},
+                {"place": 1, "begins": "", "conclusions": 60, "right": 20},
             ]},
         });
         write(dir.path(), &summary, Some(&calibration(120))).unwrap();
@@ -164,6 +172,8 @@ mod tests {
             "0.250",
             "58/60 (97 %)",
             "九宫格&lt;…",
+            ">15<",
+            "各行不同",
             "未学会",
             "ECE 0.020",
             "<polyline",

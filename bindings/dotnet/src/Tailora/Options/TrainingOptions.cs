@@ -110,7 +110,7 @@ public sealed record TrainingOptions
 
     /// <summary>
     /// So many times, that part of the rows is held out and the rest trained on; then the adapter is trained on all rows up to the best
-    /// step found. 0 keeps <see cref="ValidationShare"/> of the rows for good instead; by default 5 folds where there are 5 to 39 rows.
+    /// step found. 0 keeps <see cref="ValidationShare"/> of the rows for good instead; by default 5 folds where there are 5 to 99 rows.
     /// </summary>
     public int? ValidationFolds { get; set; }
 
@@ -141,7 +141,7 @@ public sealed record TrainingOptions
 
     /// <summary>
     /// At most so many rows that were held out are answered by a model that has not seen them, to calibrate the confidences of reports;
-    /// 100 by default, 0 leaves that out.
+    /// 200 by default, 0 leaves that out.
     /// </summary>
     public int? CalibrationRows { get; set; }
 
