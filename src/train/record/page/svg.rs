@@ -129,9 +129,10 @@ pub(super) fn lines(lines: Vec<(&str, &[(u64, f64)])>) -> String {
     svg + "</svg>\n"
 }
 
-/// With three digits that say something.
+/// With three digits that say something; below 1 with two, which fit beside a chart.
 fn short(value: f64) -> String {
-    let digits = if value > 0.0 { (2 - value.log10().floor() as i32).clamp(0, 6) as usize } else { 0 };
+    let before = if value > 0.0 { value.log10().floor() as i32 } else { 0 };
+    let digits = (if value < 1.0 { 1 } else { 2 } - before).clamp(0, 6) as usize;
     let text = format!("{value:.digits$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
@@ -186,7 +187,7 @@ mod tests {
             assert!(falling.contains(label), "{falling}");
         }
         assert!(!lines(vec![("train", &[(1, 0.0), (2, 7.0)])]).contains("NaN"));
-        assert_eq!([7.8712, 0.0379, 123.4, 0.0].map(short), ["7.87", "0.0379", "123", "0"]);
+        assert_eq!([7.8712, 0.0379, 123.4, 0.0].map(short), ["7.87", "0.038", "123", "0"]);
         let bins = vec![
             Bin { count: 3, confidence: 0.5, right: 1.0 },
             Bin { count: 0, confidence: f64::NAN, right: f64::NAN },
