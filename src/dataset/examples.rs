@@ -114,7 +114,10 @@ impl Dataset {
         examples.strata = self.strata(&examples.row_numbers);
         let refused = self.options.long_rows != LongRows::Skip || examples.rows.is_empty();
         match examples.skipped.first() {
-            Some(first) if refused => Err(too_long(first, &examples.skipped, max_length, self.options.long_rows)),
+            Some(first) if refused => {
+                let err = too_long(first, &examples.skipped, max_length, self.options.long_rows);
+                Err(err.in_file(&self.path))
+            }
             _ => Ok(examples),
         }
     }
