@@ -5,21 +5,8 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
 const NAMES: [&str; 6] = ["岗位", "绩效", "潜力", "技术深度", "跨团队协作", "姓名"];
-/// In a line of fields, names have no punctuation; in an object they may.
-const ODD_NAMES: [&str; 12] = [
-    "备注:潜力",
-    "他说\"好\"",
-    "a,b",
-    "行\n二",
-    "😀",
-    "الأداء",
-    "प्रदर्शन",
-    "技术深度 ",
-    "x]\u{202E}y",
-    "</s>",
-    "source",
-    "{\"field\"}",
-];
+/// In a line of fields, names have no punctuation; in an object they may have some.
+const ODD_NAMES: [&str; 8] = ["😀", "الأداء", "प्रदर्शन", "技术深度 ", "x]\u{202E}y", "</s>", "source", "[field]"];
 const PLAIN: [&str; 10] =
     ["P7高级架构师", "A/A-", "高", "9/10", "6/10", "12,000.50", "30天内", "manager", "无", "B+/B, C"];
 /// What names fields, values and passages that the case does not have.

@@ -32,7 +32,7 @@ const SHIFT: u32 = 3;
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
 pub(in crate::weights) struct Q5Tile {
-    halves: [Half; 2],
+    parts: [Half; 2],
     scale: [f16; OUTPUTS],
 }
 
@@ -47,7 +47,7 @@ struct Half {
 
 impl Q5Tile {
     fn code(&self, lane: usize, input: usize) -> i32 {
-        let (Half { high, low }, lane) = (&self.halves[lane / HALF], lane % HALF);
+        let (Half { high, low }, lane) = (&self.parts[lane / HALF], lane % HALF);
         let low = low[input / GROUP % 4][lane][input % GROUP] >> (input / 16 * 4);
         five_bits::code(low, high[lane][input % GROUP], input / GROUP)
     }
@@ -69,7 +69,7 @@ unsafe impl Tile for Q5Tile {
         self.scale[lane] = f16::from_le_bytes([block[0], block[1]]);
         let bits = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
         let bit = |input: usize| (bits >> input & 1) as u8;
-        let (Half { high, low }, lane) = (&mut self.halves[lane / HALF], lane % HALF);
+        let (Half { high, low }, lane) = (&mut self.parts[lane / HALF], lane % HALF);
         high[lane] = std::array::from_fn(|i| (0..8).fold(0, |byte, group| byte | bit(group * GROUP + i) << group));
         for (line, four) in low.iter_mut().zip(block[6..].as_chunks::<GROUP>().0) {
             line[lane] = *four;
@@ -88,7 +88,7 @@ unsafe impl Tile for Q5Tile {
     #[target_feature(enable = "avx2")]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let (half, part) = avx2::place(eighth);
-        let Half { high, low } = &self.halves[half];
+        let Half { high, low } = &self.parts[half];
         if eighth == 0 {
             prefetch::ahead(&self.scale);
         }
@@ -113,7 +113,7 @@ unsafe impl Tile for Q5Tile {
         if half == 0 {
             prefetch::ahead(&self.scale);
         }
-        let Half { high, low } = &self.halves[half];
+        let Half { high, low } = &self.parts[half];
         let high = vnni::stream(high);
         let code = |group: usize| {
             let line = &low[group % 4];

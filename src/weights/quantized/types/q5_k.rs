@@ -27,7 +27,7 @@ pub(crate) static Q5_K: WeightType = weight_type::<Q5KTile>(
 #[repr(C, align(64))]
 pub(in crate::weights) struct Q5KTile {
     scales: KScales,
-    halves: [Half; 2],
+    parts: [Half; 2],
 }
 
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ struct Half {
 impl Q5KTile {
     fn code(&self, lane: usize, input: usize) -> i32 {
         let (sub, i) = (input / SUB, input % SUB);
-        let (Half { high, low }, lane) = (&self.halves[lane / HALF], lane % HALF);
+        let (Half { high, low }, lane) = (&self.parts[lane / HALF], lane % HALF);
         let low = low[sub / 2][i / GROUP][lane][i % GROUP] >> (sub % 2 * 4);
         five_bits::code(low, high[i / GROUP][lane][i % GROUP], sub)
     }
@@ -62,7 +62,7 @@ unsafe impl Tile for Q5KTile {
 
     fn put(&mut self, lane: usize, block: &[u8]) {
         self.scales.put(lane, block);
-        let (Half { high, low }, lane) = (&mut self.halves[lane / HALF], lane % HALF);
+        let (Half { high, low }, lane) = (&mut self.parts[lane / HALF], lane % HALF);
         let lines = high.iter_mut().chain(low.as_flattened_mut());
         for (line, four) in lines.zip(block[16..].as_chunks::<GROUP>().0) {
             line[lane] = *four;
@@ -97,7 +97,7 @@ unsafe impl Tile for Q5KTile {
     #[target_feature(enable = "avx2")]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let (half, part) = avx2::place(eighth);
-        let Half { high, low } = &self.halves[half];
+        let Half { high, low } = &self.parts[half];
         let codes = |sub: usize, group: usize| {
             let (line, first) = (&low[sub / 2][group], sub.is_multiple_of(2));
             let low = if first { avx2::stream(line, part) } else { _mm256_srli_epi16::<4>(avx2::load(line, part)) };
@@ -118,7 +118,7 @@ unsafe impl Tile for Q5KTile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
-        let Half { high, low } = &self.halves[half];
+        let Half { high, low } = &self.parts[half];
         let codes = |sub: usize, group: usize| {
             let (line, first) = (&low[sub / 2][group], sub.is_multiple_of(2));
             let low = if first { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };

@@ -37,7 +37,7 @@ pub(in crate::weights) struct Q6KTile {
     /// The bits of signed integers: of the two 16 of each 32, `[input / 32][output]`.
     scales: [[[u8; 2]; OUTPUTS]; 8],
     /// `[half of the outputs][half of the inputs]`
-    halves: [[Half; 2]; 2],
+    parts: [[Half; 2]; 2],
 }
 
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ struct Half {
 impl Q6KTile {
     fn code(&self, lane: usize, input: usize) -> i32 {
         let (index, i) = (input / 32 % 4, input % 32);
-        let (Half { high, low }, lane) = (&self.halves[lane / HALF][input / 128], lane % HALF);
+        let (Half { high, low }, lane) = (&self.parts[lane / HALF][input / 128], lane % HALF);
         let low = low[index % 2][i / GROUP][lane][i % GROUP] >> (index / 2 * 4) & 15;
         let high = high[i / GROUP][lane][i % GROUP] >> (2 * index) & 3;
         i32::from(low | high << 4) - ZERO
@@ -67,7 +67,7 @@ impl Q6KTile {
     #[inline]
     fn codes_avx2(&self, of_32: usize, group: usize, eighth: usize) -> __m256i {
         let ((half, part), index) = (avx2::place(eighth), of_32 % 4);
-        let Half { high, low } = &self.halves[half][of_32 / 4];
+        let Half { high, low } = &self.parts[half][of_32 / 4];
         let (line, first) = (&low[index % 2][group], index < 2);
         let low = if first { avx2::stream(line, part) } else { _mm256_srli_epi16::<4>(avx2::load(line, part)) };
         let high = if index == 0 { avx2::stream(&high[group], part) } else { avx2::load(&high[group], part) };
@@ -82,7 +82,7 @@ impl Q6KTile {
     fn codes_vnni(&self, of_32: usize, group: usize, half: usize) -> __m512i {
         /// Bits of the second where the first are set, of the third elsewhere.
         const SELECT: i32 = 0b1100_1010;
-        let (Half { high, low }, index) = (&self.halves[half][of_32 / 4], of_32 % 4);
+        let (Half { high, low }, index) = (&self.parts[half][of_32 / 4], of_32 % 4);
         let (line, first) = (&low[index % 2][group], index < 2);
         let low = if first { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
         let high = if index == 0 { vnni::stream(&high[group]) } else { vnni::load(&high[group]) };
@@ -108,7 +108,7 @@ unsafe impl Tile for Q6KTile {
     fn put(&mut self, lane: usize, block: &[u8]) {
         let (low, rest) = block.split_at(128);
         let (high, rest) = rest.split_at(64);
-        for (half, (low, high)) in self.halves[lane / HALF].iter_mut().zip(low.chunks(64).zip(high.chunks(32))) {
+        for (half, (low, high)) in self.parts[lane / HALF].iter_mut().zip(low.chunks(64).zip(high.chunks(32))) {
             let lines = half.low.as_flattened_mut().iter_mut().chain(&mut half.high);
             let fours = low.as_chunks::<GROUP>().0.iter().chain(high.as_chunks::<GROUP>().0);
             lines.zip(fours).for_each(|(line, four)| line[lane % HALF] = *four);
