@@ -46,7 +46,7 @@ impl Activations {
         let (rows, spans) = (x.len() / width, width.div_ceil(span));
         let short = span == SHORT;
         debug_assert!(short || span.is_multiple_of(2 * SHORT));
-        let per_row = |of: usize, kept: bool| if kept { spans * span / of } else { 0 };
+        let per_row = |of: usize, has: bool| if has { spans * span / of } else { 0 };
         let [sixteens, pairs, shorts] = [per_row(SIXTEEN, !short), per_row(SHORT, !short), per_row(SHORT, short)];
         let (mut q, mut scales) = (vec![0i8; rows * spans * span], vec![0.0f32; rows * spans]);
         let (mut sums, mut pair_sums) = (vec![0i16; rows * sixteens], vec![0i16; rows * pairs]);
