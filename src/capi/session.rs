@@ -7,6 +7,7 @@ use super::status::{TAILORA_OK, TAILORA_STOPPED, tailora_status};
 use super::text::give;
 use super::types::*;
 use super::{cancel as cancels, guard, records, worker};
+use crate::adapter::Adapter;
 use crate::error::{Code, Error, Result};
 use crate::generate::{FinishReason, GenerateOptions, Generation, ScoreOptions, Session, SessionOptions};
 use crate::report;
@@ -56,13 +57,7 @@ pub unsafe extern "C" fn tailora_session_attach(
     err: *mut *mut tailora_error,
 ) -> tailora_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        guard::run(err, || {
-            let (session, adapter) = (handle::get(session)?, handle::get(adapter)?);
-            check_scale(scale)?;
-            worker::run(move || session.enter(NAME)?.attach(&adapter, scale))
-        })
-    }
+    unsafe { with_scale(session, adapter, scale, err, Session::attach) }
 }
 
 /// Detaches an adapter, wherever in the stack it is; of one that was attached several times, the last one goes.
@@ -100,13 +95,7 @@ pub unsafe extern "C" fn tailora_session_set_scale(
     err: *mut *mut tailora_error,
 ) -> tailora_status {
     // SAFETY: the caller's promise.
-    unsafe {
-        guard::run(err, || {
-            let (session, adapter) = (handle::get(session)?, handle::get(adapter)?);
-            check_scale(scale)?;
-            worker::run(move || session.enter(NAME)?.set_scale(&adapter, scale))
-        })
-    }
+    unsafe { with_scale(session, adapter, scale, err, Session::set_scale) }
 }
 
 /// Answers a prompt, put through the model's chat template as the user's turn, after the conversation of the option
@@ -269,10 +258,26 @@ pub unsafe extern "C" fn tailora_session_free(session: *mut tailora_session) -> 
     unsafe { super::free(session) }
 }
 
-fn check_scale(scale: f64) -> Result<()> {
-    if scale.is_finite() {
-        return Ok(());
+/// Does something with an adapter and a scale, which has to be finite.
+///
+/// # Safety
+/// As for the function that calls it.
+unsafe fn with_scale(
+    session: *mut tailora_session,
+    adapter: *const tailora_adapter,
+    scale: f64,
+    err: *mut *mut tailora_error,
+    work: fn(&mut Session, &Adapter, f64) -> Result<()>,
+) -> tailora_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard::run(err, || {
+            let (session, adapter) = (handle::get(session)?, handle::get(adapter)?);
+            if !scale.is_finite() {
+                let message = format!("`scale` is {scale}; expected a finite number");
+                return Err(Error::new(Code::InvalidArgument, message).with("argument", "scale"));
+            }
+            worker::run(move || work(&mut *session.enter(NAME)?, &adapter, scale))
+        })
     }
-    let message = format!("`scale` is {scale}; expected a finite number");
-    Err(Error::new(Code::InvalidArgument, message).with("argument", "scale"))
 }

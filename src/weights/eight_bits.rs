@@ -5,8 +5,8 @@ use super::kernel::ROWS;
 use crate::tensor::simd::vectorized;
 use rayon::prelude::*;
 
-/// Integers that are multiplied at once.
-const GROUP: usize = 4;
+/// Inputs that are multiplied at once: a lane of `vpdpbusd` and `vpmaddubsw`.
+pub(in crate::weights) const GROUP: usize = 4;
 /// Inputs that a sum is kept for: the smallest number that shares an integer scale.
 const SIXTEEN: usize = 16;
 /// The span of types without integer scales.
@@ -85,14 +85,18 @@ impl Activations {
         ROWS.min(self.rows - first)
     }
 
+    /// Spans of single rows that lie before a span of the block that begins with row `first`.
+    fn spans_before(&self, first: usize, span: usize) -> usize {
+        first * self.spans + span * self.rows_from(first)
+    }
+
     /// One span of the block that begins with row `first`.
     ///
     /// # Safety
     /// There are such a block and such a span.
     #[inline(always)]
     pub(in crate::weights) unsafe fn span(&self, first: usize, span: usize) -> Span {
-        // Spans of one row before it, of all rows together.
-        let before = first * self.spans + span * self.rows_from(first);
+        let before = self.spans_before(first, span);
         let inputs = before * self.span;
         // SAFETY: the caller's; what the type of span has none of is not read.
         unsafe {
@@ -106,23 +110,17 @@ impl Activations {
         }
     }
 
-    /// Spans of one row that lie before those of a row's block; which of the block's rows it is, and of how many.
-    fn place(&self, row: usize, span: usize) -> (usize, usize, usize) {
-        let first = row / ROWS * ROWS;
-        let rows = self.rows_from(first);
-        (first * self.spans + span * rows, row - first, rows)
-    }
-
     /// The scale of a span of a row.
     pub(in crate::weights) fn scale(&self, row: usize, span: usize) -> f32 {
-        let (before, m, _) = self.place(row, span);
-        self.scales[before + m]
+        let (first, m) = (row / ROWS * ROWS, row % ROWS);
+        self.scales[self.spans_before(first, span) + m]
     }
 
     /// The integers of a span of a row.
     pub(in crate::weights) fn integers(&self, row: usize, span: usize) -> impl Iterator<Item = i8> {
-        let (before, m, rows) = self.place(row, span);
-        let q = &self.q[before * self.span..][..rows * self.span];
+        let (first, m) = (row / ROWS * ROWS, row % ROWS);
+        let rows = self.rows_from(first);
+        let q = &self.q[self.spans_before(first, span) * self.span..][..rows * self.span];
         q.chunks_exact(GROUP * rows).flat_map(move |group| &group[m * GROUP..][..GROUP]).copied()
     }
 }

@@ -7,10 +7,10 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 /// Elements of a weight, which are zero at first.
-pub(super) struct Elements<T> {
+pub(super) enum Elements<T> {
+    Own(Vec<T>),
     #[cfg(target_os = "linux")]
-    shared: Option<shared::Part<T>>,
-    own: Vec<T>,
+    Shared(shared::Part<T>),
 }
 
 impl<T> Elements<T> {
@@ -18,16 +18,11 @@ impl<T> Elements<T> {
     /// Zero bytes are a value of the type, which needs no drop.
     pub(super) unsafe fn zeroed(len: usize) -> Result<Self> {
         #[cfg(target_os = "linux")]
-        if let Some(shared) = shared::Part::of(len) {
-            return Ok(Elements { shared: Some(shared), own: Vec::new() });
+        if let Some(part) = shared::Part::of(len) {
+            return Ok(Elements::Shared(part));
         }
         // SAFETY: the caller's.
-        let own = unsafe { buffers::zeroed(len)? };
-        Ok(Elements {
-            #[cfg(target_os = "linux")]
-            shared: None,
-            own,
-        })
+        unsafe { buffers::zeroed(len) }.map(Elements::Own)
     }
 }
 
@@ -35,21 +30,21 @@ impl<T> Deref for Elements<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        #[cfg(target_os = "linux")]
-        if let Some(shared) = &self.shared {
-            return shared.elements();
+        match self {
+            Elements::Own(own) => own,
+            #[cfg(target_os = "linux")]
+            Elements::Shared(part) => part.elements(),
         }
-        &self.own
     }
 }
 
 impl<T> DerefMut for Elements<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        #[cfg(target_os = "linux")]
-        if let Some(shared) = &mut self.shared {
-            return shared.elements_mut();
+        match self {
+            Elements::Own(own) => own,
+            #[cfg(target_os = "linux")]
+            Elements::Shared(part) => part.elements_mut(),
         }
-        &mut self.own
     }
 }
 
@@ -116,7 +111,7 @@ mod shared {
     }
 
     /// Elements that nobody else has.
-    pub(super) struct Part<T> {
+    pub(in crate::weights) struct Part<T> {
         first: NonNull<T>,
         len: usize,
         pub(super) _mapping: Arc<Mapping>,
@@ -207,7 +202,8 @@ mod tests {
             })
         };
         assert!(flags().unwrap().contains(" hg"), "{:?}", flags());
-        let mapping = elements.shared.as_ref().map(|part| std::sync::Arc::downgrade(&part._mapping)).unwrap();
+        let Elements::Shared(part) = &elements else { panic!("not in a mapping") };
+        let mapping = std::sync::Arc::downgrade(&part._mapping);
         drop(elements);
         assert!(mapping.upgrade().is_none());
     }

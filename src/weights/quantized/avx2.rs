@@ -49,6 +49,9 @@ unsafe fn vectors<T: Tile, const M: usize, const VECTORS: usize>(
     for (index, tile) in tiles.iter().enumerate() {
         // SAFETY: the caller's.
         let span = unsafe { x.span(first, index) };
+        if vector == 0 {
+            tile.ask_for_scales();
+        }
         for (vector, sums) in (vector..).zip(&mut all) {
             // SAFETY: the caller's; eight halves from `8 · vector` on are inside of `OUTPUTS`.
             unsafe {

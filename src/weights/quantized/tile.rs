@@ -1,8 +1,11 @@
 //! What a type of quantized weights is to the products: tiles of integers with their scales.
 
 use super::super::WeightType;
+use crate::weights::eight_bits::GROUP;
 #[cfg(target_arch = "x86_64")]
 use crate::weights::eight_bits::Span;
+#[cfg(target_arch = "x86_64")]
+use crate::weights::prefetch;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256i, __m512i};
@@ -11,8 +14,6 @@ use std::arch::x86_64::{__m256i, __m512i};
 pub(in crate::weights) const OUTPUTS: usize = 32;
 /// Outputs of half a tile: a vector of AVX-512, two of AVX2.
 pub(in crate::weights) const HALF: usize = OUTPUTS / 2;
-/// Inputs that are multiplied at once: a lane of `vpdpbusd` and `vpmaddubsw`.
-pub(in crate::weights) const GROUP: usize = 4;
 
 /// A group of inputs of half a tile: a line of the cache.
 pub(in crate::weights) type Line = [[u8; GROUP]; HALF];
@@ -69,6 +70,13 @@ pub(in crate::weights) unsafe trait Tile:
     /// The scale of the mins of each output.
     fn min_scales(&self) -> &[f16; OUTPUTS] {
         self.scales()
+    }
+
+    /// Asks for the scales of a tile further on, whatever is not in lines.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn ask_for_scales(&self) {
+        prefetch::ahead(self.scales());
     }
 
     /// What is subtracted: `m` for every `SUB` inputs of an output.

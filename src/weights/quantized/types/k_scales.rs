@@ -4,8 +4,6 @@ use super::super::tile::OUTPUTS;
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
 use crate::weights::eight_bits::Span;
-#[cfg(target_arch = "x86_64")]
-use crate::weights::prefetch;
 use half::f16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
@@ -87,9 +85,6 @@ impl KScales {
         x: &Span,
         codes: impl Fn(usize, usize) -> __m256i,
     ) -> [__m256i; M] {
-        if eighth == 0 {
-            prefetch::ahead(self);
-        }
         let mut sums = [_mm256_setzero_si256(); M];
         for (pair, scales) in self.scales.iter().enumerate() {
             let scales = avx2::pairs_of(scales, eighth, false);
@@ -139,9 +134,6 @@ impl KScales {
         x: &Span,
         codes: impl Fn(usize, usize) -> __m512i,
     ) -> [__m512i; M] {
-        if half == 0 {
-            prefetch::ahead(self);
-        }
         let mut sums = [_mm512_setzero_si512(); M];
         for (pair, scales) in self.scales.iter().enumerate() {
             let scales = vnni::pairs_of(scales, half, false);

@@ -1,13 +1,11 @@
 //! GGML's Q4_0: blocks of 32 weights in 4 bits around 8, with a scale.
 
 use super::super::matrix::{self, weight_type};
-use super::super::tile::{GROUP, HALF, Line, OUTPUTS, Tile};
+use super::super::tile::{HALF, Line, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
-use crate::weights::eight_bits::Span;
+use crate::weights::eight_bits::{GROUP, Span};
 use crate::weights::ggml::GgmlDType;
-#[cfg(target_arch = "x86_64")]
-use crate::weights::prefetch;
 use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ4_0;
 use half::f16;
@@ -73,9 +71,6 @@ unsafe impl Tile for Q4Tile {
     #[target_feature(enable = "avx2")]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let (low, (half, part)) = (_mm256_set1_epi8(15), avx2::place(eighth));
-        if eighth == 0 {
-            prefetch::ahead(&self.scale);
-        }
         let code = |group: usize| {
             let line = &self.q[half][group % 4];
             let q = if group < 4 { avx2::stream(line, part) } else { _mm256_srli_epi16::<4>(avx2::load(line, part)) };
@@ -93,9 +88,6 @@ unsafe impl Tile for Q4Tile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
-        if half == 0 {
-            prefetch::ahead(&self.scale);
-        }
         let low = _mm512_set1_epi8(15);
         let code = |group: usize| {
             let line = &self.q[half][group % 4];

@@ -1,12 +1,14 @@
 //! GGML's Q4_K: blocks of 256 weights in four bits; every 32 have a scale and a min.
 
 use super::super::matrix::{self, weight_type};
-use super::super::tile::{GROUP, HALF, Line, OUTPUTS, Tile};
+use super::super::tile::{HALF, Line, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
 use super::k_scales::{BLOCK, KScales, SUB};
-use crate::weights::eight_bits::Span;
+use crate::weights::eight_bits::{GROUP, Span};
 use crate::weights::ggml::GgmlDType;
+#[cfg(target_arch = "x86_64")]
+use crate::weights::prefetch;
 use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ4K;
 use half::f16;
@@ -70,6 +72,12 @@ unsafe impl Tile for Q4KTile {
 
     fn dequantize(&self, lane: usize, out: &mut [f32]) {
         self.scales.dequantize(lane, out, |input| self.code(lane, input));
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn ask_for_scales(&self) {
+        prefetch::ahead(&self.scales);
     }
 
     fn scales(&self) -> &[f16; OUTPUTS] {

@@ -1,14 +1,12 @@
 //! GGML's Q5_0: blocks of 32 weights in 5 bits around 16, with a scale.
 
 use super::super::matrix::{self, weight_type};
-use super::super::tile::{GROUP, HALF, Line, OUTPUTS, Tile};
+use super::super::tile::{HALF, Line, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
 use super::five_bits;
-use crate::weights::eight_bits::Span;
+use crate::weights::eight_bits::{GROUP, Span};
 use crate::weights::ggml::GgmlDType;
-#[cfg(target_arch = "x86_64")]
-use crate::weights::prefetch;
 use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ5_0;
 use half::f16;
@@ -89,9 +87,6 @@ unsafe impl Tile for Q5Tile {
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let (half, part) = avx2::place(eighth);
         let Half { high, low } = &self.parts[half];
-        if eighth == 0 {
-            prefetch::ahead(&self.scale);
-        }
         let high = avx2::stream(high, part);
         let code = |group: usize| {
             let line = &low[group % 4];
@@ -110,9 +105,6 @@ unsafe impl Tile for Q5Tile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
-        if half == 0 {
-            prefetch::ahead(&self.scale);
-        }
         let Half { high, low } = &self.parts[half];
         let high = vnni::stream(high);
         let code = |group: usize| {

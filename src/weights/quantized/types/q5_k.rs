@@ -1,13 +1,15 @@
 //! GGML's Q5_K: blocks of 256 weights in five bits; every 32 have a scale and a min.
 
 use super::super::matrix::{self, weight_type};
-use super::super::tile::{GROUP, HALF, Line, OUTPUTS, Tile};
+use super::super::tile::{HALF, Line, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
 use super::five_bits;
 use super::k_scales::{BLOCK, KScales, SUB};
-use crate::weights::eight_bits::Span;
+use crate::weights::eight_bits::{GROUP, Span};
 use crate::weights::ggml::GgmlDType;
+#[cfg(target_arch = "x86_64")]
+use crate::weights::prefetch;
 use crate::weights::{OnCard, WeightType};
 use candle_core::quantized::k_quants::BlockQ5K;
 use half::f16;
@@ -79,6 +81,12 @@ unsafe impl Tile for Q5KTile {
 
     fn dequantize(&self, lane: usize, out: &mut [f32]) {
         self.scales.dequantize(lane, out, |input| self.code(lane, input));
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn ask_for_scales(&self) {
+        prefetch::ahead(&self.scales);
     }
 
     fn scales(&self) -> &[f16; OUTPUTS] {

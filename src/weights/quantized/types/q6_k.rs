@@ -1,10 +1,10 @@
 //! GGML's Q6_K: blocks of 256 weights in 6 bits around 32; every 16 have a scale.
 
 use super::super::matrix::{self, weight_type};
-use super::super::tile::{GROUP, HALF, Line, OUTPUTS, Tile};
+use super::super::tile::{HALF, Line, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
-use crate::weights::eight_bits::Span;
+use crate::weights::eight_bits::{GROUP, Span};
 use crate::weights::ggml::GgmlDType;
 #[cfg(target_arch = "x86_64")]
 use crate::weights::prefetch;
@@ -134,6 +134,13 @@ unsafe impl Tile for Q6KTile {
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn ask_for_scales(&self) {
+        prefetch::ahead(&self.scale);
+        prefetch::ahead(&self.scales);
+    }
+
     fn scales(&self) -> &[f16; OUTPUTS] {
         &self.scale
     }
@@ -141,10 +148,6 @@ unsafe impl Tile for Q6KTile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
-        if eighth == 0 {
-            prefetch::ahead(&self.scale);
-            prefetch::ahead(&self.scales);
-        }
         let (mut sums, mut offsets) = ([_mm256_setzero_si256(); M], [_mm256_setzero_si256(); M]);
         let mut all = [_mm256_setzero_si256(); 8];
         for (all, scales) in all.iter_mut().zip(&self.scales) {
@@ -187,10 +190,6 @@ unsafe impl Tile for Q6KTile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
-        if half == 0 {
-            prefetch::ahead(&self.scale);
-            prefetch::ahead(&self.scales);
-        }
         let (mut sums, mut offsets) = ([_mm512_setzero_si512(); M], [_mm512_setzero_si512(); M]);
         for (of_32, scales) in self.scales.iter().enumerate() {
             let scales = vnni::pairs_of(scales, half, true);

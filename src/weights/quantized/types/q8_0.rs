@@ -1,13 +1,11 @@
 //! GGML's Q8_0: blocks of 32 weights in 8 bits with a scale.
 
 use super::super::matrix::weight_type;
-use super::super::tile::{GROUP, HALF, Line, OUTPUTS, Tile};
+use super::super::tile::{HALF, Line, OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
-use crate::weights::eight_bits::Span;
+use crate::weights::eight_bits::{GROUP, Span};
 use crate::weights::ggml::GgmlDType;
-#[cfg(target_arch = "x86_64")]
-use crate::weights::prefetch;
 use crate::weights::{OnCard, WeightType};
 use half::f16;
 #[cfg(target_arch = "x86_64")]
@@ -83,9 +81,6 @@ unsafe impl Tile for Q8Tile {
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let (ones, offset) = (_mm256_set1_epi16(1), _mm256_set1_epi8(i8::MIN));
         let (half, part) = avx2::place(eighth);
-        if eighth == 0 {
-            prefetch::ahead(&self.scale);
-        }
         let mut sums = [_mm256_setzero_si256(); M];
         for (group, line) in self.q[half].iter().enumerate() {
             let q = _mm256_xor_si256(avx2::stream(line, part), offset);
@@ -102,9 +97,6 @@ unsafe impl Tile for Q8Tile {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
-        if half == 0 {
-            prefetch::ahead(&self.scale);
-        }
         let code = |group: usize| vnni::stream(&self.q[half][group]);
         // SAFETY: the caller's.
         unsafe { vnni::dot::<M, { BLOCK / GROUP }>(vnni::less_zero::<M, 0>(x), code, x, 0) }
