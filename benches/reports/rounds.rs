@@ -34,7 +34,9 @@ pub struct Rounds {
     pub peer: Vec<Side>,
     /// The part of a token's time that a token in no schema does not take.
     pub mask_shares: Vec<f64>,
-    /// By how much measuring the influence lengthens the time.
+    /// By how much confidences lengthen the time of documents.
+    pub confidence_costs: Vec<f64>,
+    /// By how much measuring the influence lengthens that again.
     pub influence_costs: Vec<f64>,
 }
 
@@ -51,6 +53,7 @@ pub fn measure(llama: Option<&Llama>, options: &Options) -> Outcome<Rounds> {
         ours: Vec::new(),
         peer: Vec::new(),
         mask_shares: Vec::new(),
+        confidence_costs: Vec::new(),
         influence_costs: Vec::new(),
     };
     for round in 1..=options.rounds {
@@ -77,10 +80,13 @@ fn ours(job: &Value, rounds: &mut Rounds) -> Outcome {
         let (reports, unfinished, tokens) = (count("reports")?, count("unfinished")?, count("tokens")?);
         Ok(Written { seconds: number("seconds")?, reports, unfinished, tokens })
     };
-    let (bound, free, measured) = (written("bound")?, written("free")?, written("measured")?);
+    let (bound, free) = (written("bound")?, written("free")?);
+    let [document, confident, influenced] = ["document", "confident", "influenced"].map(|name| written(name));
+    let (document, confident, influenced) = (document?, confident?, influenced?);
     let of_token = |written: &Written| written.seconds / written.tokens as f64;
     rounds.mask_shares.push(1.0 - of_token(&free) / of_token(&bound));
-    rounds.influence_costs.push(measured.seconds / bound.seconds - 1.0);
+    rounds.confidence_costs.push(confident.seconds / document.seconds - 1.0);
+    rounds.influence_costs.push(influenced.seconds / confident.seconds - 1.0);
     rounds.ours.push(Side { written: written("plain")?, peak_gib });
     Ok(())
 }

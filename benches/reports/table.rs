@@ -16,6 +16,7 @@ struct Line {
     /// The lowest and highest ratio within a round.
     spread: Option<(f64, f64)>,
     mask_share: Option<f64>,
+    confidence_cost: Option<f64>,
     influence_cost: Option<f64>,
 }
 
@@ -33,6 +34,7 @@ impl Line {
             speed_ratio: reports_per_minute[0].zip(reports_per_minute[1]).map(|(ours, peer)| ours / peer),
             spread: spread(rounds.ours.iter().zip(&rounds.peer).map(|(ours, peer)| ratio(ours, peer))),
             mask_share: median(rounds.mask_shares.clone()),
+            confidence_cost: median(rounds.confidence_costs.clone()),
             influence_cost: median(rounds.influence_costs.clone()),
         }
     }
@@ -50,7 +52,11 @@ pub fn print(rounds: &Rounds) {
     row("unfinished, of all rounds", line.unfinished.map(|count| count.to_string()));
     println!("\nratio {}, of the rounds {}", figure(line.speed_ratio, 2), range(line.spread));
     println!("masks: {} % of a token's time", figure(line.mask_share.map(|share| 100.0 * share), 1));
-    println!("influence: {} % more time\n", figure(line.influence_cost.map(|cost| 100.0 * cost), 1));
+    println!("confidences: {} % more time", figure(line.confidence_cost.map(|cost| 100.0 * cost), 1));
+    println!(
+        "influence: {} % more time than with confidences\n",
+        figure(line.influence_cost.map(|cost| 100.0 * cost), 1)
+    );
 }
 
 /// The object of the last line.
@@ -66,6 +72,7 @@ pub fn json(rounds: &Rounds) -> Value {
         "unfinished": line.unfinished[0],
         "peer_unfinished": line.unfinished[1],
         "mask_share": line.mask_share,
+        "confidence_cost": line.confidence_cost,
         "influence_cost": line.influence_cost,
         "peak_gib": line.peak_gib[0],
         "peer_peak_gib": line.peak_gib[1],

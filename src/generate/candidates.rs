@@ -35,7 +35,7 @@ pub(super) fn typical(candidates: &mut Vec<Candidate>, mass: f64) {
         candidates.iter().map(|candidate| -(surprise(candidate) - expected).abs() as f32).collect();
     let mut sum = 0.0;
     let mut farthest = 0.0;
-    for index in Ranked::new(&nearness, 0.5) {
+    for index in Ranked::new(&nearness) {
         farthest = nearness[index as usize];
         sum += candidates[index as usize].weight;
         if sum >= mass * total {

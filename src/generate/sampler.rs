@@ -102,7 +102,7 @@ impl Sampler {
             return drawn(candidates.into_iter(), total, chance);
         }
         let total = self.total(scores, best);
-        let (temperature, mut ranked) = (self.temperature, self.ranked(scores));
+        let (temperature, mut ranked) = (self.temperature, Ranked::new(scores));
         let ranked = std::iter::from_fn(|| {
             ranked.next().map(|id| Candidate { id, weight: weight(scores, id, best, temperature) })
         });
@@ -117,7 +117,7 @@ impl Sampler {
     fn candidates(&self, scores: &[f32], best: f32) -> Vec<Candidate> {
         let candidate = |id: u32| Candidate { id, weight: weight(scores, id, best, self.temperature) };
         if self.takes_the_first() {
-            return self.filtered(self.ranked(scores).map(candidate), || self.total(scores, best));
+            return self.filtered(Ranked::new(scores).map(candidate), || self.total(scores, best));
         }
         let possible = (0u32..).zip(scores).filter(|(_, score)| **score > f32::NEG_INFINITY);
         let mut candidates = possible.map(|(id, _)| candidate(id)).collect();
@@ -169,10 +169,6 @@ impl Sampler {
             #[inline(always)]
             || exp_sum_f64(scores, best, 1.0 / self.temperature),
         )
-    }
-
-    fn ranked<'s>(&self, scores: &'s [f32]) -> Ranked<'s> {
-        Ranked::new(scores, 4.0 * self.temperature as f32)
     }
 }
 

@@ -7,9 +7,6 @@ use crate::error::Result;
 use crate::model::Row;
 use crate::tokenize::Tokenizer;
 
-/// Of logits, in which alternatives are looked for first.
-const RANGE: f32 = 4.0;
-
 /// Finds the `count` most probable tokens. As all log-probabilities, theirs are the model's own.
 pub(super) struct Top {
     count: usize,
@@ -30,7 +27,7 @@ impl Top {
             Some(shortlist) if shortlist.listed.len() >= self.count => shortlist.listed[..self.count].to_vec(),
             _ => {
                 let all = logits.all()?;
-                Ranked::new(all, RANGE).take(self.count).map(|id| (id, all[id as usize])).collect()
+                Ranked::new(all).take(self.count).map(|id| (id, all[id as usize])).collect()
             }
         };
         Ok(largest.into_iter().map(token).collect())

@@ -14,6 +14,7 @@ mod matrix;
 mod product;
 pub(crate) mod rounding;
 mod rows;
+pub(crate) mod rows_apart;
 pub(crate) mod simd;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -25,14 +25,20 @@ pub(super) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &
     let together = if spans.len() * heads.keys < rayon::current_num_threads() { 1 } else { heads.group() };
     pairs(spans, heads.queries / together).into_par_iter().for_each(|(span, task)| {
         let of_task = task * together..(task + 1) * together;
-        if span.queries.len() <= FEW {
-            return of_task.for_each(|head| few::forward(heads, span, head, [q, k, v], &columns));
+        // By blocks: those of a prompt begin at the same tokens, in however many pieces it is read.
+        let rows = span.queries.len();
+        let few = if rows % BLOCK <= FEW { rows % BLOCK } else { 0 };
+        if few > 0 {
+            few::forward(heads, span, rows - few..rows, of_task.clone(), [q, k, v], &columns);
+        }
+        if few == rows {
+            return;
         }
         let operands = Operands::of(heads, span, of_task.start / heads.group(), q, k, v);
         let mut scores = Vec::new();
-        let mut block_out = vec![0.0f32; BLOCK.min(span.queries.len()) * heads.dim];
+        let mut block_out = vec![0.0f32; BLOCK.min(rows) * heads.dim];
         for head in of_task {
-            for start in (0..span.queries.len()).step_by(BLOCK) {
+            for start in (0..rows - few).step_by(BLOCK) {
                 let block = Block::new(span, start, heads.window);
                 operands.scores(&block, head, &mut scores);
                 softmax(&block, &mut scores);

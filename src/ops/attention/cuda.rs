@@ -2,13 +2,12 @@
 
 mod layout;
 
-use super::few::FEW;
 use super::{Gradients, Heads, Span};
 use crate::error::{Code, Error, Result};
 use crate::gpu::{Arg, Array, Element, Gpu, Grid, blocks, name};
 use crate::tensor::Matrix;
 use crate::weights::room_for_eight_bits;
-use layout::{Layout, Tiles};
+use layout::{FEW, Layout, Tiles};
 
 /// The widest head of any kernel.
 const MAX_DIM: usize = 256;

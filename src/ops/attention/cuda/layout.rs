@@ -1,12 +1,13 @@
 //! Which rows belong together, as the kernels of a card read it: made once for the spans of a batch, used by its layers.
 
-use super::super::few::FEW;
 use super::Span;
 use crate::error::{Code, Error, Result};
 use crate::gpu::{Arg, Array, Gpu};
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
+/// Queries of a span up to which `few.cu` works on it.
+pub(super) const FEW: usize = 4;
 /// Queries of a tile, or keys of one in backward.
 const TILE: usize = 64;
 /// Rows of a block of keys, where all runs of a sequence but the last are whole blocks: the 6th power of two.
