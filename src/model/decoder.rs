@@ -215,7 +215,8 @@ impl Decoder {
         })
     }
 
-    /// Keeps the large buffers of passes for those to come until the guard is dropped: for a training run.
+    /// Keeps the large buffers of passes for those to come until the guard is dropped: for a training run, or for the
+    /// layers of one pass.
     pub(crate) fn hold_buffers(&self) -> Hold {
         self.buffers.hold()
     }

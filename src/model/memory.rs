@@ -122,7 +122,8 @@ impl Decoder {
             return 0;
         }
         let (hidden, mlp) = (self.config.hidden_size as u64, self.config.intermediate_size as u64);
-        let scores = self.num_threads() as u64 * 2 * score_bytes(keys);
+        let group = self.config.num_attention_heads / self.config.num_key_value_heads;
+        let scores = self.num_threads() as u64 * score_bytes(keys, group);
         let logits = 2 * logits_bytes(trained, self.config.vocab_size, self.device.is_on_card());
         4 * tokens as u64 * (hidden + 2 * mlp) + scores + logits + self.workspace_bytes()
     }

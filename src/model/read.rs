@@ -29,6 +29,7 @@ impl Decoder {
     /// One pass over requests, each in its place; the same error for all. Of those that read the same piece of a prompt one
     /// reads it for all.
     fn pass(&self, requests: &mut [&mut Request]) -> Result<Vec<Logits>> {
+        let _buffers = self.hold_buffers();
         let mut logits: Vec<Logits> = requests.iter().map(|_| Logits::new()).collect();
         let asked: Vec<usize> = (0..requests.len()).filter(|index| !requests[*index].tokens.is_empty()).collect();
         let (now, twins) = self.apart(requests, asked, true);

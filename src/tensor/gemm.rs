@@ -24,6 +24,10 @@ impl<'a> Mat<'a> {
         Mat { data, rows, cols, row_stride, col_stride: 1 }
     }
 
+    pub(crate) fn rows(self) -> usize {
+        self.rows
+    }
+
     /// The transpose; nothing moves.
     pub(crate) fn t(self) -> Self {
         Mat { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }

@@ -13,7 +13,14 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 /// Query rows whose scores exist at the same time.
-pub(super) const BLOCK: usize = 64;
+const BLOCK: usize = 64;
+/// The same where they exist under all heads of a group. Divides `BLOCK`.
+const TILE: usize = 32;
+
+/// Rows of scores that a task has at a time: backward has those of a block and their gradients.
+pub(super) fn score_rows(group: usize) -> usize {
+    (2 * BLOCK).max(TILE.max(few::FEW) * group)
+}
 
 pub(super) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &Matrix) -> Result<Matrix> {
     let tokens = q.rows();
@@ -35,18 +42,22 @@ pub(super) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &
             return;
         }
         let operands = Operands::of(heads, span, of_task.start / heads.group(), q, k, v);
-        let mut scores = Vec::new();
-        let mut block_out = vec![0.0f32; BLOCK.min(rows) * heads.dim];
-        for head in of_task {
-            for start in (0..rows - few).step_by(BLOCK) {
-                let block = Block::new(span, start, heads.window);
-                operands.scores(&block, head, &mut scores);
-                softmax(&block, &mut scores);
-                let block_out = &mut block_out[..block.rows * heads.dim];
-                let probabilities = Mat::new(&scores, block.rows, block.width());
-                gemm(block_out, heads.dim, false, probabilities, operands.value(&block), 1.0, Parallelism::None);
-                columns.write(block.query_row(), head * heads.dim, heads.dim, block_out);
+        // The queries of all heads, `[rows, heads, dim]`: keys that are packed for a product serve them all.
+        let (mut queries, mut scores, mut block_out) = (Vec::new(), Vec::new(), Vec::new());
+        let (column, width) = (of_task.start * heads.dim, together * heads.dim);
+        for start in (0..rows - few).step_by(TILE) {
+            let block = Block::new(span, start, TILE.min(rows - few - start), heads.window);
+            queries.clear();
+            for row in block.query_row()..block.query_row() + block.rows {
+                queries.extend_from_slice(&q[row * heads.queries * heads.dim + column..][..width]);
             }
+            let queries = Mat::new(&queries, block.rows * together, heads.dim);
+            operands.scores(&block, queries, &mut scores);
+            softmax(&block, together, &mut scores);
+            block_out.resize(block.rows * width, 0.0);
+            let probabilities = Mat::new(&scores, block.rows * together, block.width());
+            gemm(&mut block_out, heads.dim, false, probabilities, operands.value(&block), 1.0, Parallelism::None);
+            columns.write(block.query_row(), column, width, &block_out);
         }
     });
     Ok(Matrix::host(tokens, heads.queries * heads.dim, out))
@@ -81,11 +92,12 @@ pub(super) fn backward(
         let mut block_dq = vec![0.0f32; BLOCK.min(span.queries.len()) * dim];
         for head in key_head * heads.group()..(key_head + 1) * heads.group() {
             for start in (0..span.queries.len()).step_by(BLOCK) {
-                let block = Block::new(span, start, heads.window);
+                let block = Block::new(span, start, BLOCK.min(span.queries.len() - start), heads.window);
                 let width = block.width();
-                operands.scores(&block, head, &mut scores);
+                let queries = operands.query(&block, head);
+                operands.scores(&block, queries, &mut scores);
                 slopes_of(heads, &scores, &mut slopes);
-                softmax(&block, &mut scores);
+                softmax(&block, 1, &mut scores);
                 let dout =
                     Mat::strided(&dout[block.query_row() * query_width + head * dim..], block.rows, dim, query_width);
                 let seen = block.first_key * dim..(block.first_key + width) * dim;
@@ -99,7 +111,6 @@ pub(super) fn backward(
                 let block_dq = &mut block_dq[..block.rows * dim];
                 gemm(block_dq, dim, false, ds, operands.key(&block), 1.0, Parallelism::None);
                 dq_columns.write(block.query_row(), head * dim, dim, block_dq);
-                let queries = operands.query(&block, head);
                 gemm(&mut span_dk[seen], dim, true, ds.t(), queries, 1.0, Parallelism::None);
             }
         }
@@ -149,8 +160,7 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn new(span: &'a Span, start: usize, window: Option<usize>) -> Self {
-        let rows = BLOCK.min(span.queries.len() - start);
+    fn new(span: &'a Span, start: usize, rows: usize, window: Option<usize>) -> Self {
         let first_key = span.visible(start, window).start;
         let end_key = span.visible(start + rows - 1, window).end;
         Block { span, start, rows, first_key, end_key, window }
@@ -228,13 +238,12 @@ impl<'a> Operands<'a> {
         self.v.rows(block, self.heads.dim)
     }
 
-    /// The scores of one block, `[rows, width]`, into `out`.
-    fn scores(&self, block: &Block<'_>, head: usize, out: &mut Vec<f32>) {
+    /// The scores of queries of one block, `[queries, width]`, into `out`.
+    fn scores(&self, block: &Block<'_>, queries: Mat<'_>, out: &mut Vec<f32>) {
         let width = block.width();
         // What is left of another block is written over.
-        out.resize(block.rows * width, 0.0);
-        let scale = self.heads.scale;
-        gemm(out, width, false, self.query(block, head), self.key(block).t(), scale, Parallelism::None);
+        out.resize(queries.rows() * width, 0.0);
+        gemm(out, width, false, queries, self.key(block).t(), self.heads.scale, Parallelism::None);
         if let Some(c) = self.heads.softcap {
             vectorized(
                 #[inline(always)]
@@ -244,10 +253,11 @@ impl<'a> Operands<'a> {
     }
 }
 
-/// Softmax of the scores that are not masked, in their place; 0 for the others.
-fn softmax(block: &Block<'_>, scores: &mut [f32]) {
+/// Softmax of the scores that are not masked, in their place; 0 for the others. A row of the block has them under several
+/// heads.
+fn softmax(block: &Block<'_>, heads: usize, scores: &mut [f32]) {
     for (i, row) in scores.chunks_exact_mut(block.width()).enumerate() {
-        let visible = block.visible(i);
+        let visible = block.visible(i / heads);
         row[..visible.start].fill(0.0);
         row[visible.end..].fill(0.0);
         let row = &mut row[visible];

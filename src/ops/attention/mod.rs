@@ -14,9 +14,9 @@ use crate::error::Result;
 use crate::tensor::Matrix;
 use crate::weights::Operand;
 
-/// Bytes of the scores of a block of queries with `keys` keys.
-pub(crate) fn score_bytes(keys: usize) -> u64 {
-    (cpu::BLOCK * keys * size_of::<f32>()) as u64
+/// Bytes of the scores with `keys` keys that a thread has at a time, where so many query heads share a key head.
+pub(crate) fn score_bytes(keys: usize, group: usize) -> u64 {
+    (cpu::score_rows(group) * keys * size_of::<f32>()) as u64
 }
 
 /// `q [tokens, queries · dim]`, `k, v [keys, keys · dim]` → `[tokens, queries · dim]`. The spans cover every row of `q`.
