@@ -208,7 +208,9 @@ fn run(model: &LanguageModel, cases: &[Case], alone: &[String], seconds: Duratio
                 if random(3) == 0
                     && let Some(text) = case.begun(&mut session, 1 + random(12) as usize, random(3))
                 {
-                    assert!(expected.starts_with(&text), "case {index}: {text:?} does not begin {expected:?}");
+                    // Of a character that was not whole yet, U+FFFD is what there is.
+                    let text = text.trim_end_matches('\u{FFFD}');
+                    assert!(expected.starts_with(text), "case {index}: {text:?} does not begin {expected:?}");
                     stopped += 1;
                     continue;
                 }

@@ -174,9 +174,9 @@ impl KvPool {
         Ok(block)
     }
 
-    /// By so many blocks, or by half of what there is: what is held is copied.
+    /// By so many blocks, or as many as there are: what is held is copied, and the allocator may keep what it was copied from.
     fn grow(&mut self, blocks: usize) -> Result<()> {
-        let blocks = blocks.max(self.users.len() / 2);
+        let blocks = blocks.max(self.users.len());
         let rows = (self.users.len() + blocks) * BLOCK;
         for layer in &mut self.layers {
             for matrix in [&mut layer.k, &mut layer.v] {
