@@ -31,7 +31,7 @@ pub(super) fn forward(
     let keys = span.visible(rows.start, heads.window).start..span.visible(rows.end - 1, heads.window).end;
     let queries: Vec<(usize, usize)> =
         rows.clone().flat_map(|row| of_group.clone().map(move |head| (row, head))).collect();
-    let collide = queries.len() > 1 && stride * size_of::<f32>() % COLLIDING == 0;
+    let collide = queries.len() > 1 && (stride * size_of::<f32>()).is_multiple_of(COLLIDING);
     let mut copy = Vec::new();
     let mut scores = vec![0.0f32; queries.len() * keys.len()];
     for (at, piece) in pieces(span, &keys) {
