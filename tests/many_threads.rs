@@ -54,7 +54,7 @@ enum Kind {
     Text(GenerateOptions),
     /// Several texts of one prompt.
     Choices(GenerateOptions),
-    Report(ReportOptions),
+    Report(Box<ReportOptions>),
 }
 
 impl Case {
@@ -168,12 +168,12 @@ fn cases(model: &LanguageModel) -> Vec<Case> {
             text(json!({ "max_tokens": 60, "json_schema": schema, "temperature": 1, "seed": index })),
             text(json!({ "max_tokens": 30, "regex": "(ab|cd){2,9}", "temperature": 1 })),
             Kind::Choices(from_value(json!({ "max_tokens": 20, "n": 3, "temperature": 1, "seed": index })).unwrap()),
-            Kind::Report(
+            Kind::Report(Box::new(
                 from_value(json!({
                     "schema": schema, "tell_schema": false, "influence": index == 0, "generate": { "max_tokens": 60 },
                 }))
                 .unwrap(),
-            ),
+            )),
         ];
         for (number, kind) in kinds.into_iter().enumerate() {
             // Prompts of less than a block of keys, and of several, which begin alike.

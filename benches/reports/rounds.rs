@@ -81,7 +81,7 @@ fn ours(job: &Value, rounds: &mut Rounds) -> Outcome {
         Ok(Written { seconds: number("seconds")?, reports, unfinished, tokens })
     };
     let (bound, free) = (written("bound")?, written("free")?);
-    let [document, confident, influenced] = ["document", "confident", "influenced"].map(|name| written(name));
+    let [document, confident, influenced] = ["document", "confident", "influenced"].map(&written);
     let (document, confident, influenced) = (document?, confident?, influenced?);
     let of_token = |written: &Written| written.seconds / written.tokens as f64;
     rounds.mask_shares.push(1.0 - of_token(&free) / of_token(&bound));

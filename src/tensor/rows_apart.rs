@@ -139,8 +139,8 @@ mod avx2 {
             let [a, b, c, d] = lanes;
             let first = _mm256_hadd_ps(_mm256_add_ps(a[0], a[1]), _mm256_add_ps(b[0], b[1]));
             let second = _mm256_hadd_ps(_mm256_add_ps(c[0], c[1]), _mm256_add_ps(d[0], d[1]));
-            let halves = _mm256_hadd_ps(first, second);
-            let four = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves));
+            let eight = _mm256_hadd_ps(first, second);
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
             let mut sums = [0.0f32; ROWS];
             // SAFETY: it has room for four.
             unsafe { _mm_storeu_ps(sums.as_mut_ptr(), four) };
