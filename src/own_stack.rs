@@ -1,4 +1,4 @@
-//! Work whose depth the input decides (schemas, templates, tokenizers) runs on a stack of the library's own: a host's
+//! Work whose depth the input decides (schemas, templates, files of tokenizers) runs on a stack of the library's own: a host's
 //! thread may have 64 KiB of it or less.
 //!
 //! What may nest is bounded where it is read; this makes room for those bounds, whoever calls.

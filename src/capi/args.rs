@@ -169,6 +169,11 @@ pub(super) unsafe fn stack(
 pub(super) struct OptionsText(Option<String>);
 
 impl OptionsText {
+    /// Whether there is anything to parse.
+    pub(super) fn are_given(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The options; the defaults for NULL.
     pub(super) fn parse<T: Options>(&self) -> Result<T> {
         options::parse(self.0.as_deref())

@@ -40,6 +40,7 @@ mod records;
 mod registry;
 mod session;
 mod sets;
+mod stack;
 mod status;
 mod stream;
 mod text;

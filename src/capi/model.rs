@@ -67,7 +67,7 @@ pub unsafe extern "C" fn tailora_model_info(
         guard::run(err, || {
             required(info_json, "info_json")?;
             let model = handle::get(model)?;
-            give(info_json, worker::run(move || Ok(model.info().to_string()))?)
+            give(info_json, worker::brief(move || Ok(model.info().to_string()))?)
         })
     }
 }
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn tailora_model_count_tokens(
         guard::run(err, || {
             required(count, "count")?;
             let (model, text) = (handle::get(model)?, sized_text(text, text_len, "text")?);
-            count.write(worker::run(move || model.count_tokens(&text))? as u64);
+            count.write(worker::brief(move || model.count_tokens(&text))? as u64);
             Ok(())
         })
     }

@@ -31,8 +31,9 @@ pub unsafe extern "C" fn tailora_model_tokenize(
             required(ids_json, "ids_json")?;
             let model = handle::get(model)?;
             let (text, options) = (sized_text(text, text_len, "text")?, options(options_json)?);
+            let nests = options.are_given();
             let work = move || Ok(json!({ "ids": model.tokenize(&text, &options.parse()?)? }).to_string());
-            give(ids_json, worker::run(work)?)
+            give(ids_json, if nests { worker::run(work) } else { worker::brief(work) }?)
         })
     }
 }
@@ -61,8 +62,9 @@ pub unsafe extern "C" fn tailora_model_detokenize(
             required(text_json, "text_json")?;
             let model = handle::get(model)?;
             let (ids, options) = (list(ids, ids_len, "ids")?.to_vec(), options(options_json)?);
+            let nests = options.are_given();
             let work = move || Ok(json!({ "text": model.detokenize(&ids, &options.parse()?)? }).to_string());
-            give(text_json, worker::run(work)?)
+            give(text_json, if nests { worker::run(work) } else { worker::brief(work) }?)
         })
     }
 }

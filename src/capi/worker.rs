@@ -4,7 +4,7 @@
 //! Threads are kept, since a stream is asked once a token. One that the host forked away is gone, and says so.
 
 use super::progress::{self, Callback};
-use super::{guard, log, records};
+use super::{guard, log, records, stack};
 use crate::control::{Cancel, Control, Monitor, Progress};
 use crate::error::{Code, Error, Result};
 use crate::own_stack;
@@ -31,6 +31,22 @@ static PROCESS: AtomicU32 = AtomicU32::new(0);
 /// Those of `work`, `Internal` if it panics, `OutOfMemory` without a thread, `Unsupported` in a forked child.
 pub(super) fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     monitored(None, &Cancel::new(), |_| work())
+}
+
+/// As [`run`], for work that takes little stack whatever it is given: on the caller's thread, if that has it.
+///
+/// # Errors
+/// As for [`run`].
+pub(super) fn brief<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    if !stack::has_room() {
+        return run(work);
+    }
+    // Another thread of the parent may have held what the work locks.
+    check_process()?;
+    let _default = rounding::default_until_dropped();
+    #[cfg(feature = "panic-injection")]
+    super::injection::strike_work();
+    work()
 }
 
 /// As [`run`], for work that reports to `callback`, which is called on this thread, and obeys `cancel`.
@@ -169,6 +185,14 @@ mod tests {
         .unwrap();
         assert_eq!(threads.0, threads.1);
         assert_ne!(threads.0, std::thread::current().id());
+    }
+
+    #[test]
+    fn brief_work_stays_where_it_is_if_there_is_room() {
+        let id = || brief(|| Ok(std::thread::current().id())).unwrap();
+        assert_eq!(id(), std::thread::current().id());
+        let small = std::thread::Builder::new().stack_size(64 << 10);
+        small.spawn(move || assert_ne!(id(), std::thread::current().id())).unwrap().join().unwrap();
     }
 
     unsafe extern "C" fn from_this_thread(

@@ -156,12 +156,14 @@ static void forked(void) {
     if (child == 0) {
         tailora_error *error = NULL;
         char *json = NULL;
+        uint64_t count = 0;
         check_failures = 0;
         alarm(20); /* a hang is an end by signal */
         CHECK_STATUS(tailora_session_generate(session, PROMPT, PROMPT_LEN, NULL, NULL, &json, &error), TAILORA_ERR_UNSUPPORTED);
         CHECK(json == NULL && strstr(tailora_error_message(error), "forked") != NULL);
         CHECK(strstr(tailora_error_details(error), "\"parent_pid\"") != NULL);
         CHECK_STATUS(tailora_error_free(error), TAILORA_OK);
+        CHECK_STATUS(tailora_model_count_tokens(model, PROMPT, PROMPT_LEN, &count, NULL), TAILORA_ERR_UNSUPPORTED);
         CHECK_STATUS(tailora_model_load(model_path, NULL, NULL, NULL, NULL, &model, NULL), TAILORA_ERR_UNSUPPORTED);
         CHECK(tailora_version()[0] != 0 && tailora_abi_version() != 0);
         CHECK_STATUS(tailora_session_free(session), TAILORA_OK);
