@@ -13,9 +13,9 @@ use tailora::{
 };
 
 const THREADS: u64 = 8;
-/// Bytes by which more may be held than before: blocks of keys for one more sequence at once, and what the allocator's
-/// callers keep.
-const SLACK: usize = 512 << 10;
+/// Bytes by which more may be held than before: the pool of keys doubles when more sequences than ever come together, which
+/// chance decides.
+const SLACK: usize = 4 << 20;
 
 /// The system's allocator, with a count of live bytes.
 struct Counting;
@@ -235,7 +235,7 @@ fn check(seconds: Duration) {
     let alone: Vec<String> = cases.iter().map(|case| case.written(&mut case.session(&model))).collect();
     assert!(alone.iter().collect::<std::collections::BTreeSet<_>>().len() * 4 > 3 * alone.len(), "{alone:?}");
     // Until the pool of keys is as large as so many callers make it.
-    run(&model, &cases, &alone, seconds / 5);
+    run(&model, &cases, &alone, seconds / 3);
     let before = LIVE.load(Relaxed);
     let (whole, stopped) = run(&model, &cases, &alone, seconds);
     let after = LIVE.load(Relaxed);
