@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 /// Tokens that must be the same.
 const SAME: usize = 3;
-/// Most tokens that are proposed at a time. With the one that is due they are few enough for attention to have each at the
-/// bits that it has alone.
+/// Most tokens that are proposed at a time. With the one that is due they are few enough for attention to give each the bits
+/// that it has alone.
 const MOST: usize = 3;
 /// After so many proposals in a row of which nothing came, 2 to that power are passed over.
 const MOST_DOUBLINGS: u32 = 5;
