@@ -37,7 +37,7 @@ pub(crate) use trained_ids::TrainedIds;
 pub(crate) use version::{check_name, hash_lengths, is_plain};
 
 use crate::error::{Code, Error, Result};
-use crate::model::{LoraStack, LoraWeights, Module, Site};
+use crate::model::{LoraStack, LoraWeights, Module, Ready, Site};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -55,6 +55,8 @@ struct Inner {
     manifest: AdapterManifest,
     /// In the order of the forward pass; `scaling` is PEFT's.
     weights: Vec<(Site, LoraWeights)>,
+    /// By site, what sessions made ready of it.
+    ready: Vec<Ready>,
     sha256: String,
     /// What there is to know of how it was loaded.
     notes: Vec<String>,
@@ -92,7 +94,8 @@ impl Adapter {
             }
         }
         let sha256 = content_sha256(&weights)?;
-        Ok(Adapter(Arc::new(Inner { name, config, base, manifest, weights, sha256, notes: Vec::new() })))
+        let ready = weights.iter().map(|_| Ready::default()).collect();
+        Ok(Adapter(Arc::new(Inner { name, config, base, manifest, weights, ready, sha256, notes: Vec::new() })))
     }
 
     /// The same adapter with more to know about it.
@@ -176,14 +179,15 @@ impl Adapter {
     pub(crate) fn attach_to(&self, stack: &mut LoraStack, scale: f64) -> Result<()> {
         check_scale(scale)?;
         let mut identity = stack.identity().map(|below| Sha256::new().chain_update(below).chain_update(self.sha256()));
-        for (site, weights) in &self.0.weights {
+        for ((site, weights), ready) in self.0.weights.iter().zip(&self.0.ready) {
             let scaling = weights.scaling * scale;
             if !(scaling as f32).is_finite() {
                 let message = format!("the adapter's scale is {scale}, which no f32 can hold at {}", site.path());
                 return Err(Error::new(Code::InvalidArgument, message).with("scale", scale));
             }
             identity.iter_mut().for_each(|identity| identity.update(scaling.to_le_bytes()));
-            stack.push(*site, LoraWeights::new(weights.a.clone(), weights.b.clone(), scaling));
+            let weights = LoraWeights::new(weights.a.clone(), weights.b.clone(), scaling);
+            stack.push(*site, weights.with_ready(ready));
         }
         identity.into_iter().for_each(|identity| stack.identify(identity.finalize().into()));
         Ok(())

@@ -44,7 +44,8 @@ impl Engine {
 
     /// An empty context of at most `limit` tokens, under a stack of adapters.
     pub(crate) fn context(&self, lora: &LoraStack, limit: usize) -> Result<Context> {
-        Ok(Context::new(self.model.decoder().kv_pool(), Arc::new(lora.frozen()?), limit))
+        let decoder = self.model.decoder();
+        Ok(Context::new(decoder.kv_pool(), Arc::new(decoder.frozen(lora)?), limit))
     }
 
     /// One step of each sequence, and what came of it, in their order. An error is that of its sequence alone; one that has

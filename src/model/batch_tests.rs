@@ -73,9 +73,9 @@ fn on_a_card_further_tokens_are_repetitions_and_the_same() {
     let cards = devices().into_iter().filter(|device| ![DeviceChoice::Cpu, DeviceChoice::Reference].contains(device));
     for card in cards {
         let decoders = [DeviceChoice::Cpu, card].map(|device| load_on(&fixtures().join("models/qwen2"), device));
-        let stacks = decoders
-            .each_ref()
-            .map(|decoder| [stack(&fixture.join("adapter"), decoder, 2.0).frozen().unwrap(), LoraStack::none()]);
+        let stacks = decoders.each_ref().map(|decoder| {
+            [decoder.frozen(&stack(&fixture.join("adapter"), decoder, 2.0)).unwrap(), LoraStack::none()]
+        });
         let mut pools = decoders.each_ref().map(|decoder| decoder.new_pool(1).unwrap());
         // Two sequences that are at the end of a block at different times.
         let mut tables = [(); 2].map(|()| [(); 2].map(|()| BlockTable::default()));

@@ -119,6 +119,14 @@ impl Decoder {
         self.config.module_shape(module)
     }
 
+    /// A stack of adapters, made ready to go on top of these weights.
+    pub(crate) fn frozen(&self, lora: &LoraStack) -> Result<LoraStack> {
+        let of_layer = |layer: usize| self.layers.get(layer).into_iter().flat_map(Layer::projections);
+        lora.frozen(|site| {
+            of_layer(site.layer).any(|projection| projection.site == site && projection.linear.rounds_inputs())
+        })
+    }
+
     /// A dense copy `[out, in]` of a frozen weight.
     #[cfg(test)]
     pub(crate) fn dense_weight(&self, site: super::sites::Site) -> Result<Matrix> {

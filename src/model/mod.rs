@@ -53,4 +53,4 @@ pub(crate) use recognise::model_name;
 pub(crate) use row::Row;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use sites::APART;
-pub(crate) use sites::{LoraGradients, LoraStack, LoraWeights, Module, ModuleTable, Site, Sites};
+pub(crate) use sites::{LoraGradients, LoraStack, LoraWeights, Module, ModuleTable, Ready, Site, Sites};

@@ -4,7 +4,7 @@
 use crate::error::Result;
 use crate::ops::adamw;
 use crate::ops::lora::LoraGrad;
-pub(crate) use crate::ops::lora::LoraWeights;
+pub(crate) use crate::ops::lora::{LoraWeights, Ready};
 use crate::tensor::Matrix;
 use std::collections::BTreeMap;
 
@@ -147,11 +147,13 @@ impl LoraStack {
         self.sites.entry(site).or_default().push(weights);
     }
 
-    /// The same deltas for inference: packed, without gradients.
-    pub(crate) fn frozen(&self) -> Result<Self> {
-        let packed = |deltas: &Vec<LoraWeights>| deltas.iter().map(LoraWeights::frozen).collect::<Result<Vec<_>>>();
-        let sites = self.sites.iter().map(|(site, deltas)| Ok((*site, packed(deltas)?))).collect::<Result<_>>()?;
-        Ok(LoraStack { sites, identity: self.identity })
+    /// The same deltas for inference: packed, without gradients. `rounds` says whether the products at a site round their operands.
+    pub(crate) fn frozen(&self, rounds: impl Fn(Site) -> bool) -> Result<Self> {
+        let frozen = |(site, deltas): (&Site, &Vec<LoraWeights>)| {
+            let deltas = deltas.iter().map(|delta| delta.frozen(rounds(*site))).collect::<Result<_>>()?;
+            Ok((*site, deltas))
+        };
+        Ok(LoraStack { sites: self.sites.iter().map(frozen).collect::<Result<_>>()?, identity: self.identity })
     }
 
     /// The deltas at a site, in the order they were pushed.

@@ -1,7 +1,7 @@
 //! A frozen linear layer: forward, and backward to its input only.
 
 use super::gpu::{self, GpuWeight, Term};
-use super::{FrozenMatrix, Operand, Purpose};
+use super::{FrozenMatrix, Operand, Purpose, Sum};
 use crate::error::Result;
 use crate::tensor::Matrix;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use std::sync::Arc;
 /// `y = x Wᵀ + b`
 #[derive(Debug)]
 pub(crate) struct Linear {
-    weight: Arc<dyn FrozenMatrix>,
+    pub(super) weight: Arc<dyn FrozenMatrix>,
     /// `[1, out_features]`
-    bias: Option<Matrix>,
+    pub(super) bias: Option<Matrix>,
 }
 
 impl Linear {
@@ -50,6 +50,11 @@ impl Linear {
         self.weight.operand_bytes(elements)
     }
 
+    /// Whether its products forward round their operands to bf16, or to integers.
+    pub(crate) fn rounds_inputs(&self) -> bool {
+        self.weight.rounds_inputs()
+    }
+
     /// Whether its products, forward and backward, round their operands to bf16, or to integers.
     pub(crate) fn rounds_operands(&self) -> bool {
         self.weight.rounds_operands()
@@ -70,6 +75,10 @@ impl Linear {
     pub(crate) fn forward(&self, x: &Operand<'_>) -> Result<Matrix> {
         let whole = Part { linear: self, delta: None, onto: None };
         if let Some(y) = Part::outputs(&[whole], None, x)?.and_then(|mut one| one.pop()) {
+            return Ok(y);
+        }
+        let alone = Sum { linear: self, deltas: Vec::new(), onto: None };
+        if let Some(y) = Sum::outputs(&[alone], x)?.and_then(|mut one| one.pop()) {
             return Ok(y);
         }
         let mut y = self.weight.product(x)?;

@@ -6,6 +6,11 @@ use crate::tensor::buffers;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
+/// Bytes from which on a weight is worth a place in a mapping.
+const LEAST: usize = 1 << 20;
+/// The same of one of many: a page.
+const LEAST_AMONG_OTHERS: usize = 1 << 12;
+
 /// Elements of a weight, which are zero at first.
 pub(super) enum Elements<T> {
     Own(Vec<T>),
@@ -17,10 +22,27 @@ impl<T> Elements<T> {
     /// # Safety
     /// Zero bytes are a value of the type, which needs no drop.
     pub(super) unsafe fn zeroed(len: usize) -> Result<Self> {
+        // SAFETY: the caller's.
+        unsafe { Self::zeroed_from(LEAST, len) }
+    }
+
+    /// Of a weight that is one of many small ones, which are read one after the other, as an adapter's are.
+    ///
+    /// # Safety
+    /// As above.
+    pub(super) unsafe fn zeroed_among_others(len: usize) -> Result<Self> {
+        // SAFETY: the caller's.
+        unsafe { Self::zeroed_from(LEAST_AMONG_OTHERS, len) }
+    }
+
+    /// Large ones lie in a shared mapping; `least` is how many bytes that begins with.
+    unsafe fn zeroed_from(least: usize, len: usize) -> Result<Self> {
         #[cfg(target_os = "linux")]
-        if let Some(part) = shared::Part::of(len) {
+        if let Some(part) = shared::Part::of(least, len) {
             return Ok(Elements::Shared(part));
         }
+        #[cfg(not(target_os = "linux"))]
+        let _ = least;
         // SAFETY: the caller's.
         unsafe { buffers::zeroed(len) }.map(Elements::Own)
     }
@@ -54,16 +76,14 @@ impl<T> fmt::Debug for Elements<T> {
     }
 }
 
-/// Parts of mappings, which are given back with their last part.
+/// Parts of mappings. The pages of a part are given back with it, a mapping with its last part.
 #[cfg(target_os = "linux")]
 mod shared {
-    use memmap2::{Advice, MmapMut};
+    use memmap2::{Advice, MmapMut, UncheckedAdvice};
     use std::marker::PhantomData;
     use std::ptr::NonNull;
     use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-    /// Bytes from which on a weight is worth a place here.
-    const LEAST: usize = 1 << 20;
     /// Bytes of a mapping; a larger weight has one for itself. What no weight needs is never touched, so it takes none.
     pub(super) const MAPPING: usize = 64 << 20;
     /// Bytes of a huge page of x86-64, and of AArch64 with pages of 4 KiB.
@@ -79,8 +99,7 @@ mod shared {
         start: NonNull<u8>,
         len: usize,
         used: Mutex<usize>,
-        /// Held until it is given back.
-        _map: MmapMut,
+        map: MmapMut,
     }
 
     // SAFETY: no byte is read or written through it but by the one part that it belongs to.
@@ -96,7 +115,7 @@ mod shared {
             // Only whole ones: the rest is not to take a huge page for itself. A kernel without them says so; pages are small.
             let _ = map.advise_range(Advice::HugePage, skipped, len / HUGE * HUGE);
             let start = NonNull::new(map.as_mut_ptr().wrapping_add(skipped))?;
-            Some(Mapping { start, len, used: Mutex::new(0), _map: map })
+            Some(Mapping { start, len, used: Mutex::new(0), map })
         }
 
         /// The next `bytes`, if there are as many left.
@@ -110,11 +129,25 @@ mod shared {
         }
     }
 
+    impl Mapping {
+        /// Gives back the pages that lie in `bytes` from `first` on, which nobody reads any more.
+        fn give_back(&self, first: NonNull<u8>, bytes: usize) {
+            // SAFETY: no argument of it is a pointer.
+            let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(HUGE).max(1);
+            let begin = first.addr().get() - self.map.as_ptr().addr();
+            let (from, to) = (begin.next_multiple_of(page), (begin + bytes) / page * page);
+            if from < to {
+                // SAFETY: the caller's part has them for itself. What is refused stays until the mapping goes.
+                let _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
+            }
+        }
+    }
+
     /// Elements that nobody else has.
     pub(in crate::weights) struct Part<T> {
         first: NonNull<T>,
         len: usize,
-        pub(super) _mapping: Arc<Mapping>,
+        pub(super) mapping: Arc<Mapping>,
         _elements: PhantomData<T>,
     }
 
@@ -125,21 +158,21 @@ mod shared {
 
     impl<T> Part<T> {
         /// None for what is small, and where the system has no room for a mapping.
-        pub(super) fn of(len: usize) -> Option<Self> {
+        pub(super) fn of(least: usize, len: usize) -> Option<Self> {
             const { assert!(align_of::<T>() <= LINE && !std::mem::needs_drop::<T>()) };
-            let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| *bytes >= LEAST)?;
+            let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| *bytes >= least)?;
             let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(mapping) = open.upgrade()
                 && let Some(first) = mapping.take(bytes)
             {
-                return Some(Part { first: first.cast(), len, _mapping: mapping, _elements: PhantomData });
+                return Some(Part { first: first.cast(), len, mapping, _elements: PhantomData });
             }
             let mapping = Arc::new(Mapping::new(bytes.max(MAPPING))?);
             let first = mapping.take(bytes)?;
             if bytes < MAPPING {
                 *open = Arc::downgrade(&mapping);
             }
-            Some(Part { first: first.cast(), len, _mapping: mapping, _elements: PhantomData })
+            Some(Part { first: first.cast(), len, mapping, _elements: PhantomData })
         }
 
         pub(super) fn elements(&self) -> &[T] {
@@ -150,6 +183,12 @@ mod shared {
         pub(super) fn elements_mut(&mut self) -> &mut [T] {
             // SAFETY: as above, and the borrow is the only one.
             unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.len) }
+        }
+    }
+
+    impl<T> Drop for Part<T> {
+        fn drop(&mut self) {
+            self.mapping.give_back(self.first.cast(), self.len * size_of::<T>());
         }
     }
 }
@@ -184,27 +223,54 @@ mod tests {
         assert_eq!(found.unwrap_err().code(), crate::error::Code::OutOfMemory);
     }
 
+    /// What the kernel says of the mapping that has an address, in a line of this name.
+    #[cfg(target_os = "linux")]
+    fn of_mapping(address: usize, name: &str) -> String {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut inside = false;
+        let mut lines = maps.lines().filter_map(|line| {
+            if let Some((first, end)) = line.split_once(' ').and_then(|(range, _)| range.split_once('-')) {
+                let bound = |text| usize::from_str_radix(text, 16).ok();
+                inside = bound(first).zip(bound(end)).is_some_and(|(first, end)| (first..end).contains(&address));
+            }
+            line.strip_prefix(name).filter(|_| inside)
+        });
+        lines.next().unwrap().trim().to_owned()
+    }
+
     /// Alone in a mapping, so that other tests' weights do not keep it.
     #[cfg(target_os = "linux")]
     #[test]
     fn huge_pages_are_asked_for_and_given_back() {
         let elements = elements(shared::MAPPING / 8 + 5);
-        let address = elements.as_ptr().addr();
-        let flags = || {
-            let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
-            let mut inside = false;
-            maps.lines().find_map(|line| {
-                if let Some((first, end)) = line.split_once(' ').and_then(|(range, _)| range.split_once('-')) {
-                    let bound = |text| usize::from_str_radix(text, 16).ok();
-                    inside = bound(first).zip(bound(end)).is_some_and(|(first, end)| (first..end).contains(&address));
-                }
-                line.strip_prefix("VmFlags:").filter(|_| inside).map(str::to_owned)
-            })
-        };
-        assert!(flags().unwrap().contains(" hg"), "{:?}", flags());
+        let flags = of_mapping(elements.as_ptr().addr(), "VmFlags:");
+        assert!(flags.contains(" hg") || flags.starts_with("hg"), "{flags}");
         let Elements::Shared(part) = &elements else { panic!("not in a mapping") };
-        let mapping = std::sync::Arc::downgrade(&part._mapping);
+        let mapping = std::sync::Arc::downgrade(&part.mapping);
         drop(elements);
         assert!(mapping.upgrade().is_none());
+    }
+
+    /// The mapping of a small weight that stays takes no more than itself, and what others have of it, once large ones are gone.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn pages_are_given_back_while_others_of_the_mapping_are_in_use() {
+        const SMALL: usize = LEAST_AMONG_OTHERS / 8;
+        // SAFETY: zeros are numbers.
+        let small = |_| unsafe { Elements::<u64>::zeroed_among_others(SMALL).unwrap() };
+        let mut large = elements(shared::MAPPING / 8 - 64 * SMALL);
+        let mut all: Vec<_> = (0..16).map(small).collect();
+        large.fill(7);
+        all.iter_mut().for_each(|small| small.fill(3));
+        let Elements::Shared(part) = &large else { panic!("not in a mapping") };
+        let mapping = part.mapping.clone();
+        let address = large.as_ptr().addr();
+        let kilobytes = || of_mapping(address, "Rss:").trim_end_matches(" kB").parse::<usize>().unwrap();
+        let before = kilobytes();
+        drop(large);
+        let after = kilobytes();
+        assert!(before > after + 60_000, "{before} and {after} kB");
+        assert!(all.iter().all(|small| small.iter().all(|value| *value == 3)));
+        drop(mapping);
     }
 }

@@ -10,10 +10,12 @@ mod kernel;
 mod linear;
 mod memory;
 mod operand;
+mod panel_product;
 #[cfg(target_arch = "x86_64")]
 mod prefetch;
 mod quantize;
 mod quantized;
+mod sums;
 #[cfg(test)]
 mod tests;
 
@@ -22,11 +24,13 @@ pub(crate) use dense::{Dense, DenseType};
 pub(crate) use linear::{Linear, Part};
 pub(crate) use operand::{Operand, room_for_eight_bits};
 pub use quantize::Quantize;
+pub(crate) use sums::{Sum, Up, products};
 
 use crate::error::Result;
 use crate::tensor::{Device, Matrix};
 use ggml::GgmlDType;
 use gpu::GpuWeight;
+use panel_product::PanelProduct;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -52,6 +56,11 @@ pub(crate) trait FrozenMatrix: Send + Sync + std::fmt::Debug {
     /// `x [rows, in]` → `x Wᵀ [rows, out]`
     fn product(&self, x: &Operand<'_>) -> Result<Matrix>;
 
+    /// The same, yet to be made, where it is made panel by panel.
+    fn by_panels<'a>(&'a self, _x: &'a Operand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {
+        Ok(None)
+    }
+
     /// `dy [rows, out]` → `dy W [rows, in]`
     fn transposed_product(&self, dy: &Matrix) -> Result<Matrix>;
 
@@ -67,6 +76,11 @@ pub(crate) trait FrozenMatrix: Send + Sync + std::fmt::Debug {
 
     /// Rows by index, dequantized: the lookup of an embedding. The caller checks the ids.
     fn gather(&self, ids: &[u32]) -> Result<Matrix>;
+
+    /// Whether products forward round their operands to bf16, or to integers.
+    fn rounds_inputs(&self) -> bool {
+        self.rounds_operands()
+    }
 
     /// Whether products, forward and backward, round their operands to bf16, or to integers.
     fn rounds_operands(&self) -> bool {

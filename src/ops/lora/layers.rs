@@ -1,8 +1,8 @@
-//! Layers that share an input, with the deltas of its rows on top. Of few rows on a card, or of some with
-//! K-quants, their products are one launch, in which deltas that no one trains are added as well; elsewhere they are made one
-//! after the other.
+//! Layers that share an input, with the deltas of its rows on top. In host memory their products are one parallel loop; of few rows
+//! on a card, or of some with K-quants, one launch, in which deltas that no one trains are added as well; elsewhere they are made
+//! one after the other.
 
-use super::{Dropout, LoraWeights, Projected, add_deltas, cuda, forward};
+use super::{Dropout, LoraWeights, Projected, add_deltas, cuda, forward, in_host_memory};
 use crate::error::Result;
 use crate::tensor::Matrix;
 use crate::weights::{Linear, Operand, Part};
@@ -64,7 +64,10 @@ pub(crate) fn outputs(layers: &[Layer<'_>], x: &Operand<'_>) -> Result<Vec<(Matr
 
 /// The output of one.
 pub(crate) fn output(layer: Layer<'_>, x: &Operand<'_>) -> Result<(Matrix, Projected)> {
-    layer.forward(x)
+    match in_host_memory::outputs(std::slice::from_ref(&layer), None, x)?.and_then(|mut one| one.pop()) {
+        Some(y) => Ok((y, Vec::new())),
+        None => layer.forward(x),
+    }
 }
 
 /// The residual stream with a layer's output on it.
@@ -78,8 +81,11 @@ pub(crate) fn output_onto(layer: Layer<'_>, residual: &Matrix, x: &Operand<'_>) 
     Ok((y, projected))
 }
 
-/// The outputs, on top of `onto`, where one launch makes their products.
+/// The outputs, on top of `onto`, where one parallel loop or one launch makes their products.
 fn together(layers: &[Layer<'_>], onto: Option<&Matrix>, x: &Operand<'_>) -> Result<Option<Vec<(Matrix, Projected)>>> {
+    if let Some(ys) = in_host_memory::outputs(layers, onto, x)? {
+        return Ok(Some(ys.into_iter().map(|y| (y, Vec::new())).collect()));
+    }
     let rows = x.matrix().rows();
     if !Part::are_one(layers.iter().map(|layer| layer.linear), x) {
         return Ok(None);
@@ -127,7 +133,7 @@ mod tests {
     fn delta(outputs: usize, rank: usize, device: &Device) -> LoraWeights {
         let on = |matrix: Matrix| Arc::new(matrix.to(device).unwrap());
         let (a, b) = (on(normal(rank, INPUTS, 30 + rank as u64)), on(normal(outputs, rank, 40 + rank as u64)));
-        LoraWeights::new(a, b, 0.5).frozen().unwrap()
+        LoraWeights::new(a, b, 0.5).frozen(false).unwrap()
     }
 
     /// By layer, rows and their deltas, of which some have none and some two.

@@ -3,9 +3,11 @@
 mod cuda;
 mod dropout;
 mod frozen;
+mod in_host_memory;
 mod layers;
 
 pub(crate) use dropout::Dropout;
+pub(crate) use frozen::Ready;
 pub(crate) use layers::{Layer, output, output_onto, outputs};
 
 use crate::error::Result;
@@ -24,6 +26,8 @@ pub(crate) struct LoraWeights {
     /// PEFT's `scaling` (alpha / r, or alpha / √r for rsLoRA) times the scale it was attached with.
     pub(crate) scaling: f64,
     frozen: Option<Arc<frozen::Frozen>>,
+    /// Where what is made ready of the matrices is kept, if they do not change.
+    ready: Option<Ready>,
     /// A and B in the type of activations, where that is another.
     cast: Option<Arc<[Matrix; 2]>>,
 }
@@ -31,11 +35,14 @@ pub(crate) struct LoraWeights {
 impl LoraWeights {
     /// `a [r, in_features]`, `b [out_features, r]`
     pub(crate) fn new(a: Arc<Matrix>, b: Arc<Matrix>, scaling: f64) -> Self {
-        LoraWeights { a, b, scaling, frozen: None, cast: None }
+        LoraWeights { a, b, scaling, frozen: None, ready: None, cast: None }
     }
-}
 
-impl LoraWeights {
+    /// The same delta of matrices that never change, with what others who have them made ready.
+    pub(crate) fn with_ready(self, ready: &Ready) -> Self {
+        LoraWeights { ready: Some(ready.clone()), ..self }
+    }
+
     /// A and B in the type of activations, where that is another.
     pub(crate) fn cast(&self) -> Result<Option<Arc<[Matrix; 2]>>> {
         Ok(match (self.a.to_activation()?, self.b.to_activation()?) {
@@ -271,16 +278,33 @@ mod tests {
             let x = normal(7, 17, 1).to(&device).unwrap();
             let linear = Linear::dense(normal(11, 17, 2).to(&device).unwrap(), None);
             let deltas = [delta(10, 0.5, &device), delta(20, -2.0, &device)];
-            let packed = deltas.each_ref().map(|delta| delta.frozen().unwrap());
-            let together = forward(&linear, &packed, None, &x);
-            assert_close(&together, &forward(&linear, &deltas, None, &x), 1e-6);
-            let mut apart = linear.forward(&Operand::of(&x)).unwrap();
-            for row in 0..7 {
-                add_deltas(&mut apart, row..row + 1, &packed, None, &x).unwrap();
+            for (in_f16, tolerance) in [(false, 1e-6), (true, 1e-3)] {
+                let packed = deltas.each_ref().map(|delta| delta.frozen(in_f16).unwrap());
+                let together = forward(&linear, &packed, None, &x);
+                assert_close(&together, &forward(&linear, &deltas, None, &x), tolerance);
+                let mut apart = linear.forward(&Operand::of(&x)).unwrap();
+                for row in 0..7 {
+                    add_deltas(&mut apart, row..row + 1, &packed, None, &x).unwrap();
+                }
+                if device.is_host() {
+                    assert_eq!(apart.values().unwrap(), together.values().unwrap());
+                    let layer = Layer { linear: &linear, runs: vec![(0..7, &packed)], dropout: None };
+                    let (in_one_loop, _) = output(layer, &Operand::of(&x)).unwrap();
+                    assert_eq!(in_one_loop.values().unwrap(), together.values().unwrap());
+                }
             }
-            if device.is_host() {
-                assert_eq!(apart.values().unwrap(), together.values().unwrap());
-            }
+        }
+    }
+
+    #[test]
+    fn what_is_made_ready_is_made_once_for_all_who_share_it() {
+        let (one, ready) = (delta(10, 0.5, &Device::host()), Ready::default());
+        let other = LoraWeights { scaling: 3.0, ..one.clone() };
+        let frozen = |delta: &LoraWeights, in_f16| delta.frozen(in_f16).unwrap().frozen.unwrap();
+        for in_f16 in [false, true] {
+            let shared = [&one, &other].map(|delta| frozen(&delta.clone().with_ready(&ready), in_f16));
+            assert!(Arc::ptr_eq(&shared[0], &shared[1]));
+            assert!(!Arc::ptr_eq(&shared[0], &frozen(&one, in_f16)));
         }
     }
 

@@ -10,6 +10,7 @@ use crate::tensor::columns::Columns;
 use crate::tensor::{Bf16Matrix, Buffer};
 use crate::weights::Operand;
 use crate::weights::kernel::{Instructions, Kernel, ROWS};
+use crate::weights::panel_product::PanelProduct;
 use crate::weights::prefetch;
 use rayon::prelude::*;
 use std::arch::x86_64::*;
@@ -49,10 +50,16 @@ impl Packed for Bf16Products {
         self.panels.bytes()
     }
 
-    fn product(&self, x: &Operand<'_>) -> Result<Buffer> {
-        let (_, rows) = dequantized::operand(x.matrix(), self.panels.inputs)?;
-        let x = x.in_bf16()?;
-        self.panels.products(rows, |pairs, row, pair, sums| add_product(self.proof, pairs, x, row, pair, sums))
+    fn times<'a>(&'a self, x: &'a Operand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {
+        dequantized::operand(x.matrix(), self.panels.inputs)?;
+        let (proof, x) = (self.proof, x.in_bf16()?);
+        let add =
+            move |pairs: &[_], row: usize, pair: usize, sums: &mut [_]| add_product(proof, pairs, x, row, pair, sums);
+        Ok(Some(Box::new(self.panels.times_by(add))))
+    }
+
+    fn times_rows<'a>(&'a self, x: &'a [f32]) -> Option<Box<dyn PanelProduct + 'a>> {
+        self.panels.times_rows(x)
     }
 
     /// Each task turns the part of the weight that it needs, which costs little beside the products of many rows; a turned

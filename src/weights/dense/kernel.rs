@@ -1,5 +1,5 @@
-//! Products of rows of f32 with a panel of weights: every sum is one chain of fused multiply-adds in the order of the inputs,
-//! so its bits depend neither on the width of the vectors nor on how many rows there are.
+//! Products of rows of f32 with a panel of weights: every sum is one chain of fused multiply-adds in the order of the inputs, or
+//! four of a narrow panel, so its bits depend neither on the width of the vectors nor on how many rows there are.
 
 use super::pairs::{NARROW, Pair};
 use crate::weights::kernel::{Instructions, Kernel, ROWS};
@@ -29,13 +29,15 @@ pub(super) fn add_product<P: Pair<OUTPUTS>, const OUTPUTS: usize>(
         // SAFETY: `kernel` proves the instructions, the assertions that the rows are inside of `x`.
         #[cfg(target_arch = "x86_64")]
         _ if OUTPUTS == NARROW => unsafe {
-            match sums.len() {
-                6 => avx2::<P, OUTPUTS, 6, 1>(pairs, x, sums),
-                5 => avx2::<P, OUTPUTS, 5, 1>(pairs, x, sums),
-                4 => avx2::<P, OUTPUTS, 4, 1>(pairs, x, sums),
-                3 => avx2::<P, OUTPUTS, 3, 1>(pairs, x, sums),
-                2 => avx2::<P, OUTPUTS, 2, 1>(pairs, x, sums),
-                _ => avx2::<P, OUTPUTS, 1, 1>(pairs, x, sums),
+            let (first, rest) = sums.split_at_mut(sums.len().min(ROWS / 2));
+            for (sums, row) in [(first, 0), (rest, ROWS / 2)] {
+                let x = Operand { values: x.values.get(row * x.stride..).unwrap_or_default(), ..x };
+                match sums.len() {
+                    3 => avx2_narrow::<P, OUTPUTS, 3>(pairs, x, sums),
+                    2 => avx2_narrow::<P, OUTPUTS, 2>(pairs, x, sums),
+                    1 => avx2_narrow::<P, OUTPUTS, 1>(pairs, x, sums),
+                    _ => {}
+                }
             }
         },
         // SAFETY: as above.
@@ -68,11 +70,63 @@ pub(super) fn add_product<P: Pair<OUTPUTS>, const OUTPUTS: usize>(
 fn portable<P: Pair<OUTPUTS>, const OUTPUTS: usize>(pairs: &[P], x: Operand<'_>, sums: &mut [[f32; OUTPUTS]]) {
     for (row, sums) in sums.iter_mut().enumerate() {
         let x = x.values[row * x.stride..].as_chunks::<2>().0;
-        for (pair, x) in pairs.iter().zip(x) {
-            for (output, sum) in sums.iter_mut().enumerate() {
-                let weights = pair.get(output);
-                *sum = x[1].mul_add(weights[1], x[0].mul_add(weights[0], *sum));
+        for (output, sum) in sums.iter_mut().enumerate() {
+            if OUTPUTS == NARROW {
+                let mut chains = [0.0f32; CHAINS];
+                for (index, (pair, x)) in pairs.iter().zip(x).enumerate() {
+                    let chains = &mut chains.as_chunks_mut::<2>().0[index % (CHAINS / 2)];
+                    for ((chain, weight), x) in chains.iter_mut().zip(pair.get(output)).zip(x) {
+                        *chain = x.mul_add(weight, *chain);
+                    }
+                }
+                *sum += (chains[0] + chains[1]) + (chains[2] + chains[3]);
+            } else {
+                for (pair, x) in pairs.iter().zip(x) {
+                    let weights = pair.get(output);
+                    *sum = x[1].mul_add(weights[1], x[0].mul_add(weights[0], *sum));
+                }
             }
+        }
+    }
+}
+
+/// Chains that a sum of a narrow panel is made of, by turns: there, one vector has all outputs, and one chain would wait for each
+/// multiply-add before the next.
+const CHAINS: usize = 4;
+
+/// `M` rows times all outputs of a narrow panel.
+///
+/// # Safety
+/// The CPU has AVX2, FMA and F16C; `x` has `M` rows of as many inputs as there are in the pairs.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn avx2_narrow<P: Pair<OUTPUTS>, const OUTPUTS: usize, const M: usize>(
+    pairs: &[P],
+    x: Operand<'_>,
+    sums: &mut [[f32; OUTPUTS]],
+) {
+    // SAFETY: the caller's; a panel has eight outputs.
+    unsafe {
+        let mut chains = [[_mm256_setzero_ps(); CHAINS]; M];
+        for (index, two) in pairs.chunks(CHAINS / 2).enumerate() {
+            for (second, pair) in two.iter().enumerate() {
+                if M < ROWS / 2 {
+                    prefetch::ahead(pair);
+                }
+                let weights = [pair.eight(false, 0), pair.eight(true, 0)];
+                for (m, chains) in chains.iter_mut().enumerate() {
+                    let at = x.values.as_ptr().add(m * x.stride + CHAINS * index + 2 * second);
+                    let even = _mm256_broadcast_ss(&*at);
+                    let odd = _mm256_broadcast_ss(&*at.add(1));
+                    chains[2 * second] = _mm256_fmadd_ps(weights[0], even, chains[2 * second]);
+                    chains[2 * second + 1] = _mm256_fmadd_ps(weights[1], odd, chains[2 * second + 1]);
+                }
+            }
+        }
+        for (sums, chains) in sums.iter_mut().zip(chains) {
+            let [low, high] = [_mm256_add_ps(chains[0], chains[1]), _mm256_add_ps(chains[2], chains[3])];
+            let sum = _mm256_add_ps(_mm256_loadu_ps(sums.as_ptr()), _mm256_add_ps(low, high));
+            _mm256_storeu_ps(sums.as_mut_ptr(), sum);
         }
     }
 }
@@ -80,9 +134,9 @@ fn portable<P: Pair<OUTPUTS>, const OUTPUTS: usize>(pairs: &[P], x: Operand<'_>,
 /// `M` rows times `V` vectors of eight outputs at a time.
 ///
 /// # Safety
-/// The CPU has AVX2 and FMA; `x` has `M` rows of as many inputs as there are in the pairs.
+/// The CPU has AVX2, FMA and F16C; `x` has `M` rows of as many inputs as there are in the pairs.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn avx2<P: Pair<OUTPUTS>, const OUTPUTS: usize, const M: usize, const V: usize>(
     pairs: &[P],
     x: Operand<'_>,

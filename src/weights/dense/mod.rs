@@ -10,12 +10,13 @@ mod tests;
 
 use super::dequantized;
 use super::gpu::GpuWeight;
+use super::panel_product::{self, PanelProduct};
 use super::{FrozenMatrix, Operand, Purpose};
 use crate::error::{Code, Error, Result};
 use crate::gpu::Element;
 use crate::tensor::{Device, Form, Matrix};
 use candle_core::{DType, Tensor};
-use pairs::{Bf16Pair, F32Pair, NARROW, WIDE};
+use pairs::{Bf16Pair, F16Pair, F32Pair, NARROW, WIDE};
 use panels::{Packed, Panels};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,39 @@ impl Dense {
         Ok(Dense { shape: (rows, cols), storage })
     }
 
+    /// One of an adapter's matrices, which is in host memory: in f32, or in f16; and what its numbers are to be multiplied with. Of f16
+    /// that is a power of two, so that the largest is near the end of what an f16 can hold, and small ones keep all of its bits.
+    pub(crate) fn of_adapter(matrix: &Matrix, in_f16: bool) -> Result<(Self, f32)> {
+        /// The largest value is at most this, and more than half of it.
+        const LARGEST: f32 = 32768.0;
+        let ([rows, cols], values) = ([matrix.rows(), matrix.cols()], matrix.slice()?);
+        let is_narrow = rows <= WIDE - NARROW;
+        let (storage, unit): (Box<dyn Packed>, f32) = if in_f16 {
+            let largest = values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+            let power = (LARGEST / largest).log2().floor();
+            let unit = if power.is_finite() { power.clamp(-60.0, 60.0).exp2() } else { 1.0 };
+            let values: Vec<f32> = values.iter().map(|value| value * unit).collect();
+            let storage: Box<dyn Packed> = match is_narrow {
+                true => Box::new(Panels::<F16Pair<NARROW>, NARROW>::among_others(rows, cols, &values)?),
+                false => Box::new(Panels::<F16Pair<WIDE>, WIDE>::among_others(rows, cols, &values)?),
+            };
+            (storage, 1.0 / unit)
+        } else if is_narrow {
+            (Box::new(Panels::<F32Pair<NARROW>, NARROW>::among_others(rows, cols, values)?), 1.0)
+        } else {
+            (Box::new(Panels::<F32Pair<WIDE>, WIDE>::among_others(rows, cols, values)?), 1.0)
+        };
+        Ok((Dense { shape: (rows, cols), storage: Storage::Packed(storage) }, unit))
+    }
+
+    /// The product with rows of f32, which are not rounded, where it is made panel by panel.
+    pub(super) fn by_panels_of_f32<'a>(&'a self, x: &'a [f32]) -> Option<Box<dyn PanelProduct + 'a>> {
+        match &self.storage {
+            Storage::Packed(panels) => panels.times_rows(x),
+            Storage::Tensor(_) | Storage::Gpu(_) => None,
+        }
+    }
+
     /// A weight in f32, where the matrix is.
     pub(crate) fn f32(matrix: &Matrix) -> Result<Self> {
         Self::new([matrix.rows(), matrix.cols()], matrix.values()?, DenseType(DType::F32), true, &matrix.device())
@@ -149,10 +183,24 @@ impl FrozenMatrix for Dense {
         bytes as u64
     }
 
-    fn product(&self, x: &Operand<'_>) -> Result<Matrix> {
-        let (outputs, _) = self.shape;
+    fn by_panels<'a>(&'a self, x: &'a Operand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {
         match &self.storage {
-            Storage::Packed(panels) => Ok(Matrix::host(x.matrix().rows(), outputs, panels.product(x)?)),
+            Storage::Packed(panels) => panels.times(x),
+            Storage::Tensor(_) | Storage::Gpu(_) => Ok(None),
+        }
+    }
+
+    fn product(&self, x: &Operand<'_>) -> Result<Matrix> {
+        let (outputs, inputs) = self.shape;
+        match &self.storage {
+            Storage::Packed(panels) => {
+                let (values, rows) = dequantized::operand(x.matrix(), inputs)?;
+                let y = match panels.times(x)? {
+                    Some(product) => panel_product::alone(product, rows)?,
+                    None => dequantized::product(&**panels, values, rows)?,
+                };
+                Ok(Matrix::host(rows, outputs, y))
+            }
             Storage::Tensor(weight) => composed(Form::NT, x.matrix(), weight),
             Storage::Gpu(weight) => weight.product(x),
         }

@@ -1,11 +1,12 @@
-//! How dense weights lie in memory: pairs of inputs of the outputs of a panel, in f32 or in bf16.
+//! How dense weights lie in memory: pairs of inputs of the outputs of a panel, in f32, in bf16 or in f16.
 
-use half::bf16;
+use crate::weights::panel_product::PANEL;
+use half::{bf16, f16};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
 /// Outputs of a panel.
-pub(super) const WIDE: usize = 32;
+pub(super) const WIDE: usize = PANEL;
 /// Outputs of a panel of a weight that has few, such as the A of an adapter.
 pub(super) const NARROW: usize = 8;
 
@@ -34,6 +35,10 @@ pub(super) unsafe trait Pair<const OUTPUTS: usize>: Send + Sync + 'static {
 /// `[input][output]`
 #[repr(C, align(64))]
 pub(super) struct F32Pair<const OUTPUTS: usize>([[f32; OUTPUTS]; 2]);
+
+/// `[input][output]`
+#[repr(C, align(32))]
+pub(super) struct F16Pair<const OUTPUTS: usize>([[f16; OUTPUTS]; 2]);
 
 /// `[output][input]`, as `vdpbf16ps` has them.
 #[repr(C, align(64))]
@@ -67,6 +72,37 @@ unsafe impl<const OUTPUTS: usize> Pair<OUTPUTS> for F32Pair<OUTPUTS> {
         let values = &self.0[usize::from(second)].as_chunks::<16>().0[index];
         // SAFETY: only called where the CPU has AVX-512; sixteen elements.
         unsafe { _mm512_loadu_ps(values.as_ptr()) }
+    }
+}
+
+// SAFETY: numbers.
+unsafe impl<const OUTPUTS: usize> Pair<OUTPUTS> for F16Pair<OUTPUTS> {
+    const NAME: &'static str = "f16";
+
+    #[inline(always)]
+    fn put(&mut self, output: usize, values: [f32; 2]) {
+        [self.0[0][output], self.0[1][output]] = values.map(f16::from_f32);
+    }
+
+    #[inline(always)]
+    fn get(&self, output: usize) -> [f32; 2] {
+        [self.0[0][output].to_f32(), self.0[1][output].to_f32()]
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn eight(&self, second: bool, index: usize) -> __m256 {
+        let values = &self.0[usize::from(second)].as_chunks::<8>().0[index];
+        // SAFETY: only called where the CPU has F16C; eight numbers of 16 bits.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(values.as_ptr().cast())) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn sixteen(&self, second: bool, index: usize) -> __m512 {
+        let values = &self.0[usize::from(second)].as_chunks::<16>().0[index];
+        // SAFETY: only called where the CPU has AVX-512; sixteen numbers of 16 bits.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(values.as_ptr().cast())) }
     }
 }
 

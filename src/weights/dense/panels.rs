@@ -5,17 +5,17 @@ use super::kernel::{Operand, add_product};
 use super::pairs::Pair;
 use crate::error::Result;
 use crate::tensor::Buffer;
-use crate::tensor::buffers;
 use crate::tensor::columns::Columns;
 use crate::weights::Operand as WeightOperand;
 use crate::weights::kernel::{Kernel, ROWS};
 use crate::weights::memory::Elements;
+use crate::weights::panel_product::{PANEL, PanelProduct, Sums};
 use rayon::prelude::*;
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// Rows of activations whose products one task makes.
 pub(super) const TASK_ROWS: usize = 32 * ROWS;
-/// Bytes of weights, times rows, below which a task is not worth another thread's waking.
-const LEAST_BYTES: usize = 1 << 15;
 /// Pairs of inputs that are filled, or multiplied with all rows of a task, before the next: as many as stay in a core's
 /// first cache.
 pub(super) const BLOCK: usize = 64;
@@ -28,8 +28,11 @@ pub(super) trait Packed: Rows + Send + std::fmt::Debug {
     /// Bytes held.
     fn bytes(&self) -> usize;
 
-    /// `x [rows, inputs]` times the transpose, `[rows, outputs]`.
-    fn product(&self, x: &WeightOperand<'_>) -> Result<Buffer>;
+    /// The product with `x [rows, inputs]`; `None` where that takes it dequantized.
+    fn times<'a>(&'a self, x: &'a WeightOperand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>>;
+
+    /// The same with rows of f32, which are not rounded.
+    fn times_rows<'a>(&'a self, x: &'a [f32]) -> Option<Box<dyn PanelProduct + 'a>>;
 
     /// `dy [rows, outputs]` times the weight, `[rows, inputs]`.
     fn transposed_product(&self, dy: &[f32], rows: usize) -> Result<Buffer> {
@@ -54,9 +57,25 @@ pub(super) struct Panels<P, const OUTPUTS: usize> {
 impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
     /// Packs `values`, row by row.
     pub(super) fn new(outputs: usize, inputs: usize, values: &[f32]) -> Result<Self> {
-        let width = inputs.div_ceil(2);
         // SAFETY: zeros are pairs.
-        let mut pairs: Elements<P> = unsafe { Elements::zeroed(outputs.div_ceil(OUTPUTS) * width)? };
+        let pairs = unsafe { Elements::zeroed(Self::pairs(outputs, inputs))? };
+        Ok(Self::pack(pairs, outputs, inputs, values))
+    }
+
+    /// The same of one of many weights that are read one after the other.
+    pub(super) fn among_others(outputs: usize, inputs: usize, values: &[f32]) -> Result<Self> {
+        // SAFETY: zeros are pairs.
+        let pairs = unsafe { Elements::zeroed_among_others(Self::pairs(outputs, inputs))? };
+        Ok(Self::pack(pairs, outputs, inputs, values))
+    }
+
+    /// Pairs of all panels.
+    fn pairs(outputs: usize, inputs: usize) -> usize {
+        outputs.div_ceil(OUTPUTS) * inputs.div_ceil(2)
+    }
+
+    fn pack(mut pairs: Elements<P>, outputs: usize, inputs: usize, values: &[f32]) -> Self {
+        let width = inputs.div_ceil(2);
         let panels = pairs.par_chunks_mut(width.max(1)).zip(values.par_chunks((OUTPUTS * inputs).max(1)));
         panels.for_each(|(pairs, rows)| {
             for (index, block) in pairs.chunks_mut(BLOCK).enumerate() {
@@ -69,62 +88,102 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
                 }
             }
         });
-        Ok(Panels { outputs, inputs, pairs, kernel: Kernel::detect() })
+        Panels { outputs, inputs, pairs, kernel: Kernel::detect() }
     }
 
-    pub(super) fn product_by(&self, kernel: Kernel, x: &[f32], rows: usize) -> Result<Buffer> {
+    /// The product with rows of f32, by the instructions of that kernel.
+    pub(super) fn times_f32<'a>(&'a self, kernel: Kernel, x: &'a [f32]) -> impl PanelProduct + 'a {
         let width = self.inputs.div_ceil(2);
-        let even;
-        let x = match self.inputs.is_multiple_of(2) {
-            true => Operand { values: x, stride: self.inputs },
+        let (x, stride) = match self.inputs.is_multiple_of(2) {
+            true => (Cow::Borrowed(x), self.inputs),
             false => {
-                even = x.chunks_exact(self.inputs).flat_map(|row| row.iter().copied().chain([0.0])).collect::<Vec<_>>();
-                Operand { values: &even, stride: 2 * width }
+                let even = x.chunks_exact(self.inputs).flat_map(|row| row.iter().copied().chain([0.0]));
+                (Cow::Owned(even.collect()), 2 * width)
             }
         };
-        self.products(rows, |pairs, row, pair, sums| {
-            add_product(kernel, pairs, Operand { values: &x.values[row * x.stride + 2 * pair..], ..x }, sums);
-        })
+        let add = move |pairs: &[P], row: usize, pair: usize, sums: &mut [[f32; OUTPUTS]]| {
+            add_product(kernel, pairs, Operand { values: &x[row * stride + 2 * pair..], stride }, sums);
+        };
+        PanelsTimes { panels: self, add }
     }
 
-    /// The products of all panels with some rows. `add(pairs, row, pair, sums)` adds those of pairs from `pair` on with the
-    /// rows from `row` on to the sums of each row.
-    pub(super) fn products(
-        &self,
-        rows: usize,
-        add: impl Fn(&[P], usize, usize, &mut [[f32; OUTPUTS]]) + Sync,
-    ) -> Result<Buffer> {
-        let mut y = buffers::take(rows * self.outputs)?;
-        let out = Columns::of(&mut y, self.outputs);
-        if rows <= ROWS {
-            self.rows_by::<ROWS>(rows, &out, add)
-        } else {
-            self.rows_by::<TASK_ROWS>(rows, &out, add)
+    /// The product with rows of some form. `add(pairs, row, pair, sums)` adds those of pairs from `pair` on with the rows from `row` on to
+    /// the sums of each row.
+    pub(super) fn times_by<'a, A>(&'a self, add: A) -> impl PanelProduct + 'a
+    where
+        A: Fn(&[P], usize, usize, &mut [[f32; OUTPUTS]]) + Sync + 'a,
+    {
+        PanelsTimes { panels: self, add }
+    }
+}
+
+/// Panels and what multiplies them with rows.
+struct PanelsTimes<'a, P, A, const OUTPUTS: usize> {
+    panels: &'a Panels<P, OUTPUTS>,
+    add: A,
+}
+
+impl<P: Pair<OUTPUTS>, A, const OUTPUTS: usize> PanelProduct for PanelsTimes<'_, P, A, OUTPUTS>
+where
+    A: Fn(&[P], usize, usize, &mut [[f32; OUTPUTS]]) + Sync,
+{
+    fn outputs(&self) -> usize {
+        self.panels.outputs
+    }
+
+    fn panel_bytes(&self) -> usize {
+        PANEL / OUTPUTS * self.panels.inputs.div_ceil(2) * size_of::<P>()
+    }
+
+    fn task_rows(&self) -> usize {
+        TASK_ROWS
+    }
+
+    fn make(&self, panel: usize, rows: Range<usize>, done: &mut dyn FnMut(usize, &mut Sums)) {
+        match rows.len() {
+            0..=1 => self.make_up_to::<1>(panel, rows, done),
+            2..=ROWS => self.make_up_to::<ROWS>(panel, rows, done),
+            _ => self.make_up_to::<TASK_ROWS>(panel, rows, done),
         }
-        Ok(y)
     }
+}
 
-    /// A task makes a panel's products with up to `TASK` rows.
-    fn rows_by<const TASK: usize>(
-        &self,
-        rows: usize,
-        out: &Columns,
-        add: impl Fn(&[P], usize, usize, &mut [[f32; OUTPUTS]]) + Sync,
-    ) {
-        let width = self.inputs.div_ceil(2);
-        let row_tasks = rows.div_ceil(TASK);
-        let tasks = (0..self.outputs.div_ceil(OUTPUTS) * row_tasks).into_par_iter();
-        tasks.with_min_len(LEAST_BYTES / (width * TASK.min(rows) * size_of::<P>() + 1)).for_each(|task| {
-            let (panel, first) = (task / row_tasks, task % row_tasks * TASK);
-            let mut sums = [[0.0f32; OUTPUTS]; TASK];
-            let sums = &mut sums[..TASK.min(rows - first)];
-            for (block, pairs) in self.pairs[panel * width..][..width].chunks(BLOCK).enumerate() {
-                for (index, sums) in sums.chunks_mut(ROWS).enumerate() {
-                    add(pairs, first + index * ROWS, block * BLOCK, sums);
+impl<P: Pair<OUTPUTS>, A, const OUTPUTS: usize> PanelsTimes<'_, P, A, OUTPUTS>
+where
+    A: Fn(&[P], usize, usize, &mut [[f32; OUTPUTS]]) + Sync,
+{
+    /// Of at most `MOST` rows.
+    fn make_up_to<const MOST: usize>(&self, panel: usize, rows: Range<usize>, done: &mut dyn FnMut(usize, &mut Sums)) {
+        let mut made = [[0.0f32; PANEL]; MOST];
+        let made = &mut made[..rows.len()];
+        // Panels of a weight that has few outputs are narrower.
+        if OUTPUTS == PANEL {
+            self.add_to(panel, rows.start, made.as_flattened_mut().as_chunks_mut().0);
+        } else {
+            let mut sums = [[0.0f32; OUTPUTS]; MOST];
+            let sums = &mut sums[..rows.len()];
+            for part in 0..PANEL / OUTPUTS {
+                sums.fill([0.0; OUTPUTS]);
+                self.add_to(panel * (PANEL / OUTPUTS) + part, rows.start, sums);
+                for (made, sums) in made.iter_mut().zip(&*sums) {
+                    made[part * OUTPUTS..][..OUTPUTS].copy_from_slice(sums);
                 }
             }
-            write(out, self.outputs, panel, first, sums);
-        });
+        }
+        for (first, made) in rows.step_by(ROWS).zip(made.chunks_mut(ROWS)) {
+            done(first, made);
+        }
+    }
+
+    /// Adds the products of a panel, if there is one, with the rows from `first` on.
+    fn add_to(&self, panel: usize, first: usize, sums: &mut [[f32; OUTPUTS]]) {
+        let width = self.panels.inputs.div_ceil(2);
+        let Some(pairs) = self.panels.pairs.get(panel * width..(panel + 1) * width) else { return };
+        for (block, pairs) in pairs.chunks(BLOCK).enumerate() {
+            for (index, sums) in sums.chunks_mut(ROWS).enumerate() {
+                (self.add)(pairs, first + index * ROWS, block * BLOCK, sums);
+            }
+        }
     }
 }
 
@@ -151,12 +210,13 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Packed for Panels<P, OUTPUTS> {
         self.pairs.len() * size_of::<P>()
     }
 
-    fn product(&self, x: &WeightOperand<'_>) -> Result<Buffer> {
-        let (x, rows) = dequantized::operand(x.matrix(), self.inputs)?;
-        match self.kernel {
-            Some(kernel) => self.product_by(kernel, x, rows),
-            None => dequantized::product(self, x, rows),
-        }
+    fn times<'a>(&'a self, x: &'a WeightOperand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {
+        let (x, _) = dequantized::operand(x.matrix(), self.inputs)?;
+        Ok(self.times_rows(x))
+    }
+
+    fn times_rows<'a>(&'a self, x: &'a [f32]) -> Option<Box<dyn PanelProduct + 'a>> {
+        self.kernel.map(|kernel| Box::new(self.times_f32(kernel, x)) as Box<_>)
     }
 }
 

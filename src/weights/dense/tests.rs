@@ -1,6 +1,6 @@
 //! The panels against the products of matrices, on all kernels that this CPU has.
 
-use super::pairs::{Bf16Pair, F32Pair, NARROW, Pair, WIDE};
+use super::pairs::{Bf16Pair, F16Pair, F32Pair, NARROW, Pair, WIDE};
 use super::panels::Panels;
 use super::*;
 use crate::tensor::Bf16Matrix;
@@ -13,7 +13,8 @@ fn check<P: Pair<OUTPUTS>, const OUTPUTS: usize>() {
         let panels = Panels::<P, OUTPUTS>::new(outputs, inputs, weight.slice().unwrap()).unwrap();
         let x = normal(40 * ROWS + 5, inputs, 2);
         let product = |kernel: Kernel, rows: usize| {
-            panels.product_by(kernel, &x.slice().unwrap()[..rows * inputs], rows).unwrap()
+            let product = panels.times_f32(kernel, &x.slice().unwrap()[..rows * inputs]);
+            panel_product::alone(Box::new(product), rows).unwrap()
         };
         let kernels = Kernel::all();
         let expected = product(kernels[0], x.rows());
@@ -35,6 +36,30 @@ fn all_kernels_give_the_same_bits_for_any_number_of_rows() {
     check::<F32Pair<WIDE>, WIDE>();
     check::<F32Pair<NARROW>, NARROW>();
     check::<Bf16Pair<WIDE>, WIDE>();
+    check::<F16Pair<WIDE>, WIDE>();
+    check::<F16Pair<NARROW>, NARROW>();
+}
+
+#[test]
+fn a_weight_in_f16_has_eleven_bits_of_each_value_whatever_their_size() {
+    for (rows, inputs, outputs) in [(1, 64, 8), (7, 33, 5), (200, 130, 600)] {
+        for factor in [1.0f32, 3e-12, 7e14, 0.0] {
+            let mut w = normal(outputs, inputs, 2);
+            w.scale(f64::from(factor)).unwrap();
+            let (half, unit) = Dense::of_adapter(&w, true).unwrap();
+            let stored = half.gather(&(0..outputs as u32).collect::<Vec<_>>()).unwrap();
+            for (stored, given) in flat(&stored).into_iter().zip(flat(&w)) {
+                let (stored, given) = (f64::from(stored) * f64::from(unit), f64::from(given));
+                assert!((stored - given).abs() <= given.abs() / 2048.0 + f64::from(factor) * 1e-7, "{stored} {given}");
+            }
+            let x = normal(rows, inputs, 1);
+            let mut y = half.product(&Operand::of(&x)).unwrap();
+            y.scale(f64::from(unit)).unwrap();
+            let expected = Matrix::product(Form::NT, &x, &w).unwrap();
+            let largest = flat(&expected).iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+            assert!(flat(&y).iter().zip(flat(&expected)).all(|(y, e)| (y - e).abs() <= 1e-3 * largest), "{factor}");
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::error::{Code, Error, Result};
 use crate::tensor::Matrix;
 use crate::weights::eight_bits::Activations;
 use crate::weights::kernel::Kernel;
+use crate::weights::panel_product::{self, PanelProduct};
 use once_cell::sync::OnceCell;
 use std::sync::Arc;
 
@@ -106,11 +107,19 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
         copies * self.tiles.bytes() as u64
     }
 
+    fn by_panels<'a>(&'a self, x: &'a Operand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {
+        dequantized::operand(x.matrix(), self.shape().1)?;
+        match self.kernel {
+            Some(kernel) => Ok(Some(Box::new(self.tiles.times(kernel, x.in_spans(T::SPAN)?)))),
+            None => Ok(None),
+        }
+    }
+
     fn product(&self, x: &Operand<'_>) -> Result<Matrix> {
         let (outputs, inputs) = self.shape();
         let (values, rows) = dequantized::operand(x.matrix(), inputs)?;
         let y = match self.kernel {
-            Some(kernel) => self.tiles.product(kernel, x.in_spans(T::SPAN)?)?,
+            Some(kernel) => panel_product::alone(Box::new(self.tiles.times(kernel, x.in_spans(T::SPAN)?)), rows)?,
             None => dequantized::product(&self.tiles, values, rows)?,
         };
         Ok(Matrix::host(rows, outputs, y))
@@ -120,7 +129,10 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
         let (outputs, inputs) = self.shape();
         let (dy, rows) = dequantized::operand(dy, outputs)?;
         let dx = match self.kernel.filter(|_| T::INTEGER_BACKWARD) {
-            Some(kernel) => self.transposed()?.product(kernel, &Activations::quantize(dy, outputs, T::SPAN))?,
+            Some(kernel) => {
+                let dy = Activations::quantize(dy, outputs, T::SPAN);
+                panel_product::alone(Box::new(self.transposed()?.times(kernel, &dy)), rows)?
+            }
             None => dequantized::transposed_product(&self.tiles, dy, rows)?,
         };
         Ok(Matrix::host(rows, inputs, dx))
@@ -128,6 +140,10 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
 
     fn gather(&self, ids: &[u32]) -> Result<Matrix> {
         dequantized::gather(&self.tiles, ids)
+    }
+
+    fn rounds_inputs(&self) -> bool {
+        self.kernel.is_some()
     }
 
     fn rounds_operands(&self) -> bool {

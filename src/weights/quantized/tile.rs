@@ -4,6 +4,7 @@ use super::super::WeightType;
 use crate::weights::eight_bits::GROUP;
 #[cfg(target_arch = "x86_64")]
 use crate::weights::eight_bits::Span;
+use crate::weights::panel_product::PANEL;
 #[cfg(target_arch = "x86_64")]
 use crate::weights::prefetch;
 use half::f16;
@@ -11,7 +12,7 @@ use half::f16;
 use std::arch::x86_64::{__m256i, __m512i};
 
 /// Outputs of a tile.
-pub(in crate::weights) const OUTPUTS: usize = 32;
+pub(in crate::weights) const OUTPUTS: usize = PANEL;
 /// Outputs of half a tile: a vector of AVX-512, two of AVX2.
 pub(in crate::weights) const HALF: usize = OUTPUTS / 2;
 

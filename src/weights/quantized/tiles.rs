@@ -4,13 +4,12 @@ use super::super::dequantized::Rows;
 use super::kernel::product;
 use super::tile::{OUTPUTS, Tile};
 use crate::error::Result;
-use crate::tensor::Buffer;
-use crate::tensor::buffers;
-use crate::tensor::columns::Columns;
 use crate::weights::eight_bits::Activations;
 use crate::weights::kernel::{Kernel, ROWS};
 use crate::weights::memory::Elements;
+use crate::weights::panel_product::{PanelProduct, Sums};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Rows of activations whose products one task makes.
 const TASK_ROWS: usize = 24 * ROWS;
@@ -62,28 +61,41 @@ impl<T: Tile> Tiles<T> {
         }
     }
 
-    /// `x [rows, inputs]` times the transpose, `[rows, outputs]`, in integers.
-    pub(super) fn product(&self, kernel: Kernel, x: &Activations) -> Result<Buffer> {
-        let rows = x.rows();
-        let mut y = buffers::take(rows * self.outputs)?;
-        let out = Columns::of(&mut y, self.outputs);
-        let row_tasks = rows.div_ceil(TASK_ROWS);
-        let tile_rows = self.outputs.div_ceil(OUTPUTS);
-        (0..tile_rows * row_tasks).into_par_iter().for_each(|task| {
-            let (tile_row, first) = (task / row_tasks, task % row_tasks * TASK_ROWS);
-            let tiles = &self.tiles[tile_row * self.spans..][..self.spans];
-            let width = OUTPUTS.min(self.outputs - tile_row * OUTPUTS);
-            let end = rows.min(first + TASK_ROWS);
-            let mut sums = [[0.0f32; OUTPUTS]; ROWS];
-            for row in (first..end).step_by(ROWS) {
-                let sums = &mut sums[..ROWS.min(end - row)];
-                product(kernel, tiles, x, row, sums);
-                for (i, sums) in sums.iter().enumerate() {
-                    out.write(row + i, tile_row * OUTPUTS, width, &sums[..width]);
-                }
-            }
-        });
-        Ok(y)
+    /// The product with `x [rows, inputs]`, in integers.
+    pub(super) fn times<'a>(&'a self, kernel: Kernel, x: &'a Activations) -> impl PanelProduct + 'a {
+        TilesTimes { tiles: self, kernel, x }
+    }
+}
+
+/// Tiles and what they are multiplied with.
+struct TilesTimes<'a, T> {
+    tiles: &'a Tiles<T>,
+    kernel: Kernel,
+    x: &'a Activations,
+}
+
+impl<T: Tile> PanelProduct for TilesTimes<'_, T> {
+    fn outputs(&self) -> usize {
+        self.tiles.outputs
+    }
+
+    fn panel_bytes(&self) -> usize {
+        self.tiles.spans * size_of::<T>()
+    }
+
+    fn task_rows(&self) -> usize {
+        TASK_ROWS
+    }
+
+    fn make(&self, panel: usize, rows: Range<usize>, done: &mut dyn FnMut(usize, &mut Sums)) {
+        let spans = self.tiles.spans;
+        let tiles = &self.tiles.tiles[panel * spans..][..spans];
+        let mut sums = [[0.0f32; OUTPUTS]; ROWS];
+        for row in rows.clone().step_by(ROWS) {
+            let sums = &mut sums[..ROWS.min(rows.end - row)];
+            product(self.kernel, tiles, self.x, row, sums);
+            done(row, sums);
+        }
     }
 }
 
