@@ -1,7 +1,8 @@
 //! A frozen linear layer: forward, and backward to its input only.
 
 use super::gpu::{self, GpuWeight, Term};
-use super::{FrozenMatrix, Operand, Purpose, Sum};
+use super::sums::{Sum, Up};
+use super::{FrozenMatrix, Operand, Purpose};
 use crate::error::Result;
 use crate::tensor::Matrix;
 use std::sync::Arc;
@@ -9,9 +10,9 @@ use std::sync::Arc;
 /// `y = x Wᵀ + b`
 #[derive(Debug)]
 pub(crate) struct Linear {
-    pub(super) weight: Arc<dyn FrozenMatrix>,
+    weight: Arc<dyn FrozenMatrix>,
     /// `[1, out_features]`
-    pub(super) bias: Option<Matrix>,
+    bias: Option<Matrix>,
 }
 
 impl Linear {
@@ -50,6 +51,16 @@ impl Linear {
         self.weight.operand_bytes(elements)
     }
 
+    /// Its output with more on top, yet to be made.
+    pub(crate) fn sum<'a>(&'a self, deltas: Vec<Up<'a>>, onto: Option<&'a Matrix>) -> Sum<'a> {
+        Sum { weight: &*self.weight, bias: self.bias.as_ref(), deltas, onto }
+    }
+
+    /// Whether [`Sum::outputs`] gives its outputs.
+    pub(crate) fn has_panels(&self) -> bool {
+        self.weight.has_panels()
+    }
+
     /// Whether its products forward round their operands to bf16, or to integers.
     pub(crate) fn rounds_inputs(&self) -> bool {
         self.weight.rounds_inputs()
@@ -77,8 +88,7 @@ impl Linear {
         if let Some(y) = Part::outputs(&[whole], None, x)?.and_then(|mut one| one.pop()) {
             return Ok(y);
         }
-        let alone = Sum { linear: self, deltas: Vec::new(), onto: None };
-        if let Some(y) = Sum::outputs(&[alone], x)?.and_then(|mut one| one.pop()) {
+        if let Some(y) = Sum::outputs(&[self.sum(Vec::new(), None)], x)?.and_then(|mut one| one.pop()) {
             return Ok(y);
         }
         let mut y = self.weight.product(x)?;

@@ -56,6 +56,11 @@ pub(crate) trait FrozenMatrix: Send + Sync + std::fmt::Debug {
     /// `x [rows, in]` → `x Wᵀ [rows, out]`
     fn product(&self, x: &Operand<'_>) -> Result<Matrix>;
 
+    /// Whether it is made panel by panel.
+    fn has_panels(&self) -> bool {
+        false
+    }
+
     /// The same, yet to be made, where it is made panel by panel.
     fn by_panels<'a>(&'a self, _x: &'a Operand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {
         Ok(None)

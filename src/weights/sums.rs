@@ -2,17 +2,19 @@
 //! input.
 
 use super::panel_product::{self, Delta, Term};
-use super::{Dense, FrozenMatrix, Linear, Operand};
+use super::{Dense, FrozenMatrix, Operand};
 use crate::error::{Code, Error, Result};
 use crate::tensor::Matrix;
 use std::ops::Range;
 
 /// A layer's output: `x Wᵀ + b`, then deltas, then a residual stream.
 pub(crate) struct Sum<'a> {
-    pub(crate) linear: &'a Linear,
-    pub(crate) deltas: Vec<Up<'a>>,
+    pub(super) weight: &'a dyn FrozenMatrix,
+    /// `[1, outputs]`
+    pub(super) bias: Option<&'a Matrix>,
+    pub(super) deltas: Vec<Up<'a>>,
     /// `[rows, outputs]`
-    pub(crate) onto: Option<&'a Matrix>,
+    pub(super) onto: Option<&'a Matrix>,
 }
 
 /// The second product of a low-rank delta: `scaling · low Bᵀ` for some rows.
@@ -37,9 +39,9 @@ impl Sum<'_> {
     }
 
     fn term<'a>(&'a self, x: &'a Operand<'_>) -> Result<Option<Term<'a>>> {
-        let Some(product) = self.linear.weight.by_panels(x)? else { return Ok(None) };
-        let (rows, outputs) = (x.matrix().rows(), self.linear.shape().0);
-        let bias = self.linear.bias.as_ref().map(|bias| elements(bias, (1, outputs))).transpose()?;
+        let Some(product) = self.weight.by_panels(x)? else { return Ok(None) };
+        let (rows, outputs) = (x.matrix().rows(), self.weight.shape().0);
+        let bias = self.bias.map(|bias| elements(bias, (1, outputs))).transpose()?;
         let onto = self.onto.map(|onto| elements(onto, (rows, outputs))).transpose()?;
         let mut deltas = Vec::with_capacity(self.deltas.len());
         for Up { rows: of, low, b, scaling } in &self.deltas {
@@ -89,7 +91,7 @@ mod tests {
     use crate::tensor::testing::{assert_close, flat, normal};
     use crate::tensor::{Device, Form};
     use crate::weights::kernel::Kernel;
-    use crate::weights::{DenseType, Dtype, WeightType};
+    use crate::weights::{DenseType, Dtype, Linear, WeightType};
     use std::sync::Arc;
 
     const INPUTS: usize = 256;
@@ -126,12 +128,16 @@ mod tests {
         (0..).zip([0..rows.div_ceil(2), rows / 3..rows, 0..rows]).map(of).collect()
     }
 
+    fn product_and_bias(linear: &Linear, x: &Matrix) -> Matrix {
+        let Sum { weight, bias, .. } = linear.sum(Vec::new(), None);
+        let mut y = weight.product(&Operand::of(x)).unwrap();
+        bias.into_iter().for_each(|bias| y.add_row(bias).unwrap());
+        y
+    }
+
     /// One operation after another.
     fn one_by_one(linear: &Linear, x: &Matrix, onto: &Matrix) -> Matrix {
-        let mut y = linear.weight.product(&Operand::of(x)).unwrap();
-        if let Some(bias) = &linear.bias {
-            y.add_row(bias).unwrap();
-        }
+        let mut y = product_and_bias(linear, x);
         for (rows, low, b) in deltas(x.rows(), linear.shape().0) {
             y.add_to_rows(rows, &Matrix::product(Form::NT, &low, &b).unwrap(), SCALING).unwrap();
         }
@@ -160,13 +166,10 @@ mod tests {
                 .iter()
                 .zip(&factors)
                 .zip(&ontos)
-                .map(|((linear, factors), onto)| Sum {
-                    linear,
-                    deltas: factors
-                        .iter()
-                        .map(|(rows, low, b)| Up { rows: rows.clone(), low, b, scaling: SCALING })
-                        .collect(),
-                    onto: Some(onto),
+                .map(|((linear, factors), onto)| {
+                    let factors = factors.iter();
+                    let deltas = factors.map(|(rows, low, b)| Up { rows: rows.clone(), low, b, scaling: SCALING });
+                    linear.sum(deltas.collect(), Some(onto))
                 })
                 .collect();
             let found = Sum::outputs(&sums, &Operand::of(&x)).unwrap().unwrap();
@@ -175,12 +178,9 @@ mod tests {
                 assert_eq!(found.shape(), (rows, linear.shape().0));
             }
             // Of nothing on top, to the last bit.
-            let alone: Vec<Sum<'_>> =
-                layers.iter().map(|linear| Sum { linear, deltas: Vec::new(), onto: None }).collect();
+            let alone: Vec<Sum<'_>> = layers.iter().map(|linear| linear.sum(Vec::new(), None)).collect();
             for (found, linear) in Sum::outputs(&alone, &Operand::of(&x)).unwrap().unwrap().iter().zip(&layers) {
-                let mut y = linear.weight.product(&Operand::of(&x)).unwrap();
-                linear.bias.iter().for_each(|bias| y.add_row(bias).unwrap());
-                assert_eq!(flat(found), flat(&y));
+                assert_eq!(flat(found), flat(&product_and_bias(linear, &x)));
             }
         }
     }
@@ -192,7 +192,7 @@ mod tests {
         let b = Dense::f32(&b).unwrap();
         let outputs = |rows: Range<usize>, onto: &Matrix| {
             let deltas = vec![Up { rows, low: &low, b: &b, scaling: 1.0 }];
-            Sum::outputs(&[Sum { linear: &layer, deltas, onto: Some(onto) }], &Operand::of(&x))
+            Sum::outputs(&[layer.sum(deltas, Some(onto))], &Operand::of(&x))
         };
         let onto = normal(2, 70, 4);
         assert!(outputs(0..2, &onto).is_ok());

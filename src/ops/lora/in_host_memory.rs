@@ -2,7 +2,7 @@
 //! the input to, and one more the outputs with everything on top.
 
 use super::frozen::Frozen;
-use super::layers::Layer;
+use super::layer::Layer;
 use crate::error::Result;
 use crate::tensor::Matrix;
 use crate::weights::{Dense, Operand, Sum, Up, products};
@@ -20,7 +20,7 @@ struct Delta<'a> {
 
 /// The outputs of layers, on top of `onto`; `None` where a delta is trained, or products are made otherwise.
 pub(super) fn outputs(layers: &[Layer<'_>], onto: Option<&Matrix>, x: &Operand<'_>) -> Result<Option<Vec<Matrix>>> {
-    if !x.matrix().on_host() {
+    if !x.matrix().on_host() || !layers.iter().all(|layer| layer.linear.has_panels()) {
         return Ok(None);
     }
     let Some(mut deltas) = deltas(layers) else { return Ok(None) };
@@ -32,8 +32,7 @@ pub(super) fn outputs(layers: &[Layer<'_>], onto: Option<&Matrix>, x: &Operand<'
         })
     };
     let layers = layers.iter().enumerate();
-    let sums: Vec<Sum<'_>> =
-        layers.map(|(index, layer)| Sum { linear: layer.linear, deltas: ups(index).collect(), onto }).collect();
+    let sums: Vec<Sum<'_>> = layers.map(|(index, layer)| layer.linear.sum(ups(index).collect(), onto)).collect();
     Sum::outputs(&sums, x)
 }
 
@@ -57,11 +56,11 @@ fn project(deltas: &mut [Delta<'_>], x: &Operand<'_>) -> Result<()> {
     while let Some(rows) = deltas.iter().find(|delta| delta.low.is_none()).map(|delta| delta.rows.clone()) {
         let alike: Vec<&mut Delta<'_>> = deltas.iter_mut().filter(|delta| delta.rows == rows).collect();
         let all: Vec<&Dense> = alike.iter().map(|delta| delta.a).collect();
-        let lows = match rows == (0..x.matrix().rows()) {
+        let projected = match rows == (0..x.matrix().rows()) {
             true => products(&all, x)?,
             false => products(&all, &Operand::owned(x.matrix().part(rows)?))?,
         };
-        alike.into_iter().zip(lows).for_each(|(delta, low)| delta.low = Some(low));
+        alike.into_iter().zip(projected).for_each(|(delta, low)| delta.low = Some(low));
     }
     Ok(())
 }

@@ -2,63 +2,36 @@
 //! on a card, or of some with K-quants, one launch, in which deltas that no one trains are added as well; elsewhere they are made
 //! one after the other.
 
-use super::{Dropout, LoraWeights, Projected, add_deltas, cuda, forward, in_host_memory};
+use super::layer::Layer;
+use super::{LoraWeights, Projected, add_deltas, cuda, forward, in_host_memory};
 use crate::error::Result;
 use crate::tensor::Matrix;
-use crate::weights::{Linear, Operand, Part};
-use std::ops::Range;
+use crate::weights::{Operand, Part};
 
-/// A linear layer and what is on top of it.
-pub(crate) struct Layer<'a> {
-    pub(crate) linear: &'a Linear,
-    /// Neighbouring rows that have the same deltas.
-    pub(crate) runs: Vec<(Range<usize>, &'a [LoraWeights])>,
-    pub(crate) dropout: Option<Dropout>,
+/// The output; and for a backward pass the low-rank activations, if all rows have the same deltas.
+fn alone(layer: &Layer<'_>, x: &Operand<'_>) -> Result<(Matrix, Projected)> {
+    if let Some(deltas) = layer.deltas_of_all(x.matrix().rows()) {
+        return forward(layer.linear, deltas, layer.dropout, x);
+    }
+    let mut y = layer.linear.forward(x)?;
+    let projected = add_runs(layer, &mut y, x)?;
+    Ok((y, projected))
 }
 
-impl<'a> Layer<'a> {
-    /// The output; and for a backward pass the low-rank activations, if all rows have the same deltas.
-    fn forward(&self, x: &Operand<'_>) -> Result<(Matrix, Projected)> {
-        if let Some(deltas) = self.deltas_of_all(x.matrix().rows()) {
-            return forward(self.linear, deltas, self.dropout, x);
-        }
-        let mut y = self.linear.forward(x)?;
-        let projected = self.add_deltas(&mut y, x)?;
-        Ok((y, projected))
+/// Adds the deltas of all runs.
+fn add_runs(layer: &Layer<'_>, y: &mut Matrix, x: &Operand<'_>) -> Result<Projected> {
+    let mut projected = Vec::new();
+    for (rows, deltas) in &layer.runs {
+        projected = add_deltas(y, rows.clone(), deltas, layer.dropout, x.matrix())?;
     }
-
-    fn add_deltas(&self, y: &mut Matrix, x: &Operand<'_>) -> Result<Projected> {
-        let mut projected = Vec::new();
-        for (rows, deltas) in &self.runs {
-            projected = add_deltas(y, rows.clone(), deltas, self.dropout, x.matrix())?;
-        }
-        Ok(projected)
-    }
-
-    /// The deltas that all of so many rows have.
-    fn deltas_of_all(&self, rows: usize) -> Option<&'a [LoraWeights]> {
-        match self.runs.as_slice() {
-            [] => Some(&[]),
-            [(run, deltas)] if *run == (0..rows) => Some(deltas),
-            _ => None,
-        }
-    }
-
-    /// The delta that goes into the launch of the layer's product, or that there is none; `None` where it has others.
-    fn joining(&self, rows: usize) -> Option<Option<&'a LoraWeights>> {
-        match self.deltas_of_all(rows)? {
-            [] => Some(None),
-            [delta] if delta.frozen.is_some() => Some(Some(delta)),
-            _ => None,
-        }
-    }
+    Ok(projected)
 }
 
 /// The outputs of layers that share an input; see [`Layer`].
 pub(crate) fn outputs(layers: &[Layer<'_>], x: &Operand<'_>) -> Result<Vec<(Matrix, Projected)>> {
     match together(layers, None, x)? {
         Some(outputs) => Ok(outputs),
-        None => layers.iter().map(|layer| layer.forward(x)).collect(),
+        None => layers.iter().map(|layer| alone(layer, x)).collect(),
     }
 }
 
@@ -66,7 +39,7 @@ pub(crate) fn outputs(layers: &[Layer<'_>], x: &Operand<'_>) -> Result<Vec<(Matr
 pub(crate) fn output(layer: Layer<'_>, x: &Operand<'_>) -> Result<(Matrix, Projected)> {
     match in_host_memory::outputs(std::slice::from_ref(&layer), None, x)?.and_then(|mut one| one.pop()) {
         Some(y) => Ok((y, Vec::new())),
-        None => layer.forward(x),
+        None => alone(&layer, x),
     }
 }
 
@@ -76,7 +49,7 @@ pub(crate) fn output_onto(layer: Layer<'_>, residual: &Matrix, x: &Operand<'_>) 
     if let Some(output) = together(&layers, Some(residual), x)?.and_then(|mut one| one.pop()) {
         return Ok(output);
     }
-    let (mut y, projected) = layers[0].forward(x)?;
+    let (mut y, projected) = alone(&layers[0], x)?;
     y.add(residual)?;
     Ok((y, projected))
 }
@@ -104,7 +77,7 @@ fn together(layers: &[Layer<'_>], onto: Option<&Matrix>, x: &Operand<'_>) -> Res
         .collect();
     let Some(ys) = Part::outputs(&parts, low.as_ref(), x)? else { return Ok(None) };
     let with_deltas = |(layer, mut y): (&Layer<'_>, Matrix)| {
-        let projected = if joining.is_some() { Vec::new() } else { layer.add_deltas(&mut y, x)? };
+        let projected = if joining.is_some() { Vec::new() } else { add_runs(layer, &mut y, x)? };
         Ok((y, projected))
     };
     layers.iter().zip(ys).map(with_deltas).collect::<Result<_>>().map(Some)
@@ -115,6 +88,8 @@ mod tests {
     use super::*;
     use crate::tensor::Device;
     use crate::tensor::testing::{assert_close, devices, normal};
+    use crate::weights::Linear;
+    use std::ops::Range;
     use std::sync::Arc;
 
     const INPUTS: usize = 96;

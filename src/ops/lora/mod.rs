@@ -4,11 +4,13 @@ mod cuda;
 mod dropout;
 mod frozen;
 mod in_host_memory;
+mod layer;
 mod layers;
 
 pub(crate) use dropout::Dropout;
 pub(crate) use frozen::Ready;
-pub(crate) use layers::{Layer, output, output_onto, outputs};
+pub(crate) use layer::Layer;
+pub(crate) use layers::{output, output_onto, outputs};
 
 use crate::error::Result;
 use crate::tensor::{Form, Matrix};

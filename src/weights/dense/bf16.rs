@@ -50,6 +50,10 @@ impl Packed for Bf16Products {
         self.panels.bytes()
     }
 
+    fn has_kernel(&self) -> bool {
+        true
+    }
+
     fn times<'a>(&'a self, x: &'a Operand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {
         dequantized::operand(x.matrix(), self.panels.inputs)?;
         let (proof, x) = (self.proof, x.in_bf16()?);

@@ -183,6 +183,10 @@ impl FrozenMatrix for Dense {
         bytes as u64
     }
 
+    fn has_panels(&self) -> bool {
+        matches!(&self.storage, Storage::Packed(panels) if panels.has_kernel())
+    }
+
     fn by_panels<'a>(&'a self, x: &'a Operand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {
         match &self.storage {
             Storage::Packed(panels) => panels.times(x),

@@ -28,7 +28,10 @@ pub(super) trait Packed: Rows + Send + std::fmt::Debug {
     /// Bytes held.
     fn bytes(&self) -> usize;
 
-    /// The product with `x [rows, inputs]`; `None` where that takes it dequantized.
+    /// Whether this CPU has instructions for it; else products take it dequantized.
+    fn has_kernel(&self) -> bool;
+
+    /// The product with `x [rows, inputs]`, if there are.
     fn times<'a>(&'a self, x: &'a WeightOperand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>>;
 
     /// The same with rows of f32, which are not rounded.
@@ -208,6 +211,10 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Packed for Panels<P, OUTPUTS> {
 
     fn bytes(&self) -> usize {
         self.pairs.len() * size_of::<P>()
+    }
+
+    fn has_kernel(&self) -> bool {
+        self.kernel.is_some()
     }
 
     fn times<'a>(&'a self, x: &'a WeightOperand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {

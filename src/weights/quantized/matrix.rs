@@ -107,6 +107,10 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
         copies * self.tiles.bytes() as u64
     }
 
+    fn has_panels(&self) -> bool {
+        self.kernel.is_some()
+    }
+
     fn by_panels<'a>(&'a self, x: &'a Operand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {
         dequantized::operand(x.matrix(), self.shape().1)?;
         match self.kernel {
@@ -143,7 +147,7 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
     }
 
     fn rounds_inputs(&self) -> bool {
-        self.kernel.is_some()
+        self.has_panels()
     }
 
     fn rounds_operands(&self) -> bool {
