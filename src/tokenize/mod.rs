@@ -18,6 +18,7 @@ mod tokenizer;
 mod tokenizer_json;
 mod vetting;
 mod vocabulary;
+mod words;
 
 pub use ids::TokenizeOptions;
 pub(crate) use prompt::{Example, PromptFormat};

@@ -2,6 +2,7 @@
 
 use super::config::TokenizerConfig;
 use super::detokenize::Detokenizer;
+use super::words::Pipeline;
 use crate::error::{Code, Error, Result};
 use std::collections::HashMap;
 use std::fmt;
@@ -17,7 +18,7 @@ const PADDING_ROWS: usize = 1024;
 pub(crate) struct Tokenizer(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    pub(super) tokenizer: tokenizers::Tokenizer,
+    pub(super) tokenizer: Pipeline,
     pub(super) detokenizer: Detokenizer,
     pub(super) config: TokenizerConfig,
     /// Added tokens (special ones among them) by id.

@@ -6,6 +6,7 @@ use super::gguf;
 use super::probe;
 use super::tokenizer::{Continuation, Inner, Tokenizer, guarded, refused};
 use super::vetting::Outline;
+use super::words::Pipeline;
 use crate::error::{Code, Error, Result};
 use crate::files;
 use crate::model::ModelFiles;
@@ -14,7 +15,6 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use tokenizers::ModelWrapper;
 
 const FILE: &str = "tokenizer.json";
 
@@ -77,18 +77,11 @@ impl Tokenizer {
         let damaged = |why: String| damaged(path, why);
         let outline = Outline::read(text).map_err(damaged)?;
         let mut notes = Vec::new();
-        let parsed = guarded(|| tokenizers::Tokenizer::from_bytes(text).map_err(refused));
+        let parsed = guarded(|| Pipeline::from_bytes(text).map_err(refused));
         let mut tokenizer = parsed.map_err(|err| damaged(err.message().to_owned()))?;
         // A saved tokenizer may carry the limits of the program that saved it; they would cut rows without a word.
         tokenizer.with_truncation(None).map_err(|err| damaged(err.to_string()))?;
         tokenizer.with_padding(None);
-        if let ModelWrapper::BPE(model) = tokenizer.get_model() {
-            let mut model = model.clone();
-            // The crate keeps words of each tokenizer on each thread that it worked on, for as long as the thread lives.
-            model.resize_cache(0);
-            model.dropout = None;
-            tokenizer.with_model(model);
-        }
         if outline.has_dropout() {
             notes.push("tokenizer.json leaves out merges by chance (`dropout`); that was switched off".to_owned());
         }
@@ -139,7 +132,7 @@ impl Inner {
 
 /// Takes over the added tokens that `tokenizer_config.json` has and `tokenizer.json` lacks.
 fn take_over(
-    tokenizer: &mut tokenizers::Tokenizer,
+    tokenizer: &mut Pipeline,
     config: &TokenizerConfig,
     notes: &mut Vec<String>,
 ) -> std::result::Result<(), String> {
@@ -178,7 +171,7 @@ fn take_over(
 }
 
 /// Each token has one id, and one that a model can have a row for.
-fn check_ids(tokenizer: &tokenizers::Tokenizer, outline: &Outline) -> std::result::Result<(), String> {
+fn check_ids(tokenizer: &Pipeline, outline: &Outline) -> std::result::Result<(), String> {
     let mut by_id: HashMap<u32, String> = HashMap::new();
     for (token, id) in tokenizer.get_vocab(false) {
         if id >= HIGHEST_ID {

@@ -1,5 +1,5 @@
 //! Products on the CPU, panel by panel. Those of all weights that an input meets are tasks of one parallel loop, so that only its
-//! end is waited for; and what goes on top of an output is added where it is made, while it is in registers.
+//! end is waited for; and what goes on top of an output is added where it is made, while a core has it at hand.
 
 use crate::error::Result;
 use crate::tensor::columns::Columns;
@@ -26,8 +26,8 @@ pub(crate) trait PanelProduct: Sync {
     /// Most rows that a task makes, a multiple of `ROWS`.
     fn task_rows(&self) -> usize;
 
-    /// Makes the products of a panel with some rows, and gives them to `done(first row, sums)`, up to [`ROWS`](super::kernel::ROWS) rows at a time.
-    /// The first row is a multiple of that. Beyond the last output sums are anything.
+    /// Makes the products of a panel with some rows, and gives them to `done(first row, sums)`, up to `ROWS` rows at a time. The
+    /// first row is a multiple of that. Beyond the last output sums are anything.
     fn make(&self, panel: usize, rows: Range<usize>, done: &mut dyn FnMut(usize, &mut Sums));
 }
 

@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::gpu::Element;
 use crate::tensor::{Device, Form, Matrix};
 use candle_core::{DType, Tensor};
-use pairs::{Bf16Pair, F16Pair, F32Pair, NARROW, WIDE};
+use pairs::{Bf16Pair, F16Pair, F32Pair, NARROW, Pair, WIDE};
 use panels::{Packed, Panels};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -105,29 +105,19 @@ impl Dense {
         Ok(Dense { shape: (rows, cols), storage })
     }
 
-    /// One of an adapter's matrices, which is in host memory: in f32, or in f16; and what its numbers are to be multiplied with. Of f16
-    /// that is a power of two, so that the largest is near the end of what an f16 can hold, and small ones keep all of its bits.
+    /// One of an adapter's matrices, which is in host memory, in f32 or in f16; and what its numbers are to be multiplied with: of f16 a
+    /// power of two, so that the largest is near the end of what an f16 can hold, and small ones keep all of its bits.
     pub(crate) fn of_adapter(matrix: &Matrix, in_f16: bool) -> Result<(Self, f32)> {
-        /// The largest value is at most this, and more than half of it.
-        const LARGEST: f32 = 32768.0;
-        let ([rows, cols], values) = ([matrix.rows(), matrix.cols()], matrix.slice()?);
-        let is_narrow = rows <= WIDE - NARROW;
-        let (storage, unit): (Box<dyn Packed>, f32) = if in_f16 {
-            let largest = values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-            let power = (LARGEST / largest).log2().floor();
-            let unit = if power.is_finite() { power.clamp(-60.0, 60.0).exp2() } else { 1.0 };
-            let values: Vec<f32> = values.iter().map(|value| value * unit).collect();
-            let storage: Box<dyn Packed> = match is_narrow {
-                true => Box::new(Panels::<F16Pair<NARROW>, NARROW>::among_others(rows, cols, &values)?),
-                false => Box::new(Panels::<F16Pair<WIDE>, WIDE>::among_others(rows, cols, &values)?),
-            };
-            (storage, 1.0 / unit)
-        } else if is_narrow {
-            (Box::new(Panels::<F32Pair<NARROW>, NARROW>::among_others(rows, cols, values)?), 1.0)
-        } else {
-            (Box::new(Panels::<F32Pair<WIDE>, WIDE>::among_others(rows, cols, values)?), 1.0)
+        let (shape, values) = (matrix.shape(), matrix.slice()?);
+        let (storage, unit) = match in_f16 {
+            false => (one_of_many::<F32Pair<NARROW>, F32Pair<WIDE>>(shape, values)?, 1.0),
+            true => {
+                let up = factor_for_f16(values);
+                let scaled: Vec<f32> = values.iter().map(|value| value * up).collect();
+                (one_of_many::<F16Pair<NARROW>, F16Pair<WIDE>>(shape, &scaled)?, 1.0 / up)
+            }
         };
-        Ok((Dense { shape: (rows, cols), storage: Storage::Packed(storage) }, unit))
+        Ok((Dense { shape, storage: Storage::Packed(storage) }, unit))
     }
 
     /// The product with rows of f32, which are not rounded, where it is made panel by panel.
@@ -142,6 +132,26 @@ impl Dense {
     pub(crate) fn f32(matrix: &Matrix) -> Result<Self> {
         Self::new([matrix.rows(), matrix.cols()], matrix.values()?, DenseType(DType::F32), true, &matrix.device())
     }
+}
+
+/// The power of two by which the largest value comes to lie between a quarter and a half of the largest f16.
+fn factor_for_f16(values: &[f32]) -> f32 {
+    const HALF_OF_LARGEST: f32 = 32768.0;
+    let largest = values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let power = (HALF_OF_LARGEST / largest).log2().floor();
+    // Of zeros there is none. Two such factors and their inverses stay far from what an f32 can hold.
+    if power.is_finite() { power.clamp(-60.0, 60.0).exp2() } else { 1.0 }
+}
+
+/// Panels of a weight that is one of many small ones: narrow ones where it has few outputs.
+fn one_of_many<N: Pair<NARROW>, W: Pair<WIDE>>(
+    (rows, cols): (usize, usize),
+    values: &[f32],
+) -> Result<Box<dyn Packed>> {
+    Ok(match rows <= WIDE - NARROW {
+        true => Box::new(Panels::<N, NARROW>::among_others(rows, cols, values)?),
+        false => Box::new(Panels::<W, WIDE>::among_others(rows, cols, values)?),
+    })
 }
 
 fn bf16_panels([rows, cols]: [usize; 2], values: &[f32], exact: bool) -> Result<Box<dyn Packed>> {
