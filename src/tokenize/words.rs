@@ -1,5 +1,6 @@
 //! A model of tokens that remembers words. The memory of BPE in `tokenizers` belongs to threads: it grows with each tokenizer that a
-//! thread has worked with, and goes with the thread. This one goes with its tokenizer.
+//! thread has worked with, and goes with the thread; with no room for words it still has an empty list. This one goes with its
+//! tokenizer.
 
 use serde::{Deserialize, Deserializer};
 use std::collections::HashMap;
@@ -17,8 +18,9 @@ pub(super) type Pipeline =
 
 /// Most words that are remembered; then all are forgotten.
 const MOST: usize = 10_000;
-/// Bytes of the longest that is.
+/// Bytes of the longest that is, and its most tokens: 10,000 of them would take 15 MB.
 const LONGEST: usize = 64;
+const MOST_TOKENS: usize = 16;
 
 /// A model, and the tokens of words that it was asked for.
 pub(super) struct Words {
@@ -50,6 +52,9 @@ impl Model for Words {
             return Ok(tokens.to_vec());
         }
         let tokens = self.model.tokenize(word)?;
+        if tokens.len() > MOST_TOKENS {
+            return Ok(tokens);
+        }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() == MOST {
             known.clear();

@@ -88,8 +88,8 @@ mod shared {
     pub(super) const MAPPING: usize = 64 << 20;
     /// Bytes of a huge page of x86-64, and of AArch64 with pages of 4 KiB.
     const HUGE: usize = 2 << 20;
-    /// Bytes of a line of the cache: what weights begin at.
-    const LINE: usize = 64;
+    /// Bytes of a page of most systems. Weights begin at them, so that no two share one, and all of their pages can be given back.
+    const PAGE: usize = 4096;
 
     /// Where the next weight goes, while there is another one.
     static OPEN: Mutex<Weak<Mapping>> = Mutex::new(Weak::new());
@@ -123,7 +123,7 @@ mod shared {
             let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
             let first = *used;
             let end = first.checked_add(bytes).filter(|end| *end <= self.len)?;
-            *used = end.next_multiple_of(LINE);
+            *used = end.next_multiple_of(PAGE);
             // SAFETY: `first` is inside of the mapping.
             Some(unsafe { self.start.add(first) })
         }
@@ -159,7 +159,7 @@ mod shared {
     impl<T> Part<T> {
         /// None for what is small, and where the system has no room for a mapping.
         pub(super) fn of(least: usize, len: usize) -> Option<Self> {
-            const { assert!(align_of::<T>() <= LINE && !std::mem::needs_drop::<T>()) };
+            const { assert!(align_of::<T>() <= PAGE && !std::mem::needs_drop::<T>()) };
             let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| *bytes >= least)?;
             let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(mapping) = open.upgrade()
@@ -176,7 +176,7 @@ mod shared {
         }
 
         pub(super) fn elements(&self) -> &[T] {
-            // SAFETY: `len` elements from `first` on are this part's, aligned as lines are, and of zeros at first.
+            // SAFETY: `len` elements from `first` on are this part's, aligned as pages are, and of zeros at first.
             unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
         }
 
@@ -213,7 +213,7 @@ mod tests {
             assert!(elements.iter().all(|e| *e == index as u64 + 1), "{index}");
         }
         let large = &all[1..5];
-        assert!(large.iter().all(|elements| elements.as_ptr().addr().is_multiple_of(64)));
+        assert!(large.iter().all(|elements| elements.as_ptr().addr().is_multiple_of(4096)));
     }
 
     #[test]

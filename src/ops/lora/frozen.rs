@@ -33,10 +33,14 @@ impl LoraWeights {
     /// The same delta, made ready; it has no gradient. Beside products that round their operands, its factors are in f16: each token
     /// that is written reads them all.
     pub(crate) fn frozen(&self, beside_rounding: bool) -> Result<Self> {
-        let make = || Frozen::of(self, beside_rounding).map(Arc::new);
-        let frozen = match &self.ready {
-            Some(ready) => ready.0[usize::from(beside_rounding)].get_or_try_init(make)?.clone(),
-            None => make()?,
+        let ready = self.ready.as_ref().map(|ready| &ready.0[usize::from(beside_rounding)]);
+        let frozen = match ready.and_then(OnceCell::get) {
+            Some(frozen) => frozen.clone(),
+            None => {
+                // Not inside of the cell: packing is parallel, and who waits for it may be given work that waits for the cell.
+                let made = Arc::new(Frozen::of(self, beside_rounding)?);
+                ready.map_or(made.clone(), |ready| ready.get_or_init(|| made).clone())
+            }
         };
         Ok(LoraWeights { frozen: Some(frozen), ..self.clone() })
     }

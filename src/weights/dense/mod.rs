@@ -106,13 +106,13 @@ impl Dense {
     }
 
     /// One of an adapter's matrices, which is in host memory, in f32 or in f16; and what its numbers are to be multiplied with: of f16 a
-    /// power of two, so that the largest is near the end of what an f16 can hold, and small ones keep all of its bits.
+    /// power of two, so that the largest is near the end of what an f16 can hold, and those down to 2⁻²⁸ of it keep all of its
+    /// bits. Numbers that are too large or too small for that stay in f32.
     pub(crate) fn of_adapter(matrix: &Matrix, in_f16: bool) -> Result<(Self, f32)> {
         let (shape, values) = (matrix.shape(), matrix.slice()?);
-        let (storage, unit) = match in_f16 {
-            false => (one_of_many::<F32Pair<NARROW>, F32Pair<WIDE>>(shape, values)?, 1.0),
-            true => {
-                let up = factor_for_f16(values);
+        let (storage, unit) = match factor_for_f16(values).filter(|_| in_f16) {
+            None => (one_of_many::<F32Pair<NARROW>, F32Pair<WIDE>>(shape, values)?, 1.0),
+            Some(up) => {
                 let scaled: Vec<f32> = values.iter().map(|value| value * up).collect();
                 (one_of_many::<F16Pair<NARROW>, F16Pair<WIDE>>(shape, &scaled)?, 1.0 / up)
             }
@@ -134,13 +134,16 @@ impl Dense {
     }
 }
 
-/// The power of two by which the largest value comes to lie between a quarter and a half of the largest f16.
-fn factor_for_f16(values: &[f32]) -> f32 {
-    const HALF_OF_LARGEST: f32 = 32768.0;
+/// The power of two by which the largest value comes to lie above 2¹⁴ and no higher than 2¹⁵, an f16's largest power of two; `None`
+/// if two such factors, or their inverses, come near the end of what an f32 can hold.
+fn factor_for_f16(values: &[f32]) -> Option<f32> {
+    const MOST: f32 = 60.0;
     let largest = values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-    let power = (HALF_OF_LARGEST / largest).log2().floor();
-    // Of zeros there is none. Two such factors and their inverses stay far from what an f32 can hold.
-    if power.is_finite() { power.clamp(-60.0, 60.0).exp2() } else { 1.0 }
+    let power = (15.0 - largest.log2()).floor();
+    match largest == 0.0 {
+        true => Some(1.0),
+        false => (power.abs() <= MOST).then(|| power.exp2()),
+    }
 }
 
 /// Panels of a weight that is one of many small ones: narrow ones where it has few outputs.

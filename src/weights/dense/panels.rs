@@ -135,7 +135,7 @@ where
     }
 
     fn panel_bytes(&self) -> usize {
-        PANEL / OUTPUTS * self.panels.inputs.div_ceil(2) * size_of::<P>()
+        self.panels.bytes() / self.panels.outputs.div_ceil(PANEL).max(1)
     }
 
     fn task_rows(&self) -> usize {

@@ -41,6 +41,17 @@ fn all_kernels_give_the_same_bits_for_any_number_of_rows() {
 }
 
 #[test]
+fn numbers_that_no_f16_can_be_near_stay_in_f32() {
+    for factor in [3e-30f32, 7e28] {
+        let mut w = normal(5, 7, 2);
+        w.scale(f64::from(factor)).unwrap();
+        let (weight, unit) = Dense::of_adapter(&w, true).unwrap();
+        assert_eq!((weight.type_name(), unit), ("f32", 1.0));
+        assert_eq!(flat(&weight.gather(&[0, 1, 2, 3, 4]).unwrap()), flat(&w));
+    }
+}
+
+#[test]
 fn a_weight_in_f16_has_eleven_bits_of_each_value_whatever_their_size() {
     for (rows, inputs, outputs) in [(1, 64, 8), (7, 33, 5), (200, 130, 600)] {
         for factor in [1.0f32, 3e-12, 7e14, 0.0] {
