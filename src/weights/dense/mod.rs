@@ -110,7 +110,7 @@ impl Dense {
     /// bits. Numbers that are too large or too small for that stay in f32.
     pub(crate) fn of_adapter(matrix: &Matrix, in_f16: bool) -> Result<(Self, f32)> {
         let (shape, values) = (matrix.shape(), matrix.slice()?);
-        let (storage, unit) = match factor_for_f16(values).filter(|_| in_f16) {
+        let (storage, unit) = match in_f16.then(|| factor_for_f16(values)).flatten() {
             None => (one_of_many::<F32Pair<NARROW>, F32Pair<WIDE>>(shape, values)?, 1.0),
             Some(up) => {
                 let scaled: Vec<f32> = values.iter().map(|value| value * up).collect();

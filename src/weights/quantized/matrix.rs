@@ -122,8 +122,8 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
     fn product(&self, x: &Operand<'_>) -> Result<Matrix> {
         let (outputs, inputs) = self.shape();
         let (values, rows) = dequantized::operand(x.matrix(), inputs)?;
-        let y = match self.kernel {
-            Some(kernel) => panel_product::alone(Box::new(self.tiles.times(kernel, x.in_spans(T::SPAN)?)), rows)?,
+        let y = match self.by_panels(x)? {
+            Some(product) => panel_product::alone(product, rows)?,
             None => dequantized::product(&self.tiles, values, rows)?,
         };
         Ok(Matrix::host(rows, outputs, y))
