@@ -69,6 +69,7 @@ unsafe impl Tile for Q4Tile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
+    #[inline]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let (low, (half, part)) = (_mm256_set1_epi8(15), avx2::place(eighth));
         let code = |group: usize| {
@@ -87,6 +88,7 @@ unsafe impl Tile for Q4Tile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    #[inline]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         let low = _mm512_set1_epi8(15);
         let code = |group: usize| {

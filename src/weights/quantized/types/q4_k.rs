@@ -94,6 +94,7 @@ unsafe impl Tile for Q4KTile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
+    #[inline]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let (low, (half, part)) = (_mm256_set1_epi8(15), avx2::place(eighth));
         let codes = |sub: usize, group: usize| {
@@ -108,6 +109,7 @@ unsafe impl Tile for Q4KTile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
+    #[inline]
     unsafe fn mins_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         // SAFETY: the caller's.
         unsafe { self.scales.mins_avx2(eighth, x) }
@@ -115,6 +117,7 @@ unsafe impl Tile for Q4KTile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    #[inline]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         let low = _mm512_set1_epi8(15);
         let codes = |sub: usize, group: usize| {
@@ -129,6 +132,7 @@ unsafe impl Tile for Q4KTile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    #[inline]
     unsafe fn mins_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         // SAFETY: the caller's.
         unsafe { self.scales.mins_vnni(half, x) }

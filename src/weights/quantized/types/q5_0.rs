@@ -84,6 +84,7 @@ unsafe impl Tile for Q5Tile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
+    #[inline]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let (half, part) = avx2::place(eighth);
         let Half { high, low } = &self.parts[half];
@@ -104,6 +105,7 @@ unsafe impl Tile for Q5Tile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    #[inline]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         let Half { high, low } = &self.parts[half];
         let high = vnni::stream(high);

@@ -103,6 +103,7 @@ unsafe impl Tile for Q5KTile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
+    #[inline]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let (half, part) = avx2::place(eighth);
         let Half { high, low } = &self.parts[half];
@@ -118,6 +119,7 @@ unsafe impl Tile for Q5KTile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
+    #[inline]
     unsafe fn mins_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         // SAFETY: the caller's.
         unsafe { self.scales.mins_avx2(eighth, x) }
@@ -125,6 +127,7 @@ unsafe impl Tile for Q5KTile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    #[inline]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         let Half { high, low } = &self.parts[half];
         let codes = |sub: usize, group: usize| {
@@ -139,6 +142,7 @@ unsafe impl Tile for Q5KTile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    #[inline]
     unsafe fn mins_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         // SAFETY: the caller's.
         unsafe { self.scales.mins_vnni(half, x) }

@@ -147,6 +147,7 @@ unsafe impl Tile for Q6KTile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
+    #[inline]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let (mut sums, mut offsets) = ([_mm256_setzero_si256(); M], [_mm256_setzero_si256(); M]);
         let mut all = [_mm256_setzero_si256(); 8];
@@ -189,6 +190,7 @@ unsafe impl Tile for Q6KTile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    #[inline]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         let (mut sums, mut offsets) = ([_mm512_setzero_si512(); M], [_mm512_setzero_si512(); M]);
         for (of_32, scales) in self.scales.iter().enumerate() {

@@ -78,6 +78,7 @@ unsafe impl Tile for Q8Tile {
     /// The sign goes to the activations: magnitudes are unsigned. Two products fill 16 bits.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
+    #[inline]
     unsafe fn dot_avx2<const M: usize>(&self, eighth: usize, x: &Span) -> [__m256i; M] {
         let (ones, offset) = (_mm256_set1_epi16(1), _mm256_set1_epi8(i8::MIN));
         let (half, part) = avx2::place(eighth);
@@ -96,6 +97,7 @@ unsafe impl Tile for Q8Tile {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    #[inline]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         let code = |group: usize| vnni::stream(&self.q[half][group]);
         // SAFETY: the caller's.
