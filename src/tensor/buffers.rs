@@ -12,34 +12,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Elements from which on a buffer is worth keeping; the allocator is quick with less.
 const LARGE: usize = 1 << 16;
 
-/// The buffers of one model.
+/// The idle buffers of one model.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Buffers(Arc<Pool>);
 
 #[derive(Debug, Default)]
 struct Pool {
-    held: Mutex<Held>,
+    idle: Mutex<Vec<Vec<f32>>>,
     holders: AtomicUsize,
 }
 
-/// What a pool holds, in elements.
+/// Elements in host memory. Who drops it gives its memory to the next that needs as much.
 #[derive(Debug, Default)]
-struct Held {
-    /// The one that was used last at the end.
-    idle: Vec<Vec<f32>>,
-    in_idle: usize,
-    in_use: usize,
-    /// The most that was in use at a time. With idle ones there is never more.
-    most_in_use: usize,
-}
-
-/// Elements in host memory. Who drops it gives its memory to the next of its pool that needs as much.
-#[derive(Debug, Default)]
-pub(crate) struct Buffer {
-    data: Vec<f32>,
-    /// Where it was taken from, if it is large.
-    pool: Option<Arc<Pool>>,
-}
+pub(crate) struct Buffer(Vec<f32>);
 
 /// While one lives, buffers that operators are done with are kept for the next.
 #[derive(Debug)]
@@ -72,69 +57,31 @@ impl Buffers {
 }
 
 impl Pool {
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Held {
-    /// The smallest idle one that is large enough and at most half as large again, of several the one that was used last.
-    fn reuse(&mut self, len: usize) -> Option<Vec<f32>> {
-        let fits = |buffer: &Vec<f32>| (len..=len + len / 2).contains(&buffer.capacity());
-        let fitting = self.idle.iter().enumerate().rev().filter(|(_, buffer)| fits(buffer));
-        let (index, _) = fitting.min_by_key(|(_, buffer)| buffer.capacity())?;
-        let buffer = self.idle.remove(index);
-        self.in_idle -= buffer.capacity();
-        self.uses(buffer.capacity());
-        Some(buffer)
-    }
-
-    /// Frees idle ones, those first that were not used for longest, until there is room for one more beside them.
-    fn make_room(&mut self, len: usize) {
-        let most = self.most_in_use.max(self.in_use.saturating_add(len));
-        while !self.idle.is_empty() && self.in_use.saturating_add(len).saturating_add(self.in_idle) > most {
-            self.in_idle -= self.idle.remove(0).capacity();
-        }
-    }
-
-    fn uses(&mut self, len: usize) {
-        self.in_use += len;
-        self.most_in_use = self.most_in_use.max(self.in_use);
+    fn idle(&self) -> MutexGuard<'_, Vec<Vec<f32>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
         if self.0.holders.fetch_sub(1, Ordering::Relaxed) == 1 {
-            let mut held = self.0.held();
-            held.idle.clear();
-            (held.in_idle, held.most_in_use) = (0, held.in_use);
+            self.0.idle().clear();
         }
     }
 }
 
-/// A buffer of `len` elements that hold anything: an idle one, or a new one. For a new one idle ones are freed, so that a pool
-/// never has more than was once in use at a time.
+/// A buffer of `len` elements that hold anything.
+///
+/// The smallest idle one that is large enough and at most half as large again; if there is none, one is made and as much
+/// of idle ones is freed, so that a change of shapes does not add up.
 pub(crate) fn take(len: usize) -> Result<Buffer> {
-    let pool = if len < LARGE { None } else { CURRENT.try_with(|current| current.borrow().clone()).ok().flatten() };
-    let Some(pool) = pool else { return zeros(len).map(Buffer::of) };
-    let reused = pool.held().reuse(len);
-    let data = match reused {
-        Some(mut data) => {
-            if cfg!(debug_assertions) {
-                data.fill(f32::NAN);
-            }
-            data.resize(len, 0.0);
-            data
-        }
-        None => {
-            pool.held().make_room(len);
-            let data = zeros(len)?;
-            pool.held().uses(data.capacity());
-            data
-        }
-    };
-    Ok(Buffer { data, pool: Some(pool) })
+    let reused = if len < LARGE { None } else { with_current(|pool| reuse(&mut pool.idle(), len)).flatten() };
+    let Some(mut buffer) = reused else { return zeros(len).map(Buffer) };
+    if cfg!(debug_assertions) {
+        buffer.fill(f32::NAN);
+    }
+    buffer.resize(len, 0.0);
+    Ok(Buffer(buffer))
 }
 
 /// `vec![0.0; len]`, with an error where that would end the process. The pages are cleared as they are first touched, by
@@ -166,18 +113,14 @@ pub(crate) unsafe fn zeroed<T>(len: usize) -> Result<Vec<T>> {
 }
 
 impl Buffer {
-    /// The memory of `data`, which is of no pool.
+    /// The memory of `data`.
     pub(crate) fn of(data: Vec<f32>) -> Self {
-        Buffer { data, pool: None }
+        Buffer(data)
     }
 
-    /// The elements, which are no pool's any more.
+    /// The elements, which are no buffer's any more.
     pub(crate) fn into_values(mut self) -> Vec<f32> {
-        let data = std::mem::take(&mut self.data);
-        if let Some(pool) = self.pool.take() {
-            pool.held().in_use -= data.capacity();
-        }
-        data
+        std::mem::take(&mut self.0)
     }
 }
 
@@ -185,26 +128,55 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.data
+        &self.0
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.data
+        &mut self.0
     }
 }
 
 impl Drop for Buffer {
-    /// Gives the memory back to its pool, if someone holds that.
+    /// Gives large memory to the pool of the work that this thread does, if someone holds it.
     fn drop(&mut self) {
-        let Some(pool) = self.pool.take() else { return };
-        let data = std::mem::take(&mut self.data);
-        let mut held = pool.held();
-        held.in_use -= data.capacity();
-        if pool.holders.load(Ordering::Relaxed) > 0 {
-            held.in_idle += data.capacity();
-            held.idle.push(data);
+        if self.0.len() < LARGE {
+            return;
+        }
+        let data = std::mem::take(&mut self.0);
+        with_current(|pool| {
+            if pool.holders.load(Ordering::Relaxed) > 0 {
+                pool.idle().push(data);
+            }
+        });
+    }
+}
+
+fn with_current<T>(work: impl FnOnce(&Pool) -> T) -> Option<T> {
+    CURRENT.try_with(|current| current.borrow().as_deref().map(work)).ok().flatten()
+}
+
+fn reuse(idle: &mut Vec<Vec<f32>>, len: usize) -> Option<Vec<f32>> {
+    let smallest = |idle: &[Vec<f32>], from: usize| {
+        let large_enough = idle.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= from);
+        large_enough.min_by_key(|(_, buffer)| buffer.capacity()).map(|(index, _)| index)
+    };
+    match smallest(idle, len) {
+        Some(index) if idle[index].capacity() <= len + len / 2 => Some(idle.swap_remove(index)),
+        Some(index) => {
+            idle.swap_remove(index);
+            None
+        }
+        None => {
+            // All that are left are smaller.
+            let mut freed = 0;
+            idle.retain(|buffer| {
+                let keep = freed >= len;
+                freed += buffer.capacity();
+                keep
+            });
+            None
         }
     }
 }
@@ -216,9 +188,7 @@ mod tests {
     const NONE: [usize; 0] = [];
 
     fn idle(buffers: &Buffers) -> Vec<usize> {
-        let held = buffers.0.held();
-        let mut sizes: Vec<usize> = held.idle.iter().map(Vec::capacity).collect();
-        assert_eq!(held.in_idle, sizes.iter().sum::<usize>());
+        let mut sizes: Vec<usize> = buffers.0.idle().iter().map(Vec::capacity).collect();
         sizes.sort();
         sizes
     }
@@ -230,36 +200,31 @@ mod tests {
         buffers.during(|| drop(large()));
         assert_eq!(idle(&buffers), NONE);
         let (hold, second) = (buffers.hold(), buffers.hold());
-        let [one, other] = buffers.during(|| [large(), large()]);
-        drop((one, take(3).unwrap()));
+        buffers.during(|| drop((large(), take(3).unwrap())));
         assert_eq!(idle(&buffers), [2 * LARGE]);
         let again = buffers.during(|| take(2 * LARGE - 5)).unwrap();
-        assert_eq!((again.len(), again.data.capacity(), idle(&buffers)), (2 * LARGE - 5, 2 * LARGE, vec![]));
-        drop(again);
-        assert_eq!(other.into_values().len(), 2 * LARGE);
+        assert_eq!((again.len(), again.0.capacity(), idle(&buffers)), (2 * LARGE - 5, 2 * LARGE, vec![]));
+        buffers.during(|| drop(again));
         drop(hold);
         assert_eq!(idle(&buffers), [2 * LARGE]);
         drop(second);
-        assert_eq!((idle(&buffers), buffers.0.held().in_use), (vec![], 0));
+        assert_eq!(idle(&buffers), NONE);
     }
 
     #[test]
-    fn a_change_of_shapes_does_not_add_up_and_the_same_shapes_need_no_new_memory() {
+    fn a_change_of_shapes_does_not_add_up() {
         let buffers = Buffers::default();
         let _hold = buffers.hold();
-        let units = |units: usize| buffers.during(|| take(units * LARGE)).unwrap();
-        drop([units(2), units(3), units(10)]);
-        // Five more are no more than the fifteen that were in use if the first two are freed, and four more if the next.
-        let five = units(5);
-        assert_eq!((five.data.capacity(), idle(&buffers)), (5 * LARGE, vec![10 * LARGE]));
-        let four = units(4);
-        assert_eq!((four.data.capacity(), idle(&buffers)), (4 * LARGE, vec![]));
-        let seven = units(7);
-        drop((five, four, seven));
-        assert_eq!(idle(&buffers), [4 * LARGE, 5 * LARGE, 7 * LARGE]);
-        let pointers = [7, 4, 5].map(|of| units(of).as_ptr());
-        assert_eq!([7, 4, 5].map(|of| units(of).as_ptr()), pointers);
-        assert_eq!(buffers.0.held().most_in_use, 16 * LARGE);
+        buffers.during(|| {
+            let buffer = |units: usize| Buffer::of(vec![0.0; units * LARGE]);
+            drop([buffer(2), buffer(3), buffer(10)]);
+            let taken = take(5 * LARGE).unwrap();
+            assert_eq!(taken.0.capacity(), 5 * LARGE);
+            assert_eq!(idle(&buffers), [2 * LARGE, 3 * LARGE]);
+            let four = take(4 * LARGE).unwrap();
+            assert_eq!(idle(&buffers), NONE);
+            drop((taken, four));
+        });
     }
 
     #[test]
@@ -272,7 +237,7 @@ mod tests {
 
     #[test]
     fn without_a_pool_memory_is_simply_freed() {
-        drop(take(2 * LARGE).unwrap());
+        drop(Buffer::of(vec![1.0; 2 * LARGE]));
         assert_eq!(take(2 * LARGE).unwrap().len(), 2 * LARGE);
     }
 }

@@ -5,7 +5,7 @@ use super::cuda;
 use crate::error::Result;
 use crate::tensor::columns::CHUNK;
 use crate::tensor::simd::vectorized;
-use crate::tensor::{Matrix, buffers};
+use crate::tensor::{Buffer, Matrix, buffers};
 use rayon::prelude::*;
 
 /// Dropout of a delta's input.
@@ -30,7 +30,7 @@ pub(super) fn apply(dropout: Option<Dropout>, x: &Matrix) -> Result<Option<Matri
         let mask = Matrix::new(x.rows(), x.cols(), (0..x.len()).map(factor).collect(), &x.device())?;
         return Ok(Some(Matrix::of_tensor(&(x.tensor()? * mask.tensor()?)?)?));
     };
-    let mut out = buffers::take(xs.len())?;
+    let mut out = Buffer::of(buffers::zeros(xs.len())?);
     out.par_chunks_mut(CHUNK).zip(xs.par_chunks(CHUNK)).enumerate().for_each(|(task, (out, x))| {
         vectorized(
             #[inline(always)]
