@@ -6,7 +6,7 @@ use super::cuda::{self, FEW};
 use crate::error::Result;
 use crate::tensor::{Form, Matrix};
 use crate::weights::{Dense, FrozenMatrix, Operand};
-use once_cell::sync::OnceCell;
+use once_cell::race::OnceBox;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -25,22 +25,19 @@ pub(crate) enum Frozen {
     },
 }
 
-/// What was made ready of a delta, for all who attach it: with factors in f32, and in f16.
+/// What was made ready of a delta, for all who attach it: with factors in f32, and in f16. No one waits for another who makes it:
+/// packing is parallel, and who waits for it may be given work that waits for the same.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ready(Arc<[OnceCell<Arc<Frozen>>; 2]>);
+pub(crate) struct Ready(Arc<[OnceBox<Arc<Frozen>>; 2]>);
 
 impl LoraWeights {
     /// The same delta, made ready; it has no gradient. Beside products that round their operands, its factors are in f16: each token
     /// that is written reads them all.
     pub(crate) fn frozen(&self, beside_rounding: bool) -> Result<Self> {
-        let ready = self.ready.as_ref().map(|ready| &ready.0[usize::from(beside_rounding)]);
-        let frozen = match ready.and_then(OnceCell::get) {
-            Some(frozen) => frozen.clone(),
-            None => {
-                // Not inside of the cell: packing is parallel, and who waits for it may be given work that waits for the cell.
-                let made = Arc::new(Frozen::of(self, beside_rounding)?);
-                ready.map_or(made.clone(), |ready| ready.get_or_init(|| made).clone())
-            }
+        let make = || Frozen::of(self, beside_rounding).map(Arc::new);
+        let frozen = match &self.ready {
+            Some(ready) => ready.0[usize::from(beside_rounding)].get_or_try_init(|| make().map(Box::new))?.clone(),
+            None => make()?,
         };
         Ok(LoraWeights { frozen: Some(frozen), ..self.clone() })
     }

@@ -10,7 +10,7 @@ use crate::tensor::Matrix;
 use crate::weights::eight_bits::Activations;
 use crate::weights::kernel::Kernel;
 use crate::weights::panel_product::{self, PanelProduct};
-use once_cell::sync::OnceCell;
+use once_cell::race::OnceBox;
 use std::sync::Arc;
 
 /// A weight, `[out_features, in_features]`.
@@ -18,7 +18,8 @@ use std::sync::Arc;
 pub(super) struct QuantizedMatrix<T: Tile> {
     tiles: Tiles<T>,
     /// Quantized along the outputs for the backward pass, where the type wants it; made when training first needs it.
-    transposed: OnceCell<Tiles<T>>,
+    /// Of two trainings that do at the same time each makes one: who waits for parallel work may be given the other's.
+    transposed: OnceBox<Tiles<T>>,
     /// Products of integers, where the CPU has them and they were not turned off; else the weight is dequantized to f32.
     kernel: Option<Kernel>,
 }
@@ -78,7 +79,7 @@ impl<T: Tile> QuantizedMatrix<T> {
     }
 
     fn with(tiles: Tiles<T>, exact: bool) -> Self {
-        QuantizedMatrix { tiles, transposed: OnceCell::new(), kernel: if exact { None } else { Kernel::detect() } }
+        QuantizedMatrix { tiles, transposed: OnceBox::new(), kernel: if exact { None } else { Kernel::detect() } }
     }
 
     #[cfg(test)]
@@ -88,7 +89,8 @@ impl<T: Tile> QuantizedMatrix<T> {
 
     fn transposed(&self) -> Result<&Tiles<T>> {
         let (outputs, inputs) = self.shape();
-        self.transposed.get_or_try_init(|| Tiles::quantize(inputs, outputs, |input, out| self.tiles.column(input, out)))
+        let make = || Tiles::quantize(inputs, outputs, |input, out| self.tiles.column(input, out));
+        self.transposed.get_or_try_init(|| make().map(Box::new))
     }
 }
 

@@ -28,8 +28,8 @@ pub(in crate::weights) type Line = [[u8; GROUP]; HALF];
 /// every kernel computes exactly, and which all combine in the same order. So the bits of a product depend neither on the
 /// instructions that a CPU has, nor on how many rows there are.
 ///
-/// What kernels call for each tile is `#[inline]` in every type: a call would take the sums of all rows through memory, a sixth of
-/// the time of a product with Q8_0.
+/// What kernels call for each tile is `#[inline]` in every type: a call would take the sums of all rows through memory, 15 % of
+/// the time in which a model in Q8_0 reads a prompt.
 ///
 /// # Safety
 /// All bit patterns are values, zeros among them.
