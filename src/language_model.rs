@@ -29,7 +29,7 @@ pub struct ModelOptions {
     /// Quantization of the weights while they load, as GGML has it; null for none. CPU only.
     pub quantize: Option<Quantize>,
     /// Products take operands in f32: those of quantized weights are of the dequantized ones, none the much faster integer
-    /// ones, and those of bf16 weights do not round to bf16.
+    /// ones, and those of bf16 weights do not round to bf16. Keys and values are kept in f32, not in f16.
     pub exact: bool,
     /// Threads of the CPU; 0 means one per core.
     #[schemars(range(min = 0, max = 1024))]

@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::config::{DecoderConfig, RopeScaling};
-use super::kv_pool::{KvPool, Placements};
+use super::kv_pool::{KvForm, KvPool, Placements};
 use super::layer::{Keep, Layer, Pass, Saved};
 use super::loader::Stored;
 use super::passes::Passes;
@@ -10,7 +10,7 @@ use super::recordings::Recordings;
 use super::sites::{LoraStack, Module, Sites};
 use super::weight_file::{self, WeightFile};
 use crate::error::{Code, Error, Result};
-use crate::ops::attention;
+use crate::ops::attention::{self, KvType};
 use crate::ops::cross_entropy::Head;
 use crate::ops::lora::Dropout;
 use crate::ops::rms_norm;
@@ -146,7 +146,7 @@ impl Decoder {
     /// A pool of its own, with room for `tokens`.
     #[cfg(test)]
     pub(crate) fn new_pool(&self, tokens: usize) -> Result<KvPool> {
-        new_pool(&self.config, tokens, &self.device)
+        KvPool::new(kv_form(&self.config, &self.layers, &self.device), tokens)
     }
 
     /// The final hidden states of a batch's outputs, normed, `[outputs, hidden]`. Keys and values go into the pool, where
@@ -261,9 +261,16 @@ impl Decoder {
     }
 }
 
-/// A pool of keys and values with room for `tokens`.
-pub(super) fn new_pool(config: &DecoderConfig, tokens: usize, device: &Device) -> Result<KvPool> {
-    let width = config.num_key_value_heads * config.head_dim;
+/// What is kept of a token that was read. Keys and values are of f16 where the products that they are for round as much, as
+/// llama.cpp keeps them.
+pub(super) fn kv_form(config: &DecoderConfig, layers: &[Layer], device: &Device) -> KvForm {
+    let rounds = layers.iter().any(|layer| layer.attention.output.linear.rounds_inputs());
     let beyond = config.ropes.iter().filter_map(|rope| Some(rope.long.as_ref()?.beyond)).min();
-    KvPool::new(config.num_hidden_layers, tokens, width, beyond.unwrap_or(usize::MAX), device)
+    KvForm {
+        layers: layers.len(),
+        width: config.num_key_value_heads * config.head_dim,
+        kind: if device.is_host() && rounds { KvType::F16 } else { KvType::Activation },
+        beyond: beyond.unwrap_or(usize::MAX),
+        device: device.clone(),
+    }
 }

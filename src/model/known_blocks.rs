@@ -61,7 +61,7 @@ impl KvPool {
 
     /// What the next block of a sequence is read under, and after which one. `None`: nothing is known of what follows.
     fn place(&self, table: &BlockTable, stack: &LoraStack) -> Option<(ReadUnder, Option<usize>)> {
-        let under = ReadUnder { stack: stack.identity()?, is_long: table.reach() > self.beyond };
+        let under = ReadUnder { stack: stack.identity()?, is_long: table.reach() > self.beyond() };
         let after = table.last_block();
         let is_known = after.is_none_or(|block| self.prefixes.knows(block));
         (table.len().is_multiple_of(BLOCK) && is_known).then_some((under, after))

@@ -6,6 +6,7 @@
 
 use super::prefixes::Prefixes;
 use crate::error::{Code, Error, Result};
+use crate::ops::attention::{KeysValues, KvType};
 use crate::ops::rope::{self, Rotation};
 use crate::tensor::{Device, Matrix, RowIndices};
 use std::ops::Range;
@@ -19,20 +20,23 @@ const KNOWN: usize = 4096 / BLOCK;
 #[derive(Debug)]
 pub(crate) struct KvPool {
     /// `[blocks · BLOCK, kv_heads · head_dim]`, by layer.
-    layers: Vec<LayerPool>,
+    layers: Vec<KeysValues>,
     /// How many tables have each block; what is known as a beginning has one user more.
     pub(super) users: Vec<u32>,
     pub(super) prefixes: Prefixes,
-    width: usize,
-    /// Tokens beyond which a sequence has other rotations.
-    pub(super) beyond: usize,
-    device: Device,
+    form: KvForm,
 }
 
-#[derive(Debug)]
-struct LayerPool {
-    k: Matrix,
-    v: Matrix,
+/// What a pool keeps of a token.
+#[derive(Debug, Clone)]
+pub(crate) struct KvForm {
+    pub(super) layers: usize,
+    /// Columns of keys and of values.
+    pub(super) width: usize,
+    pub(super) kind: KvType,
+    /// Tokens beyond which a sequence has other rotations.
+    pub(super) beyond: usize,
+    pub(super) device: Device,
 }
 
 /// Where the keys and values of a batch go.
@@ -93,14 +97,16 @@ impl BlockTable {
 }
 
 impl KvPool {
-    /// A pool of blocks for `tokens` of rows `width` wide.
-    pub(super) fn new(num_layers: usize, tokens: usize, width: usize, beyond: usize, device: &Device) -> Result<Self> {
+    /// A pool of blocks for `tokens`.
+    pub(super) fn new(form: KvForm, tokens: usize) -> Result<Self> {
         let blocks = tokens.div_ceil(BLOCK);
-        let matrix = || Matrix::zero_activations(blocks.saturating_mul(BLOCK), width, device);
-        let layers =
-            (0..num_layers).map(|_| Ok(LayerPool { k: matrix()?, v: matrix()? })).collect::<Result<Vec<_>>>()?;
-        let prefixes = Prefixes::new(KNOWN);
-        Ok(KvPool { layers, users: vec![0; blocks], prefixes, width, beyond, device: device.clone() })
+        let layers = (0..form.layers).map(|_| form.zeros(blocks)).collect::<Result<Vec<_>>>()?;
+        Ok(KvPool { layers, users: vec![0; blocks], prefixes: Prefixes::new(KNOWN), form })
+    }
+
+    /// Tokens beyond which a sequence has other rotations.
+    pub(super) fn beyond(&self) -> usize {
+        self.form.beyond
     }
 
     /// Rows of beginnings that are known.
@@ -176,27 +182,19 @@ impl KvPool {
 
     /// By so many blocks, or as many as there are: what is held is copied, and the allocator may keep what it was copied from.
     fn grow(&mut self, blocks: usize) -> Result<()> {
-        let blocks = blocks.max(self.users.len());
-        let rows = (self.users.len() + blocks) * BLOCK;
+        let now = self.users.len();
+        let blocks = now + blocks.max(now);
         for layer in &mut self.layers {
-            for matrix in [&mut layer.k, &mut layer.v] {
-                let mut larger = Matrix::zero_activations(rows, self.width, &self.device)?;
-                larger.set_rows(0, matrix)?;
-                *matrix = larger;
-            }
+            let mut larger = self.form.zeros(blocks)?;
+            larger.copy_rows(0, layer, 0..now * BLOCK)?;
+            *layer = larger;
         }
-        self.users.resize(self.users.len() + blocks, 0);
+        self.users.resize(blocks, 0);
         Ok(())
     }
 
     fn copy(&mut self, from: usize, to: usize) -> Result<()> {
-        for layer in &mut self.layers {
-            for matrix in [&mut layer.k, &mut layer.v] {
-                let block = matrix.part(from * BLOCK..(from + 1) * BLOCK)?;
-                matrix.set_rows(to * BLOCK, &block)?;
-            }
-        }
-        Ok(())
+        self.layers.iter_mut().try_for_each(|layer| layer.move_rows(to * BLOCK, from * BLOCK..(from + 1) * BLOCK))
     }
 
     /// A sequence that has read the same: the blocks are shared.
@@ -209,7 +207,7 @@ impl KvPool {
     /// Makes ready for a sequence of up to `reach` tokens that begins with the first `shared` of those held; how many of
     /// them stand: the keys of a longer sequence may be rotated otherwise. The others are forgotten; their blocks stay.
     pub(crate) fn begin(&self, table: &mut BlockTable, shared: usize, reach: usize) -> usize {
-        let same = (table.reach > self.beyond) == (reach > self.beyond);
+        let same = (table.reach > self.beyond()) == (reach > self.beyond());
         table.reach = reach;
         table.len = if same { table.len.min(shared) } else { 0 };
         table.len
@@ -231,15 +229,14 @@ impl KvPool {
             return;
         }
         let held = self.prefixes.sorted();
-        let of_known = |matrix: &Matrix| -> Result<Matrix> {
-            let mut smaller = Matrix::zero_activations(held.len() * BLOCK, self.width, &self.device)?;
+        let of_known = |layer: &KeysValues| -> Result<KeysValues> {
+            let mut smaller = self.form.zeros(held.len())?;
             for (place, block) in held.iter().enumerate() {
-                smaller.set_rows(place * BLOCK, &matrix.part(block * BLOCK..(block + 1) * BLOCK)?)?;
+                smaller.copy_rows(place * BLOCK, layer, block * BLOCK..(block + 1) * BLOCK)?;
             }
             Ok(smaller)
         };
-        let of_layer = |layer: &LayerPool| Ok(LayerPool { k: of_known(&layer.k)?, v: of_known(&layer.v)? });
-        let layers: Result<Vec<_>> = self.layers.iter().map(of_layer).collect();
+        let layers: Result<Vec<_>> = self.layers.iter().map(of_known).collect();
         if let Ok(layers) = layers {
             self.layers = layers;
             self.users = vec![1; held.len()];
@@ -255,35 +252,33 @@ impl KvPool {
         rotation: Option<&Rotation>,
         [mut q, mut k, mut v]: [Matrix; 3],
         placements: &Placements,
-    ) -> Result<(Matrix, &Matrix, &Matrix)> {
-        if let (Some(rotation), Some(places)) = (rotation, &placements.rows) {
-            let LayerPool { k: all_k, v: all_v } = &mut self.layers[layer];
-            rotation.store([&mut q, &mut k, &mut v], places, [&mut *all_k, &mut *all_v])?;
-            return Ok((q, all_k, all_v));
+    ) -> Result<(Matrix, &KeysValues)> {
+        if let (Some(rotation), Some(places)) = (rotation, &placements.rows)
+            && let KeysValues::Activations([all_k, all_v]) = &mut self.layers[layer]
+        {
+            rotation.store([&mut q, &mut k, &mut v], places, [all_k, all_v])?;
+            return Ok((q, &self.layers[layer]));
         }
         let (q, k) = rope::rotated(rotation, q, k)?;
-        let (all_k, all_v) = self.store(layer, &k, &v, placements)?;
-        Ok((q, all_k, all_v))
+        Ok((q, self.store(layer, [&k, &v], placements)?))
     }
 
     /// Stores the keys and values of a batch's rows, and gives all that the pool holds of the layer.
-    fn store(&mut self, layer: usize, k: &Matrix, v: &Matrix, placements: &Placements) -> Result<(&Matrix, &Matrix)> {
-        let pool = &mut self.layers[layer];
-        if let Some(rows) = &placements.rows {
-            pool.k.put_rows(rows, k)?;
-            pool.v.put_rows(rows, v)?;
-            return Ok((&pool.k, &pool.v));
-        }
-        for (rows, at) in &placements.runs {
-            if rows.len() == k.rows() {
-                pool.k.set_rows(*at, k)?;
-                pool.v.set_rows(*at, v)?;
-            } else {
-                pool.k.set_rows(*at, &k.part(rows.clone())?)?;
-                pool.v.set_rows(*at, &v.part(rows.clone())?)?;
+    fn store(&mut self, layer: usize, kv: [&Matrix; 2], placements: &Placements) -> Result<&KeysValues> {
+        let all = &mut self.layers[layer];
+        match (&placements.rows, &mut *all) {
+            (Some(places), KeysValues::Activations(all)) => {
+                all.iter_mut().zip(kv).try_for_each(|(all, rows)| all.put_rows(places, rows))?;
             }
+            _ => placements.runs.iter().try_for_each(|(rows, at)| all.set_rows(*at, kv, rows.clone()))?,
         }
-        Ok((&pool.k, &pool.v))
+        Ok(all)
+    }
+}
+
+impl KvForm {
+    fn zeros(&self, blocks: usize) -> Result<KeysValues> {
+        KeysValues::zeros(self.kind, blocks.saturating_mul(BLOCK), self.width, &self.device)
     }
 }
 

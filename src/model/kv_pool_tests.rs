@@ -3,6 +3,11 @@
 use super::*;
 use crate::model::sites::LoraStack;
 
+/// Of one layer, two columns wide.
+fn pool(kind: KvType, tokens: usize, beyond: usize) -> KvPool {
+    KvPool::new(KvForm { layers: 1, width: 2, kind, beyond, device: Device::host() }, tokens).unwrap()
+}
+
 fn rows(value: f32) -> Matrix {
     Matrix::new(1, 2, vec![value; 2], &Device::host()).unwrap()
 }
@@ -12,18 +17,25 @@ fn write(pool: &mut KvPool, table: &mut BlockTable, value: f32) {
     pool.reserve(table, 1).unwrap();
     let row = table.rows(table.len() + 1).last().unwrap().end - 1;
     let placements = Placements::new(vec![(0..1, row)], 1, &Device::host()).unwrap();
-    pool.store(0, &rows(value), &rows(-value), &placements).unwrap();
+    pool.store(0, [&rows(value), &rows(-value)], &placements).unwrap();
     table.advance(1);
 }
 
 fn read(pool: &mut KvPool, table: &BlockTable) -> Vec<f32> {
-    let (k, _) = pool.store(0, &rows(0.0), &rows(0.0), &Placements::default()).unwrap();
-    table.rows(table.len()).into_iter().flatten().map(|row| k.values().unwrap()[2 * row]).collect()
+    let keys = match pool.store(0, [&rows(0.0), &rows(0.0)], &Placements::default()).unwrap() {
+        KeysValues::Activations([k, _]) => k.values().unwrap(),
+        KeysValues::F16([k, _]) => k.values().iter().map(|key| key.to_f32()).collect(),
+    };
+    table.rows(table.len()).into_iter().flatten().map(|row| keys[2 * row]).collect()
 }
 
 #[test]
 fn sequences_share_what_neither_writes() {
-    let mut pool = KvPool::new(1, 2 * BLOCK, 2, usize::MAX, &Device::host()).unwrap();
+    [KvType::Activation, KvType::F16].into_iter().for_each(sequences_share_what_neither_writes_in);
+}
+
+fn sequences_share_what_neither_writes_in(kind: KvType) {
+    let mut pool = pool(kind, 2 * BLOCK, usize::MAX);
     let mut one = BlockTable::default();
     (0..BLOCK + 3).for_each(|token| write(&mut pool, &mut one, token as f32));
     assert_eq!(one.rows(one.len()), [0..BLOCK + 3], "a sequence alone has neighbouring blocks");
@@ -44,7 +56,7 @@ fn sequences_share_what_neither_writes() {
 
 #[test]
 fn what_is_forgotten_is_written_over() {
-    let mut pool = KvPool::new(1, 0, 2, 8, &Device::host()).unwrap();
+    let mut pool = pool(KvType::F16, 0, 8);
     let mut table = BlockTable::default();
     (0..5).for_each(|token| write(&mut pool, &mut table, token as f32));
     pool.begin(&mut table, 2, 8);
@@ -55,7 +67,7 @@ fn what_is_forgotten_is_written_over() {
 
 #[test]
 fn what_is_rotated_otherwise_is_read_again() {
-    let pool = KvPool::new(1, 0, 2, 8, &Device::host()).unwrap();
+    let pool = pool(KvType::F16, 0, 8);
     let mut table = BlockTable { len: 5, reach: 6, ..BlockTable::default() };
     assert_eq!(pool.begin(&mut table, 4, 8), 4);
     assert_eq!(pool.begin(&mut table, 4, 9), 0);
@@ -81,7 +93,11 @@ fn prompt(pool: &mut KvPool, table: &mut BlockTable, stack: &LoraStack, tokens: 
 
 #[test]
 fn what_prompts_begin_with_is_found_again() {
-    let mut pool = KvPool::new(1, 0, 2, 10 * BLOCK, &Device::host()).unwrap();
+    [KvType::Activation, KvType::F16].into_iter().for_each(what_prompts_begin_with_is_found_again_in);
+}
+
+fn what_prompts_begin_with_is_found_again_in(kind: KvType) {
+    let mut pool = pool(kind, 0, 10 * BLOCK);
     let (base, mut other) = (LoraStack::none(), LoraStack::none());
     other.identify([7; 32]);
     let tokens: Vec<u32> = (0..4 * BLOCK as u32).collect();
@@ -113,7 +129,7 @@ fn what_prompts_begin_with_is_found_again() {
 
 #[test]
 fn two_that_read_the_same_keep_one() {
-    let mut pool = KvPool::new(1, 0, 2, usize::MAX, &Device::host()).unwrap();
+    let mut pool = pool(KvType::F16, 0, usize::MAX);
     let (base, tokens) = (LoraStack::none(), vec![3; BLOCK]);
     let [mut one, mut two] = [(); 2].map(|()| BlockTable::default());
     for table in [&mut one, &mut two] {

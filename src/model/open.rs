@@ -1,9 +1,10 @@
 //! Opening a model. Its files and what was asked say which one it is; one that is loaded already is shared.
 
 use super::config::DecoderConfig;
-use super::decoder::{Decoder, Form, new_pool};
+use super::decoder::{Decoder, Form, kv_form};
 use super::files::ModelFiles;
 use super::gguf::GgufWeights;
+use super::kv_pool::KvPool;
 use super::loader::{Loader, Plan};
 use super::passes::{Passes, lock};
 use super::recordings::Recordings;
@@ -134,7 +135,7 @@ impl Opened {
             scale: config.scales.logits,
             softcap: config.scales.logit_softcap.map(|c| c as f32),
         };
-        let kv_pool = Arc::new(Mutex::new(new_pool(&config, 0, &device)?));
+        let kv_pool = KvPool::new(kv_form(&config, &layers, &device), 0)?;
         Ok(Decoder {
             config,
             device,
@@ -149,7 +150,7 @@ impl Opened {
             tensors: weights.len(),
             stored,
             sha256: OnceCell::new(),
-            kv_pool,
+            kv_pool: Arc::new(Mutex::new(kv_pool)),
             passes: Passes::default(),
             recordings: Recordings::default(),
         })

@@ -2,6 +2,7 @@
 //!
 //! What is added to what does not depend on the CPU, so a row has the same bits on each.
 
+use super::Element;
 use std::ops::Range;
 
 /// Rows of one length, the first at the start of `data`, each `stride` after the one before.
@@ -94,10 +95,20 @@ impl<'a> RowsApart<'a> {
         RowsApart { data: &matrix[range.start * stride + column..], stride }
     }
 
-    /// The first `width` columns of `count` rows, moved together into `copy`.
-    pub(crate) fn together<'c>(&self, count: usize, width: usize, copy: &'c mut Vec<f32>) -> RowsApart<'c> {
-        copy.clear();
-        (0..count).for_each(|row| copy.extend_from_slice(&self.data[row * self.stride..][..width]));
+    /// Those columns of those rows, as f32, brought together in `copy`.
+    pub(crate) fn together<E: Element>(
+        matrix: &[E],
+        stride: usize,
+        range: &Range<usize>,
+        columns: Range<usize>,
+        copy: &'a mut Vec<f32>,
+    ) -> Self {
+        let width = columns.len();
+        // What is left of another copy is written over.
+        copy.resize(range.len() * width, 0.0);
+        for (row, to) in range.clone().zip(copy.chunks_exact_mut(width.max(1))) {
+            E::to_f32(&matrix[row * stride + columns.start..][..width], to);
+        }
         RowsApart { data: copy, stride: width }
     }
 }
@@ -185,10 +196,8 @@ mod tests {
             }
             assert_eq!(sums, expected, "{width} {stride}");
             let mut copy = Vec::new();
-            assert_eq!(
-                rows.together(count, width, &mut copy).data[(count - 1) * width..],
-                data[(count - 1) * stride..]
-            );
+            let together = RowsApart::together(&data, stride, &(0..count), 0..width, &mut copy);
+            assert_eq!(together.data[(count - 1) * width..], data[(count - 1) * stride..]);
         }
     }
 

@@ -95,9 +95,9 @@ impl Block for Attention {
                 (q, Operand::owned(attention), sums, Some((k, v)))
             }
             Some(pool) => {
-                let (q, all_k, all_v) = pool.rotate_and_store(self.layer, rotation, [q, k, v], &pass.placements)?;
+                let (q, kv) = pool.rotate_and_store(self.layer, rotation, [q, k, v], &pass.placements)?;
                 let eight_bits = self.output.linear.takes_eight_bits(q.rows());
-                let attention = attention::operand(self.heads, spans, [&q, all_k, all_v], eight_bits)?;
+                let attention = attention::operand(self.heads, spans, &q, kv, eight_bits)?;
                 (q, attention, None, None)
             }
         };

@@ -8,7 +8,7 @@ use crate::tensor::columns::Columns;
 use crate::tensor::exp::{exp_sum, largest};
 use crate::tensor::gemm::{Mat, gemm};
 use crate::tensor::simd::{dot, vectorized};
-use crate::tensor::{Matrix, buffers};
+use crate::tensor::{Element, Matrix, buffers};
 use gemm::Parallelism;
 use rayon::prelude::*;
 
@@ -22,9 +22,9 @@ pub(super) fn score_rows(group: usize) -> usize {
     (2 * BLOCK).max(TILE.max(few::FEW) * group)
 }
 
-pub(super) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &Matrix) -> Result<Matrix> {
-    let tokens = q.rows();
-    let (q, k, v) = (q.slice()?, k.slice()?, v.slice()?);
+/// The keys and values row by row, `[keys, keys · dim]`.
+pub(super) fn forward<E: Element>(heads: Heads, spans: &[Span], q: &Matrix, [k, v]: [&[E]; 2]) -> Result<Matrix> {
+    let (tokens, q) = (q.rows(), q.slice()?);
     debug_assert_eq!(spans.iter().map(|span| span.queries.len()).sum::<usize>(), tokens, "spans cover every row");
     let mut out = buffers::take(tokens * heads.queries * heads.dim)?;
     let columns = Columns::of(&mut out, heads.queries * heads.dim);
@@ -36,12 +36,12 @@ pub(super) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &
         let rows = span.queries.len();
         let few = if rows % BLOCK <= FEW { rows % BLOCK } else { 0 };
         if few > 0 {
-            few::forward(heads, span, rows - few..rows, of_task.clone(), [q, k, v], &columns);
+            few::forward(heads, span, rows - few..rows, of_task.clone(), q, [k, v], &columns);
         }
         if few == rows {
             return;
         }
-        let operands = Operands::of(heads, span, of_task.start / heads.group(), q, k, v);
+        let operands = Operands::of(heads, span, of_task.start / heads.group(), q, [k, v]);
         // The queries of all heads, `[rows, heads, dim]`: keys that are packed for a product serve them all.
         let (mut queries, mut scores, mut block_out) = (Vec::new(), Vec::new(), Vec::new());
         let (column, width) = (of_task.start * heads.dim, together * heads.dim);
@@ -85,7 +85,7 @@ pub(super) fn backward(
     let (dk_columns, dv_columns) = (Columns::of(&mut dk, key_width), Columns::of(&mut dv, key_width));
     // One task per key head, which alone adds to its dk and dv: deterministic, and no two tasks meet.
     pairs(spans, heads.keys).into_par_iter().for_each(|(span, key_head)| {
-        let operands = Operands::of(heads, span, key_head, q, k, v);
+        let operands = Operands::of(heads, span, key_head, q, [k, v]);
         let (mut scores, mut dscores, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
         let mut span_dk = vec![0.0f32; span.num_keys() * dim];
         let mut span_dv = vec![0.0f32; span.num_keys() * dim];
@@ -192,19 +192,19 @@ struct Operands<'a> {
 enum Keys<'a> {
     /// Where they are: `[keys, keys · dim]` from the head's first feature on.
     InPlace { data: &'a [f32], stride: usize },
-    /// Brought together from the blocks of a pool, `[keys, dim]`.
+    /// Brought together from the blocks of a pool, or from f16, `[keys, dim]`.
     Gathered(Vec<f32>),
 }
 
 impl<'a> Keys<'a> {
-    fn of(heads: Heads, span: &Span, key_head: usize, data: &'a [f32]) -> Self {
+    fn of<E: Element>(heads: Heads, span: &Span, key_head: usize, data: &'a [E]) -> Self {
         let (stride, column) = (heads.keys * heads.dim, key_head * heads.dim);
-        if let [run] = span.keys.as_slice() {
+        if let ([run], Some(data)) = (span.keys.as_slice(), E::as_f32(data)) {
             return Keys::InPlace { data: &data[run.start * stride + column..], stride };
         }
-        let mut gathered = Vec::with_capacity(span.num_keys() * heads.dim);
-        for row in span.keys.iter().cloned().flatten() {
-            gathered.extend_from_slice(&data[row * stride + column..][..heads.dim]);
+        let mut gathered = vec![0.0; span.num_keys() * heads.dim];
+        for (row, to) in span.keys.iter().cloned().flatten().zip(gathered.chunks_exact_mut(heads.dim)) {
+            E::to_f32(&data[row * stride + column..][..heads.dim], to);
         }
         Keys::Gathered(gathered)
     }
@@ -220,7 +220,7 @@ impl<'a> Keys<'a> {
 }
 
 impl<'a> Operands<'a> {
-    fn of(heads: Heads, span: &Span, key_head: usize, q: &'a [f32], k: &'a [f32], v: &'a [f32]) -> Self {
+    fn of<E: Element>(heads: Heads, span: &Span, key_head: usize, q: &'a [f32], [k, v]: [&'a [E]; 2]) -> Self {
         Operands { heads, q, k: Keys::of(heads, span, key_head, k), v: Keys::of(heads, span, key_head, v) }
     }
 

@@ -4,6 +4,7 @@
 
 use super::super::softcap;
 use super::{Heads, Span};
+use crate::tensor::Element;
 use crate::tensor::columns::Columns;
 use crate::tensor::exp::{exp_sum, largest};
 use crate::tensor::rows_apart::{RowsApart, add_rows, dots};
@@ -18,27 +19,25 @@ const PIECE: usize = 32;
 const COLLIDING: usize = 4096;
 
 /// `rows` of the queries of a span, under some query heads of one group.
-pub(super) fn forward(
+pub(super) fn forward<E: Element>(
     heads: Heads,
     span: &Span,
     rows: Range<usize>,
     of_group: Range<usize>,
-    [q, k, v]: [&[f32]; 3],
+    q: &[f32],
+    [k, v]: [&[E]; 2],
     out: &Columns,
 ) {
     let (dim, stride) = (heads.dim, heads.keys * heads.dim);
-    let column = of_group.start / heads.group() * dim;
     let keys = span.visible(rows.start, heads.window).start..span.visible(rows.end - 1, heads.window).end;
     let queries: Vec<(usize, usize)> =
         rows.clone().flat_map(|row| of_group.clone().map(move |head| (row, head))).collect();
     let collide = queries.len() > 1 && (stride * size_of::<f32>()).is_multiple_of(COLLIDING);
-    let mut copy = Vec::new();
+    let column = of_group.start / heads.group() * dim;
+    let mut key_head = KeyHead { stride, columns: column..column + dim, collide, copy: Vec::new() };
     let mut scores = vec![0.0f32; queries.len() * keys.len()];
     for (at, piece) in pieces(span, &keys) {
-        let mut of_piece = RowsApart::of(k, stride, &piece, column);
-        if collide {
-            of_piece = of_piece.together(piece.len(), dim, &mut copy);
-        }
+        let of_piece = key_head.rows(k, &piece);
         for (scores, (row, head)) in scores.chunks_exact_mut(keys.len()).zip(&queries) {
             let query = &q[((span.queries.start + row) * heads.queries + head) * dim..][..dim];
             dots(query, of_piece, heads.scale, &mut scores[at..at + piece.len()]);
@@ -61,10 +60,7 @@ pub(super) fn forward(
                 scores.iter_mut().for_each(|p| *p *= inverse);
             }
             for (at, piece) in pieces(span, &keys) {
-                let mut of_piece = RowsApart::of(v, stride, &piece, column);
-                if collide {
-                    of_piece = of_piece.together(piece.len(), dim, &mut copy);
-                }
+                let of_piece = key_head.rows(v, &piece);
                 for (sums, scores) in sums.chunks_exact_mut(dim).zip(scores.chunks_exact(keys.len())) {
                     add_rows(sums, of_piece, &scores[at..at + piece.len()]);
                 }
@@ -73,6 +69,25 @@ pub(super) fn forward(
     );
     for (sums, (row, head)) in sums.chunks_exact(dim).zip(&queries) {
         out.write(span.queries.start + row, head * dim, dim, sums);
+    }
+}
+
+/// Where a key head has its keys and values.
+struct KeyHead {
+    stride: usize,
+    columns: Range<usize>,
+    /// Whether its rows push each other out of the first cache.
+    collide: bool,
+    copy: Vec<f32>,
+}
+
+impl KeyHead {
+    /// The rows of a piece as f32, where they are if that is as good.
+    fn rows<'a, E: Element>(&'a mut self, matrix: &'a [E], piece: &Range<usize>) -> RowsApart<'a> {
+        match E::as_f32(matrix) {
+            Some(matrix) if !self.collide => RowsApart::of(matrix, self.stride, piece, self.columns.start),
+            _ => RowsApart::together(matrix, self.stride, piece, self.columns.clone(), &mut self.copy),
+        }
     }
 }
 

@@ -7,12 +7,14 @@
 mod cpu;
 mod cuda;
 mod few;
+mod keys_values;
 
 pub(crate) use super::kinds::{Heads, Span};
 use super::reference;
 use crate::error::Result;
 use crate::tensor::Matrix;
 use crate::weights::Operand;
+pub(crate) use keys_values::{KeysValues, KvType};
 
 /// Bytes of the scores with `keys` keys that a thread has at a time, where so many query heads share a key head.
 pub(crate) fn score_bytes(keys: usize, group: usize) -> u64 {
@@ -25,7 +27,7 @@ pub(crate) fn forward(heads: Heads, spans: &[Span], q: &Matrix, k: &Matrix, v: &
         return cuda::forward(heads, spans, q, k, v, false).map(|(out, _)| out);
     }
     match q.on_host() {
-        true => cpu::forward(heads, spans, q, k, v),
+        true => cpu::forward(heads, spans, q, [k.slice()?, v.slice()?]),
         false => Matrix::of_tensor(&reference::attention(heads, spans, &q.tensor()?, &k.tensor()?, &v.tensor()?)?),
     }
 }
@@ -35,16 +37,20 @@ pub(crate) fn forget_spans() {
     cuda::forget_spans();
 }
 
-/// The same, to be multiplied with weights that take it in 8 bits or not.
+/// The same of keys and values that are kept, to be multiplied with weights that take it in 8 bits or not.
 pub(crate) fn operand(
     heads: Heads,
     spans: &[Span],
-    [q, k, v]: [&Matrix; 3],
+    q: &Matrix,
+    kv: &KeysValues,
     eight_bits: bool,
 ) -> Result<Operand<'static>> {
-    match q.on_gpu() {
-        true => cuda::forward(heads, spans, q, k, v, eight_bits).map(|(out, bits)| Operand::with_eight_bits(out, bits)),
-        false => forward(heads, spans, q, k, v).map(Operand::owned),
+    match kv {
+        KeysValues::F16([k, v]) => cpu::forward(heads, spans, q, [k.values(), v.values()]).map(Operand::owned),
+        KeysValues::Activations([k, v]) if q.on_gpu() => {
+            cuda::forward(heads, spans, q, k, v, eight_bits).map(|(out, bits)| Operand::with_eight_bits(out, bits))
+        }
+        KeysValues::Activations([k, v]) => forward(heads, spans, q, k, v).map(Operand::owned),
     }
 }
 
