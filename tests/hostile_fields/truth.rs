@@ -129,12 +129,18 @@ fn numbers(text: &str) -> BTreeSet<String> {
     found
 }
 
+/// `９/10` is the number 9/10, however it is typed.
+fn half_width(text: &str) -> String {
+    let digit = |c: char| ('０'..='９').contains(&c).then(|| char::from_u32(u32::from(c) - 0xFEE0)).flatten();
+    text.chars().map(|c| digit(c).unwrap_or(c)).collect()
+}
+
 /// Holds a report against its case; `house` are the numbers of the rows that the adapter learnt.
 pub fn check(report: &Value, given: &Given, house: &BTreeSet<String>, seen: &mut Seen) -> Result<(), String> {
     seen.reports += 1;
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let texts = given.texts();
-    let known_numbers = texts.iter().flat_map(|text| numbers(text)).collect::<BTreeSet<_>>();
+    let known_numbers = texts.iter().flat_map(|text| numbers(&half_width(text))).collect::<BTreeSet<_>>();
     for conclusion in list(&report["conclusions"]) {
         seen.conclusions += 1;
         let mut cited = BTreeSet::new();
