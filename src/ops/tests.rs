@@ -2,7 +2,7 @@
 //! is no multiple of a tile), and gradients equal finite differences.
 
 use super::adamw::{self, Hyper, Moments};
-use super::attention::{self, Gradients, Heads, Span};
+use super::attention::{self, Gradients, Heads, KeysValues, KvType, Span};
 use super::cross_entropy::{Head, loss_sum};
 use super::experts::{self, Routing};
 use super::rms_norm;
@@ -230,6 +230,30 @@ fn keys_in_blocks_are_the_keys_in_a_row_to_the_bit() {
         let in_blocks = Span { queries: 0..4, keys: vec![0..4, 8..12, 4..8] };
         let found = attention::forward(heads, &[in_blocks], &q, &moved(&k), &moved(&v)).unwrap();
         assert_eq!(flat(&found), flat(&expected));
+    }
+}
+
+#[test]
+fn attention_over_f16_is_that_over_the_numbers_that_f16_holds_to_the_bit() {
+    let (heads, host) = (Heads { window: Some(60), ..HEADS }, Device::host());
+    let [q, k, v, _] = operands(heads, &packed(&[100]), &host);
+    let rounded = |x: &Matrix| {
+        let values = x.values().unwrap().into_iter().map(|value| half::f16::from_f32(value).to_f32());
+        Matrix::new(x.rows(), x.cols(), values.collect(), &host).unwrap()
+    };
+    let held = |kind: KvType, k: &Matrix, v: &Matrix| {
+        let mut kv = KeysValues::zeros(kind, k.rows(), k.cols(), &host).unwrap();
+        kv.set_rows(0, [k, v], 0..k.rows()).unwrap();
+        kv
+    };
+    let (f16, f32) = (held(KvType::F16, &k, &v), held(KvType::Activation, &rounded(&k), &rounded(&v)));
+    // The next token, some, and a prompt with a rest.
+    for queries in [1, 4, 70] {
+        for keys in [vec![0..100], vec![0..64, 80..100, 64..80]] {
+            let span = [Span { queries: 0..queries, keys }];
+            let of = |kv| attention::operand(heads, &span, &q.part(100 - queries..100).unwrap(), kv, false).unwrap();
+            assert_eq!(flat(of(&f16).matrix()), flat(of(&f32).matrix()), "{queries} {span:?}");
+        }
     }
 }
 

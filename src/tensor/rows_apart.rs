@@ -99,14 +99,14 @@ impl<'a> RowsApart<'a> {
     pub(crate) fn together<E: Element>(
         matrix: &[E],
         stride: usize,
-        range: &Range<usize>,
+        runs: &[Range<usize>],
         columns: Range<usize>,
         copy: &'a mut Vec<f32>,
     ) -> Self {
         let width = columns.len();
         // What is left of another copy is written over.
-        copy.resize(range.len() * width, 0.0);
-        for (row, to) in range.clone().zip(copy.chunks_exact_mut(width.max(1))) {
+        copy.resize(runs.iter().map(Range::len).sum::<usize>() * width, 0.0);
+        for (row, to) in runs.iter().cloned().flatten().zip(copy.chunks_exact_mut(width.max(1))) {
             E::to_f32(&matrix[row * stride + columns.start..][..width], to);
         }
         RowsApart { data: copy, stride: width }
@@ -196,7 +196,7 @@ mod tests {
             }
             assert_eq!(sums, expected, "{width} {stride}");
             let mut copy = Vec::new();
-            let together = RowsApart::together(&data, stride, &(0..count), 0..width, &mut copy);
+            let together = RowsApart::together(&data, stride, &[0..1, 1..count], 0..width, &mut copy);
             assert_eq!(together.data[(count - 1) * width..], data[(count - 1) * stride..]);
         }
     }

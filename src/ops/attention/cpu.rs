@@ -7,6 +7,7 @@ use crate::error::{Code, Error, Result};
 use crate::tensor::columns::Columns;
 use crate::tensor::exp::{exp_sum, largest};
 use crate::tensor::gemm::{Mat, gemm};
+use crate::tensor::rows_apart::RowsApart;
 use crate::tensor::simd::{dot, vectorized};
 use crate::tensor::{Element, Matrix, buffers};
 use gemm::Parallelism;
@@ -202,10 +203,8 @@ impl<'a> Keys<'a> {
         if let ([run], Some(data)) = (span.keys.as_slice(), E::as_f32(data)) {
             return Keys::InPlace { data: &data[run.start * stride + column..], stride };
         }
-        let mut gathered = vec![0.0; span.num_keys() * heads.dim];
-        for (row, to) in span.keys.iter().cloned().flatten().zip(gathered.chunks_exact_mut(heads.dim)) {
-            E::to_f32(&data[row * stride + column..][..heads.dim], to);
-        }
+        let mut gathered = Vec::new();
+        RowsApart::together(data, stride, &span.keys, column..column + heads.dim, &mut gathered);
         Keys::Gathered(gathered)
     }
 

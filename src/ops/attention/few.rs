@@ -86,7 +86,13 @@ impl KeyHead {
     fn rows<'a, E: Element>(&'a mut self, matrix: &'a [E], piece: &Range<usize>) -> RowsApart<'a> {
         match E::as_f32(matrix) {
             Some(matrix) if !self.collide => RowsApart::of(matrix, self.stride, piece, self.columns.start),
-            _ => RowsApart::together(matrix, self.stride, piece, self.columns.clone(), &mut self.copy),
+            _ => RowsApart::together(
+                matrix,
+                self.stride,
+                std::slice::from_ref(piece),
+                self.columns.clone(),
+                &mut self.copy,
+            ),
         }
     }
 }
