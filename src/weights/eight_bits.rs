@@ -1,7 +1,9 @@
 //! Activations as 8-bit integers with a scale for each span of a row, as llama.cpp quantizes them for such products. Rows that
 //! are multiplied together lie beside each other, so that a kernel reads them from one place.
 
-use super::kernel::ROWS;
+#[cfg(target_arch = "x86_64")]
+use super::amx;
+use super::kernel::{Instructions, Kernel, ROWS};
 use crate::tensor::simd::vectorized;
 use rayon::prelude::*;
 
@@ -12,13 +14,64 @@ const SIXTEEN: usize = 16;
 /// The span of types without integer scales.
 const SHORT: usize = 32;
 
-/// Rows of quantized activations, in blocks of [`ROWS`]; the last one may have fewer.
+/// Which integers lie beside each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::weights) enum Order {
+    /// For vectors: groups of four, in blocks of [`ROWS`] rows, of which the last may have fewer.
+    Vectors,
+    /// For AMX: groups of 64, or the spans if they are shorter, in blocks of 16 rows; those that the last lacks are zero.
+    #[cfg(target_arch = "x86_64")]
+    Tiles,
+}
+
+impl Order {
+    /// The order in which a kernel takes so many rows. All give the same bits.
+    pub(in crate::weights) fn of(kernel: Kernel, rows: usize) -> Self {
+        match kernel.instructions() {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Amx if rows >= LEAST_OF_TILES => Order::Tiles,
+            _ => Order::Vectors,
+        }
+    }
+
+    fn block_rows(self) -> usize {
+        match self {
+            Order::Vectors => ROWS,
+            #[cfg(target_arch = "x86_64")]
+            Order::Tiles => amx::TILE_ROWS,
+        }
+    }
+
+    fn group(self, span: usize) -> usize {
+        match self {
+            Order::Vectors => GROUP,
+            #[cfg(target_arch = "x86_64")]
+            Order::Tiles => span.min(amx::DEPTH * GROUP),
+        }
+    }
+
+    /// The rows that are kept for so many.
+    fn kept(self, rows: usize) -> usize {
+        match self {
+            Order::Vectors => rows,
+            #[cfg(target_arch = "x86_64")]
+            Order::Tiles => rows.next_multiple_of(amx::TILE_ROWS),
+        }
+    }
+}
+
+/// Rows from which on tiles are faster than vectors: they multiply sixteen at a time, and weights are written anew for them.
+#[cfg(target_arch = "x86_64")]
+const LEAST_OF_TILES: usize = 12;
+
+/// Rows of quantized activations, in blocks.
 pub(in crate::weights) struct Activations {
     rows: usize,
+    order: Order,
     span: usize,
     /// Spans of a row.
     spans: usize,
-    /// `[block][span][group][row][4]`
+    /// `[block][span][group][row][integer of the group]`
     q: Vec<i8>,
     /// `[block][span][row]`
     scales: Vec<f32>,
@@ -41,9 +94,11 @@ pub(in crate::weights) struct Span {
 }
 
 impl Activations {
-    /// Quantizes `x [rows, width]` with a scale for every `span`: of 32, or of a multiple of 64.
-    pub(in crate::weights) fn quantize(x: &[f32], width: usize, span: usize) -> Self {
-        let (rows, spans) = (x.len() / width, width.div_ceil(span));
+    /// Quantizes `x [rows, width]` for a kernel, with a scale for every `span`: of 32, or of a multiple of 64.
+    pub(in crate::weights) fn quantize(x: &[f32], width: usize, span: usize, kernel: Kernel) -> Self {
+        let (given, spans) = (x.len() / width, width.div_ceil(span));
+        let order = Order::of(kernel, given);
+        let (rows, block_rows) = (order.kept(given), order.block_rows());
         let short = span == SHORT;
         debug_assert!(short || span.is_multiple_of(2 * SHORT));
         let per_row = |of: usize, has: bool| if has { spans * span / of } else { 0 };
@@ -52,18 +107,31 @@ impl Activations {
         let (mut sums, mut pair_sums) = (vec![0i16; rows * sixteens], vec![0i16; rows * pairs]);
         let mut less_128 = vec![0i32; rows * shorts];
         // What a type has none of is cut into as many empty pieces.
-        let pieces = |per_row: usize| (0..rows).step_by(ROWS).map(move |first| per_row * ROWS.min(rows - first));
+        let rows_of = |first: usize| block_rows.min(rows - first);
+        let pieces = |per_row: usize| (0..rows).step_by(block_rows).map(move |first| per_row * rows_of(first));
         let blocks: Vec<Block<'_>> = x
-            .chunks(ROWS * width)
+            .chunks(block_rows * width)
             .zip(split(&mut q, pieces(spans * span)))
             .zip(split(&mut scales, pieces(spans)))
             .zip(split(&mut sums, pieces(sixteens)))
             .zip(split(&mut pair_sums, pieces(pairs)))
             .zip(split(&mut less_128, pieces(shorts)))
-            .map(|(((((x, q), scales), sums), pair_sums), less_128)| Block { x, q, scales, sums, pair_sums, less_128 })
+            .zip((0..rows).step_by(block_rows).map(rows_of))
+            .map(|((((((x, q), scales), sums), pair_sums), less_128), rows)| {
+                Block { rows, x, q, scales, sums, pair_sums, less_128 }
+            })
             .collect();
-        blocks.into_par_iter().with_min_len(2).for_each(|block| block.quantize(width, span));
-        Activations { rows, span, spans, q, scales, sums, pair_sums, less_128 }
+        let group = order.group(span);
+        blocks.into_par_iter().with_min_len(2).for_each(|block| match group {
+            GROUP => block.quantize::<GROUP>(width, span),
+            SHORT => block.quantize::<SHORT>(width, span),
+            _ => block.quantize::<{ 2 * SHORT }>(width, span),
+        });
+        Activations { rows: given, order, span, spans, q, scales, sums, pair_sums, less_128 }
+    }
+
+    pub(in crate::weights) fn order(&self) -> Order {
+        self.order
     }
 
     /// Integers that share a scale.
@@ -81,8 +149,9 @@ impl Activations {
 
     /// Rows of the block that begins with row `first`.
     fn rows_from(&self, first: usize) -> usize {
-        debug_assert!(first.is_multiple_of(ROWS) && first < self.rows);
-        ROWS.min(self.rows - first)
+        let block_rows = self.order.block_rows();
+        debug_assert!(first.is_multiple_of(block_rows) && first < self.rows);
+        block_rows.min(self.order.kept(self.rows) - first)
     }
 
     /// Spans of single rows that lie before a span of the block that begins with row `first`.
@@ -112,16 +181,16 @@ impl Activations {
 
     /// The scale of a span of a row.
     pub(in crate::weights) fn scale(&self, row: usize, span: usize) -> f32 {
-        let (first, m) = (row / ROWS * ROWS, row % ROWS);
-        self.scales[self.spans_before(first, span) + m]
+        let m = row % self.order.block_rows();
+        self.scales[self.spans_before(row - m, span) + m]
     }
 
     /// The integers of a span of a row.
     pub(in crate::weights) fn integers(&self, row: usize, span: usize) -> impl Iterator<Item = i8> {
-        let (first, m) = (row / ROWS * ROWS, row % ROWS);
-        let rows = self.rows_from(first);
-        let q = &self.q[self.spans_before(first, span) * self.span..][..rows * self.span];
-        q.chunks_exact(GROUP * rows).flat_map(move |group| &group[m * GROUP..][..GROUP]).copied()
+        let (m, len) = (row % self.order.block_rows(), self.order.group(self.span));
+        let rows = self.rows_from(row - m);
+        let q = &self.q[self.spans_before(row - m, span) * self.span..][..rows * self.span];
+        q.chunks_exact(len * rows).flat_map(move |group| &group[m * len..][..len]).copied()
     }
 }
 
@@ -134,8 +203,10 @@ fn split<T>(mut list: &mut [T], lengths: impl Iterator<Item = usize>) -> impl It
     })
 }
 
-/// What is made of up to [`ROWS`] rows.
+/// What is made of the rows of a block.
 struct Block<'a> {
+    /// With those that `x` lacks.
+    rows: usize,
     x: &'a [f32],
     q: &'a mut [i8],
     scales: &'a mut [f32],
@@ -145,8 +216,8 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
-    fn quantize(self, width: usize, span: usize) {
-        let rows = self.x.len() / width;
+    fn quantize<const LEN: usize>(self, width: usize, span: usize) {
+        let rows = self.rows;
         let mut q = vec![0i8; width.next_multiple_of(span)];
         for (m, x) in self.x.chunks_exact(width).enumerate() {
             vectorized(
@@ -157,8 +228,8 @@ impl Block<'_> {
                     }
                 },
             );
-            let (groups, _) = self.q.as_chunks_mut::<GROUP>();
-            groups.iter_mut().skip(m).step_by(rows).zip(q.as_chunks::<GROUP>().0).for_each(|(to, four)| *to = *four);
+            let (groups, _) = self.q.as_chunks_mut::<LEN>();
+            groups.iter_mut().skip(m).step_by(rows).zip(q.as_chunks::<LEN>().0).for_each(|(to, group)| *to = *group);
             let sum = |q: &[i8; SIXTEEN]| q.iter().map(|q| i16::from(*q)).sum::<i16>();
             for (index, [a, b]) in q.as_chunks::<SIXTEEN>().0.as_chunks::<2>().0.iter().enumerate() {
                 let (a, b) = (sum(a), sum(b));
@@ -197,6 +268,13 @@ impl Span {
     pub(in crate::weights) unsafe fn scale(&self, m: usize) -> f32 {
         // SAFETY: the caller's.
         unsafe { *self.scales.add(m) }
+    }
+
+    /// All integers.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(in crate::weights) fn integers(&self) -> *const i8 {
+        self.q
     }
 
     /// Four integers of a row of a block of `M`.

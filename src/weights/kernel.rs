@@ -1,5 +1,8 @@
 //! The instructions that products are made of, chosen at run time.
 
+#[cfg(target_arch = "x86_64")]
+use super::amx;
+
 /// Rows of activations whose sums are kept in registers together.
 pub(super) const ROWS: usize = 6;
 
@@ -23,6 +26,9 @@ pub(super) enum Instructions {
     /// AVX-512 BF16, and those of `Vnni`.
     #[cfg(target_arch = "x86_64")]
     Bf16,
+    /// AMX with 8-bit integers and bf16, and those of `Bf16`.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
 }
 
 impl Kernel {
@@ -38,7 +44,9 @@ impl Kernel {
             all.extend(avx2.then_some(Kernel(Instructions::Avx2)));
             all.extend(avx512.then_some(Kernel(Instructions::Avx512)));
             all.extend(vnni.then_some(Kernel(Instructions::Vnni)));
-            all.extend((vnni && is_x86_feature_detected!("avx512bf16")).then_some(Kernel(Instructions::Bf16)));
+            let bf16 = vnni && is_x86_feature_detected!("avx512bf16");
+            all.extend(bf16.then_some(Kernel(Instructions::Bf16)));
+            all.extend((bf16 && amx::permitted()).then_some(Kernel(Instructions::Amx)));
         }
         all
     }

@@ -1,6 +1,8 @@
 //! Frozen weights: one implementation of [`FrozenMatrix`] for each way in which they are stored, and the table of them.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod dense;
 mod dequantized;
 mod eight_bits;

@@ -1,7 +1,8 @@
 //! The input of products with weights, and the forms of it that quantized weights take: each is made once, however many
 //! weights the input meets.
 
-use super::eight_bits::Activations;
+use super::eight_bits::{Activations, Order};
+use super::kernel::Kernel;
 use crate::error::{Code, Error, Result};
 use crate::gpu::{Arg, Array, Element, Grid, blocks, name};
 #[cfg(target_arch = "x86_64")]
@@ -107,18 +108,22 @@ impl<'a> Operand<'a> {
         self.in_bf16.get_or_try_init(|| Bf16Matrix::of(self.matrix()))
     }
 
-    /// In 8 bits on the CPU, so many with a scale.
-    pub(super) fn in_spans(&self, span: usize) -> Result<&Activations> {
+    /// In 8 bits on the CPU, so many with a scale, as a kernel takes them.
+    pub(super) fn in_spans(&self, span: usize, kernel: Kernel) -> Result<&Activations> {
         let Some(of_span) = self.of_spans.get(usize::from(span > SPAN)) else {
             return Err(Error::new(Code::Internal, format!("activations by {span}")));
         };
         let made = of_span.get_or_try_init(|| {
             let x = self.matrix();
-            Ok::<_, Error>(Activations::quantize(x.slice()?, x.cols(), span))
+            Ok::<_, Error>(Activations::quantize(x.slice()?, x.cols(), span, kernel))
         })?;
-        match made.span_len() == span {
+        let (order, wanted) = (made.order(), Order::of(kernel, made.rows()));
+        match made.span_len() == span && order == wanted {
             true => Ok(made),
-            false => Err(Error::new(Code::Internal, format!("activations by {span} and by {}", made.span_len()))),
+            false => {
+                let message = format!("activations by {span} for {wanted:?}, and by {} for {order:?}", made.span_len());
+                Err(Error::new(Code::Internal, message))
+            }
         }
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn add_product<P: Pair<OUTPUTS>, const OUTPUTS: usize>(
         },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Instructions::Avx512 | Instructions::Vnni | Instructions::Bf16 => unsafe {
+        Instructions::Avx512 | Instructions::Vnni | Instructions::Bf16 | Instructions::Amx => unsafe {
             match sums.len() {
                 6 => avx512::<P, OUTPUTS, 6>(pairs, x, sums),
                 5 => avx512::<P, OUTPUTS, 5>(pairs, x, sums),

@@ -105,24 +105,28 @@ impl<P: Pair<OUTPUTS>, const OUTPUTS: usize> Panels<P, OUTPUTS> {
             }
         };
         let add = move |pairs: &[P], row: usize, pair: usize, sums: &mut [[f32; OUTPUTS]]| {
-            add_product(kernel, pairs, Operand { values: &x[row * stride + 2 * pair..], stride }, sums);
+            for (row, sums) in (row..).step_by(ROWS).zip(sums.chunks_mut(ROWS)) {
+                add_product(kernel, pairs, Operand { values: &x[row * stride + 2 * pair..], stride }, sums);
+            }
         };
-        PanelsTimes { panels: self, add }
+        PanelsTimes { panels: self, block: BLOCK, add }
     }
 
-    /// The product with rows of some form. `add(pairs, row, pair, sums)` adds those of pairs from `pair` on with the rows from `row` on to
-    /// the sums of each row.
-    pub(super) fn times_by<'a, A>(&'a self, add: A) -> impl PanelProduct + 'a
+    /// The product with rows of some form. `add(pairs, row, pair, sums)` adds those of up to `block` pairs from `pair` on with the rows
+    /// from `row` on to the sums of each row.
+    pub(super) fn times_by<'a, A>(&'a self, block: usize, add: A) -> impl PanelProduct + 'a
     where
         A: Fn(&[P], usize, usize, &mut [[f32; OUTPUTS]]) + Sync + 'a,
     {
-        PanelsTimes { panels: self, add }
+        PanelsTimes { panels: self, block, add }
     }
 }
 
 /// Panels and what multiplies them with rows.
 struct PanelsTimes<'a, P, A, const OUTPUTS: usize> {
     panels: &'a Panels<P, OUTPUTS>,
+    /// Pairs that meet all rows of a task before the next.
+    block: usize,
     add: A,
 }
 
@@ -182,10 +186,8 @@ where
     fn add_to(&self, panel: usize, first: usize, sums: &mut [[f32; OUTPUTS]]) {
         let width = self.panels.inputs.div_ceil(2);
         let Some(pairs) = self.panels.pairs.get(panel * width..(panel + 1) * width) else { return };
-        for (block, pairs) in pairs.chunks(BLOCK).enumerate() {
-            for (index, sums) in sums.chunks_mut(ROWS).enumerate() {
-                (self.add)(pairs, first + index * ROWS, block * BLOCK, sums);
-            }
+        for (block, pairs) in pairs.chunks(self.block).enumerate() {
+            (self.add)(pairs, first, block * self.block, sums);
         }
     }
 }

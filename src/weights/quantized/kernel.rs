@@ -3,13 +3,16 @@
 use super::portable;
 use super::tile::{OUTPUTS, Tile};
 #[cfg(target_arch = "x86_64")]
-use super::{avx2, vnni};
-use crate::weights::eight_bits::Activations;
+use super::{amx, avx2, vnni};
+#[cfg(target_arch = "x86_64")]
+use crate::weights::amx::TILE_ROWS;
+use crate::weights::eight_bits::{Activations, Order};
 use crate::weights::kernel::{Instructions, Kernel, ROWS};
 
 /// The rows of the block that begins with row `first` times a row of tiles: sums of each row.
 pub(super) fn product<T: Tile>(kernel: Kernel, tiles: &[T], x: &Activations, first: usize, out: &mut [[f32; OUTPUTS]]) {
     assert!(x.spans() == tiles.len() && first.is_multiple_of(ROWS) && out.len() == ROWS.min(x.rows() - first));
+    assert_eq!(x.order(), Order::Vectors);
     match kernel.instructions() {
         Instructions::Portable => portable::product(tiles, x, first, out),
         // SAFETY: `kernel` proves the instructions, the assertion that `x` has the rows and the spans.
@@ -26,7 +29,7 @@ pub(super) fn product<T: Tile>(kernel: Kernel, tiles: &[T], x: &Activations, fir
         },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Instructions::Vnni | Instructions::Bf16 => unsafe {
+        Instructions::Vnni | Instructions::Bf16 | Instructions::Amx => unsafe {
             match out.len() {
                 6 => vnni::product::<T, 6>(tiles, x, first, out),
                 5 => vnni::product::<T, 5>(tiles, x, first, out),
@@ -37,4 +40,19 @@ pub(super) fn product<T: Tile>(kernel: Kernel, tiles: &[T], x: &Activations, fir
             }
         },
     }
+}
+
+/// The same of any number of rows, from the first of a block on, that lie as AMX takes them.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn product_in_tiles<T: Tile>(
+    kernel: Kernel,
+    tiles: &[T],
+    x: &Activations,
+    first: usize,
+    out: &mut [[f32; OUTPUTS]],
+) {
+    assert!(kernel.instructions() == Instructions::Amx && x.order() == Order::Tiles && x.spans() == tiles.len());
+    assert!(first.is_multiple_of(TILE_ROWS) && first + out.len() <= x.rows());
+    // SAFETY: `kernel` proves the instructions, the assertions that `x` has the rows and the spans.
+    unsafe { amx::product(tiles, x, first, out) }
 }

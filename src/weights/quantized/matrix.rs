@@ -116,7 +116,7 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
     fn by_panels<'a>(&'a self, x: &'a Operand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {
         dequantized::operand(x.matrix(), self.shape().1)?;
         match self.kernel {
-            Some(kernel) => Ok(Some(Box::new(self.tiles.times(kernel, x.in_spans(T::SPAN)?)))),
+            Some(kernel) => Ok(Some(Box::new(self.tiles.times(kernel, x.in_spans(T::SPAN, kernel)?)))),
             None => Ok(None),
         }
     }
@@ -136,7 +136,7 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
         let (dy, rows) = dequantized::operand(dy, outputs)?;
         let dx = match self.kernel.filter(|_| T::INTEGER_BACKWARD) {
             Some(kernel) => {
-                let dy = Activations::quantize(dy, outputs, T::SPAN);
+                let dy = Activations::quantize(dy, outputs, T::SPAN, kernel);
                 panel_product::alone(Box::new(self.transposed()?.times(kernel, &dy)), rows)?
             }
             None => dequantized::transposed_product(&self.tiles, dy, rows)?,

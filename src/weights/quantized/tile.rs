@@ -40,6 +40,8 @@ pub(in crate::weights) unsafe trait Tile:
     const SPAN: usize;
     /// Inputs that share an integer scale.
     const SUB: usize;
+    /// What a code stands for zero.
+    const ZERO: u8 = 0;
     /// Whether weights have an offset besides what is folded into `dot`.
     const HAS_MINS: bool;
     /// Whether the backward pass takes integers, too, from a copy quantized along the outputs.
@@ -116,5 +118,21 @@ pub(in crate::weights) unsafe trait Tile:
     #[cfg(target_arch = "x86_64")]
     unsafe fn mins_vnni<const M: usize>(&self, _half: usize, _x: &Span) -> [__m512i; M] {
         unreachable!("asked of a type without mins")
+    }
+
+    /// The codes of four inputs of outputs `16 · half ..`, in the order of a line.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F and BW.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn codes_vnni(&self, half: usize, group: usize) -> __m512i;
+
+    /// The integer scale of `SUB` inputs of outputs `16 · half ..`, twice in 32 bits.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F and BW.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn integer_scales(&self, _half: usize, _sub: usize) -> __m512i {
+        unreachable!("asked of a type without integer scales")
     }
 }

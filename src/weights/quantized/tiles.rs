@@ -2,9 +2,11 @@
 
 use super::super::dequantized::Rows;
 use super::kernel::product;
+#[cfg(target_arch = "x86_64")]
+use super::kernel::product_in_tiles;
 use super::tile::{OUTPUTS, Tile};
 use crate::error::Result;
-use crate::weights::eight_bits::Activations;
+use crate::weights::eight_bits::{Activations, Order};
 use crate::weights::kernel::{Kernel, ROWS};
 use crate::weights::memory::Elements;
 use crate::weights::panel_product::{PanelProduct, Sums};
@@ -13,6 +15,8 @@ use std::ops::Range;
 
 /// Rows of activations whose products one task makes.
 const TASK_ROWS: usize = 24 * ROWS;
+/// The same where AMX multiplies them: weights are written anew for each task. A multiple of its blocks, too.
+const AMX_ROWS: usize = 88 * ROWS;
 
 /// A quantized matrix `[outputs, inputs]`.
 pub(super) struct Tiles<T> {
@@ -84,12 +88,23 @@ impl<T: Tile> PanelProduct for TilesTimes<'_, T> {
     }
 
     fn task_rows(&self) -> usize {
-        TASK_ROWS
+        match self.x.order() {
+            Order::Vectors => TASK_ROWS,
+            #[cfg(target_arch = "x86_64")]
+            Order::Tiles => AMX_ROWS,
+        }
     }
 
     fn make(&self, panel: usize, rows: Range<usize>, done: &mut dyn FnMut(usize, &mut Sums)) {
         let spans = self.tiles.spans;
         let tiles = &self.tiles.tiles[panel * spans..][..spans];
+        #[cfg(target_arch = "x86_64")]
+        if self.x.order() == Order::Tiles {
+            let mut sums = [[0.0f32; OUTPUTS]; AMX_ROWS];
+            let sums = &mut sums[..rows.len()];
+            product_in_tiles(self.kernel, tiles, self.x, rows.start, sums);
+            return rows.step_by(ROWS).zip(sums.chunks_mut(ROWS)).for_each(|(first, sums)| done(first, sums));
+        }
         let mut sums = [[0.0f32; OUTPUTS]; ROWS];
         for row in rows.clone().step_by(ROWS) {
             let sums = &mut sums[..ROWS.min(rows.end - row)];

@@ -160,6 +160,14 @@ pub(in crate::weights) fn of_pairs(pairs: __m512i, second: bool) -> __m512i {
     if second { _mm512_srai_epi32::<16>(pairs) } else { _mm512_srai_epi32::<16>(_mm512_slli_epi32::<16>(pairs)) }
 }
 
+/// The first, or the second, of each pair of 16-bit numbers in both places.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+pub(in crate::weights) fn twice(pairs: __m512i, second: bool) -> __m512i {
+    let one = if second { _mm512_srli_epi32::<16>(pairs) } else { _mm512_and_si512(pairs, _mm512_set1_epi32(0xFFFF)) };
+    _mm512_or_si512(one, _mm512_slli_epi32::<16>(one))
+}
+
 /// A line that was read before.
 #[target_feature(enable = "avx512f")]
 #[inline]

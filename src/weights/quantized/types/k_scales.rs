@@ -3,7 +3,7 @@
 use super::super::tile::OUTPUTS;
 #[cfg(target_arch = "x86_64")]
 use super::super::{avx2, vnni};
-use crate::weights::eight_bits::Span;
+use crate::weights::eight_bits::{GROUP, Span};
 use half::f16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
@@ -121,7 +121,15 @@ impl KScales {
         sums
     }
 
-    /// `Σ scale · code · x̂`, of `codes(sub, group)`.
+    /// The scale of a sub of sixteen outputs, twice in 32 bits.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    pub(super) fn integer_scales(&self, half: usize, sub: usize) -> __m512i {
+        vnni::twice(vnni::pairs_of(&self.scales[sub / 2], half, false), !sub.is_multiple_of(2))
+    }
+
+    /// `Σ scale · code · x̂`, of `codes(group)`.
     ///
     /// # Safety
     /// `x` has `M` rows of a block.
@@ -132,16 +140,16 @@ impl KScales {
         &self,
         half: usize,
         x: &Span,
-        codes: impl Fn(usize, usize) -> __m512i,
+        codes: impl Fn(usize) -> __m512i,
     ) -> [__m512i; M] {
         let mut sums = [_mm512_setzero_si512(); M];
         for (pair, scales) in self.scales.iter().enumerate() {
             let scales = vnni::pairs_of(scales, half, false);
             for second in [false, true] {
-                let sub = 2 * pair + usize::from(second);
+                let first = (2 * pair + usize::from(second)) * (SUB / GROUP);
+                let codes = |group: usize| codes(first + group);
                 // SAFETY: the caller's.
-                let dots =
-                    unsafe { vnni::dot::<M, 8>([_mm512_setzero_si512(); M], |group| codes(sub, group), x, sub * 8) };
+                let dots = unsafe { vnni::dot::<M, 8>([_mm512_setzero_si512(); M], codes, x, first) };
                 vnni::add_scaled(&mut sums, dots, vnni::of_pairs(scales, second));
             }
         }

@@ -22,8 +22,6 @@ pub(crate) static Q4_0: WeightType = weight_type::<Q4Tile>(
 );
 
 const BLOCK: usize = 32;
-/// What a code stands for zero.
-const ZERO: i32 = 128 >> SHIFT;
 const SHIFT: u32 = 4;
 
 #[derive(Debug, Clone)]
@@ -44,6 +42,7 @@ impl Q4Tile {
 unsafe impl Tile for Q4Tile {
     const SPAN: usize = BLOCK;
     const SUB: usize = BLOCK;
+    const ZERO: u8 = 128 >> SHIFT;
     const HAS_MINS: bool = false;
     const SCALES: &'static [usize] = &[0];
     const TYPE: &'static WeightType = &Q4_0;
@@ -60,7 +59,7 @@ unsafe impl Tile for Q4Tile {
     }
 
     fn integer(&self, lane: usize, input: usize) -> i32 {
-        self.code(lane, input) - ZERO
+        self.code(lane, input) - i32::from(Self::ZERO)
     }
 
     fn scales(&self) -> &[f16; OUTPUTS] {
@@ -90,13 +89,19 @@ unsafe impl Tile for Q4Tile {
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     #[inline]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
-        let low = _mm512_set1_epi8(15);
-        let code = |group: usize| {
-            let line = &self.q[half][group % 4];
-            let q = if group < 4 { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
-            _mm512_and_si512(q, low)
-        };
         // SAFETY: the caller's.
-        unsafe { vnni::dot::<M, { BLOCK / GROUP }>(vnni::less_zero::<M, SHIFT>(x), code, x, 0) }
+        unsafe {
+            let codes = |group: usize| self.codes_vnni(half, group);
+            vnni::dot::<M, { BLOCK / GROUP }>(vnni::less_zero::<M, SHIFT>(x), codes, x, 0)
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn codes_vnni(&self, half: usize, group: usize) -> __m512i {
+        let line = &self.q[half][group % 4];
+        let q = if group < 4 { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
+        _mm512_and_si512(q, _mm512_set1_epi8(15))
     }
 }

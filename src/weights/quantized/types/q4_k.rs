@@ -119,15 +119,8 @@ unsafe impl Tile for Q4KTile {
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     #[inline]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
-        let low = _mm512_set1_epi8(15);
-        let codes = |sub: usize, group: usize| {
-            let line = &self.q[half][sub / 2][group];
-            let first = sub.is_multiple_of(2);
-            let q = if first { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
-            _mm512_and_si512(q, low)
-        };
         // SAFETY: the caller's.
-        unsafe { self.scales.dot_vnni(half, x, codes) }
+        unsafe { self.scales.dot_vnni(half, x, |group| self.codes_vnni(half, group)) }
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -136,5 +129,23 @@ unsafe impl Tile for Q4KTile {
     unsafe fn mins_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         // SAFETY: the caller's.
         unsafe { self.scales.mins_vnni(half, x) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn codes_vnni(&self, half: usize, group: usize) -> __m512i {
+        let sub = group * GROUP / SUB;
+        let line = &self.q[half][sub / 2][group % (SUB / GROUP)];
+        let first = sub.is_multiple_of(2);
+        let q = if first { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
+        _mm512_and_si512(q, _mm512_set1_epi8(15))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn integer_scales(&self, half: usize, sub: usize) -> __m512i {
+        self.scales.integer_scales(half, sub)
     }
 }

@@ -23,8 +23,6 @@ pub(crate) static Q5_0: WeightType = weight_type::<Q5Tile>(
 );
 
 const BLOCK: usize = 32;
-/// What a code stands for zero.
-const ZERO: i32 = 128 >> SHIFT;
 const SHIFT: u32 = 3;
 
 #[derive(Debug, Clone)]
@@ -55,6 +53,7 @@ impl Q5Tile {
 unsafe impl Tile for Q5Tile {
     const SPAN: usize = BLOCK;
     const SUB: usize = BLOCK;
+    const ZERO: u8 = 128 >> SHIFT;
     const HAS_MINS: bool = false;
     const SCALES: &'static [usize] = &[0];
     const TYPE: &'static WeightType = &Q5_0;
@@ -75,7 +74,7 @@ unsafe impl Tile for Q5Tile {
     }
 
     fn integer(&self, lane: usize, input: usize) -> i32 {
-        self.code(lane, input) - ZERO
+        self.code(lane, input) - i32::from(Self::ZERO)
     }
 
     fn scales(&self) -> &[f16; OUTPUTS] {
@@ -107,14 +106,21 @@ unsafe impl Tile for Q5Tile {
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     #[inline]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
-        let Half { high, low } = &self.parts[half];
-        let high = vnni::stream(high);
-        let code = |group: usize| {
-            let line = &low[group % 4];
-            let low = if group < 4 { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
-            five_bits::codes_vnni(low, high, group)
-        };
         // SAFETY: the caller's.
-        unsafe { vnni::dot::<M, { BLOCK / GROUP }>(vnni::less_zero::<M, SHIFT>(x), code, x, 0) }
+        unsafe {
+            let codes = |group: usize| self.codes_vnni(half, group);
+            vnni::dot::<M, { BLOCK / GROUP }>(vnni::less_zero::<M, SHIFT>(x), codes, x, 0)
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn codes_vnni(&self, half: usize, group: usize) -> __m512i {
+        let Half { high, low } = &self.parts[half];
+        let line = &low[group % 4];
+        let low = if group < 4 { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
+        let high = if group == 0 { vnni::stream(high) } else { vnni::load(high) };
+        five_bits::codes_vnni(low, high, group)
     }
 }

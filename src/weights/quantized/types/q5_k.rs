@@ -129,15 +129,8 @@ unsafe impl Tile for Q5KTile {
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     #[inline]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
-        let Half { high, low } = &self.parts[half];
-        let codes = |sub: usize, group: usize| {
-            let (line, first) = (&low[sub / 2][group], sub.is_multiple_of(2));
-            let low = if first { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
-            let high = if sub == 0 { vnni::stream(&high[group]) } else { vnni::load(&high[group]) };
-            five_bits::codes_vnni(low, high, sub)
-        };
         // SAFETY: the caller's.
-        unsafe { self.scales.dot_vnni(half, x, codes) }
+        unsafe { self.scales.dot_vnni(half, x, |group| self.codes_vnni(half, group)) }
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -146,5 +139,24 @@ unsafe impl Tile for Q5KTile {
     unsafe fn mins_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         // SAFETY: the caller's.
         unsafe { self.scales.mins_vnni(half, x) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn codes_vnni(&self, half: usize, group: usize) -> __m512i {
+        let (Half { high, low }, sub) = (&self.parts[half], group * GROUP / SUB);
+        let (line, first) = (&low[sub / 2][group % (SUB / GROUP)], sub.is_multiple_of(2));
+        let low = if first { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
+        let high = &high[group % (SUB / GROUP)];
+        let high = if sub == 0 { vnni::stream(high) } else { vnni::load(high) };
+        five_bits::codes_vnni(low, high, sub)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn integer_scales(&self, half: usize, sub: usize) -> __m512i {
+        self.scales.integer_scales(half, sub)
     }
 }

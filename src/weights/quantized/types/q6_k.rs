@@ -26,8 +26,6 @@ pub(crate) static Q6_K: WeightType = weight_type::<Q6KTile>(
 const BLOCK: usize = 256;
 /// Inputs that share a scale.
 const SUB: usize = 16;
-/// What a code stands for zero.
-const ZERO: i32 = 32;
 
 /// Inputs are told apart by their 32: two halves of four.
 #[derive(Debug, Clone)]
@@ -55,7 +53,7 @@ impl Q6KTile {
         let (Half { high, low }, lane) = (&self.parts[lane / HALF][input / 128], lane % HALF);
         let low = low[index % 2][i / GROUP][lane][i % GROUP] >> (index / 2 * 4) & 15;
         let high = high[i / GROUP][lane][i % GROUP] >> (2 * index) & 3;
-        i32::from(low | high << 4) - ZERO
+        i32::from(low | high << 4) - i32::from(Self::ZERO)
     }
 
     fn sub_scale(&self, lane: usize, sub: usize) -> i8 {
@@ -75,28 +73,13 @@ impl Q6KTile {
         let high = _mm256_slli_epi16::<4>(_mm256_and_si256(high, _mm256_set1_epi8(3)));
         _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi8(15)), high)
     }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw")]
-    #[inline]
-    fn codes_vnni(&self, of_32: usize, group: usize, half: usize) -> __m512i {
-        /// Bits of the second where the first are set, of the third elsewhere.
-        const SELECT: i32 = 0b1100_1010;
-        let (Half { high, low }, index) = (&self.parts[half][of_32 / 4], of_32 % 4);
-        let (line, first) = (&low[index % 2][group], index < 2);
-        let low = if first { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
-        let high = if index == 0 { vnni::stream(&high[group]) } else { vnni::load(&high[group]) };
-        // The pair comes above the four low bits; what the rotation carries from one byte to the next is masked away.
-        let high = _mm512_rorv_epi32(high, _mm512_set1_epi32((2 * index as i32 - 4) & 31));
-        let bits = _mm512_ternarylogic_epi32::<SELECT>(_mm512_set1_epi8(15), low, high);
-        _mm512_and_si512(bits, _mm512_set1_epi8(63))
-    }
 }
 
 // SAFETY: integers and halves.
 unsafe impl Tile for Q6KTile {
     const SPAN: usize = BLOCK;
     const SUB: usize = SUB;
+    const ZERO: u8 = 32;
     const HAS_MINS: bool = false;
     const SCALES: &'static [usize] = &[208];
     const TYPE: &'static WeightType = &Q6_K;
@@ -196,15 +179,40 @@ unsafe impl Tile for Q6KTile {
         for (of_32, scales) in self.scales.iter().enumerate() {
             let scales = vnni::pairs_of(scales, half, true);
             for second in [false, true] {
-                let first = 4 * usize::from(second);
-                let codes = |group: usize| self.codes_vnni(of_32, first + group, half);
+                let first = of_32 * 8 + 4 * usize::from(second);
                 // SAFETY: the caller's.
-                let dots = unsafe { vnni::dot::<M, 4>([_mm512_setzero_si512(); M], codes, x, of_32 * 8 + first) };
+                let codes = |group: usize| unsafe { self.codes_vnni(half, first + group) };
+                // SAFETY: the caller's.
+                let dots = unsafe { vnni::dot::<M, 4>([_mm512_setzero_si512(); M], codes, x, first) };
                 vnni::add_scaled(&mut sums, dots, vnni::of_pairs(scales, second));
             }
             // SAFETY: the caller's.
             vnni::add_pair(&mut offsets, scales, |m| unsafe { x.sums_of_16::<M>(m, of_32) });
         }
         std::array::from_fn(|m| _mm512_sub_epi32(sums[m], _mm512_slli_epi32::<5>(offsets[m])))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn codes_vnni(&self, half: usize, group: usize) -> __m512i {
+        /// Bits of the second where the first are set, of the third elsewhere.
+        const SELECT: i32 = 0b1100_1010;
+        let (of_32, group) = (group / 8, group % 8);
+        let (Half { high, low }, index) = (&self.parts[half][of_32 / 4], of_32 % 4);
+        let (line, first) = (&low[index % 2][group], index < 2);
+        let low = if first { vnni::stream(line) } else { _mm512_srli_epi16::<4>(vnni::load(line)) };
+        let high = if index == 0 { vnni::stream(&high[group]) } else { vnni::load(&high[group]) };
+        // The pair comes above the four low bits; what the rotation carries from one byte to the next is masked away.
+        let high = _mm512_rorv_epi32(high, _mm512_set1_epi32((2 * index as i32 - 4) & 31));
+        let bits = _mm512_ternarylogic_epi32::<SELECT>(_mm512_set1_epi8(15), low, high);
+        _mm512_and_si512(bits, _mm512_set1_epi8(63))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn integer_scales(&self, half: usize, sub: usize) -> __m512i {
+        vnni::twice(vnni::pairs_of(&self.scales[sub / 2], half, true), !sub.is_multiple_of(2))
     }
 }

@@ -48,6 +48,7 @@ impl Q8Tile {
 unsafe impl Tile for Q8Tile {
     const SPAN: usize = BLOCK;
     const SUB: usize = BLOCK;
+    const ZERO: u8 = 128;
     const HAS_MINS: bool = false;
     const INTEGER_BACKWARD: bool = true;
     const SCALES: &'static [usize] = &[0];
@@ -99,8 +100,17 @@ unsafe impl Tile for Q8Tile {
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     #[inline]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
-        let code = |group: usize| vnni::stream(&self.q[half][group]);
         // SAFETY: the caller's.
-        unsafe { vnni::dot::<M, { BLOCK / GROUP }>(vnni::less_zero::<M, 0>(x), code, x, 0) }
+        unsafe {
+            let codes = |group: usize| self.codes_vnni(half, group);
+            vnni::dot::<M, { BLOCK / GROUP }>(vnni::less_zero::<M, 0>(x), codes, x, 0)
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn codes_vnni(&self, half: usize, group: usize) -> __m512i {
+        vnni::stream(&self.q[half][group])
     }
 }

@@ -1,0 +1,152 @@
+//! Products of 8-bit integers in AMX's tiles: of sixteen rows with sixteen outputs at a time, in the same integers as vectors
+//! make them. Weights are first written as signed bytes; where inputs have integer scales, as the two bytes of their products
+//! with them, so that the sums of a whole span need no vectors between.
+
+use super::tile::{HALF, OUTPUTS, Tile};
+use crate::weights::amx::{DEPTH, TILE_ROWS, Tiles};
+use crate::weights::eight_bits::{Activations, GROUP};
+use std::arch::x86_64::*;
+use std::mem::MaybeUninit;
+
+/// Lines of sixteen outputs that are written before they meet the rows: they, and the activations of some hundred rows that meet
+/// them, stay in a core's caches.
+const LINES: usize = 512;
+
+/// Four bytes of sixteen outputs.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Bytes([[u8; GROUP]; HALF]);
+
+/// `[low or high byte][row][output]`
+#[repr(C, align(64))]
+struct Dots([[[i32; HALF]; TILE_ROWS]; 2]);
+
+/// The rows from `first` on, which begins a block, times a row of tiles.
+///
+/// # Safety
+/// The CPU has AMX and what belongs to it; `x` is in its order, and has as many rows from `first` on as there are sums, of as many
+/// spans as there are tiles.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+pub(super) unsafe fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize, sums: &mut [[f32; OUTPUTS]]) {
+    let mut lines = [Bytes([[0; GROUP]; HALF]); LINES];
+    let at_once = LINES / lines_of::<T>();
+    sums.fill([0.0; OUTPUTS]);
+    // SAFETY: the caller's; no other tiles live beside these.
+    let amx = unsafe { Tiles::set_up([TILE_ROWS, 0], DEPTH.min(T::SPAN / GROUP)) };
+    for (chunk, tiles) in tiles.chunks(at_once).enumerate() {
+        for half in 0..OUTPUTS / HALF {
+            for (tile, lines) in tiles.iter().zip(lines.chunks_exact_mut(lines_of::<T>())) {
+                // SAFETY: the caller's.
+                unsafe { write(tile, half, lines) };
+            }
+            for (block, sums) in sums.chunks_mut(TILE_ROWS).enumerate() {
+                // SAFETY: the caller's; the chunk's spans begin there.
+                unsafe { add(&amx, tiles, &lines, x, first + block * TILE_ROWS, chunk * at_once, half, sums) };
+            }
+        }
+    }
+}
+
+/// Whether a type has integer scales, and so two bytes for a weight.
+const fn is_long<T: Tile>() -> bool {
+    T::SPAN > T::SUB
+}
+
+/// Lines of a tile's sixteen outputs.
+const fn lines_of<T: Tile>() -> usize {
+    T::SPAN / GROUP * if is_long::<T>() { 2 } else { 1 }
+}
+
+/// Writes sixteen outputs of a tile: `[group]`, or `[sixteen groups][low or high byte][group]`.
+///
+/// # Safety
+/// The CPU has AVX-512 F, BW and VNNI.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+#[inline]
+unsafe fn write<T: Tile>(tile: &T, half: usize, lines: &mut [Bytes]) {
+    /// Bits of the second where the first are set, of the third elsewhere.
+    const SELECT: i32 = 0b1100_1010;
+    let (zero, low) = (_mm512_set1_epi8(T::ZERO as i8), _mm512_set1_epi16(0xFF));
+    for sub in 0..T::SPAN / T::SUB {
+        // SAFETY: the caller's.
+        let scale = unsafe { if is_long::<T>() { tile.integer_scales(half, sub) } else { zero } };
+        for group in sub * (T::SUB / GROUP)..(sub + 1) * (T::SUB / GROUP) {
+            // SAFETY: the caller's; a line has as many bytes as a vector.
+            unsafe {
+                let q = _mm512_sub_epi8(tile.codes_vnni(half, group), zero);
+                if !is_long::<T>() {
+                    _mm512_store_si512(lines[group].0.as_mut_ptr().cast(), q);
+                    continue;
+                }
+                // Of each two bytes, the first and the second, times the scale.
+                let first = _mm512_mullo_epi16(_mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(q)), scale);
+                let second = _mm512_mullo_epi16(_mm512_srai_epi16::<8>(q), scale);
+                let lows = _mm512_ternarylogic_epi32::<SELECT>(low, first, _mm512_slli_epi16::<8>(second));
+                let highs = _mm512_ternarylogic_epi32::<SELECT>(low, _mm512_srli_epi16::<8>(first), second);
+                let line = group / DEPTH * 2 * DEPTH + group % DEPTH;
+                _mm512_store_si512(lines[line].0.as_mut_ptr().cast(), lows);
+                _mm512_store_si512(lines[line + DEPTH].0.as_mut_ptr().cast(), highs);
+            }
+        }
+    }
+}
+
+/// Adds the products of some tiles, the first of which meets the span `span`, with the block that begins with row `first`.
+///
+/// # Safety
+/// As for `product`; the lines are those of the tiles.
+#[expect(clippy::too_many_arguments, reason = "two operands and where they meet")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn add<T: Tile>(
+    amx: &Tiles,
+    tiles: &[T],
+    lines: &[Bytes],
+    x: &Activations,
+    first: usize,
+    span: usize,
+    half: usize,
+    out: &mut [[f32; OUTPUTS]],
+) {
+    let mut sums = [_mm512_setzero_ps(); TILE_ROWS];
+    for (sum, out) in sums.iter_mut().zip(&*out) {
+        // SAFETY: as many elements as a vector has.
+        *sum = unsafe { _mm512_loadu_ps(out.as_chunks::<HALF>().0[half].as_ptr()) };
+    }
+    for ((index, tile), lines) in (span..).zip(tiles).zip(lines.chunks_exact(lines_of::<T>())) {
+        let mut dots = MaybeUninit::<Dots>::uninit();
+        // SAFETY: the caller's; a span of a whole block lies as tiles take it; all dots that are read were written.
+        unsafe {
+            let x = x.span(first, index);
+            let (made, low) = (dots.as_mut_ptr().cast::<i32>(), dots.as_ptr());
+            let scale_of = |scales: &[half::f16; OUTPUTS]| {
+                _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(half * HALF).cast()))
+            };
+            let scale = scale_of(tile.scales());
+            match is_long::<T>() {
+                false => amx.dot_short(lines.as_ptr().cast(), x.integers(), made),
+                true => amx.dot_long(lines.as_ptr().cast(), x.integers(), made),
+            }
+            for (m, sum) in sums.iter_mut().enumerate() {
+                let mut dot = _mm512_load_si512((&raw const (*low).0[0][m]).cast());
+                if is_long::<T>() {
+                    let high = _mm512_load_si512((&raw const (*low).0[1][m]).cast());
+                    dot = _mm512_add_epi32(dot, _mm512_slli_epi32::<8>(high));
+                }
+                let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
+                *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale, *sum);
+            }
+            if T::HAS_MINS {
+                let mins = tile.mins_vnni::<TILE_ROWS>(half, &x);
+                let scale = scale_of(tile.min_scales());
+                for (m, (sum, min)) in sums.iter_mut().zip(mins).enumerate() {
+                    let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
+                    *sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(min), scale, *sum);
+                }
+            }
+        }
+    }
+    for (sum, out) in sums.into_iter().zip(out) {
+        // SAFETY: as above.
+        unsafe { _mm512_storeu_ps(out.as_chunks_mut::<HALF>().0[half].as_mut_ptr(), sum) };
+    }
+}
