@@ -34,13 +34,7 @@ impl Bf16Matrix {
                 #[inline(always)]
                 || {
                     for (pairs, values) in pairs.chunks_exact_mut(width).zip(values.chunks_exact(cols)) {
-                        let (whole, half) = values.as_chunks::<2>();
-                        for (pair, [first, second]) in pairs.iter_mut().zip(whole) {
-                            *pair = f32::from_bits(rounded(*first) >> 16 | rounded(*second));
-                        }
-                        if let ([alone], Some(pair)) = (half, pairs.last_mut()) {
-                            *pair = f32::from_bits(rounded(*alone) >> 16);
-                        }
+                        round_pairs(values, pairs);
                     }
                 },
             );
@@ -84,6 +78,18 @@ impl Bf16Matrix {
             );
         });
         Ok(Matrix::host(self.rows, cols, out))
+    }
+}
+
+/// The pairs of a row, of which the last may have a zero.
+#[inline(always)]
+pub(super) fn round_pairs(values: &[f32], pairs: &mut [f32]) {
+    let (whole, half) = values.as_chunks::<2>();
+    for (pair, [first, second]) in pairs.iter_mut().zip(whole) {
+        *pair = f32::from_bits(rounded(*first) >> 16 | rounded(*second));
+    }
+    if let ([alone], Some(pair)) = (half, pairs.get_mut(whole.len())) {
+        *pair = f32::from_bits(rounded(*alone) >> 16);
     }
 }
 

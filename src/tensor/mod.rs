@@ -2,6 +2,8 @@
 #![allow(unsafe_code)]
 
 mod bf16;
+#[cfg(target_arch = "x86_64")]
+mod bf16_tiles;
 pub(crate) mod buffers;
 pub(crate) mod columns;
 mod device;
@@ -21,6 +23,8 @@ pub(crate) mod simd;
 pub(crate) mod testing;
 
 pub(crate) use bf16::Bf16Matrix;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use bf16_tiles::Bf16Tiles;
 pub(crate) use buffers::Buffer;
 pub use device::DeviceChoice;
 pub(crate) use device::{Device, available_devices, cuda_problem};

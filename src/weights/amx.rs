@@ -78,66 +78,63 @@ impl Tiles {
         Tiles(PhantomData)
     }
 
-    /// Adds the products of one or two blocks of rows of bf16 with a panel to the sums of each row. The rows of `x` are `stride`
-    /// bytes apart, and the second block's follow those of the first; each step takes `depth` pairs.
+    /// Adds the products of one or two blocks of rows of bf16 with a panel to the sums of each row. Each step takes `depth` pairs.
     ///
     /// # Safety
-    /// `x` and `sums` have the rows that the tiles were set up for, of as many pairs as `pairs`, which has `steps · depth`;
-    /// pairs of a panel are 128 bytes, `[output][2]`.
+    /// `x`, and `second` of two blocks, have a tile of 1024 bytes for each step, `[row][pair]`; `sums` as many rows as the tiles
+    /// were set up for; `pairs` are `steps · depth`, of 128 bytes, `[output][2]`.
     pub(super) unsafe fn add_bf16<P>(
         &self,
-        blocks: usize,
         steps: usize,
         pairs: *const P,
         x: *const f32,
-        stride: usize,
+        second: Option<*const f32>,
         sums: *mut [f32; PANEL],
     ) {
         const { assert!(size_of::<P>() == 2 * ROW && size_of::<[f32; PANEL]>() == 2 * ROW) };
         // SAFETY: the caller's.
         unsafe {
-            if blocks == 1 {
-                asm!(
+            match second {
+                None => asm!(
                     "tileloadd tmm0, [{sums} + {two_rows}]",
                     "tileloadd tmm1, [{sums} + {two_rows} + 64]",
                     "2:",
-                    "tileloadd tmm4, [{x} + {stride}]",
+                    "tileloadd tmm4, [{x} + {row}]",
                     "tileloadd tmm6, [{pairs} + {two_rows}]",
                     "tdpbf16ps tmm0, tmm4, tmm6",
                     "tileloadd tmm7, [{pairs} + {two_rows} + 64]",
                     "tdpbf16ps tmm1, tmm4, tmm7",
-                    "add {x}, 64",
+                    "add {x}, 1024",
                     "add {pairs}, 2048",
                     "dec {steps}",
                     "jnz 2b",
                     "tilestored [{sums} + {two_rows}], tmm0",
                     "tilestored [{sums} + {two_rows} + 64], tmm1",
                     sums = in(reg) sums,
+                    row = in(reg) ROW,
                     two_rows = in(reg) 2 * ROW,
-                    stride = in(reg) stride,
                     x = inout(reg) x => _,
                     pairs = inout(reg) pairs => _,
                     steps = inout(reg) steps => _,
                     out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
                     options(nostack),
-                );
-            } else {
-                asm!(
+                ),
+                Some(second) => asm!(
                     "tileloadd tmm0, [{sums} + {two_rows}]",
                     "tileloadd tmm1, [{sums} + {two_rows} + 64]",
                     "tileloadd tmm2, [{sums} + {two_rows} + 2048]",
                     "tileloadd tmm3, [{sums} + {two_rows} + 2112]",
                     "2:",
-                    "tileloadd tmm4, [{x} + {stride}]",
+                    "tileloadd tmm4, [{x} + {row}]",
                     "tileloadd tmm6, [{pairs} + {two_rows}]",
                     "tdpbf16ps tmm0, tmm4, tmm6",
                     "tileloadd tmm7, [{pairs} + {two_rows} + 64]",
                     "tdpbf16ps tmm1, tmm4, tmm7",
-                    "tileloadd tmm5, [{second} + {stride}]",
+                    "tileloadd tmm5, [{second} + {row}]",
                     "tdpbf16ps tmm2, tmm5, tmm6",
                     "tdpbf16ps tmm3, tmm5, tmm7",
-                    "add {x}, 64",
-                    "add {second}, 64",
+                    "add {x}, 1024",
+                    "add {second}, 1024",
                     "add {pairs}, 2048",
                     "dec {steps}",
                     "jnz 2b",
@@ -146,26 +143,26 @@ impl Tiles {
                     "tilestored [{sums} + {two_rows} + 2048], tmm2",
                     "tilestored [{sums} + {two_rows} + 2112], tmm3",
                     sums = in(reg) sums,
+                    row = in(reg) ROW,
                     two_rows = in(reg) 2 * ROW,
-                    stride = in(reg) stride,
                     x = inout(reg) x => _,
-                    second = inout(reg) x.byte_add(TILE_ROWS * stride) => _,
+                    second = inout(reg) second => _,
                     pairs = inout(reg) pairs => _,
                     steps = inout(reg) steps => _,
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack),
-                );
+                ),
             }
         }
     }
 
-    /// `Σ q x̂` of a span of 32 inputs: `made[row][output]`.
+    /// Begins `Σ q x̂` of a span of 32 inputs.
     ///
     /// # Safety
     /// The tiles are set up for a block of 16 rows and a depth of 8; `x` has `[row][32]`, `lines` `[8][output][4]`, both signed.
     #[inline(always)]
-    pub(super) unsafe fn dot_short(&self, lines: *const u8, x: *const i8, made: *mut i32) {
+    pub(super) unsafe fn begin_short(&self, lines: *const u8, x: *const i8) {
         // SAFETY: the caller's.
         unsafe {
             asm!(
@@ -173,10 +170,8 @@ impl Tiles {
                 "tileloadd tmm4, [{x} + {half}]",
                 "tileloadd tmm6, [{lines} + {row}]",
                 "tdpbssd tmm0, tmm4, tmm6",
-                "tilestored [{made} + {row}], tmm0",
                 x = in(reg) x,
                 lines = in(reg) lines,
-                made = in(reg) made,
                 half = in(reg) ROW / 2,
                 row = in(reg) ROW,
                 out("tmm0") _, out("tmm4") _, out("tmm6") _,
@@ -185,13 +180,13 @@ impl Tiles {
         }
     }
 
-    /// `Σ q x̂` of a span of 256 inputs in two parts: `made[low or high byte][row][output]`.
+    /// Begins `Σ q x̂` of a span of 256 inputs, of the low bytes and of the high ones.
     ///
     /// # Safety
     /// The tiles are set up for a block of 16 rows and a depth of 16; `x` has `[step of 64][row][64]`, `lines`
     /// `[step of 64][low or high byte][16][output][4]`, of which the low bytes are not signed.
     #[inline(always)]
-    pub(super) unsafe fn dot_long(&self, lines: *const u8, x: *const i8, made: *mut i32) {
+    pub(super) unsafe fn begin_long(&self, lines: *const u8, x: *const i8) {
         // SAFETY: the caller's.
         unsafe {
             asm!(
@@ -204,15 +199,33 @@ impl Tiles {
                 "tileloadd tmm7, [{lines} + {row} + 2048 * \\step + 1024]",
                 "tdpbssd tmm1, tmm4, tmm7",
                 ".endr",
-                "tilestored [{made} + {row}], tmm0",
-                "tilestored [{made} + {row} + 1024], tmm1",
                 x = in(reg) x,
                 lines = in(reg) lines,
-                made = in(reg) made,
                 row = in(reg) ROW,
                 out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
                 options(nostack, preserves_flags),
             );
+        }
+    }
+}
+
+/// `[row][output]`
+pub(super) type Dots = [[i32; TILE_ROWS]; TILE_ROWS];
+
+impl Tiles {
+    /// Writes what was begun: the sums, or those of the low bytes and those of the high ones.
+    ///
+    /// # Safety
+    /// As many were begun.
+    #[inline(always)]
+    pub(super) unsafe fn finish(&self, made: *mut [Dots; 2], two: bool) {
+        let row = ROW;
+        // SAFETY: the caller's.
+        unsafe {
+            asm!("tilestored [{made} + {row}], tmm0", made = in(reg) made, row = in(reg) row, options(nostack, preserves_flags));
+            if two {
+                asm!("tilestored [{made} + {row} + 1024], tmm1", made = in(reg) made, row = in(reg) row, options(nostack, preserves_flags));
+            }
         }
     }
 }

@@ -72,7 +72,7 @@ pub(in crate::weights) struct Activations {
     /// Spans of a row.
     spans: usize,
     /// `[block][span][group][row][integer of the group]`
-    q: Vec<i8>,
+    q: Vec<Line>,
     /// `[block][span][row]`
     scales: Vec<f32>,
     /// `[block][span][pair of sixteen][row][2]`: of every 16 integers, where spans are longer than 32.
@@ -82,6 +82,13 @@ pub(in crate::weights) struct Activations {
     /// `[block][span][row]`, where spans are of 32: −128 times the sum of their integers.
     less_128: Vec<i32>,
 }
+
+/// Bytes of a line of the cache: no row of a tile lies in two.
+const LINE: usize = 64;
+
+#[derive(Clone)]
+#[repr(C, align(64))]
+struct Line([i8; LINE]);
 
 /// One span of the rows of a block.
 #[derive(Clone, Copy)]
@@ -103,7 +110,7 @@ impl Activations {
         debug_assert!(short || span.is_multiple_of(2 * SHORT));
         let per_row = |of: usize, has: bool| if has { spans * span / of } else { 0 };
         let [sixteens, pairs, shorts] = [per_row(SIXTEEN, !short), per_row(SHORT, !short), per_row(SHORT, short)];
-        let (mut q, mut scales) = (vec![0i8; rows * spans * span], vec![0.0f32; rows * spans]);
+        let (mut q, mut scales) = (vec![Line([0; LINE]); (rows * spans * span).div_ceil(LINE)], vec![0.0f32; rows * spans]);
         let (mut sums, mut pair_sums) = (vec![0i16; rows * sixteens], vec![0i16; rows * pairs]);
         let mut less_128 = vec![0i32; rows * shorts];
         // What a type has none of is cut into as many empty pieces.
@@ -111,7 +118,7 @@ impl Activations {
         let pieces = |per_row: usize| (0..rows).step_by(block_rows).map(move |first| per_row * rows_of(first));
         let blocks: Vec<Block<'_>> = x
             .chunks(block_rows * width)
-            .zip(split(&mut q, pieces(spans * span)))
+            .zip(split(bytes_mut(&mut q), pieces(spans * span)))
             .zip(split(&mut scales, pieces(spans)))
             .zip(split(&mut sums, pieces(sixteens)))
             .zip(split(&mut pair_sums, pieces(pairs)))
@@ -170,7 +177,7 @@ impl Activations {
         // SAFETY: the caller's; what the type of span has none of is not read.
         unsafe {
             Span {
-                q: self.q.as_ptr().add(inputs),
+                q: self.q.as_ptr().cast::<i8>().add(inputs),
                 scales: self.scales.as_ptr().add(before),
                 sums: self.sums.as_ptr().wrapping_add(inputs / SIXTEEN),
                 pair_sums: self.pair_sums.as_ptr().wrapping_add(inputs / SHORT),
@@ -189,9 +196,19 @@ impl Activations {
     pub(in crate::weights) fn integers(&self, row: usize, span: usize) -> impl Iterator<Item = i8> {
         let (m, len) = (row % self.order.block_rows(), self.order.group(self.span));
         let rows = self.rows_from(row - m);
-        let q = &self.q[self.spans_before(row - m, span) * self.span..][..rows * self.span];
+        let q = &bytes(&self.q)[self.spans_before(row - m, span) * self.span..][..rows * self.span];
         q.chunks_exact(len * rows).flat_map(move |group| &group[m * len..][..len]).copied()
     }
+}
+
+fn bytes(lines: &[Line]) -> &[i8] {
+    // SAFETY: lines are bytes, without any between.
+    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), size_of_val(lines)) }
+}
+
+fn bytes_mut(lines: &mut [Line]) -> &mut [i8] {
+    // SAFETY: as above.
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), size_of_val(lines)) }
 }
 
 /// Pieces of these lengths.

@@ -1,12 +1,12 @@
 //! The input of products with weights, and the forms of it that quantized weights take: each is made once, however many
 //! weights the input meets.
 
+#[cfg(target_arch = "x86_64")]
+use super::dense::Rounded;
 use super::eight_bits::{Activations, Order};
 use super::kernel::Kernel;
 use crate::error::{Code, Error, Result};
 use crate::gpu::{Arg, Array, Element, Grid, blocks, name};
-#[cfg(target_arch = "x86_64")]
-use crate::tensor::Bf16Matrix;
 use crate::tensor::Matrix;
 use once_cell::unsync::OnceCell;
 
@@ -24,7 +24,7 @@ pub(crate) struct Operand<'a> {
     for_tensor_cores: [OnceCell<Array>; 2],
     /// In bf16 on the CPU.
     #[cfg(target_arch = "x86_64")]
-    in_bf16: OnceCell<Bf16Matrix>,
+    in_bf16: OnceCell<Rounded>,
     /// In 8 bits on the CPU: by the spans that share a scale, of which weights of K-quants have longer ones.
     of_spans: [OnceCell<Activations>; 2],
 }
@@ -102,10 +102,10 @@ impl<'a> Operand<'a> {
         })
     }
 
-    /// In bf16 on the CPU.
+    /// In bf16 on the CPU, as `make` makes it of the activation.
     #[cfg(target_arch = "x86_64")]
-    pub(super) fn in_bf16(&self) -> Result<&Bf16Matrix> {
-        self.in_bf16.get_or_try_init(|| Bf16Matrix::of(self.matrix()))
+    pub(super) fn in_bf16(&self, make: impl FnOnce(&Matrix) -> Result<Rounded>) -> Result<&Rounded> {
+        self.in_bf16.get_or_try_init(|| make(self.matrix()))
     }
 
     /// In 8 bits on the CPU, so many with a scale, as a kernel takes them.

@@ -2,11 +2,16 @@
 
 #[cfg(target_arch = "x86_64")]
 mod bf16;
+#[cfg(target_arch = "x86_64")]
+mod rounded;
 mod kernel;
 mod pairs;
 mod panels;
 #[cfg(test)]
 mod tests;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use rounded::Rounded;
 
 use super::dequantized;
 use super::gpu::GpuWeight;

@@ -3,7 +3,7 @@
 //! with them, so that the sums of a whole span need no vectors between.
 
 use super::tile::{HALF, OUTPUTS, Tile};
-use crate::weights::amx::{DEPTH, TILE_ROWS, Tiles};
+use crate::weights::amx::{DEPTH, Dots, TILE_ROWS, Tiles};
 use crate::weights::eight_bits::{Activations, GROUP};
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
@@ -17,9 +17,9 @@ const LINES: usize = 512;
 #[repr(C, align(64))]
 struct Bytes([[u8; GROUP]; HALF]);
 
-/// `[low or high byte][row][output]`
+/// `[low or high byte]`
 #[repr(C, align(64))]
-struct Dots([[[i32; HALF]; TILE_ROWS]; 2]);
+struct Made([Dots; 2]);
 
 /// The rows from `first` on, which begins a block, times a row of tiles.
 ///
@@ -112,24 +112,34 @@ unsafe fn add<T: Tile>(
         // SAFETY: as many elements as a vector has.
         *sum = unsafe { _mm512_loadu_ps(out.as_chunks::<HALF>().0[half].as_ptr()) };
     }
-    for ((index, tile), lines) in (span..).zip(tiles).zip(lines.chunks_exact(lines_of::<T>())) {
-        let mut dots = MaybeUninit::<Dots>::uninit();
-        // SAFETY: the caller's; a span of a whole block lies as tiles take it; all dots that are read were written.
+    let begin = |index: usize| {
+        let lines = lines[index * lines_of::<T>()..].as_ptr().cast();
+        // SAFETY: the caller's; a span of a whole block lies as tiles take it.
         unsafe {
-            let x = x.span(first, index);
-            let (made, low) = (dots.as_mut_ptr().cast::<i32>(), dots.as_ptr());
+            let x = x.span(first, span + index).integers();
+            if is_long::<T>() { amx.begin_long(lines, x) } else { amx.begin_short(lines, x) }
+        }
+    };
+    let mut made = [const { MaybeUninit::<Made>::uninit() }; 2];
+    begin(0);
+    for (index, tile) in tiles.iter().enumerate() {
+        let made = &mut made[index % 2];
+        // SAFETY: the caller's; all dots that are read were written.
+        unsafe {
+            amx.finish((&raw mut (*made.as_mut_ptr()).0).cast(), is_long::<T>());
+            // Tiles are at the next span while vectors are at this one.
+            if index + 1 < tiles.len() {
+                begin(index + 1);
+            }
+            let (x, made) = (x.span(first, span + index), made.as_ptr());
             let scale_of = |scales: &[half::f16; OUTPUTS]| {
                 _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(half * HALF).cast()))
             };
             let scale = scale_of(tile.scales());
-            match is_long::<T>() {
-                false => amx.dot_short(lines.as_ptr().cast(), x.integers(), made),
-                true => amx.dot_long(lines.as_ptr().cast(), x.integers(), made),
-            }
             for (m, sum) in sums.iter_mut().enumerate() {
-                let mut dot = _mm512_load_si512((&raw const (*low).0[0][m]).cast());
+                let mut dot = _mm512_load_si512((&raw const (*made).0[0][m]).cast());
                 if is_long::<T>() {
-                    let high = _mm512_load_si512((&raw const (*low).0[1][m]).cast());
+                    let high = _mm512_load_si512((&raw const (*made).0[1][m]).cast());
                     dot = _mm512_add_epi32(dot, _mm512_slli_epi32::<8>(high));
                 }
                 let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
