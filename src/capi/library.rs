@@ -84,6 +84,8 @@ fn instruction_sets() -> Vec<&'static str> {
         ("fma", std::is_x86_feature_detected!("fma")),
         ("avx512f", std::is_x86_feature_detected!("avx512f")),
         ("avx512vnni", std::is_x86_feature_detected!("avx512vnni")),
+        ("avx512bf16", std::is_x86_feature_detected!("avx512bf16")),
+        ("amx", crate::weights::multiplies_in_tiles()),
     ] {
         if there {
             found.push(name);

@@ -41,7 +41,8 @@ impl Bf16Tiles {
                     #[inline(always)]
                     || {
                         for (index, place) in places.enumerate() {
-                            match values.get(index * 2 * TILE..).and_then(|values| values.first_chunk::<{ 2 * TILE }>()) {
+                            match values.get(index * 2 * TILE..).and_then(|values| values.first_chunk::<{ 2 * TILE }>())
+                            {
                                 Some(values) => round_pairs(values, place),
                                 None => {
                                     place.fill(0.0);

@@ -62,7 +62,7 @@ impl Order {
 
 /// Rows from which on tiles are faster than vectors: they multiply sixteen at a time, and weights are written anew for them.
 #[cfg(target_arch = "x86_64")]
-const LEAST_OF_TILES: usize = 12;
+const LEAST_OF_TILES: usize = 48;
 
 /// Rows of quantized activations, in blocks.
 pub(in crate::weights) struct Activations {
@@ -110,7 +110,8 @@ impl Activations {
         debug_assert!(short || span.is_multiple_of(2 * SHORT));
         let per_row = |of: usize, has: bool| if has { spans * span / of } else { 0 };
         let [sixteens, pairs, shorts] = [per_row(SIXTEEN, !short), per_row(SHORT, !short), per_row(SHORT, short)];
-        let (mut q, mut scales) = (vec![Line([0; LINE]); (rows * spans * span).div_ceil(LINE)], vec![0.0f32; rows * spans]);
+        let (mut q, mut scales) =
+            (vec![Line([0; LINE]); (rows * spans * span).div_ceil(LINE)], vec![0.0f32; rows * spans]);
         let (mut sums, mut pair_sums) = (vec![0i16; rows * sixteens], vec![0i16; rows * pairs]);
         let mut less_128 = vec![0i32; rows * shorts];
         // What a type has none of is cut into as many empty pieces.
@@ -124,8 +125,14 @@ impl Activations {
             .zip(split(&mut pair_sums, pieces(pairs)))
             .zip(split(&mut less_128, pieces(shorts)))
             .zip((0..rows).step_by(block_rows).map(rows_of))
-            .map(|((((((x, q), scales), sums), pair_sums), less_128), rows)| {
-                Block { rows, x, q, scales, sums, pair_sums, less_128 }
+            .map(|((((((x, q), scales), sums), pair_sums), less_128), rows)| Block {
+                rows,
+                x,
+                q,
+                scales,
+                sums,
+                pair_sums,
+                less_128,
             })
             .collect();
         let group = order.group(span);

@@ -36,6 +36,12 @@ use panel_product::PanelProduct;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Whether this CPU has AMX and this process may use it.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn multiplies_in_tiles() -> bool {
+    amx::permitted()
+}
+
 /// What memory is counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {

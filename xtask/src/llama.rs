@@ -16,7 +16,12 @@ pub const VARIABLE: &str = "TAILORA_LLAMA_CPP";
 const VERSION: &str = "0.3.36";
 const PROGRAMS: [&str; 4] = ["llama-bench", "llama-batched-bench", "llama-quantize", "llama-server"];
 /// For the CPU that it is built on; its server listens, and nothing asks others.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 11] = [
+    // GCC 12 forgets what a configuration of AMX's tiles is written with, and the programs end with a signal.
+    #[cfg(target_os = "linux")]
+    "CMAKE_CXX_FLAGS=-fno-tree-dse -fno-dse",
+    #[cfg(not(target_os = "linux"))]
+    "CMAKE_CXX_FLAGS=",
     "CMAKE_BUILD_TYPE=Release",
     "GGML_NATIVE=ON",
     "BUILD_SHARED_LIBS=OFF",

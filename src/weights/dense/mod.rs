@@ -2,11 +2,11 @@
 
 #[cfg(target_arch = "x86_64")]
 mod bf16;
-#[cfg(target_arch = "x86_64")]
-mod rounded;
 mod kernel;
 mod pairs;
 mod panels;
+#[cfg(target_arch = "x86_64")]
+mod rounded;
 #[cfg(test)]
 mod tests;
 

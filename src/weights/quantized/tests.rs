@@ -15,7 +15,7 @@ fn check<T: Tile>() {
     let w = normal(outputs, inputs, 1);
     let row = |row: usize, out: &mut [f32]| out.copy_from_slice(&w.slice().unwrap()[row * inputs..][..inputs]);
     let tiles = Tiles::<T>::quantize(outputs, inputs, row).unwrap();
-    let x = normal(7 * ROWS + 3, inputs, 2);
+    let x = normal(9 * ROWS + 3, inputs, 2);
     let kernels = Kernel::all();
     let product = |kernel: Kernel, rows: usize| {
         let x = Activations::quantize(&x.slice().unwrap()[..rows * inputs], inputs, T::SPAN, kernel);
