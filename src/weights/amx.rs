@@ -78,82 +78,91 @@ impl Tiles {
         Tiles(PhantomData)
     }
 
-    /// Adds the products of one or two blocks of rows of bf16 with a panel to the sums of each row. Each step takes `depth` pairs.
+    /// Adds the products of a block of rows of bf16 with a panel to the sums of each row. Each step takes `depth` pairs.
     ///
     /// # Safety
-    /// `x`, and `second` of two blocks, have a tile of 1024 bytes for each step, `[row][pair]`; `sums` as many rows as the tiles
-    /// were set up for; `pairs` are `steps · depth`, of 128 bytes, `[output][2]`.
-    pub(super) unsafe fn add_bf16<P>(
-        &self,
-        steps: usize,
-        pairs: *const P,
-        x: *const f32,
-        second: Option<*const f32>,
-        sums: *mut [f32; PANEL],
-    ) {
+    /// `x` has a tile of 1024 bytes for each step, `[row][pair]`; `sums` as many rows as the tiles were set up for; `pairs` are
+    /// `steps · depth`, of 128 bytes, `[output][2]`.
+    pub(super) unsafe fn add_block<P>(&self, steps: usize, pairs: *const P, x: *const f32, sums: *mut [f32; PANEL]) {
         const { assert!(size_of::<P>() == 2 * ROW && size_of::<[f32; PANEL]>() == 2 * ROW) };
         // SAFETY: the caller's.
         unsafe {
-            match second {
-                None => asm!(
-                    "tileloadd tmm0, [{sums} + {two_rows}]",
-                    "tileloadd tmm1, [{sums} + {two_rows} + 64]",
-                    "2:",
-                    "tileloadd tmm4, [{x} + {row}]",
-                    "tileloadd tmm6, [{pairs} + {two_rows}]",
-                    "tdpbf16ps tmm0, tmm4, tmm6",
-                    "tileloadd tmm7, [{pairs} + {two_rows} + 64]",
-                    "tdpbf16ps tmm1, tmm4, tmm7",
-                    "add {x}, 1024",
-                    "add {pairs}, 2048",
-                    "dec {steps}",
-                    "jnz 2b",
-                    "tilestored [{sums} + {two_rows}], tmm0",
-                    "tilestored [{sums} + {two_rows} + 64], tmm1",
-                    sums = in(reg) sums,
-                    row = in(reg) ROW,
-                    two_rows = in(reg) 2 * ROW,
-                    x = inout(reg) x => _,
-                    pairs = inout(reg) pairs => _,
-                    steps = inout(reg) steps => _,
-                    out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
-                    options(nostack),
-                ),
-                Some(second) => asm!(
-                    "tileloadd tmm0, [{sums} + {two_rows}]",
-                    "tileloadd tmm1, [{sums} + {two_rows} + 64]",
-                    "tileloadd tmm2, [{sums} + {two_rows} + 2048]",
-                    "tileloadd tmm3, [{sums} + {two_rows} + 2112]",
-                    "2:",
-                    "tileloadd tmm4, [{x} + {row}]",
-                    "tileloadd tmm6, [{pairs} + {two_rows}]",
-                    "tdpbf16ps tmm0, tmm4, tmm6",
-                    "tileloadd tmm7, [{pairs} + {two_rows} + 64]",
-                    "tdpbf16ps tmm1, tmm4, tmm7",
-                    "tileloadd tmm5, [{second} + {row}]",
-                    "tdpbf16ps tmm2, tmm5, tmm6",
-                    "tdpbf16ps tmm3, tmm5, tmm7",
-                    "add {x}, 1024",
-                    "add {second}, 1024",
-                    "add {pairs}, 2048",
-                    "dec {steps}",
-                    "jnz 2b",
-                    "tilestored [{sums} + {two_rows}], tmm0",
-                    "tilestored [{sums} + {two_rows} + 64], tmm1",
-                    "tilestored [{sums} + {two_rows} + 2048], tmm2",
-                    "tilestored [{sums} + {two_rows} + 2112], tmm3",
-                    sums = in(reg) sums,
-                    row = in(reg) ROW,
-                    two_rows = in(reg) 2 * ROW,
-                    x = inout(reg) x => _,
-                    second = inout(reg) second => _,
-                    pairs = inout(reg) pairs => _,
-                    steps = inout(reg) steps => _,
-                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                    options(nostack),
-                ),
-            }
+            asm!(
+                "tileloadd tmm0, [{sums} + {two_rows}]",
+                "tileloadd tmm1, [{sums} + {two_rows} + 64]",
+                "2:",
+                "tileloadd tmm4, [{x} + {row}]",
+                "tileloadd tmm6, [{pairs} + {two_rows}]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{pairs} + {two_rows} + 64]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "add {x}, 1024",
+                "add {pairs}, 2048",
+                "dec {steps}",
+                "jnz 2b",
+                "tilestored [{sums} + {two_rows}], tmm0",
+                "tilestored [{sums} + {two_rows} + 64], tmm1",
+                sums = in(reg) sums,
+                row = in(reg) ROW,
+                two_rows = in(reg) 2 * ROW,
+                x = inout(reg) x => _,
+                pairs = inout(reg) pairs => _,
+                steps = inout(reg) steps => _,
+                out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
+        }
+    }
+
+    /// The same of two blocks.
+    ///
+    /// # Safety
+    /// As for `add_block`, of either block.
+    pub(super) unsafe fn add_two_blocks<P>(
+        &self,
+        steps: usize,
+        pairs: *const P,
+        x: [*const f32; 2],
+        sums: *mut [f32; PANEL],
+    ) {
+        const { assert!(size_of::<P>() == 2 * ROW && size_of::<[f32; PANEL]>() == 2 * ROW) };
+        let [x, second] = x;
+        // SAFETY: the caller's.
+        unsafe {
+            asm!(
+                "tileloadd tmm0, [{sums} + {two_rows}]",
+                "tileloadd tmm1, [{sums} + {two_rows} + 64]",
+                "tileloadd tmm2, [{sums} + {two_rows} + 2048]",
+                "tileloadd tmm3, [{sums} + {two_rows} + 2112]",
+                "2:",
+                "tileloadd tmm4, [{x} + {row}]",
+                "tileloadd tmm6, [{pairs} + {two_rows}]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{pairs} + {two_rows} + 64]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{second} + {row}]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "add {x}, 1024",
+                "add {second}, 1024",
+                "add {pairs}, 2048",
+                "dec {steps}",
+                "jnz 2b",
+                "tilestored [{sums} + {two_rows}], tmm0",
+                "tilestored [{sums} + {two_rows} + 64], tmm1",
+                "tilestored [{sums} + {two_rows} + 2048], tmm2",
+                "tilestored [{sums} + {two_rows} + 2112], tmm3",
+                sums = in(reg) sums,
+                row = in(reg) ROW,
+                two_rows = in(reg) 2 * ROW,
+                x = inout(reg) x => _,
+                second = inout(reg) second => _,
+                pairs = inout(reg) pairs => _,
+                steps = inout(reg) steps => _,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
         }
     }
 

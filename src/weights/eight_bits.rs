@@ -50,8 +50,8 @@ impl Order {
         }
     }
 
-    /// The rows that are kept for so many.
-    fn kept(self, rows: usize) -> usize {
+    /// The rows that so many take.
+    fn padded(self, rows: usize) -> usize {
         match self {
             Order::Vectors => rows,
             #[cfg(target_arch = "x86_64")]
@@ -105,7 +105,7 @@ impl Activations {
     pub(in crate::weights) fn quantize(x: &[f32], width: usize, span: usize, kernel: Kernel) -> Self {
         let (given, spans) = (x.len() / width, width.div_ceil(span));
         let order = Order::of(kernel, given);
-        let (rows, block_rows) = (order.kept(given), order.block_rows());
+        let (rows, block_rows) = (order.padded(given), order.block_rows());
         let short = span == SHORT;
         debug_assert!(short || span.is_multiple_of(2 * SHORT));
         let per_row = |of: usize, has: bool| if has { spans * span / of } else { 0 };
@@ -165,7 +165,7 @@ impl Activations {
     fn rows_from(&self, first: usize) -> usize {
         let block_rows = self.order.block_rows();
         debug_assert!(first.is_multiple_of(block_rows) && first < self.rows);
-        block_rows.min(self.order.kept(self.rows) - first)
+        block_rows.min(self.order.padded(self.rows) - first)
     }
 
     /// Spans of single rows that lie before a span of the block that begins with row `first`.

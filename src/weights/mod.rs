@@ -3,6 +3,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
+#[cfg(target_arch = "x86_64")]
+mod bf16;
 mod dense;
 mod dequantized;
 mod eight_bits;

@@ -2,7 +2,7 @@
 //! weights the input meets.
 
 #[cfg(target_arch = "x86_64")]
-use super::dense::Rounded;
+use super::bf16::{Rounded, Unit};
 use super::eight_bits::{Activations, Order};
 use super::kernel::Kernel;
 use crate::error::{Code, Error, Result};
@@ -102,10 +102,10 @@ impl<'a> Operand<'a> {
         })
     }
 
-    /// In bf16 on the CPU, as `make` makes it of the activation.
+    /// In bf16 on the CPU, as that takes it which multiplies it.
     #[cfg(target_arch = "x86_64")]
-    pub(super) fn in_bf16(&self, make: impl FnOnce(&Matrix) -> Result<Rounded>) -> Result<&Rounded> {
-        self.in_bf16.get_or_try_init(|| make(self.matrix()))
+    pub(super) fn in_bf16(&self, unit: Unit) -> Result<&Rounded> {
+        self.in_bf16.get_or_try_init(|| Rounded::of(unit, self.matrix().slice()?, self.matrix().cols()))
     }
 
     /// In 8 bits on the CPU, so many with a scale, as a kernel takes them.
@@ -117,11 +117,12 @@ impl<'a> Operand<'a> {
             let x = self.matrix();
             Ok::<_, Error>(Activations::quantize(x.slice()?, x.cols(), span, kernel))
         })?;
-        let (order, wanted) = (made.order(), Order::of(kernel, made.rows()));
-        match made.span_len() == span && order == wanted {
+        let (order, expected) = (made.order(), Order::of(kernel, made.rows()));
+        match made.span_len() == span && order == expected {
             true => Ok(made),
             false => {
-                let message = format!("activations by {span} for {wanted:?}, and by {} for {order:?}", made.span_len());
+                let message =
+                    format!("activations by {span} for {expected:?}, and by {} for {order:?}", made.span_len());
                 Err(Error::new(Code::Internal, message))
             }
         }

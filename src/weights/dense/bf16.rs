@@ -4,11 +4,12 @@
 use super::super::dequantized::{self, Rows};
 use super::pairs::{Bf16Pair, WIDE, turn};
 use super::panels::{self, Packed, Panels, TASK_ROWS};
-use super::rounded::{BLOCK_ROWS, MOST_PAIRS, Rounded, Unit};
+use super::rounded_product::{BLOCK_ROWS, MOST_PAIRS, add_product, block};
 use crate::error::Result;
 use crate::tensor::columns::Columns;
 use crate::tensor::{Buffer, buffers};
 use crate::weights::Operand;
+use crate::weights::bf16::{Rounded, Unit};
 use crate::weights::panel_product::PanelProduct;
 use rayon::prelude::*;
 
@@ -49,9 +50,9 @@ impl Packed for Bf16Products {
 
     fn times<'a>(&'a self, x: &'a Operand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {
         dequantized::operand(x.matrix(), self.panels.inputs)?;
-        let x = x.in_bf16(|x| Rounded::of(self.unit, x.slice()?, x.cols()))?;
-        let add = |pairs: &[_], row: usize, pair: usize, sums: &mut [_]| x.add_product(pairs, row, pair, sums);
-        Ok(Some(Box::new(self.panels.times_by(self.unit.block(), add))))
+        let x = x.in_bf16(self.unit)?;
+        let add = |pairs: &[_], row: usize, pair: usize, sums: &mut [_]| add_product(x, pairs, row, pair, sums);
+        Ok(Some(Box::new(self.panels.times_by(block(self.unit), add))))
     }
 
     fn times_rows<'a>(&'a self, x: &'a [f32]) -> Option<Box<dyn PanelProduct + 'a>> {
@@ -72,10 +73,10 @@ impl Packed for Bf16Products {
             let mut sums = [[0.0f32; WIDE]; MOST_ROWS];
             let sums = &mut sums[..task_rows.min(rows.saturating_sub(first))];
             let mut turned = [const { Bf16Pair::<WIDE>::ZERO }; MOST_PAIRS];
-            for pair in (0..outputs.div_ceil(2)).step_by(self.unit.block()) {
-                let turned = &mut turned[..self.unit.block().min(outputs.div_ceil(2) - pair)];
+            for pair in (0..outputs.div_ceil(2)).step_by(block(self.unit)) {
+                let turned = &mut turned[..block(self.unit).min(outputs.div_ceil(2) - pair)];
                 self.turn(panel, pair / PAIRS, turned);
-                dy.add_product(turned, first, pair, sums);
+                add_product(&dy, turned, first, pair, sums);
             }
             panels::write(&out, inputs, panel, first, sums);
         });

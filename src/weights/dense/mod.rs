@@ -6,12 +6,9 @@ mod kernel;
 mod pairs;
 mod panels;
 #[cfg(target_arch = "x86_64")]
-mod rounded;
+mod rounded_product;
 #[cfg(test)]
 mod tests;
-
-#[cfg(target_arch = "x86_64")]
-pub(super) use rounded::Rounded;
 
 use super::dequantized;
 use super::gpu::GpuWeight;

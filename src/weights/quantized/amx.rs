@@ -4,7 +4,7 @@
 
 use super::tile::{HALF, OUTPUTS, Tile};
 use crate::weights::amx::{DEPTH, Dots, TILE_ROWS, Tiles};
-use crate::weights::eight_bits::{Activations, GROUP};
+use crate::weights::eight_bits::{Activations, GROUP, Span};
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 
@@ -81,11 +81,11 @@ unsafe fn write<T: Tile>(tile: &T, half: usize, lines: &mut [Bytes]) {
                 // Of each two bytes, the first and the second, times the scale.
                 let first = _mm512_mullo_epi16(_mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(q)), scale);
                 let second = _mm512_mullo_epi16(_mm512_srai_epi16::<8>(q), scale);
-                let lows = _mm512_ternarylogic_epi32::<SELECT>(low, first, _mm512_slli_epi16::<8>(second));
-                let highs = _mm512_ternarylogic_epi32::<SELECT>(low, _mm512_srli_epi16::<8>(first), second);
+                let low_bytes = _mm512_ternarylogic_epi32::<SELECT>(low, first, _mm512_slli_epi16::<8>(second));
+                let high_bytes = _mm512_ternarylogic_epi32::<SELECT>(low, _mm512_srli_epi16::<8>(first), second);
                 let line = group / DEPTH * 2 * DEPTH + group % DEPTH;
-                _mm512_store_si512(lines[line].0.as_mut_ptr().cast(), lows);
-                _mm512_store_si512(lines[line + DEPTH].0.as_mut_ptr().cast(), highs);
+                _mm512_store_si512(lines[line].0.as_mut_ptr().cast(), low_bytes);
+                _mm512_store_si512(lines[line + DEPTH].0.as_mut_ptr().cast(), high_bytes);
             }
         }
     }
@@ -131,32 +131,45 @@ unsafe fn add<T: Tile>(
             if index + 1 < tiles.len() {
                 begin(index + 1);
             }
-            let (x, made) = (x.span(first, span + index), made.as_ptr());
-            let scale_of = |scales: &[half::f16; OUTPUTS]| {
-                _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(half * HALF).cast()))
-            };
-            let scale = scale_of(tile.scales());
-            for (m, sum) in sums.iter_mut().enumerate() {
-                let mut dot = _mm512_load_si512((&raw const (*made).0[0][m]).cast());
-                if is_long::<T>() {
-                    let high = _mm512_load_si512((&raw const (*made).0[1][m]).cast());
-                    dot = _mm512_add_epi32(dot, _mm512_slli_epi32::<8>(high));
-                }
-                let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
-                *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale, *sum);
-            }
-            if T::HAS_MINS {
-                let mins = tile.mins_vnni::<TILE_ROWS>(half, &x);
-                let scale = scale_of(tile.min_scales());
-                for (m, (sum, min)) in sums.iter_mut().zip(mins).enumerate() {
-                    let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
-                    *sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(min), scale, *sum);
-                }
-            }
+            combine(tile, half, &x.span(first, span + index), made.as_ptr(), &mut sums);
         }
     }
     for (sum, out) in sums.into_iter().zip(out) {
         // SAFETY: as above.
         unsafe { _mm512_storeu_ps(out.as_chunks_mut::<HALF>().0[half].as_mut_ptr(), sum) };
+    }
+}
+
+/// Adds the sums of a span, in the order in which all kernels combine them. Of types without integer scales only the first of
+/// the two in `made` is read.
+///
+/// # Safety
+/// The CPU has AVX-512 F, BW and VNNI; `x` has the span of a whole block.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+#[inline]
+unsafe fn combine<T: Tile>(tile: &T, half: usize, x: &Span, made: *const Made, sums: &mut [__m512; TILE_ROWS]) {
+    // SAFETY: the caller's; sixteen halves from `16 · half` on are inside of `OUTPUTS`.
+    unsafe {
+        let scale_of = |scales: &[half::f16; OUTPUTS]| {
+            _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(half * HALF).cast()))
+        };
+        let scale = scale_of(tile.scales());
+        for (m, sum) in sums.iter_mut().enumerate() {
+            let mut dot = _mm512_load_si512((&raw const (*made).0[0][m]).cast());
+            if is_long::<T>() {
+                let high = _mm512_load_si512((&raw const (*made).0[1][m]).cast());
+                dot = _mm512_add_epi32(dot, _mm512_slli_epi32::<8>(high));
+            }
+            let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
+            *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale, *sum);
+        }
+        if T::HAS_MINS {
+            let mins = tile.mins_vnni::<TILE_ROWS>(half, x);
+            let scale = scale_of(tile.min_scales());
+            for (m, (sum, min)) in sums.iter_mut().zip(mins).enumerate() {
+                let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
+                *sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(min), scale, *sum);
+            }
+        }
     }
 }

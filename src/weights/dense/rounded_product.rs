@@ -1,106 +1,64 @@
-//! The operand of products of bf16, and what multiplies it.
+//! Products of rows of bf16 with a panel, by vectors or in tiles.
 
 use super::pairs::{Bf16Pair, Pair, WIDE, bits};
 use super::panels::BLOCK;
-use crate::error::Result;
 use crate::tensor::{Bf16Matrix, Bf16Tiles};
 use crate::weights::amx::{DEPTH, TILE_ROWS, Tiles};
-use crate::weights::kernel::{Instructions, Kernel, ROWS};
+use crate::weights::bf16::{FEW, Rounded, Unit};
+use crate::weights::kernel::ROWS;
 use crate::weights::prefetch;
 use std::arch::x86_64::*;
-
-/// What multiplies them, which this CPU has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
-    /// AVX-512 BF16.
-    Vectors,
-    /// AMX. Its sums have other bits, whatever the number of rows.
-    Tiles,
-}
 
 /// Most pairs of inputs that meet all rows of a task before the next.
 pub(super) const MOST_PAIRS: usize = 4 * BLOCK;
 /// What the first row of a task is a multiple of.
 pub(super) const BLOCK_ROWS: usize = 48;
 const _: () = assert!(BLOCK_ROWS.is_multiple_of(ROWS) && BLOCK_ROWS.is_multiple_of(TILE_ROWS));
-/// Rows up to which vectors add what tiles would: memory is what so few wait for, and vectors read it faster.
-const FEW: usize = 4;
 
-impl Unit {
-    pub(super) fn of(kernel: Kernel) -> Option<Self> {
-        match kernel.instructions() {
-            Instructions::Bf16 => Some(Unit::Vectors),
-            Instructions::Amx => Some(Unit::Tiles),
-            _ => None,
-        }
-    }
-
-    /// Pairs of inputs that meet all rows of a task before the next; sums of tiles go through memory between.
-    pub(super) fn block(self) -> usize {
-        match self {
-            Unit::Vectors => BLOCK,
-            Unit::Tiles => MOST_PAIRS,
-        }
+/// Pairs of inputs that meet all rows of a task before the next; sums of tiles go through memory between.
+pub(super) fn block(unit: Unit) -> usize {
+    match unit {
+        Unit::Vectors => BLOCK,
+        Unit::Tiles => MOST_PAIRS,
     }
 }
 
-/// Rows rounded to bf16.
-pub(in crate::weights) enum Rounded {
-    /// For AVX-512 BF16.
-    Rows(Bf16Matrix),
-    /// For vectors that add as tiles do.
-    FewRows(Bf16Matrix),
-    /// For AMX.
-    Tiles(Bf16Tiles),
-}
-
-impl Rounded {
-    /// Rounds rows that are `cols` wide to nearest, ties to even.
-    pub(super) fn of(unit: Unit, values: &[f32], cols: usize) -> Result<Self> {
-        match unit {
-            Unit::Vectors => Bf16Matrix::round(values, cols).map(Rounded::Rows),
-            Unit::Tiles if values.len() <= FEW * cols => Bf16Matrix::round(values, cols).map(Rounded::FewRows),
-            Unit::Tiles => Bf16Tiles::round(values, cols).map(Rounded::Tiles),
-        }
-    }
-
-    /// Adds the products of pairs, the first of which meets the pair `pair` of each row, with the rows from `row` on: these begin a
-    /// block of [`BLOCK_ROWS`], those one of a unit.
-    pub(super) fn add_product(&self, pairs: &[Bf16Pair<WIDE>], row: usize, pair: usize, sums: &mut [[f32; WIDE]]) {
-        match self {
-            Rounded::Rows(x) => {
-                for (row, sums) in (row..).step_by(ROWS).zip(sums.chunks_mut(ROWS)) {
-                    let (x, stride) = rows_of(x, row, sums.len(), pair, pairs.len());
-                    // SAFETY: the unit that rows are for is proof of the instructions; there are the rows.
-                    unsafe {
-                        match sums.len() {
-                            6 => avx512_bf16::<6>(pairs, x, stride, sums),
-                            5 => avx512_bf16::<5>(pairs, x, stride, sums),
-                            4 => avx512_bf16::<4>(pairs, x, stride, sums),
-                            3 => avx512_bf16::<3>(pairs, x, stride, sums),
-                            2 => avx512_bf16::<2>(pairs, x, stride, sums),
-                            _ => avx512_bf16::<1>(pairs, x, stride, sums),
-                        }
+/// Adds the products of pairs, the first of which meets the pair `pair` of each row, with the rows from `row` on: these begin a
+/// block of [`BLOCK_ROWS`], those one of a unit.
+pub(super) fn add_product(x: &Rounded, pairs: &[Bf16Pair<WIDE>], row: usize, pair: usize, sums: &mut [[f32; WIDE]]) {
+    match x {
+        Rounded::Rows(x) => {
+            for (row, sums) in (row..).step_by(ROWS).zip(sums.chunks_mut(ROWS)) {
+                let (x, stride) = rows_of(x, row, sums.len(), pair, pairs.len());
+                // SAFETY: the unit that rows are for is proof of the instructions; there are the rows.
+                unsafe {
+                    match sums.len() {
+                        6 => avx512_bf16::<6>(pairs, x, stride, sums),
+                        5 => avx512_bf16::<5>(pairs, x, stride, sums),
+                        4 => avx512_bf16::<4>(pairs, x, stride, sums),
+                        3 => avx512_bf16::<3>(pairs, x, stride, sums),
+                        2 => avx512_bf16::<2>(pairs, x, stride, sums),
+                        _ => avx512_bf16::<1>(pairs, x, stride, sums),
                     }
                 }
             }
-            Rounded::FewRows(x) => {
-                for (row, sums) in (row..).step_by(FEW).zip(sums.chunks_mut(FEW)) {
-                    let (x, stride) = rows_of(x, row, sums.len(), pair, pairs.len());
-                    // SAFETY: as above.
-                    unsafe {
-                        match sums.len() {
-                            4 => avx512_as_tiles::<4>(pairs, x, stride, sums),
-                            3 => avx512_as_tiles::<3>(pairs, x, stride, sums),
-                            2 => avx512_as_tiles::<2>(pairs, x, stride, sums),
-                            _ => avx512_as_tiles::<1>(pairs, x, stride, sums),
-                        }
+        }
+        Rounded::FewRows(x) => {
+            for (row, sums) in (row..).step_by(FEW).zip(sums.chunks_mut(FEW)) {
+                let (x, stride) = rows_of(x, row, sums.len(), pair, pairs.len());
+                // SAFETY: as above.
+                unsafe {
+                    match sums.len() {
+                        4 => avx512_as_tiles::<4>(pairs, x, stride, sums),
+                        3 => avx512_as_tiles::<3>(pairs, x, stride, sums),
+                        2 => avx512_as_tiles::<2>(pairs, x, stride, sums),
+                        _ => avx512_as_tiles::<1>(pairs, x, stride, sums),
                     }
                 }
             }
-            // SAFETY: as above.
-            Rounded::Tiles(x) => unsafe { add_by_tiles(pairs, x, row, pair, sums) },
         }
+        // SAFETY: as above.
+        Rounded::Tiles(x) => unsafe { add_by_tiles(pairs, x, row, pair, sums) },
     }
 }
 
@@ -123,7 +81,7 @@ unsafe fn add_by_tiles(pairs: &[Bf16Pair<WIDE>], x: &Bf16Tiles, row: usize, pair
     const TILE: usize = TILE_ROWS * DEPTH;
     assert!(row.is_multiple_of(TILE_ROWS) && pair.is_multiple_of(DEPTH) && row + sums.len() <= x.rows());
     assert!(pair + pairs.len() <= x.tiles() * DEPTH);
-    let block = |row: usize| &x.pairs()[(row / TILE_ROWS * x.tiles() + pair / DEPTH) * TILE..];
+    let of_block = |row: usize| &x.pairs()[(row / TILE_ROWS * x.tiles() + pair / DEPTH) * TILE..];
     let whole = pairs.len() / DEPTH;
     let (first, last) = pairs.split_at(whole * DEPTH);
     for (pairs, steps, depth, tile) in [(first, whole, DEPTH, 0), (last, 1, last.len(), whole)] {
@@ -141,10 +99,18 @@ unsafe fn add_by_tiles(pairs: &[Bf16Pair<WIDE>], x: &Bf16Tiles, row: usize, pair
             // SAFETY: the caller's; no other tiles live beside these.
             let amx = unsafe { Tiles::set_up(rows, depth) };
             for (row, sums) in (row..).step_by(TWO).zip(sums.chunks_mut(TWO)) {
-                let x = block(row)[tile * TILE..].as_ptr();
-                let second = (rows[1] > 0).then(|| block(row + TILE_ROWS)[tile * TILE..].as_ptr());
+                let tiles_of = |row: usize| of_block(row)[tile * TILE..].as_ptr();
+                let sums = sums.as_mut_ptr();
                 // SAFETY: the caller's; the chunk has the rows that the tiles were set up for, and the blocks their tiles.
-                unsafe { amx.add_bf16(steps, pairs.as_ptr(), x, second, sums.as_mut_ptr()) };
+                unsafe {
+                    match rows[1] {
+                        0 => amx.add_block(steps, pairs.as_ptr(), tiles_of(row), sums),
+                        _ => {
+                            let x = [tiles_of(row), tiles_of(row + TILE_ROWS)];
+                            amx.add_two_blocks(steps, pairs.as_ptr(), x, sums);
+                        }
+                    }
+                }
             }
         }
     }
