@@ -3,7 +3,9 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::amx;
-use super::kernel::{Instructions, Kernel, ROWS};
+#[cfg(target_arch = "x86_64")]
+use super::kernel::Instructions;
+use super::kernel::{Kernel, ROWS};
 use crate::tensor::simd::vectorized;
 use rayon::prelude::*;
 
