@@ -6,6 +6,7 @@
 
 use super::panel_product::PANEL;
 use std::arch::asm;
+use std::arch::x86_64::{__cpuid_count, __get_cpuid_max};
 use std::marker::PhantomData;
 
 /// Rows of a tile.
@@ -22,8 +23,10 @@ pub(super) fn permitted() -> bool {
     *PERMITTED.get_or_init(|| {
         const LEAF: u32 = 7;
         const BITS: u32 = 1 << 22 | 1 << 24 | 1 << 25;
-        let known = std::arch::x86_64::__get_cpuid_max(0).0 >= LEAF;
-        known && std::arch::x86_64::__cpuid_count(LEAF, 0).edx & BITS == BITS && ask()
+        // SAFETY: every CPU with AVX-512 has the instruction. The functions are unsafe in the oldest Rust that is supported.
+        #[allow(unused_unsafe, reason = "newer ones have safe functions")]
+        let known = unsafe { __get_cpuid_max(0).0 >= LEAF && __cpuid_count(LEAF, 0).edx & BITS == BITS };
+        known && ask()
     })
 }
 
@@ -228,12 +231,11 @@ impl Tiles {
     /// As many were begun.
     #[inline(always)]
     pub(super) unsafe fn finish(&self, made: *mut [Dots; 2], two: bool) {
-        let row = ROW;
         // SAFETY: the caller's.
         unsafe {
-            asm!("tilestored [{made} + {row}], tmm0", made = in(reg) made, row = in(reg) row, options(nostack, preserves_flags));
+            asm!("tilestored [{made} + {row}], tmm0", made = in(reg) made, row = in(reg) ROW, options(nostack, preserves_flags));
             if two {
-                asm!("tilestored [{made} + {row} + 1024], tmm1", made = in(reg) made, row = in(reg) row, options(nostack, preserves_flags));
+                asm!("tilestored [{made} + {row} + 1024], tmm1", made = in(reg) made, row = in(reg) ROW, options(nostack, preserves_flags));
             }
         }
     }

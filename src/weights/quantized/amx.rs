@@ -3,8 +3,9 @@
 //! with them, so that the sums of a whole span need no vectors between.
 
 use super::tile::{HALF, OUTPUTS, Tile};
+use super::vnni;
 use crate::weights::amx::{DEPTH, Dots, TILE_ROWS, Tiles};
-use crate::weights::eight_bits::{Activations, GROUP, Span};
+use crate::weights::eight_bits::{Activations, GROUP};
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 
@@ -21,7 +22,7 @@ struct Bytes([[u8; GROUP]; HALF]);
 #[repr(C, align(64))]
 struct Made([Dots; 2]);
 
-/// The rows from `first` on, which begins a block, times a row of tiles.
+/// Adds the products of the rows from `first` on, which begins a block, with a row of tiles.
 ///
 /// # Safety
 /// The CPU has AMX and what belongs to it; `x` is in its order, and has as many rows from `first` on as there are sums, of as many
@@ -30,7 +31,6 @@ struct Made([Dots; 2]);
 pub(super) unsafe fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize, sums: &mut [[f32; OUTPUTS]]) {
     let mut lines = [Bytes([[0; GROUP]; HALF]); LINES];
     let at_once = LINES / lines_of::<T>();
-    sums.fill([0.0; OUTPUTS]);
     // SAFETY: the caller's; no other tiles live beside these.
     let amx = unsafe { Tiles::set_up([TILE_ROWS, 0], DEPTH.min(T::SPAN / GROUP)) };
     for (chunk, tiles) in tiles.chunks(at_once).enumerate() {
@@ -131,45 +131,20 @@ unsafe fn add<T: Tile>(
             if index + 1 < tiles.len() {
                 begin(index + 1);
             }
-            combine(tile, half, &x.span(first, span + index), made.as_ptr(), &mut sums);
+            let made = made.as_ptr();
+            let dot_of = |m: usize| {
+                let low = _mm512_load_si512((&raw const (*made).0[0][m]).cast());
+                if !is_long::<T>() {
+                    return low;
+                }
+                let high = _mm512_load_si512((&raw const (*made).0[1][m]).cast());
+                _mm512_add_epi32(low, _mm512_slli_epi32::<8>(high))
+            };
+            vnni::add_span::<T, TILE_ROWS>(tile, half, &x.span(first, span + index), dot_of, &mut sums);
         }
     }
     for (sum, out) in sums.into_iter().zip(out) {
         // SAFETY: as above.
         unsafe { _mm512_storeu_ps(out.as_chunks_mut::<HALF>().0[half].as_mut_ptr(), sum) };
-    }
-}
-
-/// Adds the sums of a span, in the order in which all kernels combine them. Of types without integer scales only the first of
-/// the two in `made` is read.
-///
-/// # Safety
-/// The CPU has AVX-512 F, BW and VNNI; `x` has the span of a whole block.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-#[inline]
-unsafe fn combine<T: Tile>(tile: &T, half: usize, x: &Span, made: *const Made, sums: &mut [__m512; TILE_ROWS]) {
-    // SAFETY: the caller's; sixteen halves from `16 · half` on are inside of `OUTPUTS`.
-    unsafe {
-        let scale_of = |scales: &[half::f16; OUTPUTS]| {
-            _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(half * HALF).cast()))
-        };
-        let scale = scale_of(tile.scales());
-        for (m, sum) in sums.iter_mut().enumerate() {
-            let mut dot = _mm512_load_si512((&raw const (*made).0[0][m]).cast());
-            if is_long::<T>() {
-                let high = _mm512_load_si512((&raw const (*made).0[1][m]).cast());
-                dot = _mm512_add_epi32(dot, _mm512_slli_epi32::<8>(high));
-            }
-            let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
-            *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale, *sum);
-        }
-        if T::HAS_MINS {
-            let mins = tile.mins_vnni::<TILE_ROWS>(half, x);
-            let scale = scale_of(tile.min_scales());
-            for (m, (sum, min)) in sums.iter_mut().zip(mins).enumerate() {
-                let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
-                *sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(min), scale, *sum);
-            }
-        }
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn product<T: Tile>(kernel: Kernel, tiles: &[T], x: &Activations, fir
     }
 }
 
-/// The same of any number of rows, from the first of a block on, that lie as AMX takes them.
+/// Adds the same of any number of rows, from the first of a block on, that lie as AMX takes them.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn product_in_tiles<T: Tile>(
     kernel: Kernel,

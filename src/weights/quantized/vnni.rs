@@ -50,25 +50,10 @@ unsafe fn vectors<T: Tile, const M: usize, const VECTORS: usize>(
             tile.ask_for_scales();
         }
         for (vector, sums) in (vector..).zip(&mut all) {
-            // SAFETY: the caller's; sixteen halves from `16 · vector` on are inside of `OUTPUTS`.
+            // SAFETY: the caller's.
             unsafe {
-                let scale_of = |scales: &[half::f16; OUTPUTS]| {
-                    _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(vector * HALF).cast()))
-                };
                 let dots = tile.dot_vnni::<M>(vector, &span);
-                let scale = scale_of(tile.scales());
-                for (m, (sum, dot)) in sums.iter_mut().zip(dots).enumerate() {
-                    let scale = _mm512_mul_ps(_mm512_set1_ps(span.scale(m)), scale);
-                    *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale, *sum);
-                }
-                if T::HAS_MINS {
-                    let mins = tile.mins_vnni::<M>(vector, &span);
-                    let scale = scale_of(tile.min_scales());
-                    for (m, (sum, min)) in sums.iter_mut().zip(mins).enumerate() {
-                        let scale = _mm512_mul_ps(_mm512_set1_ps(span.scale(m)), scale);
-                        *sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(min), scale, *sum);
-                    }
-                }
+                add_span::<T, M>(tile, vector, &span, |m| dots[m], sums);
             }
         }
     }
@@ -79,6 +64,55 @@ unsafe fn vectors<T: Tile, const M: usize, const VECTORS: usize>(
             unsafe { _mm512_storeu_ps(out.as_mut_ptr(), *sum) };
         }
     }
+}
+
+/// Adds the products of a span with outputs `16 · half ..`, of which `dot(row)` is `Σ q x̂`, to the sums of each row.
+///
+/// # Safety
+/// `x` has `M` rows.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+#[inline]
+pub(super) unsafe fn add_span<T: Tile, const M: usize>(
+    tile: &T,
+    half: usize,
+    x: &Span,
+    dot: impl Fn(usize) -> __m512i,
+    sums: &mut [__m512; M],
+) {
+    // SAFETY: the caller's; sixteen halves from `16 · half` on are inside of `OUTPUTS`.
+    unsafe {
+        let scale_of = |scales: &[half::f16; OUTPUTS]| {
+            _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(half * HALF).cast()))
+        };
+        let scale = scale_of(tile.scales());
+        for (m, sum) in sums.iter_mut().enumerate() {
+            let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
+            *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot(m)), scale, *sum);
+        }
+        if T::HAS_MINS {
+            let mins = tile.mins_vnni::<M>(half, x);
+            let scale = scale_of(tile.min_scales());
+            for (m, (sum, min)) in sums.iter_mut().zip(mins).enumerate() {
+                let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
+                *sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(min), scale, *sum);
+            }
+        }
+    }
+}
+
+/// `Σ code · x̂` of a span of 32 inputs, whose codes stand for zero at `128 >> SHIFT`.
+///
+/// # Safety
+/// `x` has `M` rows.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+#[inline]
+pub(in crate::weights) unsafe fn dot_around_zero<T: Tile, const M: usize, const SHIFT: u32>(
+    tile: &T,
+    half: usize,
+    x: &Span,
+) -> [__m512i; M] {
+    // SAFETY: the caller's.
+    unsafe { dot::<M, 8>(less_zero::<M, SHIFT>(x), |group| tile.codes_vnni(half, group), x, 0) }
 }
 
 /// Rows up to which reading weights is what a product waits for, so that they are read in their order.

@@ -90,10 +90,7 @@ unsafe impl Tile for Q4Tile {
     #[inline]
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         // SAFETY: the caller's.
-        unsafe {
-            let codes = |group: usize| self.codes_vnni(half, group);
-            vnni::dot::<M, { BLOCK / GROUP }>(vnni::less_zero::<M, SHIFT>(x), codes, x, 0)
-        }
+        unsafe { vnni::dot_around_zero::<Self, M, SHIFT>(self, half, x) }
     }
 
     #[cfg(target_arch = "x86_64")]
