@@ -15,7 +15,7 @@ use crate::ops::cross_entropy::Head;
 use crate::ops::lora::Dropout;
 use crate::ops::rms_norm;
 use crate::ops::rope::Rotation;
-use crate::tensor::buffers::{Buffers, Hold};
+use crate::tensor::buffers::{Buffers, Hold, Shapes};
 use crate::tensor::{Device, Matrix};
 use crate::weights::{DenseType, FrozenMatrix, Quantize};
 use crate::{gpu, memory};
@@ -225,8 +225,8 @@ impl Decoder {
 
     /// Keeps the large buffers of passes for those to come until the guard is dropped: for a training run, or for the
     /// layers of one pass.
-    pub(crate) fn hold_buffers(&self) -> Hold {
-        self.buffers.hold()
+    pub(crate) fn hold_buffers(&self, shapes: Shapes) -> Hold {
+        self.buffers.hold(shapes)
     }
 
     fn rotations(&self, batch: &Batch) -> Result<Vec<Rotation>> {

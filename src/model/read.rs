@@ -7,6 +7,7 @@ use super::passes::{Logits, Reply, Request, lock};
 use super::row::Row;
 use super::sites::LoraStack;
 use crate::error::{Code, Error, Result};
+use crate::tensor::buffers::Shapes;
 use std::sync::{Arc, Mutex};
 
 impl Decoder {
@@ -29,7 +30,7 @@ impl Decoder {
     /// One pass over requests, each in its place; the same error for all. Of those that read the same piece of a prompt one
     /// reads it for all.
     fn pass(&self, requests: &mut [&mut Request]) -> Result<Vec<Logits>> {
-        let _buffers = self.hold_buffers();
+        let _buffers = self.hold_buffers(Shapes::Repeat);
         let mut logits: Vec<Logits> = requests.iter().map(|_| Logits::new()).collect();
         let asked: Vec<usize> = (0..requests.len()).filter(|index| !requests[*index].tokens.is_empty()).collect();
         let (now, twins) = self.apart(requests, asked, true);

@@ -20,6 +20,8 @@ pub(crate) struct Buffers(Arc<Pool>);
 struct Pool {
     idle: Mutex<Vec<Vec<f32>>>,
     holders: AtomicUsize,
+    /// Those of them whose shapes change.
+    changing: AtomicUsize,
 }
 
 /// Elements in host memory. Who drops it gives its memory to the next that needs as much.
@@ -28,7 +30,19 @@ pub(crate) struct Buffer(Vec<f32>);
 
 /// While one lives, buffers that operators are done with are kept for the next.
 #[derive(Debug)]
-pub(crate) struct Hold(Arc<Pool>);
+pub(crate) struct Hold {
+    pool: Arc<Pool>,
+    shapes: Shapes,
+}
+
+/// The shapes of what is made during a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shapes {
+    /// Those of one layer, again and again.
+    Repeat,
+    /// Others with each batch.
+    Change,
+}
 
 thread_local! {
     /// The pool of the work that this thread does.
@@ -37,9 +51,12 @@ thread_local! {
 
 impl Buffers {
     /// Keeps buffers until the guard is dropped.
-    pub(crate) fn hold(&self) -> Hold {
+    pub(crate) fn hold(&self, shapes: Shapes) -> Hold {
         self.0.holders.fetch_add(1, Ordering::Relaxed);
-        Hold(self.0.clone())
+        if shapes == Shapes::Change {
+            self.0.changing.fetch_add(1, Ordering::Relaxed);
+        }
+        Hold { pool: self.0.clone(), shapes }
     }
 
     /// Runs `work`, whose operators take their buffers from here.
@@ -62,10 +79,39 @@ impl Pool {
     }
 }
 
+impl Pool {
+    fn reuse(&self, len: usize) -> Option<Vec<f32>> {
+        let mut idle = self.idle();
+        let large_enough = idle.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= len);
+        match large_enough.min_by_key(|(_, buffer)| buffer.capacity()).map(|(index, _)| index) {
+            Some(index) if idle[index].capacity() <= len + len / 2 => Some(idle.swap_remove(index)),
+            Some(index) => {
+                if self.changing.load(Ordering::Relaxed) > 0 {
+                    idle.swap_remove(index);
+                }
+                None
+            }
+            None => {
+                // All that are left are smaller.
+                let mut freed = 0;
+                idle.retain(|buffer| {
+                    let keep = freed >= len;
+                    freed += buffer.capacity();
+                    keep
+                });
+                None
+            }
+        }
+    }
+}
+
 impl Drop for Hold {
     fn drop(&mut self) {
-        if self.0.holders.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.idle().clear();
+        if self.shapes == Shapes::Change {
+            self.pool.changing.fetch_sub(1, Ordering::Relaxed);
+        }
+        if self.pool.holders.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.pool.idle().clear();
         }
     }
 }
@@ -73,9 +119,10 @@ impl Drop for Hold {
 /// A buffer of `len` elements that hold anything.
 ///
 /// The smallest idle one that is large enough and at most half as large again; if there is none, one is made and as much
-/// of idle ones is freed, so that a change of shapes does not add up.
+/// of idle ones is freed, so that a change of shapes does not add up. Where shapes repeat, larger ones are left: the next part of
+/// a layer wants them.
 pub(crate) fn take(len: usize) -> Result<Buffer> {
-    let reused = if len < LARGE { None } else { with_current(|pool| reuse(&mut pool.idle(), len)).flatten() };
+    let reused = if len < LARGE { None } else { with_current(|pool| pool.reuse(len)).flatten() };
     let Some(mut buffer) = reused else { return zeros(len).map(Buffer) };
     if cfg!(debug_assertions) {
         buffer.fill(f32::NAN);
@@ -157,30 +204,6 @@ fn with_current<T>(work: impl FnOnce(&Pool) -> T) -> Option<T> {
     CURRENT.try_with(|current| current.borrow().as_deref().map(work)).ok().flatten()
 }
 
-fn reuse(idle: &mut Vec<Vec<f32>>, len: usize) -> Option<Vec<f32>> {
-    let smallest = |idle: &[Vec<f32>], from: usize| {
-        let large_enough = idle.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= from);
-        large_enough.min_by_key(|(_, buffer)| buffer.capacity()).map(|(index, _)| index)
-    };
-    match smallest(idle, len) {
-        Some(index) if idle[index].capacity() <= len + len / 2 => Some(idle.swap_remove(index)),
-        Some(index) => {
-            idle.swap_remove(index);
-            None
-        }
-        None => {
-            // All that are left are smaller.
-            let mut freed = 0;
-            idle.retain(|buffer| {
-                let keep = freed >= len;
-                freed += buffer.capacity();
-                keep
-            });
-            None
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,7 +222,7 @@ mod tests {
         let large = || take(2 * LARGE).unwrap();
         buffers.during(|| drop(large()));
         assert_eq!(idle(&buffers), NONE);
-        let (hold, second) = (buffers.hold(), buffers.hold());
+        let (hold, second) = (buffers.hold(Shapes::Change), buffers.hold(Shapes::Repeat));
         buffers.during(|| drop((large(), take(3).unwrap())));
         assert_eq!(idle(&buffers), [2 * LARGE]);
         let again = buffers.during(|| take(2 * LARGE - 5)).unwrap();
@@ -214,7 +237,7 @@ mod tests {
     #[test]
     fn a_change_of_shapes_does_not_add_up() {
         let buffers = Buffers::default();
-        let _hold = buffers.hold();
+        let _hold = buffers.hold(Shapes::Change);
         buffers.during(|| {
             let buffer = |units: usize| Buffer::of(vec![0.0; units * LARGE]);
             drop([buffer(2), buffer(3), buffer(10)]);
@@ -224,6 +247,24 @@ mod tests {
             let four = take(4 * LARGE).unwrap();
             assert_eq!(idle(&buffers), NONE);
             drop((taken, four));
+        });
+    }
+
+    #[test]
+    fn parts_of_a_layer_find_their_buffers_again() {
+        let buffers = Buffers::default();
+        let _hold = buffers.hold(Shapes::Repeat);
+        let both = |units: usize| {
+            let mut firsts = [take(units * LARGE).unwrap(), take(units * LARGE).unwrap()].map(|buffer| buffer.as_ptr());
+            firsts.sort();
+            firsts
+        };
+        buffers.during(|| {
+            let layer = || [both(1), both(6)];
+            layer();
+            let second = layer();
+            assert_eq!(layer(), second);
+            assert_eq!(idle(&buffers), [1, 1, 6, 6].map(|units| units * LARGE));
         });
     }
 

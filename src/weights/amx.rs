@@ -54,6 +54,18 @@ struct Layout {
     rows: [u8; 16],
 }
 
+/// Writes a tile of sums.
+macro_rules! store {
+    ($sum:tt, $made:expr) => {
+        asm!(
+            concat!("tilestored [{made} + {row}], ", $sum),
+            made = in(reg) $made,
+            row = in(reg) ROW,
+            options(nostack, preserves_flags),
+        )
+    };
+}
+
 /// The tiles of this thread, set up. They are given back when it is dropped, so that they need not be kept when threads change
 /// or a signal comes. What the compiler makes of Rust uses no tiles, so they keep what one call leaves in them until the next.
 pub(super) struct Tiles(PhantomData<*const ()>);
@@ -169,27 +181,40 @@ impl Tiles {
         }
     }
 
-    /// Begins `Σ q x̂` of a span of 32 inputs.
+    /// Begins `Σ q x̂` of a span of 32 inputs, with one set of tiles or the other: one may be finished while the other is made.
     ///
     /// # Safety
-    /// The tiles are set up for a block of 16 rows and a depth of 8; `x` has `[row][32]`, `lines` `[8][output][4]`, both signed.
+    /// The tiles are set up for two blocks of 16 rows and a depth of 8; `x` has `[row][32]`, `lines` `[8][output][4]`, both signed.
     #[inline(always)]
-    pub(super) unsafe fn begin_short(&self, lines: *const u8, x: *const i8) {
-        // SAFETY: the caller's.
-        unsafe {
-            asm!(
-                "tilezero tmm0",
-                "tileloadd tmm4, [{x} + {half}]",
-                "tileloadd tmm6, [{lines} + {row}]",
-                "tdpbssd tmm0, tmm4, tmm6",
-                x = in(reg) x,
-                lines = in(reg) lines,
-                half = in(reg) ROW / 2,
-                row = in(reg) ROW,
-                out("tmm0") _, out("tmm4") _, out("tmm6") _,
-                options(nostack, preserves_flags),
-            );
+    pub(super) unsafe fn begin_short(&self, second: bool, lines: *const u8, x: *const i8) {
+        macro_rules! begin {
+            ($sum:tt, $x:tt, $lines:tt) => {
+                asm!(
+                    concat!("tilezero ", $sum),
+                    concat!("tileloadd ", $x, ", [{x} + {half}]"),
+                    concat!("tileloadd ", $lines, ", [{lines} + {row}]"),
+                    concat!("tdpbssd ", $sum, ", ", $x, ", ", $lines),
+                    x = in(reg) x,
+                    lines = in(reg) lines,
+                    half = in(reg) ROW / 2,
+                    row = in(reg) ROW,
+                    out($sum) _, out($x) _, out($lines) _,
+                    options(nostack, preserves_flags),
+                )
+            };
         }
+        // SAFETY: the caller's.
+        unsafe { if second { begin!("tmm2", "tmm5", "tmm7") } else { begin!("tmm0", "tmm4", "tmm6") } }
+    }
+
+    /// Writes what was begun with a set of tiles.
+    ///
+    /// # Safety
+    /// It was begun.
+    #[inline(always)]
+    pub(super) unsafe fn finish_short(&self, second: bool, made: *mut Dots) {
+        // SAFETY: the caller's.
+        unsafe { if second { store!("tmm2", made) } else { store!("tmm0", made) } }
     }
 
     /// Begins `Σ q x̂` of a span of 256 inputs, of the low bytes and of the high ones.
@@ -219,27 +244,23 @@ impl Tiles {
             );
         }
     }
+
+    /// Writes what was begun: the sums of the low bytes and those of the high ones.
+    ///
+    /// # Safety
+    /// They were begun.
+    #[inline(always)]
+    pub(super) unsafe fn finish_long(&self, made: *mut [Dots; 2]) {
+        // SAFETY: the caller's.
+        unsafe {
+            store!("tmm0", made);
+            store!("tmm1", made.cast::<Dots>().add(1));
+        }
+    }
 }
 
 /// `[row][output]`
 pub(super) type Dots = [[i32; TILE_ROWS]; TILE_ROWS];
-
-impl Tiles {
-    /// Writes what was begun: the sums, or those of the low bytes and those of the high ones.
-    ///
-    /// # Safety
-    /// As many were begun.
-    #[inline(always)]
-    pub(super) unsafe fn finish(&self, made: *mut [Dots; 2], two: bool) {
-        // SAFETY: the caller's.
-        unsafe {
-            asm!("tilestored [{made} + {row}], tmm0", made = in(reg) made, row = in(reg) ROW, options(nostack, preserves_flags));
-            if two {
-                asm!("tilestored [{made} + {row} + 1024], tmm1", made = in(reg) made, row = in(reg) ROW, options(nostack, preserves_flags));
-            }
-        }
-    }
-}
 
 impl Drop for Tiles {
     fn drop(&mut self) {

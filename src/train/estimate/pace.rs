@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::generate::{Engine, GenerateOptions, Output, Sampler, Sequence, Slot};
 use crate::language_model::LanguageModel;
 use crate::model::{BatchSize, LoraStack, PackedBatch};
+use crate::tensor::buffers::Shapes;
 use crate::train::optimizer::Optimizer;
 use crate::train::options::TrainOptions;
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ pub(crate) fn pace(
     monitor: &mut Monitor<'_>,
 ) -> Result<Pace> {
     let decoder = model.decoder();
-    let _buffers = decoder.hold_buffers();
+    let _buffers = decoder.hold_buffers(Shapes::Change);
     let adapter = Adapter::new_for_training(&options.lora_config(), model.adapter_base()?, options.seed)?;
     let mut optimizer = Optimizer::new(options, &adapter)?;
     let lora = optimizer.stack_for_step()?;

@@ -9,6 +9,7 @@ use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::language_model::LanguageModel;
 use crate::options::Options;
+use crate::tensor::buffers::Shapes;
 use crate::train::batches::planned_runs;
 use crate::train::estimate::{MemoryEstimate, Workload};
 use crate::train::options::TrainOptions;
@@ -41,7 +42,7 @@ pub fn train(
     let workload = Workload::of(&examples, options);
     let memory = MemoryEstimate::of(model, &workload, options)?;
     memory.check()?;
-    let _buffers = model.decoder().hold_buffers();
+    let _buffers = model.decoder().hold_buffers(Shapes::Change);
     let job = Job { model, dataset, options, examples: &examples, memory, started: Instant::now() };
     let files = options.output_dir.as_deref().map(|dir| RunDir::open(dir, options)).transpose()?;
     let mut runs = planned_runs(&examples.strata, options);

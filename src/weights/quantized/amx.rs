@@ -29,10 +29,10 @@ struct Made([Dots; 2]);
 /// spans as there are tiles.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) unsafe fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize, sums: &mut [[f32; OUTPUTS]]) {
-    let mut lines = [Bytes([[0; GROUP]; HALF]); LINES];
+    let mut lines = [const { MaybeUninit::<Bytes>::uninit() }; LINES];
     let at_once = LINES / lines_of::<T>();
     // SAFETY: the caller's; no other tiles live beside these.
-    let amx = unsafe { Tiles::set_up([TILE_ROWS, 0], DEPTH.min(T::SPAN / GROUP)) };
+    let amx = unsafe { Tiles::set_up([TILE_ROWS; 2], DEPTH.min(T::SPAN / GROUP)) };
     for (chunk, tiles) in tiles.chunks(at_once).enumerate() {
         for half in 0..OUTPUTS / HALF {
             for (tile, lines) in tiles.iter().zip(lines.chunks_exact_mut(lines_of::<T>())) {
@@ -63,7 +63,7 @@ const fn lines_of<T: Tile>() -> usize {
 /// The CPU has AVX-512 F, BW and VNNI.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 #[inline]
-unsafe fn write<T: Tile>(tile: &T, half: usize, lines: &mut [Bytes]) {
+unsafe fn write<T: Tile>(tile: &T, half: usize, lines: &mut [MaybeUninit<Bytes>]) {
     /// Bits of the second where the first are set, of the third elsewhere.
     const SELECT: i32 = 0b1100_1010;
     let (zero, low) = (_mm512_set1_epi8(T::ZERO as i8), _mm512_set1_epi16(0xFF));
@@ -75,7 +75,7 @@ unsafe fn write<T: Tile>(tile: &T, half: usize, lines: &mut [Bytes]) {
             unsafe {
                 let q = _mm512_sub_epi8(tile.codes_vnni(half, group), zero);
                 if !is_long::<T>() {
-                    _mm512_store_si512(lines[group].0.as_mut_ptr().cast(), q);
+                    _mm512_store_si512(lines[group].as_mut_ptr().cast(), q);
                     continue;
                 }
                 // Of each two bytes, the first and the second, times the scale.
@@ -84,8 +84,8 @@ unsafe fn write<T: Tile>(tile: &T, half: usize, lines: &mut [Bytes]) {
                 let low_bytes = _mm512_ternarylogic_epi32::<SELECT>(low, first, _mm512_slli_epi16::<8>(second));
                 let high_bytes = _mm512_ternarylogic_epi32::<SELECT>(low, _mm512_srli_epi16::<8>(first), second);
                 let line = group / DEPTH * 2 * DEPTH + group % DEPTH;
-                _mm512_store_si512(lines[line].0.as_mut_ptr().cast(), low_bytes);
-                _mm512_store_si512(lines[line + DEPTH].0.as_mut_ptr().cast(), high_bytes);
+                _mm512_store_si512(lines[line].as_mut_ptr().cast(), low_bytes);
+                _mm512_store_si512(lines[line + DEPTH].as_mut_ptr().cast(), high_bytes);
             }
         }
     }
@@ -100,7 +100,7 @@ unsafe fn write<T: Tile>(tile: &T, half: usize, lines: &mut [Bytes]) {
 unsafe fn add<T: Tile>(
     amx: &Tiles,
     tiles: &[T],
-    lines: &[Bytes],
+    lines: &[MaybeUninit<Bytes>],
     x: &Activations,
     first: usize,
     span: usize,
@@ -112,32 +112,51 @@ unsafe fn add<T: Tile>(
         // SAFETY: as many elements as a vector has.
         *sum = unsafe { _mm512_loadu_ps(out.as_chunks::<HALF>().0[half].as_ptr()) };
     }
+    let mut made = [const { MaybeUninit::<Made>::uninit() }; 2];
+    let made = made.each_mut().map(|made| made.as_mut_ptr());
     let begin = |index: usize| {
+        if index >= tiles.len() {
+            return;
+        }
         let lines = lines[index * lines_of::<T>()..].as_ptr().cast();
         // SAFETY: the caller's; a span of a whole block lies as tiles take it.
         unsafe {
             let x = x.span(first, span + index).integers();
-            if is_long::<T>() { amx.begin_long(lines, x) } else { amx.begin_short(lines, x) }
+            if is_long::<T>() { amx.begin_long(lines, x) } else { amx.begin_short(index % 2 == 1, lines, x) }
         }
     };
-    let mut made = [const { MaybeUninit::<Made>::uninit() }; 2];
+    let finish = |index: usize| {
+        let made = made[index % 2].cast();
+        // SAFETY: what is finished was begun.
+        unsafe {
+            match index < tiles.len() {
+                true if is_long::<T>() => amx.finish_long(made),
+                true => amx.finish_short(index % 2 == 1, made.cast()),
+                false => (),
+            }
+        }
+    };
+    // Tiles are at a next span while vectors are at this one. A long one keeps them busy; of short ones, one waits, made, and
+    // one is being made.
+    let ahead = if is_long::<T>() { 0 } else { 1 };
     begin(0);
+    if ahead > 0 {
+        begin(1);
+        finish(0);
+        begin(2);
+    }
     for (index, tile) in tiles.iter().enumerate() {
-        let made = &mut made[index % 2];
+        finish(index + ahead);
+        begin(index + 2 * ahead + 1);
+        let dots = made[index % 2].cast_const();
         // SAFETY: the caller's; all dots that are read were written.
         unsafe {
-            amx.finish((&raw mut (*made.as_mut_ptr()).0).cast(), is_long::<T>());
-            // Tiles are at the next span while vectors are at this one.
-            if index + 1 < tiles.len() {
-                begin(index + 1);
-            }
-            let made = made.as_ptr();
             let dot_of = |m: usize| {
-                let low = _mm512_load_si512((&raw const (*made).0[0][m]).cast());
+                let low = _mm512_load_si512((&raw const (*dots).0[0][m]).cast());
                 if !is_long::<T>() {
                     return low;
                 }
-                let high = _mm512_load_si512((&raw const (*made).0[1][m]).cast());
+                let high = _mm512_load_si512((&raw const (*dots).0[1][m]).cast());
                 _mm512_add_epi32(low, _mm512_slli_epi32::<8>(high))
             };
             vnni::add_span::<T, TILE_ROWS>(tile, half, &x.span(first, span + index), dot_of, &mut sums);

@@ -100,9 +100,8 @@ impl<T: Tile> PanelProduct for TilesTimes<'_, T> {
         let tiles = &self.tiles.tiles[panel * spans..][..spans];
         #[cfg(target_arch = "x86_64")]
         if self.x.order() == Order::Tiles {
-            let mut sums = [[0.0f32; OUTPUTS]; AMX_ROWS];
-            let sums = &mut sums[..rows.len()];
-            product_in_tiles(self.kernel, tiles, self.x, rows.start, sums);
+            let mut sums = vec![[0.0f32; OUTPUTS]; rows.len()];
+            product_in_tiles(self.kernel, tiles, self.x, rows.start, &mut sums);
             return rows.step_by(ROWS).zip(sums.chunks_mut(ROWS)).for_each(|(first, sums)| done(first, sums));
         }
         let mut sums = [[0.0f32; OUTPUTS]; ROWS];
