@@ -6,9 +6,10 @@
  * that the caller frees. What a function gives out is NULL unless it succeeds. Text is UTF-8, paths too, on every
  * platform. Knobs and results are JSON. There is no global set-up or shutdown, and the library stays loaded once it is.
  *
- * Calls block. Their work is done on threads of the library's own (brief work, such as counting tokens, on the caller's if
- * its stack has room), so 64 KiB of stack suffice on the caller's, and its rounding mode and flushing of denormals change
- * nothing; a progress callback is called on the caller's thread. A process that was forked from one that had called the
+ * Calls block. Their work is done on threads of the library's own (on the caller's if 32 MiB of its stack are left and
+ * no progress callback is given; brief work, such as counting tokens, with less), so 64 KiB of stack suffice on the
+ * caller's, and its rounding mode and flushing of denormals change nothing; a progress callback is called on the caller's
+ * thread. A process that was forked from one that had called the
  * library has none of these threads: functions that do work return TAILORA_ERR_UNSUPPORTED there, while errors can still
  * be read and handles freed.
  *

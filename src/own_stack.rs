@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 /// Only what is touched takes memory. Unoptimised builds need several times the stack of a release.
-const BYTES: usize = 32 << 20;
+pub(crate) const BYTES: usize = 32 << 20;
 
 thread_local! {
     static OWN: Cell<bool> = const { Cell::new(false) };
@@ -60,9 +60,22 @@ pub(crate) fn start(work: impl FnOnce() + Send + 'static) -> Result<()> {
     thread().spawn(work).map(drop).map_err(|err| none(&err))
 }
 
-/// Whether this thread has a stack of the library's own.
+/// Whether this thread has a stack of the library's own, or one that is taken for one.
 pub(crate) fn is_own() -> bool {
     OWN.get()
+}
+
+/// Takes the stack of this thread, on which [`BYTES`] are left, for one of the library's own until the guard is dropped.
+pub(crate) fn taken_for_own() -> impl Drop {
+    struct Taken;
+    impl Drop for Taken {
+        fn drop(&mut self) {
+            OWN.set(false);
+        }
+    }
+    debug_assert!(!OWN.get());
+    OWN.set(true);
+    Taken
 }
 
 fn thread() -> Builder {

@@ -11,9 +11,14 @@ thread_local! {
     static BOUNDS: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
 }
 
-/// Whether enough is left. A thread that works on another stack than the system gave it (a fiber's, a signal's) is taken to
-/// have none.
+/// Whether enough is left for a call that takes little.
 pub(super) fn has_room() -> bool {
+    has(ENOUGH)
+}
+
+/// Whether so many bytes are left. A thread that works on another stack than the system gave it (a fiber's, a signal's) is taken
+/// to have none.
+pub(super) fn has(bytes: usize) -> bool {
     let (low, high) = BOUNDS.get().unwrap_or_else(|| {
         let bounds = bounds().unwrap_or_default();
         BOUNDS.set(Some(bounds));
@@ -21,7 +26,7 @@ pub(super) fn has_room() -> bool {
     });
     let local = 0u8;
     let here = std::hint::black_box(&raw const local).addr();
-    here < high && here.checked_sub(low).is_some_and(|left| left >= ENOUGH)
+    here < high && here.checked_sub(low).is_some_and(|left| left >= bytes)
 }
 
 #[cfg(target_os = "linux")]

@@ -1,5 +1,7 @@
 //! Threads of the library's own, on which calls do their work: a host's thread may have a stack of 64 KiB, and may round
-//! as it likes. The caller waits here, and calls the host's progress callback when the work has something to tell.
+//! as it likes. The caller waits here, and calls the host's progress callback when the work has something to tell. On a thread
+//! with as much stack, which a binding may make for a stream, work is done in place: changing threads twice a token takes longer
+//! than a small model does.
 //!
 //! Threads are kept, since a stream is asked once a token. One that the host forked away is gone, and says so.
 
@@ -25,7 +27,7 @@ static IDLE: Mutex<Vec<Sender<Job>>> = Mutex::new(Vec::new());
 /// The process whose threads they are; 0 while there are none.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
-/// Runs `work` on a thread of the library's own and waits for it; on such a thread, at once.
+/// Runs `work` on a thread of the library's own and waits for it; on such a thread, or on one with as much stack left, at once.
 ///
 /// # Errors
 /// Those of `work`, `Internal` if it panics, `OutOfMemory` without a thread, `Unsupported` in a forked child.
@@ -56,11 +58,17 @@ pub(super) fn monitored<T: Send + 'static>(
     work: impl FnOnce(&mut Monitor<'_>) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     check_process()?;
-    if own_stack::is_own() {
+    let own = own_stack::is_own();
+    if own || (callback.is_none() && stack::has(own_stack::BYTES)) {
+        let _here = (!own).then(|| (own_stack::taken_for_own(), rounding::default_until_dropped()));
         let mut report = |event: &Progress| {
             records::progress(event);
             callback.as_ref().map_or(Control::Continue, |callback| callback.call(&progress::encode(event)))
         };
+        #[cfg(feature = "panic-injection")]
+        if !own {
+            super::injection::strike_work();
+        }
         return work(&mut Monitor::new(cancel, Some(&mut report)));
     }
     let (messages, received) = channel();
@@ -193,6 +201,18 @@ mod tests {
         assert_eq!(id(), std::thread::current().id());
         let small = std::thread::Builder::new().stack_size(64 << 10);
         small.spawn(move || assert_ne!(id(), std::thread::current().id())).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn work_stays_on_a_thread_with_as_much_stack() {
+        let large = std::thread::Builder::new().stack_size(own_stack::BYTES + (1 << 20));
+        let thread = large.spawn(|| {
+            let ids = run(|| Ok((std::thread::current().id(), own_stack::is_own()))).unwrap();
+            assert_eq!((ids, own_stack::is_own()), ((std::thread::current().id(), true), false));
+            let panicked = guard::caught(|| run(|| -> Result<()> { panic!("odd") }));
+            assert_eq!((panicked.unwrap_err().code(), own_stack::is_own()), (Code::Internal, false));
+        });
+        thread.unwrap().join().unwrap();
     }
 
     unsafe extern "C" fn from_this_thread(

@@ -30,6 +30,8 @@ struct Made([Dots; 2]);
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) unsafe fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize, sums: &mut [[f32; OUTPUTS]]) {
     let mut lines = [const { MaybeUninit::<Bytes>::uninit() }; LINES];
+    let mut made = [const { MaybeUninit::<Made>::uninit() }; 2];
+    let made = made.each_mut().map(|made| made.as_mut_ptr());
     let at_once = LINES / lines_of::<T>();
     // SAFETY: the caller's; no other tiles live beside these.
     let amx = unsafe { Tiles::set_up([TILE_ROWS; 2], DEPTH.min(T::SPAN / GROUP)) };
@@ -40,8 +42,9 @@ pub(super) unsafe fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize
                 unsafe { write(tile, half, lines) };
             }
             for (block, sums) in sums.chunks_mut(TILE_ROWS).enumerate() {
+                let (row, span) = (first + block * TILE_ROWS, chunk * at_once);
                 // SAFETY: the caller's; the chunk's spans begin there.
-                unsafe { add(&amx, tiles, &lines, x, first + block * TILE_ROWS, chunk * at_once, half, sums) };
+                unsafe { Spans { amx: &amx, tiles, lines: &lines, x, row, span, made }.add(half, sums) };
             }
         }
     }
@@ -91,79 +94,106 @@ unsafe fn write<T: Tile>(tile: &T, half: usize, lines: &mut [MaybeUninit<Bytes>]
     }
 }
 
-/// Adds the products of some tiles, the first of which meets the span `span`, with the block that begins with row `first`.
-///
-/// # Safety
-/// As for `product`; the lines are those of the tiles.
-#[expect(clippy::too_many_arguments, reason = "two operands and where they meet")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn add<T: Tile>(
-    amx: &Tiles,
-    tiles: &[T],
-    lines: &[MaybeUninit<Bytes>],
-    x: &Activations,
-    first: usize,
+/// Spans of a block of rows that meet tiles, one after another.
+struct Spans<'a, T> {
+    amx: &'a Tiles,
+    tiles: &'a [T],
+    /// Those of the tiles.
+    lines: &'a [MaybeUninit<Bytes>],
+    x: &'a Activations,
+    /// The first row of the block.
+    row: usize,
+    /// The span that meets the first tile.
     span: usize,
-    half: usize,
-    out: &mut [[f32; OUTPUTS]],
-) {
-    let mut sums = [_mm512_setzero_ps(); TILE_ROWS];
-    for (sum, out) in sums.iter_mut().zip(&*out) {
-        // SAFETY: as many elements as a vector has.
-        *sum = unsafe { _mm512_loadu_ps(out.as_chunks::<HALF>().0[half].as_ptr()) };
-    }
-    let mut made = [const { MaybeUninit::<Made>::uninit() }; 2];
-    let made = made.each_mut().map(|made| made.as_mut_ptr());
-    let begin = |index: usize| {
-        if index >= tiles.len() {
+    /// Of a span and of the next.
+    made: [*mut Made; 2],
+}
+
+impl<T: Tile> Spans<'_, T> {
+    /// Begins the dots of a span, if there is one.
+    ///
+    /// # Safety
+    /// As for `product`, and for what is written in the fields.
+    #[inline(always)]
+    unsafe fn begin(&self, index: usize) {
+        if index >= self.tiles.len() {
             return;
         }
-        let lines = lines[index * lines_of::<T>()..].as_ptr().cast();
+        let lines = self.lines[index * lines_of::<T>()..].as_ptr().cast();
         // SAFETY: the caller's; a span of a whole block lies as tiles take it.
         unsafe {
-            let x = x.span(first, span + index).integers();
-            if is_long::<T>() { amx.begin_long(lines, x) } else { amx.begin_short(index % 2 == 1, lines, x) }
+            let x = self.x.span(self.row, self.span + index).integers();
+            if is_long::<T>() { self.amx.begin_long(lines, x) } else { self.amx.begin_short(index % 2 == 1, lines, x) }
         }
-    };
-    let finish = |index: usize| {
-        let made = made[index % 2].cast();
-        // SAFETY: what is finished was begun.
+    }
+
+    /// Writes the dots of a span, if there is one.
+    ///
+    /// # Safety
+    /// They were begun.
+    #[inline(always)]
+    unsafe fn finish(&self, index: usize) {
+        let made = self.made[index % 2].cast();
+        // SAFETY: the caller's.
         unsafe {
-            match index < tiles.len() {
-                true if is_long::<T>() => amx.finish_long(made),
-                true => amx.finish_short(index % 2 == 1, made.cast()),
+            match index < self.tiles.len() {
+                true if is_long::<T>() => self.amx.finish_long(made),
+                true => self.amx.finish_short(index % 2 == 1, made.cast()),
                 false => (),
             }
         }
-    };
-    // Tiles are at a next span while vectors are at this one. A long one keeps them busy; of short ones, one waits, made, and
-    // one is being made.
-    let ahead = if is_long::<T>() { 0 } else { 1 };
-    begin(0);
-    if ahead > 0 {
-        begin(1);
-        finish(0);
-        begin(2);
     }
-    for (index, tile) in tiles.iter().enumerate() {
-        finish(index + ahead);
-        begin(index + 2 * ahead + 1);
-        let dots = made[index % 2].cast_const();
-        // SAFETY: the caller's; all dots that are read were written.
+
+    /// The dots of a row of a span.
+    ///
+    /// # Safety
+    /// They were written, and the dots of no more than one span after them.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    unsafe fn dot(&self, index: usize, row: usize) -> __m512i {
+        let made = self.made[index % 2].cast_const();
+        // SAFETY: the caller's.
         unsafe {
-            let dot_of = |m: usize| {
-                let low = _mm512_load_si512((&raw const (*dots).0[0][m]).cast());
-                if !is_long::<T>() {
-                    return low;
-                }
-                let high = _mm512_load_si512((&raw const (*dots).0[1][m]).cast());
-                _mm512_add_epi32(low, _mm512_slli_epi32::<8>(high))
-            };
-            vnni::add_span::<T, TILE_ROWS>(tile, half, &x.span(first, span + index), dot_of, &mut sums);
+            let low = _mm512_load_si512((&raw const (*made).0[0][row]).cast());
+            if !is_long::<T>() {
+                return low;
+            }
+            _mm512_add_epi32(low, _mm512_slli_epi32::<8>(_mm512_load_si512((&raw const (*made).0[1][row]).cast())))
         }
     }
-    for (sum, out) in sums.into_iter().zip(out) {
-        // SAFETY: as above.
-        unsafe { _mm512_storeu_ps(out.as_chunks_mut::<HALF>().0[half].as_mut_ptr(), sum) };
+
+    /// Adds the products with outputs `16 · half ..` to the sums of each row.
+    ///
+    /// # Safety
+    /// As for `begin`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    unsafe fn add(&self, half: usize, out: &mut [[f32; OUTPUTS]]) {
+        let mut sums = [_mm512_setzero_ps(); TILE_ROWS];
+        for (sum, out) in sums.iter_mut().zip(&*out) {
+            // SAFETY: as many elements as a vector has.
+            *sum = unsafe { _mm512_loadu_ps(out.as_chunks::<HALF>().0[half].as_ptr()) };
+        }
+        // Tiles are at a next span while vectors are at this one. A long one keeps them busy; of short ones, one waits, made,
+        // and one is being made.
+        let ahead = if is_long::<T>() { 0 } else { 1 };
+        // SAFETY: the caller's; what is finished was begun, and what is read was finished.
+        unsafe {
+            self.begin(0);
+            if ahead > 0 {
+                self.begin(1);
+                self.finish(0);
+                self.begin(2);
+            }
+            for (index, tile) in self.tiles.iter().enumerate() {
+                self.finish(index + ahead);
+                self.begin(index + 2 * ahead + 1);
+                let x = self.x.span(self.row, self.span + index);
+                vnni::add_span::<T, TILE_ROWS>(tile, half, &x, |row| self.dot(index, row), &mut sums);
+            }
+        }
+        for (sum, out) in sums.into_iter().zip(out) {
+            // SAFETY: as above.
+            unsafe { _mm512_storeu_ps(out.as_chunks_mut::<HALF>().0[half].as_mut_ptr(), sum) };
+        }
     }
 }

@@ -10,6 +10,9 @@ namespace Tailora.Native;
 /// </summary>
 internal static class LongCall
 {
+    /// <summary>More than the 32 MiB from which on the library does its work where it is called, instead of on a thread of its own. Only what is touched takes memory.</summary>
+    private const int StackBytes = 40 << 20;
+
     /// <summary>Runs <paramref name="call"/>; a cancelled <paramref name="token"/> reaches it through the native cancel handle.</summary>
     internal static async Task<T> RunAsync<T>(string name, Func<CancelHandle, T> call, CancellationToken token)
     {
@@ -25,7 +28,7 @@ internal static class LongCall
             {
                 result.SetException(error);
             }
-        })
+        }, StackBytes)
         {
             IsBackground = true,
             Name = name,
