@@ -987,6 +987,18 @@ tailora_status tailora_stream_next(tailora_stream *stream, const char **chunk, s
 tailora_status tailora_stream_summary(tailora_stream *stream, char **summary_json, tailora_error **err);
 
 /**
+ * The tokens of a stream: of its prompt, role prompt and template included, and of the text so far, as
+ * `tailora_stream_summary` has them but without the text, so that it may be asked after each chunk.
+ *
+ * `prompt_tokens`, `completion_tokens`: either may be NULL; both are 0 on an error. Threads: one call on a stream at a time.
+ * Errors: `TAILORA_ERR_BUSY`, `TAILORA_ERR_POISONED`, `TAILORA_ERR_INVALID_HANDLE`.
+ */
+tailora_status tailora_stream_usage(tailora_stream *stream,
+                                    uint64_t *prompt_tokens,
+                                    uint64_t *completion_tokens,
+                                    tailora_error **err);
+
+/**
  * Frees a stream, ended or not. NULL is allowed and does nothing. A chunk it gave out must not be read afterwards.
  *
  * Errors: `TAILORA_ERR_INVALID_HANDLE` if it is not a stream's handle, or was freed already. Threads: any.

@@ -410,6 +410,19 @@ public:
         return detail::json([&](char **text, tailora_error **err) { return tailora_stream_summary(get(), text, err); });
     }
 
+    /// Tokens of the prompt and of the text so far, which may be asked after each chunk.
+    struct Usage {
+        std::uint64_t prompt_tokens = 0;
+        std::uint64_t completion_tokens = 0;
+    };
+
+    Usage usage() {
+        Usage usage;
+        tailora_error *err = nullptr;
+        detail::check(tailora_stream_usage(get(), &usage.prompt_tokens, &usage.completion_tokens, &err), err);
+        return usage;
+    }
+
     /// Single-pass iterator over the chunks.
     class iterator {
     public:

@@ -71,7 +71,7 @@ pub use error::{Code, Error, Result};
 pub use evaluate::{EvaluateOptions, evaluate};
 pub use generate::{
     Attached, BannedPhrase, ChatMessage, ChatRole, FinishReason, GenerateOptions, GeneratedToken, Generation,
-    ScoreOptions, ScoredText, Session, SessionOptions, Stream, TopToken,
+    ScoreOptions, ScoredText, Session, SessionOptions, Stream, TopToken, Usage,
 };
 pub use language_model::{LanguageModel, ModelOptions};
 pub use passages::Passage;

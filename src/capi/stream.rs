@@ -124,6 +124,38 @@ pub unsafe extern "C" fn tailora_stream_summary(
     }
 }
 
+/// The tokens of a stream: of its prompt, role prompt and template included, and of the text so far, as
+/// `tailora_stream_summary` has them but without the text, so that it may be asked after each chunk.
+///
+/// `prompt_tokens`, `completion_tokens`: either may be NULL; both are 0 on an error. Threads: one call on a stream at a time.
+/// Errors: `TAILORA_ERR_BUSY`, `TAILORA_ERR_POISONED`, `TAILORA_ERR_INVALID_HANDLE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tailora_stream_usage(
+    stream: *mut tailora_stream,
+    prompt_tokens: *mut u64,
+    completion_tokens: *mut u64,
+    err: *mut *mut tailora_error,
+) -> tailora_status {
+    let give = |count: *mut u64, tokens: usize| {
+        if !count.is_null() {
+            // SAFETY: the caller's promise.
+            unsafe { count.write(tokens as u64) };
+        }
+    };
+    give(prompt_tokens, 0);
+    give(completion_tokens, 0);
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard::run(err, || {
+            let stream = handle::get(stream)?;
+            let usage = worker::brief(move || Ok(stream.work.enter(NAME)?.stream.usage()))?;
+            give(prompt_tokens, usage.prompt_tokens);
+            give(completion_tokens, usage.completion_tokens);
+            Ok(())
+        })
+    }
+}
+
 /// Frees a stream, ended or not. NULL is allowed and does nothing. A chunk it gave out must not be read afterwards.
 ///
 /// Errors: `TAILORA_ERR_INVALID_HANDLE` if it is not a stream's handle, or was freed already. Threads: any.

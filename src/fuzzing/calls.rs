@@ -134,6 +134,7 @@ impl Host {
                 }
                 6 => tailora_stream_open(session, prompt, len, short, cancel, place.cast(), err),
                 7 => tailora_stream_next(tailora(handle(STREAM)), &mut null(), null_mut(), err),
+                8 if second < 128 => tailora_stream_usage(tailora(handle(STREAM)), null_mut(), null_mut(), err),
                 _ => tailora_stream_summary(tailora(handle(STREAM)), text, err),
             }
         }

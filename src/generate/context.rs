@@ -5,7 +5,8 @@
 //! never changes a bit of what is generated now. (On a card, which reads prompts in longer pieces, it may change last bits:
 //! passes of different sizes sum in different orders there.)
 
-use super::sequence::{CHUNK, too_long};
+use super::room::too_long;
+use super::sequence::CHUNK;
 use crate::error::{Code, Error, Result};
 use crate::model::{BlockTable, KvPool, Logits, LoraStack, Reply, Request, lock};
 use std::sync::{Arc, Mutex};

@@ -66,6 +66,15 @@ pub struct TopToken {
     pub text: String,
 }
 
+/// Tokens of a text so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// As in [`Generation`].
+    pub prompt_tokens: usize,
+    /// As in [`Generation`].
+    pub completion_tokens: usize,
+}
+
 /// A finished text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generation {

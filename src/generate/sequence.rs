@@ -5,12 +5,13 @@
 use super::GenerateOptions;
 use super::constraint::Constraint;
 use super::document::Document;
-use super::generation::{FinishReason, Generation};
+use super::generation::{FinishReason, Generation, Usage};
 use super::guard::Guard;
 use super::logits::log_probability;
 use super::lookup::Lookup;
 use super::next::{Judged, Next};
 use super::output::Output;
+use super::room::too_long;
 use super::sampler::Sampler;
 use super::top::Top;
 use crate::error::{Code, Error, Result};
@@ -212,14 +213,20 @@ impl Sequence {
     /// The text so far; `Cancelled` as its finish reason if it has not ended by itself.
     pub(crate) fn summary(&self) -> Generation {
         let (text, tokens) = self.output.text_and_tokens();
+        let Usage { prompt_tokens, completion_tokens } = self.usage();
         Generation {
             text,
             tokens,
             finish_reason: self.finish_reason.unwrap_or(FinishReason::Cancelled),
-            prompt_tokens: self.prompt.len(),
-            completion_tokens: self.output.count(),
+            prompt_tokens,
+            completion_tokens,
             seed: self.seed,
         }
+    }
+
+    /// The tokens read and written so far.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage { prompt_tokens: self.prompt.len(), completion_tokens: self.output.count() }
     }
 
     fn take_together(
@@ -332,18 +339,4 @@ impl Sequence {
 
 fn without_logits() -> Error {
     Error::new(Code::Internal, "a pass gave no logits where they were asked for")
-}
-
-/// The error for a prompt that leaves no room.
-pub(crate) fn too_long(prompt_tokens: usize, more: usize, limit: usize) -> Error {
-    Error::new(
-        Code::ContextLength,
-        format!(
-            "the prompt has {prompt_tokens} tokens and needs room for {more} more; the context holds {limit}: shorten \
-             the input or the role prompt"
-        ),
-    )
-    .with("prompt_tokens", prompt_tokens)
-    .with("required", prompt_tokens + more)
-    .with("context_length", limit)
 }

@@ -172,7 +172,7 @@ impl Session {
         let system = options.system.as_deref().or(self.system.as_deref());
         let turns = options.messages.iter().flatten().map(|message| message.content.len());
         let bytes = prompt.len() + system.map_or(0, str::len) + turns.sum::<usize>();
-        super::prompt_bytes::check(bytes, self.context.limit(), format.tokenizer())?;
+        super::room::check_bytes(bytes, self.context.limit(), format.tokenizer())?;
         if options.raw {
             return format.raw(prompt);
         }

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::engine::{Engine, Slot};
-use super::generation::Generation;
+use super::generation::{Generation, Usage};
 use crate::control::Cancel;
 use crate::error::Result;
 
@@ -40,6 +40,11 @@ impl Stream {
     /// The text so far; `Cancelled` as its finish reason if it has not ended by itself.
     pub fn summary(&self) -> Generation {
         self.slot.sequence.summary()
+    }
+
+    /// The tokens read and written so far.
+    pub fn usage(&self) -> Usage {
+        self.slot.sequence.usage()
     }
 
     pub(super) fn into_context(self) -> Context {

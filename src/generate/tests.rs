@@ -58,6 +58,8 @@ fn the_pieces_of_a_stream_are_the_text() {
             }
             assert_eq!(pulled, generation.text);
             assert_eq!(stream.summary(), generation);
+            let Usage { prompt_tokens, completion_tokens } = stream.usage();
+            assert_eq!((prompt_tokens, completion_tokens), (generation.prompt_tokens, generation.completion_tokens));
             assert_eq!(stream.next(&Cancel::new()).unwrap(), None);
         }
     }

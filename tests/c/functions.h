@@ -177,6 +177,13 @@ WRAP(tailora_stream_summary) {
     UNUSED;
     RETURN_NULLED(tailora_stream_summary(handle, &out, err), out);
 }
+WRAP(tailora_stream_usage) {
+    uint64_t prompt = 5, completion = 5;
+    tailora_status status = tailora_stream_usage(handle, &prompt, &completion, err);
+    (void)valid;
+    if (status < 0) CHECK(prompt == 0 && completion == 0);
+    return status;
+}
 WRAP(tailora_stream_free) { UNUSED; return tailora_stream_free(handle); }
 WRAP(tailora_batch_run) {
     char *out = GARBAGE;
@@ -324,6 +331,7 @@ static const test_function test_functions[] = {
     FUNCTION(tailora_stream_open, 1, 0, 0),
     FUNCTION(tailora_stream_next, 1, 0, 0),
     FUNCTION(tailora_stream_summary, 1, 0, 0),
+    FUNCTION(tailora_stream_usage, 1, 0, 0),
     FUNCTION(tailora_stream_free, 1, 1, 0),
     FUNCTION(tailora_batch_run, 1, 0, 0),
     FUNCTION(tailora_batch_run_adapter, 1, 0, 1),

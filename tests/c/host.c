@@ -114,6 +114,7 @@ static void *every_job(void *nothing) {
     drop(json);
     MUST(tailora_stream_open(session, PROMPT, PROMPT_LEN, "{\"max_tokens\":4}", cancel, &stream, &err));
     while (tailora_stream_next(stream, &chunk, NULL, NULL) == TAILORA_OK) CHECK(chunk[0] != 0);
+    MUST(tailora_stream_usage(stream, NULL, NULL, &err));
     MUST(tailora_stream_summary(stream, &json, &err));
     drop(json);
     if (!quick) MUST(tailora_session_detach(session, adapter, &err));

@@ -205,8 +205,9 @@ static void streams(void) {
     tailora_cancel *cancel = NULL;
     const char *chunk = NULL;
     char *json = NULL;
-    char text[4096] = "\"text\":\"";
+    char text[4096] = "\"text\":\"", usage[64];
     size_t len = 0;
+    uint64_t prompt_tokens = 0, completion_tokens = 0, before = 0;
     tailora_status status;
 
     MUST(tailora_session_new(model, NULL, &session, &err));
@@ -217,13 +218,20 @@ static void streams(void) {
     while ((status = tailora_stream_next(stream, &chunk, &len, NULL)) == TAILORA_OK) {
         CHECK(len > 0 && strlen(chunk) <= len && chunk[len] == 0);
         strncat(text, chunk, sizeof text - strlen(text) - 1);
+        MUST(tailora_stream_usage(stream, &prompt_tokens, &completion_tokens, &err));
+        CHECK(prompt_tokens > 0 && completion_tokens > 0 && completion_tokens >= before);
+        before = completion_tokens;
     }
     CHECK_STATUS(status, TAILORA_DONE);
     CHECK(chunk == NULL && len == 0);
     CHECK_STATUS(tailora_stream_next(stream, &chunk, NULL, NULL), TAILORA_DONE);
     CHECK_STATUS(tailora_string_free(json), TAILORA_OK);
+    MUST(tailora_stream_usage(stream, &prompt_tokens, &completion_tokens, &err));
+    snprintf(usage, sizeof usage, "\"completion_tokens\":%llu,", (unsigned long long)completion_tokens);
     MUST(tailora_stream_summary(stream, &json, &err));
-    expect_in(json, "\"completion_tokens\":");
+    expect_in(json, usage);
+    snprintf(usage, sizeof usage, "\"prompt_tokens\":%llu,", (unsigned long long)prompt_tokens);
+    expect_in(json, usage);
     CHECK_STATUS(tailora_stream_next(stream, NULL, NULL, NULL), TAILORA_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(tailora_stream_free(stream), TAILORA_OK);
     CHECK_STATUS(tailora_stream_next(stream, &chunk, NULL, NULL), TAILORA_ERR_INVALID_HANDLE);

@@ -124,7 +124,9 @@ static void jobs(const char *model_path, const char *csv_path, const char *out_p
     std::string text;
     for (std::string_view chunk : stream) text += chunk;
     CHECK(!stream.next());
-    CHECK(has(stream.summary(), "\"completion_tokens\""));
+    const auto usage = stream.usage();
+    CHECK(has(stream.summary(), ("\"completion_tokens\":" + std::to_string(usage.completion_tokens)).c_str()));
+    CHECK(has(stream.summary(), ("\"prompt_tokens\":" + std::to_string(usage.prompt_tokens)).c_str()));
 
     tailora::Cancel cancel;
     cancel.request();

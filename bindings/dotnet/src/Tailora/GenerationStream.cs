@@ -42,10 +42,7 @@ public sealed class GenerationStream : IAsyncEnumerable<string>
     public IAsyncEnumerator<string> GetAsyncEnumerator(CancellationToken cancellationToken = default) =>
         new Texts(Start(counts: false, cancellationToken));
 
-    /// <summary>
-    /// The same chunks, each with the tokens up to its end; to be enumerated in the stream's place. The library is asked for them after every
-    /// chunk, and answers with the whole text so far: this takes the longer, the longer that is.
-    /// </summary>
+    /// <summary>The same chunks, each with the tokens up to its end; to be enumerated in the stream's place.</summary>
     public IAsyncEnumerable<GenerationChunk> WithUsage() => new Counted(this);
 
     private IAsyncEnumerator<GenerationChunk> Start(bool counts, CancellationToken token) => Interlocked.Exchange(ref started, 1) == 0

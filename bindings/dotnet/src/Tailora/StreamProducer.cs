@@ -193,8 +193,9 @@ internal sealed class StreamProducer
 
     private GenerationChunk Counted(string chunk)
     {
-        Generation soFar = Summarize();
-        return new GenerationChunk(chunk, soFar.PromptTokens, soFar.CompletionTokens);
+        int status = NativeMethods.tailora_stream_usage(stream!, out ulong prompt, out ulong completion, out ErrorHandle error);
+        Failure.Check(status, error);
+        return new GenerationChunk(chunk, (long)prompt, (long)completion);
     }
 
     private Generation Summarize()

@@ -22,5 +22,8 @@ internal static unsafe partial class NativeMethods
     internal static extern int tailora_stream_summary(StreamHandle stream, out StringHandle summary_json, out ErrorHandle err);
 
     [DllImport(Library, ExactSpelling = true)]
+    internal static extern int tailora_stream_usage(StreamHandle stream, out ulong prompt_tokens, out ulong completion_tokens, out ErrorHandle err);
+
+    [DllImport(Library, ExactSpelling = true)]
     internal static extern int tailora_stream_free(nint stream);
 }

@@ -1,4 +1,5 @@
-//! Whether a prompt may fit at all, before it is tokenized: which takes seconds for many megabytes, and cannot be stopped.
+//! Whether a prompt has room: by its bytes before it is tokenized, which takes seconds for many megabytes and cannot be stopped;
+//! then by its tokens.
 
 use crate::error::{Code, Error, Result};
 use crate::tokenize::Tokenizer;
@@ -9,7 +10,7 @@ const SHORT: usize = 1 << 20;
 const SHRINKING: usize = 4;
 
 /// Refuses texts of so many `bytes` in all that even the longest tokens would not bring them into `limit` tokens.
-pub(super) fn check(bytes: usize, limit: usize, tokenizer: &Tokenizer) -> Result<()> {
+pub(super) fn check_bytes(bytes: usize, limit: usize, tokenizer: &Tokenizer) -> Result<()> {
     if bytes <= SHORT {
         return Ok(());
     }
@@ -22,6 +23,20 @@ pub(super) fn check(bytes: usize, limit: usize, tokenizer: &Tokenizer) -> Result
          role prompt"
     );
     Err(Error::new(Code::ContextLength, message).with("prompt_bytes", bytes).with("context_length", limit))
+}
+
+/// The error for a prompt that leaves no room.
+pub(super) fn too_long(prompt_tokens: usize, more: usize, limit: usize) -> Error {
+    Error::new(
+        Code::ContextLength,
+        format!(
+            "the prompt has {prompt_tokens} tokens and needs room for {more} more; the context holds {limit}: shorten \
+             the input or the role prompt"
+        ),
+    )
+    .with("prompt_tokens", prompt_tokens)
+    .with("required", prompt_tokens + more)
+    .with("context_length", limit)
 }
 
 #[cfg(test)]
