@@ -205,7 +205,7 @@ static void streams(void) {
     tailora_cancel *cancel = NULL;
     const char *chunk = NULL;
     char *json = NULL;
-    char text[4096] = "\"text\":\"", usage[64];
+    char text[4096] = "\"text\":\"", usage[80];
     size_t len = 0;
     uint64_t prompt_tokens = 0, completion_tokens = 0, before = 0;
     tailora_status status;
@@ -227,10 +227,8 @@ static void streams(void) {
     CHECK_STATUS(tailora_stream_next(stream, &chunk, NULL, NULL), TAILORA_DONE);
     CHECK_STATUS(tailora_string_free(json), TAILORA_OK);
     MUST(tailora_stream_usage(stream, &prompt_tokens, &completion_tokens, &err));
-    snprintf(usage, sizeof usage, "\"completion_tokens\":%llu,", (unsigned long long)completion_tokens);
+    snprintf(usage, sizeof usage, "\"prompt_tokens\":%u,\"completion_tokens\":%u", (unsigned)prompt_tokens, (unsigned)completion_tokens);
     MUST(tailora_stream_summary(stream, &json, &err));
-    expect_in(json, usage);
-    snprintf(usage, sizeof usage, "\"prompt_tokens\":%llu,", (unsigned long long)prompt_tokens);
     expect_in(json, usage);
     CHECK_STATUS(tailora_stream_next(stream, NULL, NULL, NULL), TAILORA_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(tailora_stream_free(stream), TAILORA_OK);
