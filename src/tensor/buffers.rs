@@ -77,9 +77,8 @@ impl Pool {
     fn idle(&self) -> MutexGuard<'_, Vec<Vec<f32>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Pool {
+    /// An idle buffer for `len` elements; without one, what is in its way is freed.
     fn reuse(&self, len: usize) -> Option<Vec<f32>> {
         let mut idle = self.idle();
         let large_enough = idle.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= len);
