@@ -21,4 +21,4 @@ pub(crate) use numbers::{numbers, plain, plain_numbers, quotations};
 pub(crate) use recalibrating::{Recalibrated, Reviewed, recalibrate};
 pub(crate) use reliability::wilson;
 pub(crate) use sentences::sentences;
-pub(crate) use signals::{TOP, VARIANTS, deciding_places, signals};
+pub(crate) use signals::{TOP, VARIANTS, signals};

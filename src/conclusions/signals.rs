@@ -16,7 +16,7 @@ pub(crate) const TOP: usize = 2;
 const ALTERNATIVE: f32 = 0.02;
 
 /// Where in the conclusion at `range` it was decided: bytes from its beginning.
-pub(crate) fn deciding_places(generation: &Generation, range: &Range<usize>) -> Vec<Range<usize>> {
+fn deciding_places(generation: &Generation, range: &Range<usize>) -> Vec<Range<usize>> {
     let place =
         |token: &GeneratedToken| token.start.max(range.start) - range.start..token.end.min(range.end) - range.start;
     deciding(generation, range).map(place).collect()

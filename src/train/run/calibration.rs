@@ -2,7 +2,7 @@
 
 use super::job::Job;
 use crate::adapter::Adapter;
-use crate::conclusions::{Labelled, Lexicon, Said, TOP, VARIANTS, deciding_places, sentences, signals};
+use crate::conclusions::{Labelled, Lexicon, Said, TOP, VARIANTS, sentences, signals};
 use crate::control::{Cancel, Monitor};
 use crate::dataset::Row;
 use crate::error::Result;
@@ -58,7 +58,8 @@ pub(crate) fn label(
     Ok(labelled)
 }
 
-/// The conclusions of the first text: right are those that the row's own output has.
+/// The conclusions of the first text: right are those that the row's own output has, word for word, as those are kept which a
+/// reviewer leaves as they were. (The model being sure of a word says nothing of its being right.)
 fn compare(index: usize, row: &Row, texts: &[Generation]) -> Vec<Labelled> {
     let Some((generation, variants)) = texts.split_first() else { return Vec::new() };
     let fields = Fields::parse(&row.input).ok();
@@ -72,8 +73,7 @@ fn compare(index: usize, row: &Row, texts: &[Generation]) -> Vec<Labelled> {
     let (reference, variants) = (all(&row.output), variants.iter().map(|text| all(&text.text)).collect::<Vec<_>>());
     let label = |(place, range): (usize, Range<usize>)| {
         let this = said(&generation.text[range.clone()]);
-        let places = deciding_places(generation, &range);
-        let right = this.closest(&reference).is_some_and(|closest| this.agrees(closest, &places));
+        let right = reference.iter().any(|other| this.has_words_of(other));
         Labelled { row: index, place, signals: signals(generation, &range, &this, &variants), right }
     };
     sentences(&generation.text, &Lexicon::built_in()).into_iter().enumerate().map(label).collect()
@@ -101,4 +101,43 @@ pub(crate) fn by_place(job: &Job<'_>, labelled: &[Labelled]) -> Value {
 
 fn common_start(one: &str, other: &str) -> String {
     one.chars().zip(other.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{FinishReason, GeneratedToken};
+
+    /// A text that the model was sure of, to the last token.
+    fn sure_of(text: &str) -> Generation {
+        let token = |start| GeneratedToken { id: 1, logprob: 0.0, start, end: start + 1, top: Vec::new() };
+        Generation {
+            text: text.to_owned(),
+            tokens: (0..text.len()).map(token).collect(),
+            finish_reason: FinishReason::Stop,
+            prompt_tokens: 1,
+            completion_tokens: text.len(),
+            seed: 0,
+        }
+    }
+
+    #[test]
+    fn a_model_that_is_sure_of_a_wrong_word_is_wrong() {
+        let (keeps, pool) =
+            ("The panel has agreed on the result keep and the manager will talk about it soon.", "Pool: rising.");
+        let row = Row {
+            number: 1,
+            line: 2,
+            id: None,
+            input: "grade:A".to_owned(),
+            output: format!("{pool} {}", keeps.replace("keep", "reward")),
+            group: None,
+            held_out: None,
+        };
+        let labels =
+            |texts: &[Generation]| compare(0, &row, texts).into_iter().map(|one| one.right).collect::<Vec<_>>();
+        let said = sure_of(&format!("{keeps} {pool}"));
+        assert_eq!(labels(&[said.clone(), said]), [false, true], "in whatever order");
+        assert!(labels(&[]).is_empty());
+    }
 }
