@@ -4,7 +4,7 @@ use crate::adapter::{Adapter, AdapterBase, AdapterOptions};
 use crate::control::Monitor;
 use crate::error::{Code, Error, Result};
 use crate::memory;
-use crate::model::{Decoder, LoadPlan, ModelFiles, model_name};
+use crate::model::{Decoder, KvCacheDtype, LoadPlan, ModelFiles, model_name};
 use crate::options::{Options, invalid};
 use crate::tensor::DeviceChoice;
 use crate::tokenize::{ChatTemplate, PromptFormat, TokenizeOptions, Tokenizer, Vocabulary};
@@ -29,8 +29,10 @@ pub struct ModelOptions {
     /// Quantization of the weights while they load, as GGML has it; null for none. CPU only.
     pub quantize: Option<Quantize>,
     /// Products take operands in f32: those of quantized weights are of the dequantized ones, none the much faster integer
-    /// ones, and those of bf16 weights do not round to bf16. Keys and values are kept in f32, not in f16.
+    /// ones, and those of bf16 weights do not round to bf16. Keys and values are kept in f32, if `kv_cache_dtype` is `auto`.
     pub exact: bool,
+    /// Type in which the keys and values of tokens that were read are kept. Other than `auto` on the CPU only.
+    pub kv_cache_dtype: KvCacheDtype,
     /// Threads of the CPU; 0 means one per core.
     #[schemars(range(min = 0, max = 1024))]
     pub threads: usize,
@@ -47,6 +49,7 @@ impl Default for ModelOptions {
             dtype: Dtype::Auto,
             quantize: None,
             exact: false,
+            kv_cache_dtype: KvCacheDtype::Auto,
             threads: 0,
             name: None,
             date: None,
@@ -140,6 +143,7 @@ impl LanguageModel {
             dtype: options.dtype,
             quantize: options.quantize,
             exact: options.exact,
+            kv_cache_dtype: options.kv_cache_dtype,
             threads: options.threads,
         };
         let decoder = decoder(&files, &plan)?;
@@ -285,6 +289,7 @@ impl LanguageModel {
             "date": date.to_string(),
             "device": decoder.device().name(),
             "dtype": decoder.dtype().name(),
+            "kv_cache_dtype": decoder.kv_cache_dtype(),
             "quantize": quantize,
             "weight_types": stored.types,
             "notes": decoder.notes().into_iter().chain(notes.iter().cloned()).collect::<Vec<String>>(),

@@ -74,6 +74,7 @@ pub use generate::{
     ScoreOptions, ScoredText, Session, SessionOptions, Stream, TopToken, Usage,
 };
 pub use language_model::{LanguageModel, ModelOptions};
+pub use model::KvCacheDtype;
 pub use passages::Passage;
 pub use registry::{
     AliasAction, AliasChange, AliasState, AuditEntry, AuditLine, Publication, PublishOptions, Registry, Share,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-cargo xtask bench trust [--case TEXT] [--seed N] [--reports N] [--stability N] [--rows N] [--train JSON] [--model DIR] [--dump FILE]
+cargo xtask bench trust [--case TEXT] [--seed N] [--reports N] [--stability N] [--rows N] [--train JSON] [--dataset JSON] [--model DIR] [--dump FILE]
 
   --case TEXT    only the cases whose names contain TEXT: sample, english long, english short
   --seed N       of the held-out employees, and of the English rows (1)
@@ -13,6 +13,7 @@ cargo xtask bench trust [--case TEXT] [--seed N] [--reports N] [--stability N] [
   --stability N  of them, those that are reported on again with fields shuffled and role prompts reworded (40)
   --rows N       rows of the English cases (240)
   --train JSON   options of training that stand instead of the case's, as in {\"num_train_epochs\": 20}
+  --dataset JSON the same of the dataset, as in {\"system\": \"Write a review.\"}
   --model DIR    another base model than samples/models/tailora-tiny
   --dump FILE    a line of JSON for each conclusion";
 
@@ -25,6 +26,7 @@ pub struct Options {
     pub stability: usize,
     pub rows: usize,
     pub train: serde_json::Map<String, serde_json::Value>,
+    pub dataset: serde_json::Map<String, serde_json::Value>,
     pub model: PathBuf,
     pub dump: Option<PathBuf>,
 }
@@ -41,6 +43,7 @@ impl Options {
             stability: 40,
             rows: 240,
             train: serde_json::Map::new(),
+            dataset: serde_json::Map::new(),
             model: root.join("samples/models/tailora-tiny"),
             dump: None,
         };
@@ -55,6 +58,7 @@ impl Options {
                 "--stability" => options.stability = value()?.parse()?,
                 "--rows" => options.rows = positive(arg, value()?)?,
                 "--train" => options.train = serde_json::from_str(value()?)?,
+                "--dataset" => options.dataset = serde_json::from_str(value()?)?,
                 "--model" => options.model = value()?.into(),
                 "--dump" => options.dump = Some(value()?.into()),
                 other => return Err(format!("unknown argument `{other}`\n\n{HELP}").into()),

@@ -32,7 +32,8 @@ impl Trained {
     pub fn on(case: &Case, options: &Options) -> Outcome<Self> {
         let mut nobody = Monitor::none();
         let model = LanguageModel::load(&options.model, &ModelOptions::default(), &mut nobody)?;
-        let dataset = Dataset::open_csv(&case.csv, &DatasetOptions::default(), &mut nobody)?;
+        let dataset_options: DatasetOptions = from_value(options.dataset.clone().into())?;
+        let dataset = Dataset::open_csv(&case.csv, &dataset_options, &mut nobody)?;
         let mut train = case.train.clone();
         options.train.iter().for_each(|(name, value)| train[name] = value.clone());
         let trained = tailora::train(&model, &dataset, &from_value(train)?, &mut nobody)?;

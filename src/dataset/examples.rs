@@ -179,12 +179,12 @@ impl Dataset {
                 .with("row", row.number)
                 .with("line", row.line)
         };
-        let example = format.example(self.system(), &row.input, &row.output).map_err(located)?;
+        let example = format.example(self.system_of(row), &row.input, &row.output).map_err(located)?;
         if example.ids.len() <= max_length {
             return Ok(Fitted::Whole(example));
         }
         let cut = match self.options.long_rows {
-            LongRows::Truncate => truncate(format, self.system(), row, &example, max_length).map_err(located)?,
+            LongRows::Truncate => truncate(format, self.system_of(row), row, &example, max_length).map_err(located)?,
             LongRows::Error | LongRows::Skip => None,
         };
         Ok(cut.map_or(Fitted::TooLong(example), |(example, cut)| Fitted::Cut(example, cut)))

@@ -151,14 +151,26 @@ impl Dataset {
         self.options.system.as_deref().filter(|text| !text.is_empty())
     }
 
+    /// That, or the variant whose turn a row is. Rows one after another take all of them, from one on that Knuth's
+    /// multiplicative hash decides, so that no pattern of the file keeps step with them.
+    pub(crate) fn system_of(&self, row: &Row) -> Option<&str> {
+        let count = 1 + self.options.system_variants.len();
+        let (round, place) = (row.number / count, row.number % count);
+        let first = (round as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        match (first as usize + place) % count {
+            0 => self.system(),
+            at => self.options.system_variants.get(at - 1).map(String::as_str).filter(|text| !text.is_empty()),
+        }
+    }
+
     /// SHA-256 of the file, in hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
     /// What the file is and what is doubtful in it: `path`, `bytes`, `sha256`, `encoding`, `delimiter`, `rows`, `columns`,
-    /// `input_column`, `output_column`, `system`, `id_column`, `excluded_rows` and `excluded_ids_not_found` (ids to be excluded
-    /// that no row has), `groups` (rows of each group, null without `group_by`), `distribution` (of lengths, and of outputs
+    /// `input_column`, `output_column`, `system`, `system_variants`, `id_column`, `excluded_rows` and
+    /// `excluded_ids_not_found` (ids to be excluded that no row has), `groups` (rows of each group, null without `group_by`), `distribution` (of lengths, and of outputs
     /// that are labels), `finding_counts` (by kind), `findings` (the first of each kind: `kind`, `severity`, `row`, `line`,
     /// `rows`, `column`, `message`, `remedy`) and `repairs` (of the `repaired_copy`, null without).
     pub fn info(&self) -> Value {
@@ -176,6 +188,7 @@ impl Dataset {
             "excluded_rows": self.excluded.rows(),
             "excluded_ids_not_found": self.excluded.not_found(),
             "system": self.system(),
+            "system_variants": self.options.system_variants,
             "groups": self.groups(),
             "distribution": self.distribution,
             "finding_counts": self.findings.counts(),

@@ -29,6 +29,8 @@ pub struct DatasetOptions {
     pub repaired_copy: Option<PathBuf>,
     /// Role prompt that goes before every input, as the system turn of the model's chat template.
     pub system: Option<String>,
+    /// Other wordings of the role prompt, which rows take in turn with `system` (an empty one means none): an adapter that was trained under several depends less on how its user words it.
+    pub system_variants: Vec<String>,
     /// In what encoding the file is.
     pub encoding: Encoding,
     /// The character between fields: `,`, `;`, `|` or a tab, for example. A first line `sep=;` in the file stands instead, and so does the tab in UTF-16.
@@ -97,6 +99,7 @@ impl Default for DatasetOptions {
             split_column: None,
             repaired_copy: None,
             system: None,
+            system_variants: Vec::new(),
             encoding: Encoding::Auto,
             delimiter: ",".to_owned(),
             max_rows: None,

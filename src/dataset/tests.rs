@@ -323,3 +323,26 @@ fn real_chinese_text_in_both_encodings() {
     assert_eq!((utf8.encoding, gb.encoding), ("utf-8", "gb18030"));
     assert_eq!(utf8.rows(), gb.rows());
 }
+
+#[test]
+fn rows_take_the_wordings_of_the_role_prompt_in_turn() {
+    let system_variants = vec!["You review.".to_owned(), String::new()];
+    let options = DatasetOptions { system: Some("你是HR。".to_owned()), system_variants, ..Default::default() };
+    let rows: String = (1..=300).map(|row| format!("in {row},out\n")).collect();
+    let dataset = open_with(format!("input,output\n{rows}").as_bytes(), &options).unwrap();
+    let systems: Vec<_> = dataset.rows().iter().map(|row| dataset.system_of(row)).collect();
+    let wordings = [Some("你是HR。"), Some("You review."), None];
+    for wording in wordings {
+        let all = systems.iter().filter(|system| **system == wording).count();
+        let every_third = systems.iter().step_by(3).filter(|system| **system == wording).count();
+        assert!((98..=102).contains(&all) && (20..=50).contains(&every_third), "{wording:?}: {all} {every_third}");
+    }
+    let format = format(&repository("samples/models/tailora-tiny"), &["<|im_end|>"]);
+    for (row, system) in dataset.rows().iter().zip(systems).take(6) {
+        let text = dataset.preview(&format, 4096, row.number).unwrap()["text"].as_str().unwrap().to_owned();
+        let said = wordings.into_iter().flatten().filter(|wording| text.contains(wording)).collect::<Vec<_>>();
+        assert_eq!(said, system.into_iter().collect::<Vec<_>>(), "{text}");
+    }
+    let plain = open("input,output\na,b\n").unwrap();
+    assert_eq!(plain.system_of(&plain.rows()[0]), None);
+}

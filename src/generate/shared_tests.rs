@@ -116,8 +116,9 @@ fn a_request_that_cannot_be_read_does_not_harm_those_beside_it() {
 #[test]
 fn a_prompt_that_was_read_before_gives_the_same_text() {
     let role = "You review talent, soberly. ".repeat(9);
-    let models = [tiny_model(), random_model()];
-    for (index, model) in models.iter().enumerate() {
+    let models: [fn() -> LanguageModel; 3] = [tiny_model, tiny_model_with_small_cache, random_model];
+    for (index, load) in models.into_iter().enumerate() {
+        let model = &load();
         let ask = |model: &LanguageModel, adapted: bool, case: usize, options: &str| {
             let mut session = session(model);
             if adapted {
@@ -134,10 +135,10 @@ fn a_prompt_that_was_read_before_gives_the_same_text() {
         .iter()
         .enumerate()
         {
-            for adapted in [false, true].into_iter().take(1 + index) {
+            for adapted in [false, true].into_iter().take(1 + index / 2) {
                 let before = ask(model, adapted, case, options);
                 let again = ask(model, adapted, case, options);
-                let fresh = if index == 0 { tiny_model() } else { random_model() };
+                let fresh = load();
                 let alone = ask(&fresh, adapted, case, options);
                 assert_eq!((&before.text, &again.text), (&alone.text, &alone.text));
                 if model.decoder().device().is_host() {

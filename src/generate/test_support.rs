@@ -4,6 +4,8 @@ use super::{GenerateOptions, Generation, Session, SessionOptions};
 use crate::adapter::{Adapter, AdapterOptions};
 use crate::control::{Cancel, Control};
 use crate::language_model::{LanguageModel, ModelOptions};
+use crate::model::KvCacheDtype;
+use crate::tensor::DeviceChoice;
 use std::path::{Path, PathBuf};
 
 fn root() -> &'static Path {
@@ -22,6 +24,15 @@ pub(crate) fn random_model() -> LanguageModel {
 /// The bundled base model.
 pub(crate) fn tiny_model() -> LanguageModel {
     load(&root().join("samples/models/tailora-tiny"))
+}
+
+/// The same with keys and values in eight bits, where it is on the CPU.
+pub(crate) fn tiny_model_with_small_cache() -> LanguageModel {
+    let mut options = ModelOptions::of_tests();
+    if options.device == DeviceChoice::Cpu {
+        options.kv_cache_dtype = KvCacheDtype::Q8_0;
+    }
+    LanguageModel::load_own(&root().join("samples/models/tailora-tiny"), &options).unwrap()
 }
 
 /// An adapter of `random_model`, written by PEFT.

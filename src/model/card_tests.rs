@@ -21,7 +21,7 @@ fn card(test: &str) -> Option<DeviceChoice> {
 
 fn load_in(dir: &Path, device: DeviceChoice, dtype: Dtype, quantize: Option<&str>) -> Decoder {
     let quantize = quantize.map(|name| name.parse().unwrap());
-    let plan = LoadPlan { device, dtype, quantize, exact: true, threads: 2 };
+    let plan = LoadPlan { device, dtype, quantize, exact: true, kv_cache_dtype: KvCacheDtype::Auto, threads: 2 };
     Decoder::load(dir, &plan, &mut Monitor::none()).unwrap_or_else(|err| panic!("{}: {err}", dir.display()))
 }
 

@@ -2,15 +2,16 @@
 
 use super::batch::Batch;
 use super::config::{DecoderConfig, RopeScaling};
-use super::kv_pool::{KvForm, KvPool, Placements};
+use super::kv_form::KvCacheDtype;
+use super::kv_pool::{KvPool, Placements};
 use super::layer::{Keep, Layer, Pass, Saved};
 use super::loader::Stored;
-use super::passes::Passes;
+use super::passes::{Passes, lock};
 use super::recordings::Recordings;
 use super::sites::{LoraStack, Module, Sites};
 use super::weight_file::{self, WeightFile};
 use crate::error::{Code, Error, Result};
-use crate::ops::attention::{self, KvType};
+use crate::ops::attention;
 use crate::ops::cross_entropy::Head;
 use crate::ops::lora::Dropout;
 use crate::ops::rms_norm;
@@ -51,6 +52,7 @@ pub(super) struct Form {
     pub(super) dtype: DenseType,
     pub(super) quantize: Option<Quantize>,
     pub(super) exact: bool,
+    pub(super) kv_cache_dtype: KvCacheDtype,
     pub(super) threads: usize,
 }
 
@@ -79,6 +81,11 @@ impl Decoder {
     /// The type its dense weights are kept in.
     pub(crate) fn dtype(&self) -> DenseType {
         self.form.dtype
+    }
+
+    /// The type that keys and values are kept in.
+    pub(crate) fn kv_cache_dtype(&self) -> &'static str {
+        lock(&self.kv_pool).form().dtype_name()
     }
 
     /// In what types its matrices are kept.
@@ -146,7 +153,7 @@ impl Decoder {
     /// A pool of its own, with room for `tokens`.
     #[cfg(test)]
     pub(crate) fn new_pool(&self, tokens: usize) -> Result<KvPool> {
-        KvPool::new(kv_form(&self.config, &self.layers, &self.device), tokens)
+        KvPool::new(lock(&self.kv_pool).form().clone(), tokens)
     }
 
     /// The final hidden states of a batch's outputs, normed, `[outputs, hidden]`. Keys and values go into the pool, where
@@ -258,19 +265,5 @@ impl Decoder {
 
     pub(super) fn final_norm_backward(&self, x: &Matrix, dy: &Matrix) -> Result<Matrix> {
         rms_norm::backward(x, &self.norm, self.config.rms_norm_eps, dy)
-    }
-}
-
-/// What is kept of a token that was read. Keys and values are of f16 where the products that they are for round as much, as
-/// llama.cpp keeps them.
-pub(super) fn kv_form(config: &DecoderConfig, layers: &[Layer], device: &Device) -> KvForm {
-    let rounds = layers.iter().any(|layer| layer.attention.output.linear.rounds_inputs());
-    let beyond = config.ropes.iter().filter_map(|rope| Some(rope.long.as_ref()?.beyond)).min();
-    KvForm {
-        layers: layers.len(),
-        width: config.num_key_value_heads * config.head_dim,
-        kind: if device.is_host() && rounds { KvType::F16 } else { KvType::Activation },
-        beyond: beyond.unwrap_or(usize::MAX),
-        device: device.clone(),
     }
 }

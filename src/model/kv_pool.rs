@@ -4,9 +4,10 @@
 //! of its positions (Kwon et al. 2023, PagedAttention). Sequences that begin alike share blocks; who writes into a shared
 //! block gets a copy. Blocks with the beginnings of prompts stay for prompts to come.
 
+use super::kv_form::KvForm;
 use super::prefixes::Prefixes;
 use crate::error::{Code, Error, Result};
-use crate::ops::attention::{KeysValues, KvType};
+use crate::ops::attention::KeysValues;
 use crate::ops::rope::{self, Rotation};
 use crate::tensor::{Device, Matrix, RowIndices};
 use std::ops::Range;
@@ -25,18 +26,6 @@ pub(crate) struct KvPool {
     pub(super) users: Vec<u32>,
     pub(super) prefixes: Prefixes,
     form: KvForm,
-}
-
-/// What a pool keeps of a token.
-#[derive(Debug, Clone)]
-pub(crate) struct KvForm {
-    pub(super) layers: usize,
-    /// Columns of keys and of values.
-    pub(super) width: usize,
-    pub(super) kind: KvType,
-    /// Tokens beyond which a sequence has other rotations.
-    pub(super) beyond: usize,
-    pub(super) device: Device,
 }
 
 /// Where the keys and values of a batch go.
@@ -100,8 +89,13 @@ impl KvPool {
     /// A pool of blocks for `tokens`.
     pub(super) fn new(form: KvForm, tokens: usize) -> Result<Self> {
         let blocks = tokens.div_ceil(BLOCK);
-        let layers = (0..form.layers).map(|_| form.zeros(blocks)).collect::<Result<Vec<_>>>()?;
+        let layers = (0..form.layers).map(|_| form.zeros(blocks.saturating_mul(BLOCK))).collect::<Result<Vec<_>>>()?;
         Ok(KvPool { layers, users: vec![0; blocks], prefixes: Prefixes::new(KNOWN), form })
+    }
+
+    /// What is kept of each token.
+    pub(super) fn form(&self) -> &KvForm {
+        &self.form
     }
 
     /// Tokens beyond which a sequence has other rotations.
@@ -185,7 +179,7 @@ impl KvPool {
         let now = self.users.len();
         let blocks = now + blocks.max(now);
         for layer in &mut self.layers {
-            let mut larger = self.form.zeros(blocks)?;
+            let mut larger = self.form.zeros(blocks.saturating_mul(BLOCK))?;
             larger.copy_rows(0, layer, 0..now * BLOCK)?;
             *layer = larger;
         }
@@ -230,7 +224,7 @@ impl KvPool {
         }
         let held = self.prefixes.sorted();
         let of_known = |layer: &KeysValues| -> Result<KeysValues> {
-            let mut smaller = self.form.zeros(held.len())?;
+            let mut smaller = self.form.zeros(held.len() * BLOCK)?;
             for (place, block) in held.iter().enumerate() {
                 smaller.copy_rows(place * BLOCK, layer, block * BLOCK..(block + 1) * BLOCK)?;
             }
@@ -273,12 +267,6 @@ impl KvPool {
             _ => placements.runs.iter().try_for_each(|(rows, at)| all.set_rows(*at, kv, rows.clone()))?,
         }
         Ok(all)
-    }
-}
-
-impl KvForm {
-    fn zeros(&self, blocks: usize) -> Result<KeysValues> {
-        KeysValues::zeros(self.kind, blocks.saturating_mul(BLOCK), self.width, &self.device)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Opening a model. Its files and what was asked say which one it is; one that is loaded already is shared.
 
 use super::config::DecoderConfig;
-use super::decoder::{Decoder, Form, kv_form};
+use super::decoder::{Decoder, Form};
 use super::files::ModelFiles;
 use super::gguf::GgufWeights;
+use super::kv_form::{KvCacheDtype, KvForm};
 use super::kv_pool::KvPool;
 use super::loader::{Loader, Plan};
 use super::passes::{Passes, lock};
@@ -31,6 +32,8 @@ pub(crate) struct LoadPlan {
     pub(crate) quantize: Option<Quantize>,
     /// Products of operands in f32, in place of those of integers or of bf16.
     pub(crate) exact: bool,
+    /// What keys and values are kept as.
+    pub(crate) kv_cache_dtype: KvCacheDtype,
     /// 0 for one per core.
     pub(crate) threads: usize,
 }
@@ -99,7 +102,13 @@ impl Opened {
         };
         let dtype = DenseType::on(&device, plan.dtype, weights.is_bf16());
         let device = device.with_activation_type(dtype.activation_type());
-        let form = Form { dtype, quantize: plan.quantize, exact: plan.exact, threads: plan.threads };
+        let form = Form {
+            dtype,
+            quantize: plan.quantize,
+            exact: plan.exact,
+            kv_cache_dtype: plan.kv_cache_dtype,
+            threads: plan.threads,
+        };
         Ok(Opened { config, weights, device, form })
     }
 
@@ -135,7 +144,8 @@ impl Opened {
             scale: config.scales.logits,
             softcap: config.scales.logit_softcap.map(|c| c as f32),
         };
-        let kv_pool = KvPool::new(kv_form(&config, &layers, &device), 0)?;
+        let rounds_inputs = layers.iter().any(|layer| layer.attention.output.linear.rounds_inputs());
+        let kv_form = KvForm::of(form.kv_cache_dtype, &config, rounds_inputs, &device)?;
         Ok(Decoder {
             config,
             device,
@@ -150,7 +160,7 @@ impl Opened {
             tensors: weights.len(),
             stored,
             sha256: OnceCell::new(),
-            kv_pool: Arc::new(Mutex::new(kv_pool)),
+            kv_pool: Arc::new(Mutex::new(KvPool::new(kv_form, 0)?)),
             passes: Passes::default(),
             recordings: Recordings::default(),
         })
@@ -179,7 +189,14 @@ mod tests {
     use std::path::Path;
 
     fn shared(dir: &Path, dtype: Dtype) -> Arc<Decoder> {
-        let plan = LoadPlan { device: DeviceChoice::Cpu, dtype, quantize: None, exact: false, threads: 2 };
+        let plan = LoadPlan {
+            device: DeviceChoice::Cpu,
+            dtype,
+            quantize: None,
+            exact: false,
+            kv_cache_dtype: KvCacheDtype::Auto,
+            threads: 2,
+        };
         Decoder::shared(&ModelFiles::find(dir).unwrap(), &plan, &mut Monitor::none()).unwrap()
     }
 

@@ -39,13 +39,21 @@ pub(crate) fn devices() -> Vec<DeviceChoice> {
 
 /// In f32.
 pub(crate) fn load_on(dir: &Path, device: DeviceChoice) -> Decoder {
-    let plan = LoadPlan { device, dtype: Dtype::F32, quantize: None, exact: false, threads: 2 };
+    let plan = LoadPlan {
+        device,
+        dtype: Dtype::F32,
+        quantize: None,
+        exact: false,
+        kv_cache_dtype: KvCacheDtype::Auto,
+        threads: 2,
+    };
     Decoder::load(dir, &plan, &mut Monitor::none()).unwrap_or_else(|err| panic!("{}: {err}", dir.display()))
 }
 
 pub(crate) fn load_as(dir: &Path, quantize: Option<&str>, exact: bool) -> crate::error::Result<Decoder> {
     let quantize = quantize.map(|name| name.parse().unwrap());
-    let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: Dtype::Auto, quantize, exact, threads: 2 };
+    let (device, kv_cache_dtype) = (DeviceChoice::Cpu, KvCacheDtype::Auto);
+    let plan = LoadPlan { device, dtype: Dtype::Auto, quantize, exact, kv_cache_dtype, threads: 2 };
     Decoder::load(dir, &plan, &mut Monitor::none())
 }
 

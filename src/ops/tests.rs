@@ -10,7 +10,7 @@ use super::rope::{Pairs, Rotation};
 use super::softcap;
 use super::swiglu::{self, Activation};
 use crate::tensor::testing::{assert_close, check_gradient, devices, flat, normal};
-use crate::tensor::{Device, Matrix};
+use crate::tensor::{CompactMatrix, Device, EightBits, Matrix, Rounded};
 use crate::weights::Linear;
 
 /// One operator: the results, forward and backward, of operands on one device.
@@ -234,25 +234,36 @@ fn keys_in_blocks_are_the_keys_in_a_row_to_the_bit() {
 }
 
 #[test]
-fn attention_over_f16_is_that_over_the_numbers_that_f16_holds_to_the_bit() {
-    let (heads, host) = (Heads { window: Some(60), ..HEADS }, Device::host());
+fn attention_over_rounded_keys_is_that_over_the_numbers_they_hold_to_the_bit() {
+    for dim in [HEADS.dim, 64] {
+        let heads = Heads { window: Some(60), dim, ..HEADS };
+        attention_over_rounded::<half::f16>(heads, KvType::F16);
+    }
+    attention_over_rounded::<EightBits>(Heads { window: Some(60), dim: 64, ..HEADS }, KvType::EightBits);
+}
+
+fn attention_over_rounded<E: Rounded>(heads: Heads, kind: KvType) {
+    let host = Device::host();
     let [q, k, v, _] = operands(heads, &packed(&[100]), &host);
     let rounded = |x: &Matrix| {
-        let values = x.values().unwrap().into_iter().map(|value| half::f16::from_f32(value).to_f32());
-        Matrix::new(x.rows(), x.cols(), values.collect(), &host).unwrap()
+        let mut compact = CompactMatrix::<E>::zeros(x.rows(), x.cols()).unwrap();
+        compact.round_rows(0, x, 0..x.rows()).unwrap();
+        let mut values = vec![0.0; x.rows() * x.cols()];
+        E::to_f32(compact.elements(), &mut values);
+        Matrix::new(x.rows(), x.cols(), values, &host).unwrap()
     };
     let held = |kind: KvType, k: &Matrix, v: &Matrix| {
         let mut kv = KeysValues::zeros(kind, k.rows(), k.cols(), &host).unwrap();
         kv.set_rows(0, [k, v], 0..k.rows()).unwrap();
         kv
     };
-    let (f16, f32) = (held(KvType::F16, &k, &v), held(KvType::Activation, &rounded(&k), &rounded(&v)));
+    let (compact, f32) = (held(kind, &k, &v), held(KvType::Activation, &rounded(&k), &rounded(&v)));
     // The next token, some, and a prompt with a rest.
     for queries in [1, 4, 70] {
         for keys in [vec![0..100], vec![0..64, 80..100, 64..80]] {
             let span = [Span { queries: 0..queries, keys }];
             let of = |kv| attention::operand(heads, &span, &q.part(100 - queries..100).unwrap(), kv, false).unwrap();
-            assert_eq!(flat(of(&f16).matrix()), flat(of(&f32).matrix()), "{queries} {span:?}");
+            assert_eq!(flat(of(&compact).matrix()), flat(of(&f32).matrix()), "{kind:?}: {queries} {span:?}");
         }
     }
 }

@@ -94,7 +94,12 @@ impl Device {
 
     /// Bytes of an element of an activation.
     pub(crate) fn activation_bytes(&self) -> u64 {
-        self.gpu().map_or(4, |gpu| gpu.activation_type().size() as u64)
+        self.activation_type().size() as u64
+    }
+
+    /// The type of activations.
+    pub(crate) fn activation_type(&self) -> Element {
+        self.gpu().map_or(Element::F32, Gpu::activation_type)
     }
 
     /// Whether matrices of both can meet.

@@ -6,7 +6,10 @@ mod bf16;
 mod bf16_tiles;
 pub(crate) mod buffers;
 pub(crate) mod columns;
+mod compact;
 mod device;
+mod eight_bits;
+mod element;
 pub(crate) mod exp;
 mod f16;
 mod form;
@@ -26,9 +29,13 @@ pub(crate) use bf16::Bf16Matrix;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use bf16_tiles::Bf16Tiles;
 pub(crate) use buffers::Buffer;
+pub(crate) use compact::CompactMatrix;
 pub use device::DeviceChoice;
 pub(crate) use device::{Device, available_devices, cuda_problem};
-pub(crate) use f16::{Element, F16Matrix};
+pub(crate) use eight_bits::EightBits;
+pub(crate) use element::Element;
+#[cfg(test)]
+pub(crate) use element::Rounded;
 pub(crate) use form::Form;
 pub(crate) use matrix::Matrix;
 pub(crate) use rows::RowIndices;

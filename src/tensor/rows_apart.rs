@@ -95,7 +95,7 @@ impl<'a> RowsApart<'a> {
         RowsApart { data: &matrix[range.start * stride + column..], stride }
     }
 
-    /// Those columns of those rows, as f32, brought together in `copy`.
+    /// Those columns of those rows, as f32, brought together in `copy`. They begin and end with elements.
     pub(crate) fn together<E: Element>(
         matrix: &[E],
         stride: usize,
@@ -107,7 +107,7 @@ impl<'a> RowsApart<'a> {
         // What is left of another copy is written over.
         copy.resize(runs.iter().map(Range::len).sum::<usize>() * width, 0.0);
         for (row, to) in runs.iter().cloned().flatten().zip(copy.chunks_exact_mut(width.max(1))) {
-            E::to_f32(&matrix[row * stride + columns.start..][..width], to);
+            E::to_f32(&matrix[(row * stride + columns.start) / E::WIDTH..][..width / E::WIDTH], to);
         }
         RowsApart { data: copy, stride: width }
     }

@@ -1,7 +1,8 @@
 //! Keys and values that are kept for tokens to come.
 
 use crate::error::{Code, Error, Result};
-use crate::tensor::{Device, F16Matrix, Matrix};
+use crate::tensor::{CompactMatrix, Device, EightBits, Matrix};
+use half::f16;
 use std::ops::Range;
 
 /// What keys and values are kept as.
@@ -11,13 +12,16 @@ pub(crate) enum KvType {
     Activation,
     /// f16, in host memory.
     F16,
+    /// Eight bits and a scale for 32 numbers, in host memory.
+    EightBits,
 }
 
 /// The keys and the values of a layer, `[rows, keys · dim]` each.
 #[derive(Debug)]
 pub(crate) enum KeysValues {
     Activations([Matrix; 2]),
-    F16([F16Matrix; 2]),
+    F16([CompactMatrix<f16>; 2]),
+    EightBits([CompactMatrix<EightBits>; 2]),
 }
 
 impl KeysValues {
@@ -28,7 +32,10 @@ impl KeysValues {
                 let zeros = || Matrix::zero_activations(rows, width, device);
                 KeysValues::Activations([zeros()?, zeros()?])
             }
-            KvType::F16 => KeysValues::F16([F16Matrix::zeros(rows, width)?, F16Matrix::zeros(rows, width)?]),
+            KvType::F16 => KeysValues::F16([CompactMatrix::zeros(rows, width)?, CompactMatrix::zeros(rows, width)?]),
+            KvType::EightBits => {
+                KeysValues::EightBits([CompactMatrix::zeros(rows, width)?, CompactMatrix::zeros(rows, width)?])
+            }
         })
     }
 
@@ -45,6 +52,9 @@ impl KeysValues {
             KeysValues::F16(all) => {
                 all.iter_mut().zip(kv).try_for_each(|(all, from)| all.round_rows(first, from, range.clone()))
             }
+            KeysValues::EightBits(all) => {
+                all.iter_mut().zip(kv).try_for_each(|(all, from)| all.round_rows(first, from, range.clone()))
+            }
         }
     }
 
@@ -57,9 +67,10 @@ impl KeysValues {
             (KeysValues::F16(all), KeysValues::F16(from)) => {
                 all.iter_mut().zip(from).try_for_each(|(all, from)| all.copy_rows(first, from, range.clone()))
             }
-            (KeysValues::Activations(_), KeysValues::F16(_)) | (KeysValues::F16(_), KeysValues::Activations(_)) => {
-                Err(Error::new(Code::Internal, "keys and values of two types"))
+            (KeysValues::EightBits(all), KeysValues::EightBits(from)) => {
+                all.iter_mut().zip(from).try_for_each(|(all, from)| all.copy_rows(first, from, range.clone()))
             }
+            _ => Err(Error::new(Code::Internal, "keys and values of two types")),
         }
     }
 
@@ -71,6 +82,7 @@ impl KeysValues {
                 all.set_rows(first, &rows)
             }),
             KeysValues::F16(all) => all.iter_mut().try_for_each(|all| all.move_rows(first, range.clone())),
+            KeysValues::EightBits(all) => all.iter_mut().try_for_each(|all| all.move_rows(first, range.clone())),
         }
     }
 }

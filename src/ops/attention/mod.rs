@@ -46,7 +46,10 @@ pub(crate) fn operand(
     eight_bits: bool,
 ) -> Result<Operand<'static>> {
     match kv {
-        KeysValues::F16([k, v]) => cpu::forward(heads, spans, q, [k.values(), v.values()]).map(Operand::owned),
+        KeysValues::F16([k, v]) => cpu::forward(heads, spans, q, [k.elements(), v.elements()]).map(Operand::owned),
+        KeysValues::EightBits([k, v]) => {
+            cpu::forward(heads, spans, q, [k.elements(), v.elements()]).map(Operand::owned)
+        }
         KeysValues::Activations([k, v]) if q.on_gpu() => {
             cuda::forward(heads, spans, q, k, v, eight_bits).map(|(out, bits)| Operand::with_eight_bits(out, bits))
         }

@@ -15,9 +15,10 @@ pub(super) const MODEL: Rows = &[
         "ngl n_gpu_layers gpu_layers num_gpu num_gpus n_gpu offload_kqv offload_folder max_memory tensor_split split_mode \
          tensor_parallel_size gpu_memory_utilization cpu_offload_gb low_vram no_kv_offload parallel",
     ),
+    (Name("dtype"), "torch_dtype precision compute_dtype fp16 bf16 half"),
     (
-        Name("dtype"),
-        "torch_dtype precision compute_dtype type_k type_v cache_type_k kv_cache_dtype fp16 bf16 half f16_kv",
+        Name("kv_cache_dtype"),
+        "type_k type_v cache_type_k cache_type_v kv_dtype kv_cache_type cache_dtype kv_cache kv_type f16_kv cache_implementation",
     ),
     (
         Name("quantize"),
@@ -76,6 +77,7 @@ pub(super) const DATASET: Rows = &[
          output_field label target completion_key output_key assistant_column field_output label_names output_col",
     ),
     (Name("system"), "system_prompt system_message default_system role_prompt system_text role instructions preamble"),
+    (Name("system_variants"), "system_prompts systems role_prompts system_messages default_systems"),
     (Name("encoding"), "charset codepage file_encoding character_set"),
     (Name("delimiter"), "sep separator column_separator field_separator delim field_delimiter"),
     (Name("max_rows"), "max_samples nrows limit num_samples max_train_samples sample_size head max_examples num_rows"),

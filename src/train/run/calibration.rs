@@ -45,7 +45,7 @@ pub(crate) fn label(
             max_tokens: answer + answer / 2 + 16,
             top_logprobs: TOP,
             seed: index as u64,
-            system: job.dataset.system().map(str::to_owned),
+            system: job.dataset.system_of(row).map(str::to_owned),
             ..Default::default()
         };
         // A row that was cut to fit is no case that could be reported on.

@@ -11,7 +11,7 @@ use crate::dataset::{Dataset, DatasetOptions};
 use crate::language_model::{LanguageModel, ModelOptions};
 use crate::model::gguf::writer::Writer;
 use crate::model::test_support::logits;
-use crate::model::{Decoder, LoadPlan};
+use crate::model::{Decoder, KvCacheDtype, LoadPlan};
 use crate::tensor::DeviceChoice;
 use crate::tensor::testing::assert_close;
 use crate::train::*;
@@ -120,7 +120,14 @@ fn losses_on_quantized_weights_end_where_those_on_f32_do() {
     let source = root.join("samples/models/tailora-tiny");
     let wide = widened(&source);
     let load = |path: &Path| {
-        let plan = LoadPlan { device: DeviceChoice::Cpu, dtype: Dtype::F32, quantize: None, exact: false, threads: 2 };
+        let plan = LoadPlan {
+            device: DeviceChoice::Cpu,
+            dtype: Dtype::F32,
+            quantize: None,
+            exact: false,
+            kv_cache_dtype: KvCacheDtype::Auto,
+            threads: 2,
+        };
         Decoder::load(path, &plan, &mut Monitor::none()).unwrap()
     };
     let prompt: Vec<u32> = (100..140).collect();

@@ -57,6 +57,9 @@ public sealed record ModelInfo
     /// <summary>The type of number in which it computes: <c>f32</c>, <c>bf16</c>.</summary>
     public string Dtype { get; init; } = "";
 
+    /// <summary>The type in which keys and values of tokens that were read are kept: <c>f32</c>, <c>f16</c>, <c>q8_0</c>, or <c>bf16</c>.</summary>
+    public string KvCacheDtype { get; init; } = "";
+
     /// <summary>The type to which its weights were quantized while loading; <c>null</c> if they were not.</summary>
     public string? Quantize { get; init; }
 

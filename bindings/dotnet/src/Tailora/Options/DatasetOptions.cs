@@ -33,6 +33,9 @@ public sealed record DatasetOptions
     /// <summary>Role prompt that goes before every input, as the system turn of the model's chat template.</summary>
     public string? System { get; set; }
 
+    /// <summary>Other wordings of the role prompt, which rows take in turn with <see cref="System"/> (an empty one means none): an adapter that was trained under several depends less on how its user words it.</summary>
+    public IReadOnlyList<string>? SystemVariants { get; set; }
+
     /// <summary>The file's encoding: <c>auto</c> (the default: UTF-8 if the file is that, UTF-16, else GB18030), <c>utf-8</c> or <c>gb18030</c>.</summary>
     public string? Encoding { get; set; }
 

@@ -12,8 +12,11 @@ public sealed record ModelOptions
     /// <summary>Quantization of the weights while they load, as GGML has it: <c>q8_0</c> (8 bits), <c>q6_k</c> (6), <c>q4_k</c> (4), or null. CPU only.</summary>
     public string? Quantize { get; set; }
 
-    /// <summary>Products take operands in f32: those of quantized weights are of the dequantized ones, none the much faster integer ones, and those of bf16 weights do not round to bf16. Keys and values are kept in f32, not in f16.</summary>
+    /// <summary>Products take operands in f32: those of quantized weights are of the dequantized ones, none the much faster integer ones, and those of bf16 weights do not round to bf16. Keys and values are kept in f32, if <see cref="KvCacheDtype"/> is <c>auto</c>.</summary>
     public bool? Exact { get; set; }
+
+    /// <summary>Type in which the keys and values of tokens that were read are kept: <c>auto</c> (the default: on a GPU that of <see cref="Dtype"/>; on the CPU f16 where products round their inputs too, else f32), <c>f32</c>, <c>f16</c>, or <c>q8_0</c> (about half the memory of f16). Other than <c>auto</c> on the CPU only.</summary>
+    public string? KvCacheDtype { get; set; }
 
     /// <summary>Threads of the CPU; 0, the default, means one per core.</summary>
     public int? Threads { get; set; }
