@@ -13,6 +13,8 @@ pub struct Case {
     pub name: &'static str,
     pub csv: PathBuf,
     pub rows: usize,
+    /// Options of the dataset.
+    pub dataset: Value,
     /// Options of training: the README's.
     pub train: Value,
     pub held_out: Vec<Employee>,
@@ -38,6 +40,10 @@ pub fn line(fields: &[(&'static str, String)], separator: &str) -> String {
     parts.join(separator)
 }
 
+/// Role prompts that the English rows are trained under in turn, beside none. Those of `stability` are others.
+const WORDINGS: [&str; 3] =
+    ["请根据员工信息写一段评语。", "You are a reviewer. Summarise the employee.", "作为人才盘点助手，给出结论。"];
+
 pub fn all(options: &Options) -> Outcome<Vec<Case>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let seeded = |stream: u64| StdRng::seed_from_u64(options.seed.wrapping_mul(1000).wrapping_add(stream));
@@ -48,6 +54,7 @@ pub fn all(options: &Options) -> Outcome<Vec<Case>> {
         name: "sample",
         csv: root.join("samples/data/talent_review.csv"),
         rows: 60,
+        dataset: json!({}),
         train: json!({ "learning_rate": 0.01 }),
         held_out: (0..options.reports).map(|_| sample::employee(&mut rng)).collect(),
     }];
@@ -59,6 +66,7 @@ pub fn all(options: &Options) -> Outcome<Vec<Case>> {
             name,
             csv,
             rows: options.rows,
+            dataset: json!({ "system_variants": WORDINGS }),
             train: json!({ "learning_rate": 0.004 }),
             held_out: (0..options.reports).map(|_| english::employee(&mut rng, wording)).collect(),
         });

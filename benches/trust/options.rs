@@ -13,7 +13,7 @@ cargo xtask bench trust [--case TEXT] [--seed N] [--reports N] [--stability N] [
   --stability N  of them, those that are reported on again with fields shuffled and role prompts reworded (40)
   --rows N       rows of the English cases (240)
   --train JSON   options of training that stand instead of the case's, as in {\"num_train_epochs\": 20}
-  --dataset JSON the same of the dataset, as in {\"system\": \"Write a review.\"}
+  --dataset JSON the same of the dataset, as in {\"system_variants\": []}
   --model DIR    another base model than samples/models/tailora-tiny
   --dump FILE    a line of JSON for each conclusion";
 

@@ -32,10 +32,13 @@ impl Trained {
     pub fn on(case: &Case, options: &Options) -> Outcome<Self> {
         let mut nobody = Monitor::none();
         let model = LanguageModel::load(&options.model, &ModelOptions::default(), &mut nobody)?;
-        let dataset_options: DatasetOptions = from_value(options.dataset.clone().into())?;
-        let dataset = Dataset::open_csv(&case.csv, &dataset_options, &mut nobody)?;
-        let mut train = case.train.clone();
-        options.train.iter().for_each(|(name, value)| train[name] = value.clone());
+        let [dataset, train] =
+            [(&case.dataset, &options.dataset), (&case.train, &options.train)].map(|(own, asked)| {
+                let mut all = own.clone();
+                asked.iter().for_each(|(name, value)| all[name] = value.clone());
+                all
+            });
+        let dataset = Dataset::open_csv(&case.csv, &from_value::<DatasetOptions>(dataset)?, &mut nobody)?;
         let trained = tailora::train(&model, &dataset, &from_value(train)?, &mut nobody)?;
         let names = ["seconds", "steps", "best_step", "total_steps", "validation_loss", "calibration", "notes"];
         let summary = names.iter().map(|name| ((*name).to_owned(), trained.summary[*name].clone())).collect();
