@@ -25,6 +25,14 @@ impl Columns {
         Columns { data: data.as_mut_ptr(), len: data.len(), stride }
     }
 
+    /// Writes a row of `N` at a row and column, as [`Columns::write`] does.
+    pub(crate) fn write_array<const N: usize>(&self, row: usize, column: usize, values: &[f32; N]) {
+        let start = row * self.stride + column;
+        assert!(start + N <= self.len, "block exceeds its matrix");
+        // SAFETY: as below.
+        unsafe { self.data.add(start).cast::<[f32; N]>().write(*values) };
+    }
+
     /// Writes `block`, rows of `width`, at a row and column. No two tasks may write the same element.
     pub(crate) fn write(&self, row: usize, column: usize, width: usize, block: &[f32]) {
         for (i, values) in block.chunks_exact(width).enumerate() {

@@ -34,6 +34,7 @@ use crate::error::Result;
 use crate::tensor::{Device, Matrix};
 use ggml::GgmlDType;
 use gpu::GpuWeight;
+pub(crate) use panel_product::Join;
 use panel_product::PanelProduct;
 use std::ops::Range;
 use std::sync::Arc;

@@ -26,8 +26,8 @@ pub(crate) trait PanelProduct: Sync {
     /// Most rows that a task makes, a multiple of `ROWS`.
     fn task_rows(&self) -> usize;
 
-    /// Makes the products of a panel with some rows, and gives them to `done(first row, sums)`, up to `ROWS` rows at a time. The
-    /// first row is a multiple of that. Beyond the last output sums are anything.
+    /// Makes the products of a panel with some rows, and gives them to `done(first row, sums)`, up to `ROWS` rows at a time, in
+    /// the order of the rows. The first row is a multiple of that. Beyond the last output sums are anything.
     fn make(&self, panel: usize, rows: Range<usize>, done: &mut dyn FnMut(usize, &mut Sums));
 }
 
@@ -48,25 +48,51 @@ pub(super) struct Delta<'a> {
     pub(super) scaling: f32,
 }
 
+/// What becomes of two outputs at the same places: the first is written over.
+pub(crate) type Join<'a> = &'a (dyn Fn(&mut Sums, &Sums) + Sync);
+
 /// The outputs of each term, `[rows, outputs]`.
 pub(super) fn outputs(terms: &[Term<'_>], rows: usize) -> Result<Vec<Buffer>> {
     let mut ys = terms.iter().map(|term| buffers::take(rows * term.product.outputs())).collect::<Result<Vec<_>>>()?;
     let (mut parts, mut tasks, mut bytes) = (Vec::with_capacity(terms.len()), 0, 0);
     for (term, y) in terms.iter().zip(&mut ys) {
-        let product = &*term.product;
-        let (panels, row_tasks) = (product.outputs().div_ceil(PANEL), rows.div_ceil(product.task_rows()));
-        tasks += panels * row_tasks;
-        bytes += panels * product.panel_bytes() * rows;
-        parts.push(Part { term, row_tasks, tasks_up_to: tasks, out: Columns::of(y, product.outputs()) });
+        let grid = Grid::of(&*term.product, rows);
+        tasks += grid.tasks();
+        bytes += grid.bytes(&*term.product);
+        parts.push(Part { term, grid, tasks_up_to: tasks, out: Columns::of(y, grid.outputs) });
     }
-    let worth = LEAST_BYTES * tasks / bytes.max(1);
-    (0..tasks).into_par_iter().with_min_len(worth.max(1)).for_each(|task| {
+    for_each_task(tasks, bytes, |task| {
         let index = parts.partition_point(|part| part.tasks_up_to <= task);
         let before = if index == 0 { 0 } else { parts[index - 1].tasks_up_to };
-        parts[index].make(task - before, rows);
+        let Part { term, grid, out, .. } = &parts[index];
+        let (panel, rows) = grid.task(task - before);
+        term.make(panel, rows, &mut |first, sums| grid.write(out, panel, first, sums));
     });
     drop(parts);
     Ok(ys)
+}
+
+/// What `join` makes of the outputs of two terms, `[rows, outputs]`: neither is written to memory, nor read again. `None` if they
+/// are not of the same panels.
+pub(super) fn joined([one, other]: [&Term<'_>; 2], rows: usize, join: Join<'_>) -> Result<Option<Buffer>> {
+    let grid = Grid::of(&*one.product, rows);
+    if Grid::of(&*other.product, rows) != grid {
+        return Ok(None);
+    }
+    let mut y = buffers::take(rows * grid.outputs)?;
+    let out = Columns::of(&mut y, grid.outputs);
+    for_each_task(grid.tasks(), grid.bytes(&*one.product) + grid.bytes(&*other.product), |task| {
+        let (panel, rows) = grid.task(task);
+        let mut made = Vec::with_capacity(rows.len());
+        // They come in the order of the rows.
+        one.make(panel, rows.clone(), &mut |_, sums| made.extend_from_slice(sums));
+        other.make(panel, rows.clone(), &mut |first, sums| {
+            let made = &mut made[first - rows.start..][..sums.len()];
+            join(made, sums);
+            grid.write(&out, panel, first, made);
+        });
+    });
+    Ok(Some(y))
 }
 
 /// `[rows, outputs]` of a product with nothing on top.
@@ -75,35 +101,88 @@ pub(super) fn alone(product: Box<dyn PanelProduct + '_>, rows: usize) -> Result<
     Ok(outputs(&[term], rows)?.pop().unwrap_or_default())
 }
 
+/// Runs tasks that read so many bytes of weights, times rows, some of them on one thread if they are small.
+fn for_each_task(tasks: usize, bytes: usize, run: impl Fn(usize) + Sync + Send) {
+    let worth = LEAST_BYTES * tasks / bytes.max(1);
+    (0..tasks).into_par_iter().with_min_len(worth.max(1)).for_each(run);
+}
+
+/// How the outputs of a product are tasks: panels, and of each some rows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Grid {
+    rows: usize,
+    outputs: usize,
+    task_rows: usize,
+}
+
+impl Grid {
+    fn of(product: &dyn PanelProduct, rows: usize) -> Self {
+        Grid { rows, outputs: product.outputs(), task_rows: product.task_rows() }
+    }
+
+    fn panels(&self) -> usize {
+        self.outputs.div_ceil(PANEL)
+    }
+
+    /// Tasks of a panel.
+    fn row_tasks(&self) -> usize {
+        self.rows.div_ceil(self.task_rows)
+    }
+
+    fn tasks(&self) -> usize {
+        self.panels() * self.row_tasks()
+    }
+
+    /// Bytes of the weight, times rows.
+    fn bytes(&self, product: &dyn PanelProduct) -> usize {
+        self.panels() * product.panel_bytes() * self.rows
+    }
+
+    /// The panel of a task, and its rows.
+    fn task(&self, task: usize) -> (usize, Range<usize>) {
+        let (panel, first) = (task / self.row_tasks(), task % self.row_tasks() * self.task_rows);
+        (panel, first..self.rows.min(first + self.task_rows))
+    }
+
+    /// Writes the sums of the rows from `first` on, which no other task does.
+    fn write(&self, out: &Columns, panel: usize, first: usize, sums: &Sums) {
+        let column = panel * PANEL;
+        match self.outputs - column {
+            width @ ..PANEL => {
+                (first..).zip(sums).for_each(|(row, sums)| out.write(row, column, width, &sums[..width]))
+            }
+            _ => (first..).zip(sums).for_each(|(row, sums)| out.write_array(row, column, sums)),
+        }
+    }
+}
+
 /// A term of the loop.
 struct Part<'a> {
     term: &'a Term<'a>,
-    /// Tasks of a panel.
-    row_tasks: usize,
+    grid: Grid,
     /// Tasks of this term and of those before it.
     tasks_up_to: usize,
     out: Columns,
 }
 
-impl Part<'_> {
-    fn make(&self, task: usize, rows: usize) {
-        let (panel, first) = (task / self.row_tasks, task % self.row_tasks * self.term.product.task_rows());
-        let outputs = self.term.product.outputs();
+impl Term<'_> {
+    /// The sums of a panel with everything on top.
+    fn make(&self, panel: usize, rows: Range<usize>, done: &mut dyn FnMut(usize, &mut Sums)) {
+        let outputs = self.product.outputs();
         let column = panel * PANEL;
         let width = PANEL.min(outputs - column);
-        self.term.product.make(panel, first..rows.min(first + self.term.product.task_rows()), &mut |first, sums| {
-            if let Some(bias) = self.term.bias {
+        self.product.make(panel, rows, &mut |first, sums| {
+            if let Some(bias) = self.bias {
                 sums.iter_mut().for_each(|sums| add(sums, &bias[column..][..width]));
             }
-            for delta in &self.term.deltas {
+            for delta in &self.deltas {
                 delta.add(panel, first, sums);
             }
-            for (row, sums) in (first..).zip(sums) {
-                if let Some(onto) = self.term.onto {
-                    add(sums, &onto[row * outputs + column..][..width]);
-                }
-                self.out.write(row, column, width, &sums[..width]);
+            if let Some(onto) = self.onto {
+                let rows = (first..).zip(sums.iter_mut());
+                rows.for_each(|(row, sums)| add(sums, &onto[row * outputs + column..][..width]));
             }
+            done(first, sums);
         });
     }
 }
@@ -125,5 +204,9 @@ impl Delta<'_> {
 }
 
 fn add(sums: &mut [f32; PANEL], others: &[f32]) {
+    if let Ok(others) = <&[f32; PANEL]>::try_from(others) {
+        // Of a known number of outputs, in vectors.
+        return sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
+    }
     sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
 }

@@ -1,7 +1,7 @@
 //! Outputs of layers on the CPU: their products, and what goes on top of them, in one parallel loop for all layers that share an
 //! input.
 
-use super::panel_product::{self, Delta, Term};
+use super::panel_product::{self, Delta, Join, Term};
 use super::{Dense, FrozenMatrix, Operand};
 use crate::error::{Code, Error, Result};
 use crate::tensor::Matrix;
@@ -36,6 +36,14 @@ impl Sum<'_> {
             terms.push(term);
         }
         outputs(&terms, x.matrix().rows()).map(Some)
+    }
+
+    /// What `join` makes of two outputs, where both products are made by the same panels.
+    pub(crate) fn joined(sums: &[Sum<'_>], x: &Operand<'_>, join: Join<'_>) -> Result<Option<Matrix>> {
+        let [one, other] = sums else { return Ok(None) };
+        let (Some(one), Some(other)) = (one.term(x)?, other.term(x)?) else { return Ok(None) };
+        let (rows, outputs) = (x.matrix().rows(), one.product.outputs());
+        Ok(panel_product::joined([&one, &other], rows, join)?.map(|y| Matrix::host(rows, outputs, y)))
     }
 
     fn term<'a>(&'a self, x: &'a Operand<'_>) -> Result<Option<Term<'a>>> {
@@ -182,6 +190,52 @@ mod tests {
             for (found, linear) in Sum::outputs(&alone, &Operand::of(&x)).unwrap().unwrap().iter().zip(&layers) {
                 assert_eq!(flat(found), flat(&product_and_bias(linear, &x)));
             }
+        }
+    }
+
+    #[test]
+    fn two_outputs_joined_are_what_is_made_of_them_apart() {
+        if Kernel::detect().is_none() {
+            println!("SKIPPED: nothing is made panel by panel on this CPU");
+            return;
+        }
+        let device = Device::host();
+        let linear = |name: Option<&str>, outputs: usize, seed: u64| {
+            let values = normal(outputs, INPUTS, seed).values().unwrap();
+            let weight: Arc<dyn FrozenMatrix> = match name {
+                Some(name) => (WeightType::named(name).unwrap().quantize)([outputs, INPUTS], &values, false).unwrap(),
+                None => {
+                    let kind = DenseType::on(&device, Dtype::Bf16, false);
+                    Arc::new(Dense::new([outputs, INPUTS], values, kind, false, &device).unwrap())
+                }
+            };
+            Linear::new(weight, (seed == 2).then(|| normal(1, outputs, 9)))
+        };
+        let join = |one: &mut [[f32; _]], other: &[[f32; _]]| {
+            one.as_flattened_mut().iter_mut().zip(other.as_flattened()).for_each(|(one, other)| *one -= 2.0 * other);
+        };
+        for (name, outputs) in [(Some("q8_0"), 70), (Some("q4_k"), 128), (None, 96), (None, 33)] {
+            let pair = [linear(name, outputs, 1), linear(name, outputs, 2)];
+            for rows in [1, 2, 7, 13, 300] {
+                let x = Operand::owned(normal(rows, INPUTS, 5));
+                let (low, b) = (normal(rows.div_ceil(2), RANK, 20), Dense::f32(&normal(outputs, RANK, 30)).unwrap());
+                let sums = [0, 1].map(|at: usize| {
+                    let delta = |low| Up { rows: rows / 2..rows, low, b: &b, scaling: SCALING };
+                    pair[at].sum((at == 0).then_some(&low).map(delta).into_iter().collect(), None)
+                });
+                let found = Sum::joined(&sums, &x, &join).unwrap().unwrap();
+                let apart: Vec<_> = Sum::outputs(&sums, &x).unwrap().unwrap().iter().map(flat).collect();
+                let expected = apart[0].iter().zip(&apart[1]).map(|(one, other)| one - 2.0 * other);
+                assert_eq!((found.shape(), flat(&found)), ((rows, outputs), expected.collect()), "{name:?} {rows}");
+            }
+            assert!(
+                Sum::joined(&[pair[0].sum(Vec::new(), None)], &Operand::of(&normal(1, INPUTS, 1)), &join)
+                    .unwrap()
+                    .is_none()
+            );
+            let narrow = linear(name, 32, 3);
+            let uneven = [pair[0].sum(Vec::new(), None), narrow.sum(Vec::new(), None)];
+            assert!(Sum::joined(&uneven, &Operand::of(&normal(1, INPUTS, 1)), &join).unwrap().is_none());
         }
     }
 

@@ -87,6 +87,13 @@ impl Block for FeedForward {
         }
     }
 
+    fn forward(&self, pass: &Pass<'_>, residual: Matrix, kv: Option<&mut KvPool>) -> Result<Matrix> {
+        match self {
+            FeedForward::Gated(mlp) => mlp.forward(pass, residual, kv),
+            FeedForward::Experts(experts) => experts.forward(pass, residual, kv),
+        }
+    }
+
     fn backward(
         &self,
         pass: &Pass<'_>,

@@ -7,6 +7,7 @@ use crate::error::{Code, Error, Result};
 use crate::ops::lora::Projected;
 use crate::ops::swiglu::{self, Activation};
 use crate::tensor::{Bf16Matrix, Matrix};
+use crate::weights::Operand;
 
 /// The weights of the block and its constants.
 pub(in crate::model) struct Mlp {
@@ -101,6 +102,25 @@ impl Block for Mlp {
         let (residual, _, unnormed) = self.around.add_output(self.down.of_outputs(pass), &gated, &saved.residual)?;
         saved.unnormed_output = unnormed;
         Ok(residual)
+    }
+
+    /// Without gate and up in memory, where one loop makes both.
+    fn forward(&self, pass: &Pass<'_>, residual: Matrix, _: Option<&mut KvPool>) -> Result<Matrix> {
+        let x = self.around.operand(&residual, self.gate_up.takes_eight_bits(residual.rows()))?;
+        let join = |gate: &mut [[f32; _]], up: &[[f32; _]]| {
+            swiglu::gate(self.activation, gate.as_flattened_mut(), up.as_flattened());
+        };
+        let gated = match self.gate_up.joined(&x, |layer| layer.of_outputs(pass), &join)? {
+            Some(gated) => Operand::owned(gated),
+            None => {
+                let (gate_up, _) = self.gate_up.forward(&x, |layer| layer.of_outputs(pass))?;
+                let [gate, up] = two(gate_up)?;
+                let eight_bits = self.down.linear.takes_eight_bits(residual.rows());
+                swiglu::operand(self.activation, &gate, &up, eight_bits)?
+            }
+        };
+        drop(x);
+        Ok(self.around.add_output(self.down.of_outputs(pass), &gated, &residual)?.0)
     }
 
     fn backward(

@@ -33,6 +33,12 @@ pub(super) trait Block {
     /// The rest of it: the residual stream with what this block adds. What only this needed is dropped.
     fn output(&self, pass: &Pass<'_>, saved: &mut Self::Saved) -> Result<Matrix>;
 
+    /// Both, where nothing is to be saved.
+    fn forward(&self, pass: &Pass<'_>, residual: Matrix, kv: Option<&mut KvPool>) -> Result<Matrix> {
+        let mut saved = self.save(pass, residual, kv)?;
+        self.output(pass, &mut saved)
+    }
+
     /// The gradient of the residual stream that went in, unless nothing below is trained; those of the deltas go into
     /// `gradients`.
     fn backward(
@@ -84,19 +90,15 @@ impl Layer {
     ) -> Result<(Matrix, Option<Saved>)> {
         let mut attention = self.attention.save(pass, input, kv)?;
         let residual = self.attention.output(pass, &mut attention)?;
+        if keep == Keep::All {
+            let mut mlp = self.mlp.save(pass, residual, None)?;
+            let output = self.mlp.output(pass, &mut mlp)?;
+            return Ok((output, Some(Saved::All(Box::new((attention, mlp.waiting()?))))));
+        }
         // What is not kept goes before the MLP makes the widest of a layer's matrices.
-        let attention = match keep {
-            Keep::All => Ok(attention),
-            Keep::Input | Keep::Nothing => Err(attention.into_input()),
-        };
-        let mut mlp = self.mlp.save(pass, residual, None)?;
-        let output = self.mlp.output(pass, &mut mlp)?;
-        let saved = match (keep, attention) {
-            (Keep::All, Ok(attention)) => Some(Saved::All(Box::new((attention, mlp.waiting()?)))),
-            (Keep::Input, Err(input)) => Some(Saved::Input(input)),
-            _ => None,
-        };
-        Ok((output, saved))
+        let input = attention.into_input();
+        let saved = (keep == Keep::Input).then(|| Saved::Input(input));
+        Ok((self.mlp.forward(pass, residual, None)?, saved))
     }
 
     /// The gradient of the layer's input, unless nothing below it is trained.

@@ -5,7 +5,7 @@ use super::Pass;
 use crate::error::Result;
 use crate::ops::lora::{self, Dropout, Layer, LoraWeights, Projected};
 use crate::tensor::Matrix;
-use crate::weights::{Linear, Operand};
+use crate::weights::{Join, Linear, Operand};
 use std::ops::Range;
 
 /// A linear layer that deltas can attach to.
@@ -106,6 +106,17 @@ impl Projections {
             outputs = Matrix::join_columns(outputs)?.split_columns(&self.widths)?;
         }
         Ok((outputs, projected))
+    }
+
+    /// What `join` makes of two projections of `x`, where they are made together in host memory.
+    pub(super) fn joined<'a>(
+        &'a self,
+        x: &Operand<'_>,
+        with_deltas: impl Fn(&'a Adaptable) -> Layer<'a>,
+        join: Join<'_>,
+    ) -> Result<Option<Matrix>> {
+        let [one, other] = self.layers.as_slice() else { return Ok(None) };
+        lora::joined(&[one, other].map(with_deltas), x, join)
     }
 
     /// The gradients of the deltas; and of `x`, if anything is trained below.

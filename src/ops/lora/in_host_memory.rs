@@ -5,7 +5,7 @@ use super::frozen::Frozen;
 use super::layer::Layer;
 use crate::error::Result;
 use crate::tensor::Matrix;
-use crate::weights::{Dense, Operand, Sum, Up, products};
+use crate::weights::{Dense, Join, Operand, Sum, Up, products};
 use std::ops::Range;
 
 /// A delta of a layer, and what it projects the input to.
@@ -20,6 +20,21 @@ struct Delta<'a> {
 
 /// The outputs of layers, on top of `onto`; `None` where a delta is trained, or products are made otherwise.
 pub(super) fn outputs(layers: &[Layer<'_>], onto: Option<&Matrix>, x: &Operand<'_>) -> Result<Option<Vec<Matrix>>> {
+    with_sums(layers, onto, x, |sums| Sum::outputs(sums, x))
+}
+
+/// What `join` makes of the outputs of two.
+pub(super) fn joined(layers: &[Layer<'_>; 2], x: &Operand<'_>, join: Join<'_>) -> Result<Option<Matrix>> {
+    with_sums(layers, None, x, |sums| Sum::joined(sums, x, join))
+}
+
+/// What `make` makes of the layers' products and what goes on top of them.
+fn with_sums<R>(
+    layers: &[Layer<'_>],
+    onto: Option<&Matrix>,
+    x: &Operand<'_>,
+    make: impl FnOnce(&[Sum<'_>]) -> Result<Option<R>>,
+) -> Result<Option<R>> {
     if !x.matrix().on_host() || !layers.iter().all(|layer| layer.linear.has_panels()) {
         return Ok(None);
     }
@@ -33,7 +48,7 @@ pub(super) fn outputs(layers: &[Layer<'_>], onto: Option<&Matrix>, x: &Operand<'
     };
     let layers = layers.iter().enumerate();
     let sums: Vec<Sum<'_>> = layers.map(|(index, layer)| layer.linear.sum(ups(index).collect(), onto)).collect();
-    Sum::outputs(&sums, x)
+    make(&sums)
 }
 
 /// Those of all layers; `None` if one of them is trained.

@@ -45,6 +45,14 @@ pub(super) fn forward(activation: Activation, gate: &Matrix, up: &Matrix) -> Res
     Ok(Matrix::host(gate.rows(), gate.cols(), y))
 }
 
+/// The same in place of `gate`.
+pub(super) fn gate(activation: Activation, gate: &mut [f32], up: &[f32]) {
+    vectorized(
+        #[inline(always)]
+        || gate.iter_mut().zip(up).for_each(|(g, u)| *g = activation.with_slope(*g).0 * u),
+    );
+}
+
 pub(super) fn backward(activation: Activation, mut gate: Matrix, mut up: Matrix, mut dy: Matrix) -> Result<Backward> {
     let operands = up.slice_mut()?.par_chunks_mut(CHUNK).zip(dy.slice_mut()?.par_chunks_mut(CHUNK));
     gate.slice_mut()?.par_chunks_mut(CHUNK).zip(operands).for_each(|(gate, (up, dy))| {

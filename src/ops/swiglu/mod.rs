@@ -20,6 +20,11 @@ pub(crate) fn forward(activation: Activation, gate: &Matrix, up: &Matrix) -> Res
     }
 }
 
+/// The same in place of some of `gate`, with as much of `up`, both in host memory.
+pub(crate) fn gate(activation: Activation, gate: &mut [f32], up: &[f32]) {
+    cpu::gate(activation, gate, up);
+}
+
 /// The same, to be multiplied with weights that take it in 8 bits or not.
 pub(crate) fn operand(
     activation: Activation,
