@@ -184,16 +184,17 @@ impl Tiles {
     /// Begins `Σ q x̂` of a span of 32 inputs, with one set of tiles or the other: one may be finished while the other is made.
     ///
     /// # Safety
-    /// The tiles are set up for two blocks of 16 rows and a depth of 8; `x` has `[row][32]`, `lines` `[8][output][4]`, both signed.
+    /// The tiles are set up for two blocks of 16 rows and a depth of 8; `x` has `[row][32]`, signed, `lines` `[8][output][4]`,
+    /// signed if so said.
     #[inline(always)]
-    pub(super) unsafe fn begin_short(&self, second: bool, lines: *const u8, x: *const i8) {
+    pub(super) unsafe fn begin_short<const SIGNED: bool>(&self, second: bool, lines: *const u8, x: *const i8) {
         macro_rules! begin {
-            ($sum:tt, $x:tt, $lines:tt) => {
+            ($product:tt, $sum:tt, $x:tt, $lines:tt) => {
                 asm!(
                     concat!("tilezero ", $sum),
                     concat!("tileloadd ", $x, ", [{x} + {half}]"),
                     concat!("tileloadd ", $lines, ", [{lines} + {row}]"),
-                    concat!("tdpbssd ", $sum, ", ", $x, ", ", $lines),
+                    concat!($product, " ", $sum, ", ", $x, ", ", $lines),
                     x = in(reg) x,
                     lines = in(reg) lines,
                     half = in(reg) ROW / 2,
@@ -204,7 +205,14 @@ impl Tiles {
             };
         }
         // SAFETY: the caller's.
-        unsafe { if second { begin!("tmm2", "tmm5", "tmm7") } else { begin!("tmm0", "tmm4", "tmm6") } }
+        unsafe {
+            match (SIGNED, second) {
+                (true, false) => begin!("tdpbssd", "tmm0", "tmm4", "tmm6"),
+                (true, true) => begin!("tdpbssd", "tmm2", "tmm5", "tmm7"),
+                (false, false) => begin!("tdpbsud", "tmm0", "tmm4", "tmm6"),
+                (false, true) => begin!("tdpbsud", "tmm2", "tmm5", "tmm7"),
+            }
+        }
     }
 
     /// Writes what was begun with a set of tiles.

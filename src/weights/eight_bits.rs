@@ -27,11 +27,13 @@ pub(in crate::weights) enum Order {
 }
 
 impl Order {
-    /// The order in which a kernel takes so many rows. All give the same bits.
-    pub(in crate::weights) fn of(kernel: Kernel, rows: usize) -> Self {
+    /// The order in which a kernel takes so many rows, for weights that `lie_in_tiles` or not. All give the same bits.
+    pub(in crate::weights) fn of(kernel: Kernel, rows: usize, lie_in_tiles: bool) -> Self {
         match kernel.instructions() {
             #[cfg(target_arch = "x86_64")]
-            Instructions::Amx if rows >= LEAST_OF_TILES => Order::Tiles,
+            Instructions::Amx if rows >= if lie_in_tiles { LEAST_WHERE_THEY_LIE } else { LEAST_OF_TILES } => {
+                Order::Tiles
+            }
             _ => Order::Vectors,
         }
     }
@@ -65,6 +67,9 @@ impl Order {
 /// Rows from which on tiles are faster than vectors: they multiply sixteen at a time, and weights are written anew for them.
 #[cfg(target_arch = "x86_64")]
 const LEAST_OF_TILES: usize = 48;
+/// The same of weights that are read where they lie.
+#[cfg(target_arch = "x86_64")]
+const LEAST_WHERE_THEY_LIE: usize = 13;
 
 /// Rows of quantized activations, in blocks.
 pub(in crate::weights) struct Activations {
@@ -103,10 +108,9 @@ pub(in crate::weights) struct Span {
 }
 
 impl Activations {
-    /// Quantizes `x [rows, width]` for a kernel, with a scale for every `span`: of 32, or of a multiple of 64.
-    pub(in crate::weights) fn quantize(x: &[f32], width: usize, span: usize, kernel: Kernel) -> Self {
+    /// Quantizes `x [rows, width]`, with a scale for every `span`: of 32, or of a multiple of 64.
+    pub(in crate::weights) fn quantize(x: &[f32], width: usize, span: usize, order: Order) -> Self {
         let (given, spans) = (x.len() / width, width.div_ceil(span));
-        let order = Order::of(kernel, given);
         let (rows, block_rows) = (order.padded(given), order.block_rows());
         let short = span == SHORT;
         debug_assert!(short || span.is_multiple_of(2 * SHORT));

@@ -4,7 +4,6 @@
 #[cfg(target_arch = "x86_64")]
 use super::bf16::{Rounded, Unit};
 use super::eight_bits::{Activations, Order};
-use super::kernel::Kernel;
 use crate::error::{Code, Error, Result};
 use crate::gpu::{Arg, Array, Element, Grid, blocks, name};
 use crate::tensor::Matrix;
@@ -25,8 +24,8 @@ pub(crate) struct Operand<'a> {
     /// In bf16 on the CPU.
     #[cfg(target_arch = "x86_64")]
     in_bf16: OnceCell<Rounded>,
-    /// In 8 bits on the CPU: by the spans that share a scale, of which weights of K-quants have longer ones.
-    of_spans: [OnceCell<Activations>; 2],
+    /// In 8 bits on the CPU: by the spans that share a scale, of which weights of K-quants have longer ones, and by their order.
+    of_spans: [[OnceCell<Activations>; 2]; 2],
 }
 
 enum Values<'a> {
@@ -108,23 +107,16 @@ impl<'a> Operand<'a> {
         self.in_bf16.get_or_try_init(|| Rounded::of(unit, self.matrix().slice()?, self.matrix().cols()))
     }
 
-    /// In 8 bits on the CPU, so many with a scale, as a kernel takes them.
-    pub(super) fn in_spans(&self, span: usize, kernel: Kernel) -> Result<&Activations> {
-        let Some(of_span) = self.of_spans.get(usize::from(span > SPAN)) else {
-            return Err(Error::new(Code::Internal, format!("activations by {span}")));
-        };
-        let made = of_span.get_or_try_init(|| {
-            let x = self.matrix();
-            Ok::<_, Error>(Activations::quantize(x.slice()?, x.cols(), span, kernel))
-        })?;
-        let (order, expected) = (made.order(), Order::of(kernel, made.rows()));
-        match made.span_len() == span && order == expected {
+    /// In 8 bits on the CPU, so many with a scale.
+    pub(super) fn in_spans(&self, span: usize, order: Order) -> Result<&Activations> {
+        let made =
+            self.of_spans[usize::from(span > SPAN)][usize::from(order != Order::Vectors)].get_or_try_init(|| {
+                let x = self.matrix();
+                Ok::<_, Error>(Activations::quantize(x.slice()?, x.cols(), span, order))
+            })?;
+        match made.span_len() == span {
             true => Ok(made),
-            false => {
-                let message =
-                    format!("activations by {span} for {expected:?}, and by {} for {order:?}", made.span_len());
-                Err(Error::new(Code::Internal, message))
-            }
+            false => Err(Error::new(Code::Internal, format!("activations by {span}, and by {}", made.span_len()))),
         }
     }
 }

@@ -1,17 +1,22 @@
 //! Products of 8-bit integers in AMX's tiles: of sixteen rows with sixteen outputs at a time, in the same integers as vectors
 //! make them. Weights are first written as signed bytes; where inputs have integer scales, as the two bytes of their products
-//! with them, so that the sums of a whole span need no vectors between.
+//! with them, so that the sums of a whole span need no vectors between. For few rows that costs more than it gains: codes that
+//! lie in tiles are then read where they are, and vectors subtract what they stand for zero.
 
 use super::tile::{HALF, OUTPUTS, Tile};
 use super::vnni;
 use crate::weights::amx::{DEPTH, Dots, TILE_ROWS, Tiles};
 use crate::weights::eight_bits::{Activations, GROUP};
+use crate::weights::prefetch;
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 
 /// Lines of sixteen outputs that are written before they meet the rows: they, and the activations of some hundred rows that meet
 /// them, stay in a core's caches.
 const LINES: usize = 512;
+
+/// Rows up to which codes are read where they lie.
+const FEW: usize = 3 * TILE_ROWS;
 
 /// Four bytes of sixteen outputs.
 #[derive(Clone, Copy)]
@@ -29,12 +34,22 @@ struct Made([Dots; 2]);
 /// spans as there are tiles.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) unsafe fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize, sums: &mut [[f32; OUTPUTS]]) {
-    let mut lines = [const { MaybeUninit::<Bytes>::uninit() }; LINES];
     let mut made = [const { MaybeUninit::<Made>::uninit() }; 2];
     let made = made.each_mut().map(|made| made.as_mut_ptr());
-    let at_once = LINES / lines_of::<T>();
     // SAFETY: the caller's; no other tiles live beside these.
     let amx = unsafe { Tiles::set_up([TILE_ROWS; 2], DEPTH.min(T::SPAN / GROUP)) };
+    if T::LIES_IN_TILES && sums.len() <= FEW {
+        for half in 0..OUTPUTS / HALF {
+            for (block, sums) in sums.chunks_mut(TILE_ROWS).enumerate() {
+                let row = first + block * TILE_ROWS;
+                // SAFETY: the caller's.
+                unsafe { Spans::<T, true> { amx: &amx, tiles, lines: &[], x, row, span: 0, made }.add(half, sums) };
+            }
+        }
+        return;
+    }
+    let mut lines = [const { MaybeUninit::<Bytes>::uninit() }; LINES];
+    let at_once = LINES / lines_of::<T>();
     for (chunk, tiles) in tiles.chunks(at_once).enumerate() {
         for half in 0..OUTPUTS / HALF {
             for (tile, lines) in tiles.iter().zip(lines.chunks_exact_mut(lines_of::<T>())) {
@@ -44,7 +59,7 @@ pub(super) unsafe fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize
             for (block, sums) in sums.chunks_mut(TILE_ROWS).enumerate() {
                 let (row, span) = (first + block * TILE_ROWS, chunk * at_once);
                 // SAFETY: the caller's; the chunk's spans begin there.
-                unsafe { Spans { amx: &amx, tiles, lines: &lines, x, row, span, made }.add(half, sums) };
+                unsafe { Spans::<T, false> { amx: &amx, tiles, lines: &lines, x, row, span, made }.add(half, sums) };
             }
         }
     }
@@ -94,11 +109,11 @@ unsafe fn write<T: Tile>(tile: &T, half: usize, lines: &mut [MaybeUninit<Bytes>]
     }
 }
 
-/// Spans of a block of rows that meet tiles, one after another.
-struct Spans<'a, T> {
+/// Spans of a block of rows that meet tiles, one after another: in lines that were written, or `IN_PLACE`.
+struct Spans<'a, T, const IN_PLACE: bool> {
     amx: &'a Tiles,
     tiles: &'a [T],
-    /// Those of the tiles.
+    /// Those of the tiles, where they were written.
     lines: &'a [MaybeUninit<Bytes>],
     x: &'a Activations,
     /// The first row of the block.
@@ -109,21 +124,28 @@ struct Spans<'a, T> {
     made: [*mut Made; 2],
 }
 
-impl<T: Tile> Spans<'_, T> {
+impl<T: Tile, const IN_PLACE: bool> Spans<'_, T, IN_PLACE> {
     /// Begins the dots of a span, if there is one.
     ///
     /// # Safety
     /// As for `product`, and for what is written in the fields.
     #[inline(always)]
-    unsafe fn begin(&self, index: usize) {
-        if index >= self.tiles.len() {
-            return;
-        }
-        let lines = self.lines[index * lines_of::<T>()..].as_ptr().cast();
+    unsafe fn begin(&self, half: usize, index: usize) {
+        let Some(tile) = self.tiles.get(index) else { return };
         // SAFETY: the caller's; a span of a whole block lies as tiles take it.
         unsafe {
             let x = self.x.span(self.row, self.span + index).integers();
-            if is_long::<T>() { self.amx.begin_long(lines, x) } else { self.amx.begin_short(index % 2 == 1, lines, x) }
+            if IN_PLACE {
+                if half == 0 && self.row == 0 {
+                    prefetch::ahead(tile);
+                }
+                return self.amx.begin_short::<false>(index % 2 == 1, tile.lines(half).as_ptr().cast(), x);
+            }
+            let lines = self.lines[index * lines_of::<T>()..].as_ptr().cast();
+            match is_long::<T>() {
+                true => self.amx.begin_long(lines, x),
+                false => self.amx.begin_short::<true>(index % 2 == 1, lines, x),
+            }
         }
     }
 
@@ -155,6 +177,10 @@ impl<T: Tile> Spans<'_, T> {
         // SAFETY: the caller's.
         unsafe {
             let low = _mm512_load_si512((&raw const (*made).0[0][row]).cast());
+            if IN_PLACE {
+                let zero = self.x.span(self.row, self.span + index).less_128(row);
+                return _mm512_add_epi32(low, _mm512_set1_epi32(zero));
+            }
             if !is_long::<T>() {
                 return low;
             }
@@ -178,15 +204,15 @@ impl<T: Tile> Spans<'_, T> {
         let ahead = if is_long::<T>() { 0 } else { 1 };
         // SAFETY: the caller's; what is finished was begun, and what is read was finished.
         unsafe {
-            self.begin(0);
+            self.begin(half, 0);
             if ahead > 0 {
-                self.begin(1);
+                self.begin(half, 1);
                 self.finish(0);
-                self.begin(2);
+                self.begin(half, 2);
             }
             for (index, tile) in self.tiles.iter().enumerate() {
                 self.finish(index + ahead);
-                self.begin(index + 2 * ahead + 1);
+                self.begin(half, index + 2 * ahead + 1);
                 let x = self.x.span(self.row, self.span + index);
                 vnni::add_span::<T, TILE_ROWS>(tile, half, &x, |row| self.dot(index, row), &mut sums);
             }

@@ -7,7 +7,7 @@ use super::tile::Tile;
 use super::tiles::Tiles;
 use crate::error::{Code, Error, Result};
 use crate::tensor::Matrix;
-use crate::weights::eight_bits::Activations;
+use crate::weights::eight_bits::{Activations, Order};
 use crate::weights::kernel::Kernel;
 use crate::weights::panel_product::{self, PanelProduct};
 use once_cell::race::OnceBox;
@@ -116,7 +116,10 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
     fn by_panels<'a>(&'a self, x: &'a Operand<'_>) -> Result<Option<Box<dyn PanelProduct + 'a>>> {
         dequantized::operand(x.matrix(), self.shape().1)?;
         match self.kernel {
-            Some(kernel) => Ok(Some(Box::new(self.tiles.times(kernel, x.in_spans(T::SPAN, kernel)?)))),
+            Some(kernel) => {
+                let x = x.in_spans(T::SPAN, Order::of(kernel, x.matrix().rows(), T::LIES_IN_TILES))?;
+                Ok(Some(Box::new(self.tiles.times(kernel, x))))
+            }
             None => Ok(None),
         }
     }
@@ -136,7 +139,7 @@ impl<T: Tile> FrozenMatrix for QuantizedMatrix<T> {
         let (dy, rows) = dequantized::operand(dy, outputs)?;
         let dx = match self.kernel.filter(|_| T::INTEGER_BACKWARD) {
             Some(kernel) => {
-                let dy = Activations::quantize(dy, outputs, T::SPAN, kernel);
+                let dy = Activations::quantize(dy, outputs, T::SPAN, Order::of(kernel, rows, T::LIES_IN_TILES));
                 panel_product::alone(Box::new(self.transposed()?.times(kernel, &dy)), rows)?
             }
             None => dequantized::transposed_product(&self.tiles, dy, rows)?,

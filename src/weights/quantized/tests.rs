@@ -6,7 +6,7 @@ use super::tiles::Tiles;
 use super::types::{q4_0::Q4Tile, q4_k::Q4KTile, q5_0::Q5Tile, q5_k::Q5KTile, q6_k::Q6KTile, q8_0::Q8Tile};
 use crate::tensor::testing::{assert_close, normal};
 use crate::tensor::{Device, Form, Matrix};
-use crate::weights::eight_bits::Activations;
+use crate::weights::eight_bits::{Activations, Order};
 use crate::weights::kernel::{Kernel, ROWS};
 use crate::weights::{FrozenMatrix, Operand, Purpose, panel_product};
 
@@ -18,7 +18,8 @@ fn check<T: Tile>() {
     let x = normal(9 * ROWS + 3, inputs, 2);
     let kernels = Kernel::all();
     let product = |kernel: Kernel, rows: usize| {
-        let x = Activations::quantize(&x.slice().unwrap()[..rows * inputs], inputs, T::SPAN, kernel);
+        let order = Order::of(kernel, rows, T::LIES_IN_TILES);
+        let x = Activations::quantize(&x.slice().unwrap()[..rows * inputs], inputs, T::SPAN, order);
         panel_product::alone(Box::new(tiles.times(kernel, &x)), rows).unwrap()
     };
     let expected = product(kernels[0], x.rows());

@@ -46,6 +46,8 @@ pub(in crate::weights) unsafe trait Tile:
     const HAS_MINS: bool;
     /// Whether the backward pass takes integers, too, from a copy quantized along the outputs.
     const INTEGER_BACKWARD: bool = false;
+    /// Whether [`Tile::lines`] gives the codes of short spans as AMX takes them.
+    const LIES_IN_TILES: bool = false;
     /// Where a block as GGML stores it has its f16s.
     const SCALES: &'static [usize];
     const TYPE: &'static WeightType;
@@ -118,6 +120,12 @@ pub(in crate::weights) unsafe trait Tile:
     #[cfg(target_arch = "x86_64")]
     unsafe fn mins_vnni<const M: usize>(&self, _half: usize, _x: &Span) -> [__m512i; M] {
         unreachable!("asked of a type without mins")
+    }
+
+    /// The codes of outputs `16 · half ..`, unsigned, where they lie in lines.
+    #[cfg(target_arch = "x86_64")]
+    fn lines(&self, _half: usize) -> &[Line] {
+        unreachable!("asked of a type whose codes do not lie in lines")
     }
 
     /// The codes of four inputs of outputs `16 · half ..`, in the order of a line.

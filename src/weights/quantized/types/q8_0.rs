@@ -51,6 +51,7 @@ unsafe impl Tile for Q8Tile {
     const ZERO: u8 = 128;
     const HAS_MINS: bool = false;
     const INTEGER_BACKWARD: bool = true;
+    const LIES_IN_TILES: bool = true;
     const SCALES: &'static [usize] = &[0];
     const TYPE: &'static WeightType = &Q8_0;
 
@@ -102,6 +103,11 @@ unsafe impl Tile for Q8Tile {
     unsafe fn dot_vnni<const M: usize>(&self, half: usize, x: &Span) -> [__m512i; M] {
         // SAFETY: the caller's.
         unsafe { vnni::dot_around_zero::<Self, M, 0>(self, half, x) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn lines(&self, half: usize) -> &[Line] {
+        &self.q[half]
     }
 
     #[cfg(target_arch = "x86_64")]
