@@ -12,8 +12,14 @@ const DISTANCE: usize = 8192;
 /// cache: the first one can wait for fewer lines at a time than memory needs to be asked for.
 #[inline(always)]
 pub(super) fn ahead<T>(of: &T) {
-    let first = std::ptr::from_ref(of).cast::<i8>().wrapping_add(DISTANCE);
-    for line in 0..size_of::<T>().div_ceil(LINE) {
+    ahead_by(DISTANCE, of);
+}
+
+/// The same, so many bytes behind.
+#[inline(always)]
+pub(super) fn ahead_by<T: ?Sized>(distance: usize, of: &T) {
+    let first = std::ptr::from_ref(of).cast::<i8>().wrapping_add(distance);
+    for line in 0..size_of_val(of).div_ceil(LINE) {
         // SAFETY: a hint reads nothing, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(first.wrapping_add(line * LINE)) };
     }

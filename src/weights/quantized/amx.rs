@@ -136,8 +136,13 @@ impl<T: Tile, const IN_PLACE: bool> Spans<'_, T, IN_PLACE> {
         unsafe {
             let x = self.x.span(self.row, self.span + index).integers();
             if IN_PLACE {
-                if half == 0 && self.row == 0 {
-                    prefetch::ahead(tile);
+                if self.row < TILE_ROWS {
+                    // What lies as far into the next panel, so that memory is busy in both halves.
+                    let panel = size_of_val(self.tiles);
+                    prefetch::ahead_by(panel, tile.lines(half));
+                    if half == 0 {
+                        prefetch::ahead_by(panel, tile.scales());
+                    }
                 }
                 return self.amx.begin_short::<false>(index % 2 == 1, tile.lines(half).as_ptr().cast(), x);
             }
