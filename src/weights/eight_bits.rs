@@ -280,10 +280,18 @@ fn quantize_span(x: &[f32], q: &mut [i8]) -> f32 {
     /// Adding it leaves the nearest integer, ties to even, in the low bits.
     const ROUND: f32 = 12_582_912.0;
     // The bits of what is not negative are ordered as the numbers are; what is not a number is above infinity.
-    let largest = f32::from_bits(x.iter().fold(0u32, |max, x| max.max(x.to_bits() & 0x7FFF_FFFF)));
+    let largest_of = |x: &[f32]| x.iter().fold(0u32, |max, x| max.max(x.to_bits() & 0x7FFF_FFFF));
+    // So many at a time that vectors hold them.
+    let (shorts, rest) = x.as_chunks::<SHORT>();
+    let largest = f32::from_bits(shorts.iter().fold(largest_of(rest), |max, x| max.max(largest_of(x))));
     let scale = largest / 127.0;
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-    for (q, x) in q.iter_mut().zip(x) {
+    for (q, x) in q.as_chunks_mut::<SHORT>().0.iter_mut().zip(shorts) {
+        for (q, x) in q.iter_mut().zip(x) {
+            *q = (x * inverse + ROUND).to_bits() as i8;
+        }
+    }
+    for (q, x) in q[shorts.as_flattened().len()..].iter_mut().zip(rest) {
         *q = (x * inverse + ROUND).to_bits() as i8;
     }
     scale
