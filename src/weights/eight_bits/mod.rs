@@ -1,12 +1,14 @@
 //! Activations as 8-bit integers with a scale for each span of a row, as llama.cpp quantizes them for such products. Rows that
 //! are multiplied together lie beside each other, so that a kernel reads them from one place.
 
+mod block;
+
 #[cfg(target_arch = "x86_64")]
 use super::amx;
 #[cfg(target_arch = "x86_64")]
 use super::kernel::Instructions;
 use super::kernel::{Kernel, ROWS};
-use crate::tensor::simd::vectorized;
+use block::Block;
 use rayon::prelude::*;
 
 /// Inputs that are multiplied at once: a lane of `vpdpbusd` and `vpmaddubsw`.
@@ -231,70 +233,6 @@ fn split<T>(mut list: &mut [T], lengths: impl Iterator<Item = usize>) -> impl It
         list = rest;
         piece
     })
-}
-
-/// What is made of the rows of a block.
-struct Block<'a> {
-    /// With those that `x` lacks.
-    rows: usize,
-    x: &'a [f32],
-    q: &'a mut [i8],
-    scales: &'a mut [f32],
-    sums: &'a mut [i16],
-    pair_sums: &'a mut [i16],
-    less_128: &'a mut [i32],
-}
-
-impl Block<'_> {
-    fn quantize<const LEN: usize>(self, width: usize, span: usize) {
-        let rows = self.rows;
-        let mut q = vec![0i8; width.next_multiple_of(span)];
-        for (m, x) in self.x.chunks_exact(width).enumerate() {
-            vectorized(
-                #[inline(always)]
-                || {
-                    for (index, (x, q)) in x.chunks(span).zip(q.chunks_mut(span)).enumerate() {
-                        self.scales[index * rows + m] = quantize_span(x, q);
-                    }
-                },
-            );
-            let (groups, _) = self.q.as_chunks_mut::<LEN>();
-            groups.iter_mut().skip(m).step_by(rows).zip(q.as_chunks::<LEN>().0).for_each(|(to, group)| *to = *group);
-            let sum = |q: &[i8; SIXTEEN]| q.iter().map(|q| i16::from(*q)).sum::<i16>();
-            for (index, [a, b]) in q.as_chunks::<SIXTEEN>().0.as_chunks::<2>().0.iter().enumerate() {
-                let (a, b) = (sum(a), sum(b));
-                if span == SHORT {
-                    self.less_128[index * rows + m] = -128 * i32::from(a + b);
-                } else {
-                    self.sums.as_chunks_mut::<2>().0[index * rows + m] = [a, b];
-                    self.pair_sums.as_chunks_mut::<2>().0[index / 2 * rows + m][index % 2] = a + b;
-                }
-            }
-        }
-    }
-}
-
-/// The integers of a span, those that `x` lacks 0, and their scale.
-#[inline(always)]
-fn quantize_span(x: &[f32], q: &mut [i8]) -> f32 {
-    /// Adding it leaves the nearest integer, ties to even, in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    // The bits of what is not negative are ordered as the numbers are; what is not a number is above infinity.
-    let largest_of = |x: &[f32]| x.iter().fold(0u32, |max, x| max.max(x.to_bits() & 0x7FFF_FFFF));
-    // So many at a time that vectors hold them.
-    let (shorts, rest) = x.as_chunks::<SHORT>();
-    let largest = f32::from_bits(shorts.iter().fold(largest_of(rest), |max, x| max.max(largest_of(x))));
-    let scale = largest / 127.0;
-    let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-    for (q, x) in q.as_chunks_mut::<SHORT>().0.iter_mut().zip(shorts) {
-        for (q, x) in q.iter_mut().zip(x) {
-            *q = (x * inverse + ROUND).to_bits() as i8;
-        }
-    }
-    for (q, x) in q[shorts.as_flattened().len()..].iter_mut().zip(rest) {
-        *q = (x * inverse + ROUND).to_bits() as i8;
-    }
-    scale
 }
 
 impl Span {
