@@ -46,6 +46,9 @@ public sealed record DatasetInfo
     /// <summary>The role prompt that goes before every input.</summary>
     public string? System { get; init; }
 
+    /// <summary>Other wordings of it, which rows take in turn.</summary>
+    public IReadOnlyList<string> SystemVariants { get; init; } = [];
+
     /// <summary>The rows of each group; <c>null</c> without <see cref="DatasetOptions.GroupBy"/>.</summary>
     public IReadOnlyDictionary<string, long>? Groups { get; init; }
 
