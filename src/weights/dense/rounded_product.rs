@@ -10,7 +10,7 @@ use crate::weights::prefetch;
 use std::arch::x86_64::*;
 
 /// Most pairs of inputs that meet all rows of a task before the next.
-pub(super) const MOST_PAIRS: usize = 4 * BLOCK;
+pub(super) const MOST_PAIRS: usize = 2 * BLOCK;
 /// What the first row of a task is a multiple of.
 pub(super) const BLOCK_ROWS: usize = 48;
 const _: () = assert!(BLOCK_ROWS.is_multiple_of(ROWS) && BLOCK_ROWS.is_multiple_of(TILE_ROWS));
