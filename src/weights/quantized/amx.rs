@@ -34,6 +34,8 @@ struct Made([Dots; 2]);
 /// spans as there are tiles.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) unsafe fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize, sums: &mut [[f32; OUTPUTS]]) {
+    // What codes that are read in place stand for zero is subtracted as `less_128`.
+    const { assert!(!T::LIES_IN_TILES || (T::ZERO == 128 && T::SPAN == T::SUB)) };
     let mut made = [const { MaybeUninit::<Made>::uninit() }; 2];
     let made = made.each_mut().map(|made| made.as_mut_ptr());
     // SAFETY: the caller's; no other tiles live beside these.
