@@ -3,23 +3,14 @@
 
 use super::tests::{fixtures, trained};
 use super::*;
-use crate::control::Monitor;
-use crate::model::{APART, Decoder, KvCacheDtype, LoadPlan};
+use crate::model::test_support::load_on;
+use crate::model::{APART, Decoder};
 use crate::tensor::DeviceChoice;
-use crate::weights::Dtype;
 use candle_core::{DType, Device};
 use std::path::Path;
 
 fn decoder(dir: &Path) -> Decoder {
-    let plan = LoadPlan {
-        device: DeviceChoice::Cpu,
-        dtype: Dtype::F32,
-        quantize: None,
-        exact: false,
-        kv_cache_dtype: KvCacheDtype::Auto,
-        threads: 2,
-    };
-    Decoder::load(dir, &plan, &mut Monitor::none()).unwrap()
+    load_on(dir, DeviceChoice::Cpu)
 }
 
 fn model(name: &str) -> std::path::PathBuf {

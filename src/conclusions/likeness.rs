@@ -100,7 +100,8 @@ impl Said {
         self.words.iter().map(|word| &word.kind).eq(other.words.iter().map(|word| &word.kind))
     }
 
-    /// Whether `other`, which was drawn at the same places, says this too. What differs may be no copied value, no number, and nothing at the bytes `deciding`.
+    /// Whether `other`, which the model said when it was asked again, says this too. What differs may be no copied value, no
+    /// number, and nothing at the bytes `deciding`.
     pub(crate) fn agrees(&self, other: &Said, deciding: &[Range<usize>]) -> bool {
         let difference = Difference::of(self, other);
         let decides = |word: &Word| {

@@ -159,7 +159,7 @@ impl Dataset {
         let first = (round as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         match (first as usize + place) % count {
             0 => self.system(),
-            at => self.options.system_variants.get(at - 1).map(String::as_str).filter(|text| !text.is_empty()),
+            at => Some(self.options.system_variants[at - 1].as_str()).filter(|text| !text.is_empty()),
         }
     }
 
@@ -170,9 +170,10 @@ impl Dataset {
 
     /// What the file is and what is doubtful in it: `path`, `bytes`, `sha256`, `encoding`, `delimiter`, `rows`, `columns`,
     /// `input_column`, `output_column`, `system`, `system_variants`, `id_column`, `excluded_rows` and
-    /// `excluded_ids_not_found` (ids to be excluded that no row has), `groups` (rows of each group, null without `group_by`), `distribution` (of lengths, and of outputs
-    /// that are labels), `finding_counts` (by kind), `findings` (the first of each kind: `kind`, `severity`, `row`, `line`,
-    /// `rows`, `column`, `message`, `remedy`) and `repairs` (of the `repaired_copy`, null without).
+    /// `excluded_ids_not_found` (ids to be excluded that no row has), `groups` (rows of each group, null without `group_by`),
+    /// `distribution` (of lengths, and of outputs that are labels), `finding_counts` (by kind), `findings` (the first of each
+    /// kind: `kind`, `severity`, `row`, `line`, `rows`, `column`, `message`, `remedy`) and `repairs` (of the `repaired_copy`,
+    /// null without).
     pub fn info(&self) -> Value {
         json!({
             "path": self.path.display().to_string(),

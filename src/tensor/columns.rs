@@ -25,12 +25,20 @@ impl Columns {
         Columns { data: data.as_mut_ptr(), len: data.len(), stride }
     }
 
-    /// Writes a row of `N` at a row and column, as [`Columns::write`] does.
-    pub(crate) fn write_array<const N: usize>(&self, row: usize, column: usize, values: &[f32; N]) {
-        let start = row * self.stride + column;
-        assert!(start + N <= self.len, "block exceeds its matrix");
-        // SAFETY: as below.
-        unsafe { self.data.add(start).cast::<[f32; N]>().write(*values) };
+    /// Writes rows of `N` from a row and column on; where the matrix has fewer columns from there, as many as it has. No two
+    /// tasks may write the same element.
+    pub(crate) fn write_rows<const N: usize>(&self, row: usize, column: usize, rows: &[[f32; N]]) {
+        let width = N.min(self.stride - column);
+        for (row, values) in (row..).zip(rows) {
+            if width < N {
+                self.write(row, column, width, &values[..width]);
+                continue;
+            }
+            let start = row * self.stride + column;
+            assert!(start + N <= self.len, "block exceeds its matrix");
+            // SAFETY: as in `write`; of a known length, it is no call.
+            unsafe { self.data.add(start).cast::<[f32; N]>().write(*values) };
+        }
     }
 
     /// Writes `block`, rows of `width`, at a row and column. No two tasks may write the same element.

@@ -33,9 +33,7 @@ pub(crate) use compact::CompactMatrix;
 pub use device::DeviceChoice;
 pub(crate) use device::{Device, available_devices, cuda_problem};
 pub(crate) use eight_bits::EightBits;
-pub(crate) use element::Element;
-#[cfg(test)]
-pub(crate) use element::Rounded;
+pub(crate) use element::{Element, Rounded};
 pub(crate) use form::Form;
 pub(crate) use matrix::Matrix;
 pub(crate) use rows::RowIndices;

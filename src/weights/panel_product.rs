@@ -66,7 +66,7 @@ pub(super) fn outputs(terms: &[Term<'_>], rows: usize) -> Result<Vec<Buffer>> {
         let before = if index == 0 { 0 } else { parts[index - 1].tasks_up_to };
         let Part { term, grid, out, .. } = &parts[index];
         let (panel, rows) = grid.task(task - before);
-        term.make(panel, rows, &mut |first, sums| grid.write(out, panel, first, sums));
+        term.make(panel, rows, &mut |first, sums| out.write_rows(first, panel * PANEL, sums));
     });
     drop(parts);
     Ok(ys)
@@ -89,7 +89,7 @@ pub(super) fn joined([one, other]: [&Term<'_>; 2], rows: usize, join: Join<'_>) 
         other.make(panel, rows.clone(), &mut |first, sums| {
             let made = &mut made[first - rows.start..][..sums.len()];
             join(made, sums);
-            grid.write(&out, panel, first, made);
+            out.write_rows(first, panel * PANEL, made);
         });
     });
     Ok(Some(y))
@@ -142,17 +142,6 @@ impl Grid {
     fn task(&self, task: usize) -> (usize, Range<usize>) {
         let (panel, first) = (task / self.row_tasks(), task % self.row_tasks() * self.task_rows);
         (panel, first..self.rows.min(first + self.task_rows))
-    }
-
-    /// Writes the sums of the rows from `first` on, which no other task does.
-    fn write(&self, out: &Columns, panel: usize, first: usize, sums: &Sums) {
-        let column = panel * PANEL;
-        match self.outputs - column {
-            width @ ..PANEL => {
-                (first..).zip(sums).for_each(|(row, sums)| out.write(row, column, width, &sums[..width]))
-            }
-            _ => (first..).zip(sums).for_each(|(row, sums)| out.write_array(row, column, sums)),
-        }
     }
 }
 

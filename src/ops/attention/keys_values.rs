@@ -1,7 +1,7 @@
 //! Keys and values that are kept for tokens to come.
 
 use crate::error::{Code, Error, Result};
-use crate::tensor::{CompactMatrix, Device, EightBits, Matrix};
+use crate::tensor::{CompactMatrix, Device, EightBits, Matrix, Rounded};
 use half::f16;
 use std::ops::Range;
 
@@ -32,10 +32,8 @@ impl KeysValues {
                 let zeros = || Matrix::zero_activations(rows, width, device);
                 KeysValues::Activations([zeros()?, zeros()?])
             }
-            KvType::F16 => KeysValues::F16([CompactMatrix::zeros(rows, width)?, CompactMatrix::zeros(rows, width)?]),
-            KvType::EightBits => {
-                KeysValues::EightBits([CompactMatrix::zeros(rows, width)?, CompactMatrix::zeros(rows, width)?])
-            }
+            KvType::F16 => KeysValues::F16(both_of_zeros(rows, width)?),
+            KvType::EightBits => KeysValues::EightBits(both_of_zeros(rows, width)?),
         })
     }
 
@@ -49,12 +47,8 @@ impl KeysValues {
                     copy(all, first, from, range.clone())
                 }
             }),
-            KeysValues::F16(all) => {
-                all.iter_mut().zip(kv).try_for_each(|(all, from)| all.round_rows(first, from, range.clone()))
-            }
-            KeysValues::EightBits(all) => {
-                all.iter_mut().zip(kv).try_for_each(|(all, from)| all.round_rows(first, from, range.clone()))
-            }
+            KeysValues::F16(all) => round_both(all, first, kv, &range),
+            KeysValues::EightBits(all) => round_both(all, first, kv, &range),
         }
     }
 
@@ -64,12 +58,8 @@ impl KeysValues {
             (KeysValues::Activations(all), KeysValues::Activations(from)) => {
                 all.iter_mut().zip(from).try_for_each(|(all, from)| copy(all, first, from, range.clone()))
             }
-            (KeysValues::F16(all), KeysValues::F16(from)) => {
-                all.iter_mut().zip(from).try_for_each(|(all, from)| all.copy_rows(first, from, range.clone()))
-            }
-            (KeysValues::EightBits(all), KeysValues::EightBits(from)) => {
-                all.iter_mut().zip(from).try_for_each(|(all, from)| all.copy_rows(first, from, range.clone()))
-            }
+            (KeysValues::F16(all), KeysValues::F16(from)) => copy_both(all, first, from, &range),
+            (KeysValues::EightBits(all), KeysValues::EightBits(from)) => copy_both(all, first, from, &range),
             _ => Err(Error::new(Code::Internal, "keys and values of two types")),
         }
     }
@@ -89,4 +79,27 @@ impl KeysValues {
 
 fn copy(all: &mut Matrix, first: usize, from: &Matrix, range: Range<usize>) -> Result<()> {
     all.set_rows(first, &from.part(range)?)
+}
+
+/// Zeros for keys and for values.
+fn both_of_zeros<E: Rounded>(rows: usize, width: usize) -> Result<[CompactMatrix<E>; 2]> {
+    Ok([CompactMatrix::zeros(rows, width)?, CompactMatrix::zeros(rows, width)?])
+}
+
+fn round_both<E: Rounded>(
+    all: &mut [CompactMatrix<E>; 2],
+    first: usize,
+    kv: [&Matrix; 2],
+    range: &Range<usize>,
+) -> Result<()> {
+    all.iter_mut().zip(kv).try_for_each(|(all, from)| all.round_rows(first, from, range.clone()))
+}
+
+fn copy_both<E: Rounded>(
+    all: &mut [CompactMatrix<E>; 2],
+    first: usize,
+    from: &[CompactMatrix<E>; 2],
+    range: &Range<usize>,
+) -> Result<()> {
+    all.iter_mut().zip(from).try_for_each(|(all, from)| all.copy_rows(first, from, range.clone()))
 }

@@ -23,8 +23,8 @@ pub(super) fn outputs(layers: &[Layer<'_>], onto: Option<&Matrix>, x: &Operand<'
     with_sums(layers, onto, x, |sums| Sum::outputs(sums, x))
 }
 
-/// What `join` makes of the outputs of two.
-pub(super) fn joined(layers: &[Layer<'_>; 2], x: &Operand<'_>, join: Join<'_>) -> Result<Option<Matrix>> {
+/// What `join` makes of the outputs of two layers, where one parallel loop makes both.
+pub(crate) fn joined(layers: &[Layer<'_>; 2], x: &Operand<'_>, join: Join<'_>) -> Result<Option<Matrix>> {
     with_sums(layers, None, x, |sums| Sum::joined(sums, x, join))
 }
 

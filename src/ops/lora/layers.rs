@@ -6,7 +6,7 @@ use super::layer::Layer;
 use super::{LoraWeights, Projected, add_deltas, cuda, forward, in_host_memory};
 use crate::error::Result;
 use crate::tensor::Matrix;
-use crate::weights::{Join, Operand, Part};
+use crate::weights::{Operand, Part};
 
 /// The output; and for a backward pass the low-rank activations, if all rows have the same deltas.
 fn alone(layer: &Layer<'_>, x: &Operand<'_>) -> Result<(Matrix, Projected)> {
@@ -33,11 +33,6 @@ pub(crate) fn outputs(layers: &[Layer<'_>], x: &Operand<'_>) -> Result<Vec<(Matr
         Some(outputs) => Ok(outputs),
         None => layers.iter().map(|layer| alone(layer, x)).collect(),
     }
-}
-
-/// What `join` makes of the outputs of two layers, where one parallel loop in host memory makes both.
-pub(crate) fn joined(layers: &[Layer<'_>; 2], x: &Operand<'_>, join: Join<'_>) -> Result<Option<Matrix>> {
-    in_host_memory::joined(layers, x, join)
 }
 
 /// The output of one.

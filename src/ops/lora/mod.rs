@@ -9,8 +9,9 @@ mod layers;
 
 pub(crate) use dropout::Dropout;
 pub(crate) use frozen::Ready;
+pub(crate) use in_host_memory::joined;
 pub(crate) use layer::Layer;
-pub(crate) use layers::{joined, output, output_onto, outputs};
+pub(crate) use layers::{output, output_onto, outputs};
 
 use crate::error::Result;
 use crate::tensor::{Form, Matrix};

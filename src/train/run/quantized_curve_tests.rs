@@ -10,12 +10,11 @@ use crate::control::{Cancel, Control, Monitor, Phase, Progress};
 use crate::dataset::{Dataset, DatasetOptions};
 use crate::language_model::{LanguageModel, ModelOptions};
 use crate::model::gguf::writer::Writer;
-use crate::model::test_support::logits;
-use crate::model::{Decoder, KvCacheDtype, LoadPlan};
+use crate::model::test_support::{load_on, logits};
 use crate::tensor::DeviceChoice;
 use crate::tensor::testing::assert_close;
 use crate::train::*;
-use crate::weights::{Dtype, Quantize};
+use crate::weights::Quantize;
 use candle_core::quantized::{GgmlDType, gguf_file};
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
@@ -119,17 +118,7 @@ fn losses_on_quantized_weights_end_where_those_on_f32_do() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let source = root.join("samples/models/tailora-tiny");
     let wide = widened(&source);
-    let load = |path: &Path| {
-        let plan = LoadPlan {
-            device: DeviceChoice::Cpu,
-            dtype: Dtype::F32,
-            quantize: None,
-            exact: false,
-            kv_cache_dtype: KvCacheDtype::Auto,
-            threads: 2,
-        };
-        Decoder::load(path, &plan, &mut Monitor::none()).unwrap()
-    };
+    let load = |path: &Path| load_on(path, DeviceChoice::Cpu);
     let prompt: Vec<u32> = (100..140).collect();
     assert_close(&logits(&load(wide.path()), &prompt), &logits(&load(&source), &prompt), 1e-4);
 

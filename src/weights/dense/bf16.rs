@@ -3,7 +3,7 @@
 
 use super::super::dequantized::{self, Rows};
 use super::pairs::{Bf16Pair, WIDE, turn};
-use super::panels::{self, Packed, Panels, TASK_ROWS};
+use super::panels::{Packed, Panels, TASK_ROWS};
 use super::rounded_product::{BLOCK_ROWS, MOST_PAIRS, add_product, block};
 use crate::error::Result;
 use crate::tensor::columns::Columns;
@@ -78,7 +78,7 @@ impl Packed for Bf16Products {
                 self.turn(panel, pair / PAIRS, turned);
                 add_product(&dy, turned, first, pair, sums);
             }
-            panels::write(&out, inputs, panel, first, sums);
+            out.write_rows(first, panel * WIDE, sums);
         });
         Ok(dx)
     }

@@ -5,7 +5,6 @@ use super::kernel::{Operand, add_product};
 use super::pairs::Pair;
 use crate::error::Result;
 use crate::tensor::Buffer;
-use crate::tensor::columns::Columns;
 use crate::weights::Operand as WeightOperand;
 use crate::weights::kernel::{Kernel, ROWS};
 use crate::weights::memory::Elements;
@@ -189,20 +188,6 @@ where
         for (block, pairs) in pairs.chunks(self.block).enumerate() {
             (self.add)(pairs, first, block * self.block, sums);
         }
-    }
-}
-
-/// Writes the sums of the rows from `first` on into the columns of a panel, of which the last may be narrower.
-pub(super) fn write<const OUTPUTS: usize>(
-    out: &Columns,
-    width: usize,
-    panel: usize,
-    first: usize,
-    sums: &[[f32; OUTPUTS]],
-) {
-    let columns = OUTPUTS.min(width - panel * OUTPUTS);
-    for (i, sums) in sums.iter().enumerate() {
-        out.write(first + i, panel * OUTPUTS, columns, &sums[..columns]);
     }
 }
 
