@@ -33,6 +33,7 @@ static std::string percent(const Json &share) { return text::number(share.get<do
 static std::string confidence(const Json &conclusion) {
     const auto kind = conclusion.at("confidence_kind").get<std::string>();
     if (kind == "calibrated") return "right in " + percent(conclusion.at("confidence"));
+    if (kind == "rule") return "written by a house rule";
     if (kind != "band") return kind + " " + text::number(conclusion.at("confidence"), 2);
     const Json &band = conclusion.at("band");
     return band.at("name").get<std::string>() + ", right in " + percent(band.at("interval").at(0)) + " to " + percent(band.at("interval").at(1));

@@ -13,6 +13,7 @@ pub(super) struct Words {
     confidence: &'static str,
     calibrated: &'static str,
     uncalibrated: &'static str,
+    rule: &'static str,
     interval: &'static str,
     bands: [(&'static str, &'static str); 3],
     kind: &'static str,
@@ -38,6 +39,7 @@ static ZH: Words = Words {
     confidence: "置信度",
     calibrated: "已校准",
     uncalibrated: "未校准",
+    rule: "由用词规范写入",
     interval: "区间",
     bands: [("low", "低"), ("medium", "中"), ("high", "高")],
     kind: "类别",
@@ -56,6 +58,7 @@ static EN: Words = Words {
     confidence: "Confidence",
     calibrated: "calibrated",
     uncalibrated: "not calibrated",
+    rule: "written by a house rule",
     interval: "interval",
     bands: [("low", "low"), ("medium", "medium"), ("high", "high")],
     kind: "Kind",
@@ -100,6 +103,7 @@ impl Words {
         match conclusion.confidence_kind.as_str() {
             "calibrated" => notes.push(self.calibrated.to_owned()),
             "uncalibrated" => notes.push(self.uncalibrated.to_owned()),
+            "rule" => notes.push(self.rule.to_owned()),
             _ => {}
         }
         if let Some([from, to]) = conclusion.band.as_ref().map(|band| band.interval) {
@@ -163,5 +167,7 @@ mod tests {
             comment(Language::En, json!({"confidence_kind": "uncalibrated"}))[0],
             "Confidence: 92% (not calibrated)"
         );
+        let by_rule = json!({"confidence": 1.0, "confidence_kind": "rule", "grounded": null});
+        assert_eq!(comment(Language::Zh, by_rule)[0], "置信度：100% (由用词规范写入)");
     }
 }

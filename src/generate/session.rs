@@ -217,6 +217,25 @@ impl Session {
         Ok(Held { constraint, banned: Banned::new(&options.banned)?.map(Arc::new) })
     }
 
+    /// The first of some texts that is a whole text under the options' grammar, of any length.
+    pub(crate) fn first_whole<'t>(
+        &self,
+        texts: impl Iterator<Item = &'t str>,
+        options: &GenerateOptions,
+        cancel: &Cancel,
+    ) -> Result<Option<usize>> {
+        let Some(constraint) = self.held_to(options, cancel)?.constraint else { return Ok(None) };
+        let tokenizer = self.model.format().tokenizer();
+        for (at, text) in texts.enumerate() {
+            cancel.check()?;
+            let mut constraint = constraint.clone();
+            if constraint.replay(&tokenizer.encode_as_text(text)?)? && constraint.way_out(0).is_some() {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
     fn last_place_of(&self, adapter: &Adapter) -> Result<usize> {
         let place = self.attached.iter().rposition(|attached| attached.adapter.is(adapter));
         place.ok_or_else(|| {

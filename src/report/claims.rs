@@ -35,7 +35,7 @@ pub(super) struct Written {
 impl Written {
     pub(super) fn read(text: &str, form: &Form, subject: &Subject) -> Result<Written> {
         let Some((marked, document, strings)) = form.read(text)? else {
-            let claims = claims_of_text(text, subject.fields(), &form.lexicon);
+            let claims = Claim::all_of(text, subject.fields(), &form.lexicon);
             return Ok(Written { text: text.to_owned(), claims, document: None });
         };
         let comment = document["report"].as_str().unwrap_or(text).to_owned();
@@ -50,6 +50,21 @@ impl Written {
 }
 
 impl Claim {
+    /// Each sentence of a plain text is a conclusion; its sources so far are the fields that it names.
+    pub(super) fn all_of(text: &str, fields: &Fields, lexicon: &Lexicon) -> Vec<Claim> {
+        let claim = |range: Range<usize>| {
+            let sentence = &text[range.clone()];
+            Claim {
+                kind: lexicon.kind(sentence),
+                text: sentence.to_string(),
+                range,
+                fields: mentioned(sentence, fields),
+                path: Vec::new(),
+            }
+        };
+        sentences(text, lexicon).into_iter().map(claim).collect()
+    }
+
     /// The same, as it is compared with others.
     pub(super) fn said(&self, fields: &Fields) -> Said {
         Said::new(&self.text, fields.iter().map(|field| field.value.as_str()))
@@ -61,21 +76,6 @@ pub(super) fn said(text: &str, form: &Form, subject: &Subject) -> Vec<Said> {
     let fields = subject.fields();
     let read = Written::read(text, form, subject);
     read.map_or_else(|_| Vec::new(), |read| read.claims.iter().map(|claim| claim.said(fields)).collect())
-}
-
-/// Each sentence is a conclusion; its sources so far are the fields that it names.
-fn claims_of_text(text: &str, fields: &Fields, lexicon: &Lexicon) -> Vec<Claim> {
-    let claim = |range: Range<usize>| {
-        let sentence = &text[range.clone()];
-        Claim {
-            kind: lexicon.kind(sentence),
-            text: sentence.to_string(),
-            range,
-            fields: mentioned(sentence, fields),
-            path: Vec::new(),
-        }
-    };
-    sentences(text, lexicon).into_iter().map(claim).collect()
 }
 
 /// Fields whose name or value stands in `text`. A value of one character (`A`, `高`) stands in too many.

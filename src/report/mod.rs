@@ -13,6 +13,7 @@ mod document;
 mod evidence;
 mod form;
 mod influence;
+mod mentions;
 mod options;
 mod packs;
 mod rules;
@@ -62,9 +63,10 @@ pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cance
     let most = if form.is_filled() { usize::MAX } else { options.max_conclusions };
     let omitted = written.claims.len().saturating_sub(most);
     written.claims.truncate(most);
-    let violations = options.rules.violations(subject.fields(), &written.texts())?;
     let case = Case { subject: &subject, form: &form, learnt: &learnt, options, generate: &generate };
-    let (conclusions, bias) = measure(session, &case, generation, variants, &written.claims, cancel)?;
+    let (mut conclusions, bias) = measure(session, &case, generation, variants, &written.claims, cancel)?;
+    let by_rules = mentions::write(session, &case, generation, (&mut written, &mut conclusions), cancel)?;
+    let violations = options.rules.violations(subject.fields(), &written.texts())?;
     if let Some(document) = &mut written.document {
         for (claim, conclusion) in written.claims.iter().zip(&conclusions) {
             form.fill(document, &claim.path, conclusion);
@@ -76,7 +78,7 @@ pub fn report(session: &mut Session, input: &str, options: &ReportOptions, cance
         envelope["document"] = document;
     }
     if !options.rules.is_empty() {
-        envelope["rules"] = json!({ "violations": violations });
+        envelope["rules"] = json!({ "written": by_rules, "violations": violations });
     }
     if !options.protected.is_empty() && matches!(subject, Subject::Fields(_)) {
         envelope["bias"] = bias.into();

@@ -54,7 +54,7 @@ pub struct ReportOptions {
     pub influence: bool,
     /// Fields that must not matter, such as a name or a gender. Where one moves a conclusion all the same, the envelope's `bias` says so.
     pub protected: Vec<String>,
-    /// House rules: `{"banned": [{"phrase": "有待提升", "instead": "可进一步加强"}], "required": [{"when": {"field": "潜力", "equals": "高"}, "mention": ["继任者计划"]}]}`. What is banned is not written; what a report lacks is in the envelope's `rules` (docs/packs.md).
+    /// House rules: `{"banned": [{"phrase": "有待提升", "instead": "可进一步加强"}], "required": [{"when": {"field": "潜力", "equals": "高"}, "mention": ["继任者计划"], "write": "建议纳入继任者计划。"}]}`. What is banned is not written; what is required and missing is, by the rule. The envelope's `rules` say so (docs/packs.md).
     pub rules: RulesOptions,
     /// A file of words, in YAML or JSON, by which conclusions are told apart and sentences cut: the lists `recommendation`, `risk`, `strength` and `abbreviations`, each in place of the built-in one.
     pub lexicon: Option<PathBuf>,

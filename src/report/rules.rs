@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 
 /// More rules are no house style.
 const MOST_RULES: usize = 256;
+/// In characters; longer ones are no sentence.
+const LONGEST_SENTENCE: usize = 500;
 
 /// How a company writes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,7 +20,7 @@ const MOST_RULES: usize = 256;
 pub struct RulesOptions {
     /// Phrases that are never written: `[{"phrase": "有待提升", "instead": "可进一步加强"}]`, as the option `banned` of generation.
     pub banned: Vec<BannedPhrase>,
-    /// What must be mentioned of whom: `[{"when": {"field": "潜力", "equals": "高"}, "mention": ["继任者计划"]}]`. It is checked once the report is written; what is missing is a violation.
+    /// What must be mentioned of whom: `[{"when": {"field": "潜力", "equals": "高"}, "mention": ["继任者计划"], "write": "建议纳入继任者计划。"}]`. Where a report lacks it, that is written; what cannot be is a violation.
     pub required: Vec<RequiredMention>,
 }
 
@@ -31,6 +33,34 @@ pub struct RequiredMention {
     pub when: Option<Condition>,
     /// What must be mentioned, all of it.
     pub mention: Vec<String>,
+    /// The sentence that is written where a report lacks any of it, with all of it; null writes the phrases that are missing, and an empty text nothing.
+    #[serde(default)]
+    pub write: Option<String>,
+}
+
+/// What a report lacks under a rule.
+pub(super) struct Missing<'r> {
+    rule: &'r RequiredMention,
+    pub(super) phrases: Vec<&'r str>,
+}
+
+impl Missing<'_> {
+    /// The field for whose value it is required; `None` where it is in any case.
+    pub(super) fn field(&self) -> Option<&str> {
+        Some(self.rule.when.as_ref()?.field.trim())
+    }
+
+    /// What is to be written; `None` for nothing.
+    pub(super) fn sentence(&self) -> Option<String> {
+        let Some(sentence) = &self.rule.write else { return Some(sentence_of(&self.phrases)) };
+        Some(sentence.trim()).filter(|sentence| !sentence.is_empty()).map(str::to_owned)
+    }
+}
+
+/// Phrases that stand for themselves.
+fn sentence_of(phrases: &[&str]) -> String {
+    let is_chinese = phrases.iter().flat_map(|phrase| phrase.chars()).any(|c| c >= '\u{2E80}');
+    if is_chinese { phrases.join("、") + "。" } else { phrases.join(", ") + "." }
 }
 
 /// Cases that have a value in a field: `equals` or `contains`.
@@ -65,19 +95,8 @@ impl RulesOptions {
             let expected = format!("at most {MOST_RULES} rules");
             return Err(invalid("rules.required", format!("a list of {}", self.required.len()), &expected));
         }
-        for RequiredMention { when, mention } in &self.required {
-            if mention.is_empty() || mention.iter().any(|phrase| phrase.trim().is_empty()) {
-                return Err(invalid("rules.required", "a rule that mentions nothing", "`mention`: a list of phrases"));
-            }
-            when.iter().try_for_each(Condition::check)?;
-            let is_banned =
-                |phrase: &&String| banned.as_ref().is_some_and(|banned| banned.find(phrase.as_bytes()).is_some());
-            if let Some(phrase) = mention.iter().find(is_banned) {
-                let found = format!("a rule that mentions `{phrase}`");
-                return Err(invalid("rules.required", found, "what is not banned"));
-            }
-        }
-        Ok(())
+        let has_banned = |text: &str| banned.as_ref().is_some_and(|banned| banned.find(text.as_bytes()).is_some());
+        self.required.iter().try_for_each(|rule| rule.check(has_banned))
     }
 
     /// What the texts of a report on a case break.
@@ -90,16 +109,57 @@ impl RulesOptions {
         if !found.is_empty() {
             violations.push(json!({ "rule": "banned", "phrases": found, "field": null }));
         }
-        let holds = |rule: &&RequiredMention| rule.when.as_ref().is_none_or(|when| when.holds(fields));
-        for RequiredMention { when, mention } in self.required.iter().filter(holds) {
-            let lacks = |phrase: &&String| !texts.iter().any(|text| text.contains(phrase.as_str()));
-            let missing: Vec<&String> = mention.iter().filter(lacks).collect();
-            if !missing.is_empty() {
-                let field = when.as_ref().map(|when| &when.field);
-                violations.push(json!({ "rule": "required", "phrases": missing, "field": field }));
-            }
+        for rule in &self.required {
+            let missing = rule.missing(fields, texts);
+            violations
+                .extend(missing.map(
+                    |missing| json!({ "rule": "required", "phrases": missing.phrases, "field": missing.field() }),
+                ));
         }
         Ok(violations)
+    }
+}
+
+impl RequiredMention {
+    /// Refuses a rule that cannot be kept.
+    fn check(&self, has_banned: impl Fn(&str) -> bool) -> Result<()> {
+        let RequiredMention { when, mention, write } = self;
+        if mention.is_empty() || mention.iter().any(|phrase| phrase.trim().is_empty()) {
+            return Err(invalid("rules.required", "a rule that mentions nothing", "`mention`: a list of phrases"));
+        }
+        when.iter().try_for_each(Condition::check)?;
+        if let Some(phrase) = mention.iter().chain(write).find(|text| has_banned(text)) {
+            let found = format!("a rule that mentions `{phrase}`");
+            return Err(invalid("rules.required", found, "what is not banned"));
+        }
+        let Some(sentence) = write.as_deref().map(str::trim).filter(|sentence| !sentence.is_empty()) else {
+            return Ok(());
+        };
+        if sentence.chars().count() > LONGEST_SENTENCE || sentence.chars().any(char::is_control) {
+            let found = format!("a rule that writes {} characters", sentence.chars().count());
+            return Err(invalid(
+                "rules.required",
+                found,
+                &format!("one line of at most {LONGEST_SENTENCE} characters"),
+            ));
+        }
+        match mention.iter().find(|phrase| !sentence.contains(phrase.as_str())) {
+            Some(phrase) => {
+                let found = format!("a rule that writes `{sentence}`");
+                Err(invalid("rules.required", found, &format!("a sentence with `{phrase}`, which it mentions")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What texts of a report on a case lack, if the rule is on such a case.
+    pub(super) fn missing(&self, fields: &Fields, texts: &[&str]) -> Option<Missing<'_>> {
+        if self.when.as_ref().is_some_and(|when| !when.holds(fields)) {
+            return None;
+        }
+        let lacks = |phrase: &&str| !texts.iter().any(|text| text.contains(*phrase));
+        let phrases: Vec<&str> = self.mention.iter().map(String::as_str).filter(lacks).collect();
+        (!phrases.is_empty()).then_some(Missing { rule: self, phrases })
     }
 }
 

@@ -72,6 +72,10 @@ fn rules_that_contradict_themselves_are_refused() {
             "both of",
         ),
         (json!({ "banned": banned, "required": [{ "mention": ["X1"] }] }), "not banned"),
+        (json!({ "banned": banned, "required": [{ "mention": ["a"], "write": "a x." }] }), "not banned"),
+        (json!({ "required": [{ "mention": ["a", "b"], "write": "An a." }] }), "a sentence with `b`"),
+        (json!({ "required": [{ "mention": ["a"], "write": "a\nb" }] }), "one line"),
+        (json!({ "required": [{ "mention": ["a"], "write": "a".repeat(501) }] }), "at most 500"),
     ] {
         let bye = rules(json!({ "banned": [{ "phrase": "bye" }] })).banned;
         let err = rules(value.clone()).check(&bye).unwrap_err();
@@ -98,16 +102,92 @@ fn reports_keep_to_the_rules_and_say_where_they_do_not() {
     check_envelope(&report);
     let text = report["report"].as_str().unwrap();
     assert!(text.contains("另有安排") && !text.contains(&phrase), "{text}");
-    let missing = json!([{ "rule": "required", "phrases": ["zzz"], "field": "潜力" }]);
-    assert_eq!(report["rules"]["violations"], missing);
+    assert_eq!(report["rules"]["violations"], json!([]));
+    assert_eq!(report["rules"]["written"], json!([{ "phrases": ["zzz"], "field": "潜力", "text": "zzz." }]));
     let other = write(&mut session, &CASE.replace("潜力:高", "潜力:中"), asked);
-    assert_eq!(other["rules"]["violations"], json!([]));
+    assert_eq!(other["rules"], json!({ "written": [], "violations": [] }));
     // Rules that nothing breaks leave the report as it is.
     let kept =
         json!({ "rules": { "banned": [{ "phrase": "zzz" }] }, "influence": false, "generate": { "max_tokens": 60 } });
     let mut kept = write(&mut session, CASE, kept);
     kept.as_object_mut().unwrap().remove("rules");
     assert_eq!(kept, free);
+}
+
+#[test]
+fn what_is_required_and_missing_is_written_behind_the_text() {
+    let model = tiny_model();
+    let mut session = session(&model);
+    let asked = |rules: Value, max_tokens: usize| json!({ "rules": { "required": rules }, "generate": { "max_tokens": max_tokens } });
+    let free = write(&mut session, CASE, json!({ "generate": { "max_tokens": 200 } }));
+    assert_eq!(free["generation"]["finish_reason"], "stop");
+    let high = json!({ "field": "潜力", "equals": "高" });
+    let rule = json!([
+        { "when": high, "mention": ["继任者", "zzz"], "write": "纳入继任者计划zzz。" },
+        { "mention": ["yyy"] },
+    ]);
+    let report = write(&mut session, CASE, asked(rule.clone(), 200));
+    let text = report["report"].as_str().unwrap();
+    assert_eq!(text, format!("{}纳入继任者计划zzz。yyy.", free["report"].as_str().unwrap()));
+    assert_eq!(report["rules"]["violations"], json!([]));
+    assert_eq!(report["rules"]["written"][0]["field"], "潜力");
+    // Each is a conclusion of its own, and the others are what they were.
+    let [all, before] = [&report, &free].map(|report| report["conclusions"].as_array().unwrap());
+    let (model_said, by_rules) = all.split_at(before.len());
+    assert_eq!(model_said, before);
+    let by_rules: Vec<Value> =
+        by_rules.iter().map(|one| json!([one["text"], one["confidence_kind"], one["confidence"]])).collect();
+    assert_eq!(json!(by_rules), json!([["纳入继任者计划zzz。", "rule", 1.0], ["yyy.", "rule", 1.0]]));
+    assert_eq!(all[before.len()]["sources"], json!([{ "field": "潜力", "value": "高", "influence": null }]));
+    assert_eq!(all[before.len() + 1]["sources"], json!([]));
+    // Nothing is written where the rule does not hold, where it says so, or where a text was cut.
+    let other = write(&mut session, &CASE.replace("潜力:高", "潜力:低"), asked(json!([rule[0]]), 200));
+    assert_eq!(other["rules"], json!({ "written": [], "violations": [] }));
+    let only_told = json!([{ "mention": ["yyy"], "write": "" }]);
+    for (rules, max_tokens, report_is) in [(only_told, 200, "stop"), (json!([rule[1]]), 3, "length")] {
+        let report = write(&mut session, CASE, asked(rules, max_tokens));
+        assert_eq!(report["generation"]["finish_reason"], report_is);
+        let violations = json!([{ "rule": "required", "phrases": ["yyy"], "field": null }]);
+        assert_eq!(report["rules"], json!({ "written": [], "violations": violations }));
+    }
+}
+
+#[test]
+fn in_a_document_it_is_written_where_the_schema_lets_it_stand() {
+    let model = random_model();
+    let mut session = session(&model);
+    let text = |most: usize| json!({ "type": "string", "minLength": 1, "maxLength": most });
+    let schema = |second: usize| {
+        json!({
+            "type": "object", "additionalProperties": false, "required": ["grade", "first", "second"],
+            "properties": { "grade": { "enum": ["a", "b"] }, "first": text(300), "second": text(second) },
+        })
+    };
+    let required = json!([{ "when": { "field": "potential", "equals": "high" }, "mention": ["succession"], "write": "succession plan." }]);
+    for seed in 0..8 {
+        for (second, place) in [(300, Some("second")), (12, Some("first")), (0, None)] {
+            let schema = if second > 0 { schema(second) } else { json!({ "enum": [{ "a": "b" }, { "a": "c" }] }) };
+            let asked = json!({
+                "schema": schema, "influence": seed == 0, "rules": { "required": required },
+                "generate": { "temperature": 1.5, "seed": seed, "max_tokens": 120 },
+            });
+            let report = write(&mut session, "role:staff,potential:high", asked);
+            let document = &report["document"];
+            assert!(jsonschema::validator_for(&schema).unwrap().is_valid(document), "{document}");
+            let Some(place) = place else {
+                assert_eq!(report["rules"]["violations"][0]["phrases"], json!(["succession"]));
+                continue;
+            };
+            let said = document[place].as_str().unwrap();
+            assert!(said.ends_with("succession plan."), "{report}");
+            assert_eq!(report["rules"]["violations"], json!([]), "{report}");
+            assert_eq!(report["rules"]["written"].as_array().unwrap().len(), 1);
+            let texts: Vec<&str> =
+                report["conclusions"].as_array().unwrap().iter().filter_map(|one| one["text"].as_str()).collect();
+            assert_eq!(texts, ["first", "second"].map(|key| document[key].as_str().unwrap()));
+            assert_eq!(report["report"], document.to_string());
+        }
+    }
 }
 
 #[test]

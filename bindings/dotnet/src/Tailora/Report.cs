@@ -85,7 +85,7 @@ public sealed record Conclusion
 
     /// <summary>
     /// <c>calibrated</c>: the share of such conclusions that is right; <c>band</c>: the same for the conclusions of a <see cref="Band"/>;
-    /// <c>uncalibrated</c>: the model's own probability.
+    /// <c>uncalibrated</c>: the model's own probability; <c>rule</c>: 1, since a house rule wrote the conclusion and no model did.
     /// </summary>
     public string ConfidenceKind { get; init; } = "";
 
@@ -159,8 +159,24 @@ public sealed record ReportSource
 /// <summary>How a report keeps the house rules.</summary>
 public sealed record ReportRules
 {
+    /// <summary>Sentences that rules wrote, since the report lacked what they require.</summary>
+    public IReadOnlyList<RuleSentence> Written { get; init; } = [];
+
     /// <summary>Where it breaks them.</summary>
     public IReadOnlyList<RuleViolation> Violations { get; init; } = [];
+}
+
+/// <summary>A sentence that a house rule wrote: behind the text, as conclusions of its own, or in a document behind one of its texts.</summary>
+public sealed record RuleSentence
+{
+    /// <summary>The phrases that were missing.</summary>
+    public IReadOnlyList<string> Phrases { get; init; } = [];
+
+    /// <summary>The field for whose value they are required; <c>null</c> where they are in any case.</summary>
+    public string? Field { get; init; }
+
+    /// <summary>What was written.</summary>
+    public string Text { get; init; } = "";
 }
 
 /// <summary>A house rule that a report breaks.</summary>

@@ -133,10 +133,10 @@ public class OptionsTests
         var rules = new HouseRules
         {
             Banned = [new BannedPhrase { Phrase = "weak", Instead = "developing" }, new BannedPhrase { Phrase = "poor" }],
-            Required = [new RequiredMention { When = new Condition { Field = "potential", EqualTo = "high" }, Mention = ["succession plan"] }],
+            Required = [new RequiredMention { When = new Condition { Field = "potential", EqualTo = "high" }, Mention = ["succession plan"], Write = "A succession plan." }],
         };
         Assert.Equal(
-            """{"rules":{"banned":[{"phrase":"weak","instead":"developing"},{"phrase":"poor"}],"required":[{"when":{"field":"potential","equals":"high"},"mention":["succession plan"]}]}}""",
+            """{"rules":{"banned":[{"phrase":"weak","instead":"developing"},{"phrase":"poor"}],"required":[{"when":{"field":"potential","equals":"high"},"mention":["succession plan"],"write":"A succession plan."}]}}""",
             JsonSerializer.Serialize(new ReportOptions { Rules = rules }, OptionsJson.Default.ReportOptions));
     }
 

@@ -8,7 +8,7 @@ public sealed record HouseRules
     /// <summary>Phrases that are never written.</summary>
     public IReadOnlyList<BannedPhrase>? Banned { get; set; }
 
-    /// <summary>What must be mentioned; it is checked once the report is written.</summary>
+    /// <summary>What must be mentioned; where a report lacks it, the rule writes it.</summary>
     public IReadOnlyList<RequiredMention>? Required { get; set; }
 }
 
@@ -30,6 +30,9 @@ public sealed record RequiredMention
 
     /// <summary>What must be mentioned, all of it.</summary>
     public IReadOnlyList<string>? Mention { get; set; }
+
+    /// <summary>The sentence that is written where a report lacks any of it, with all of it; <c>null</c> writes the phrases that are missing, and an empty text nothing.</summary>
+    public string? Write { get; set; }
 }
 
 /// <summary>Cases that have a value in a field: one of <see cref="EqualTo"/> and <see cref="Contains"/>.</summary>
