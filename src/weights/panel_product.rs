@@ -61,7 +61,7 @@ pub(super) fn outputs(terms: &[Term<'_>], rows: usize) -> Result<Vec<Buffer>> {
         bytes += grid.bytes(&*term.product);
         parts.push(Part { term, grid, tasks_up_to: tasks, out: Columns::of(y, grid.outputs) });
     }
-    for_each_task(tasks, bytes, |task| {
+    for_each_task(tasks, bytes, |_, task| {
         let index = parts.partition_point(|part| part.tasks_up_to <= task);
         let before = if index == 0 { 0 } else { parts[index - 1].tasks_up_to };
         let Part { term, grid, out, .. } = &parts[index];
@@ -81,9 +81,9 @@ pub(super) fn joined([one, other]: [&Term<'_>; 2], rows: usize, join: Join<'_>) 
     }
     let mut y = buffers::take(rows * grid.outputs)?;
     let out = Columns::of(&mut y, grid.outputs);
-    for_each_task(grid.tasks(), grid.bytes(&*one.product) + grid.bytes(&*other.product), |task| {
+    for_each_task(grid.tasks(), grid.bytes(&*one.product) + grid.bytes(&*other.product), |made, task| {
         let (panel, rows) = grid.task(task);
-        let mut made = Vec::with_capacity(rows.len());
+        made.clear();
         // They come in the order of the rows.
         one.make(panel, rows.clone(), &mut |_, sums| made.extend_from_slice(sums));
         other.make(panel, rows.clone(), &mut |first, sums| {
@@ -101,10 +101,11 @@ pub(super) fn alone(product: Box<dyn PanelProduct + '_>, rows: usize) -> Result<
     Ok(outputs(&[term], rows)?.pop().unwrap_or_default())
 }
 
-/// Runs tasks that read so many bytes of weights, times rows, some of them on one thread if they are small.
-fn for_each_task(tasks: usize, bytes: usize, run: impl Fn(usize) + Sync + Send) {
+/// Runs tasks that read so many bytes of weights, times rows, some of them on one thread if they are small. Tasks of a thread have
+/// a list that they may use one after another.
+fn for_each_task(tasks: usize, bytes: usize, run: impl Fn(&mut Vec<[f32; PANEL]>, usize) + Sync + Send) {
     let worth = LEAST_BYTES * tasks / bytes.max(1);
-    (0..tasks).into_par_iter().with_min_len(worth.max(1)).for_each(run);
+    (0..tasks).into_par_iter().with_min_len(worth.max(1)).for_each_init(Vec::new, run);
 }
 
 /// How the outputs of a product are tasks: panels, and of each some rows.

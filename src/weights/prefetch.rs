@@ -4,7 +4,7 @@
 use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
 /// Bytes of a line of the cache.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 /// Bytes between what is multiplied and what is asked for meanwhile.
 const DISTANCE: usize = 8192;
 
@@ -12,15 +12,14 @@ const DISTANCE: usize = 8192;
 /// cache: the first one can wait for fewer lines at a time than memory needs to be asked for.
 #[inline(always)]
 pub(super) fn ahead<T>(of: &T) {
-    ahead_by(DISTANCE, of);
+    for index in 0..size_of::<T>().div_ceil(LINE) {
+        line(of, DISTANCE + index * LINE);
+    }
 }
 
-/// The same, so many bytes behind.
+/// Asks for one line, so many bytes behind the beginning of what is there.
 #[inline(always)]
-pub(super) fn ahead_by<T: ?Sized>(distance: usize, of: &T) {
-    let first = std::ptr::from_ref(of).cast::<i8>().wrapping_add(distance);
-    for line in 0..size_of_val(of).div_ceil(LINE) {
-        // SAFETY: a hint reads nothing, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(first.wrapping_add(line * LINE)) };
-    }
+pub(super) fn line<T>(first: *const T, distance: usize) {
+    // SAFETY: a hint reads nothing, whatever the address.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(first.cast::<i8>().wrapping_add(distance)) };
 }

@@ -7,7 +7,7 @@ use super::tile::{HALF, OUTPUTS, Tile};
 use super::vnni;
 use crate::weights::amx::{DEPTH, Dots, TILE_ROWS, Tiles};
 use crate::weights::eight_bits::{Activations, GROUP};
-use crate::weights::prefetch;
+use crate::weights::prefetch::{self, LINE};
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 
@@ -17,6 +17,9 @@ const LINES: usize = 512;
 
 /// Rows up to which codes are read where they lie.
 const FEW: usize = 3 * TILE_ROWS;
+/// Tiles whose codes are read where they lie before the other half of their outputs is: while they meet the first rows, memory is
+/// asked for as many further on.
+const AT_ONCE: usize = 32;
 
 /// Four bytes of sixteen outputs.
 #[derive(Clone, Copy)]
@@ -41,11 +44,13 @@ pub(super) unsafe fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize
     // SAFETY: the caller's; no other tiles live beside these.
     let amx = unsafe { Tiles::set_up([TILE_ROWS; 2], DEPTH.min(T::SPAN / GROUP)) };
     if T::LIES_IN_TILES && sums.len() <= FEW {
-        for half in 0..OUTPUTS / HALF {
-            for (block, sums) in sums.chunks_mut(TILE_ROWS).enumerate() {
-                let row = first + block * TILE_ROWS;
-                // SAFETY: the caller's.
-                unsafe { Spans::<T, true> { amx: &amx, tiles, lines: &[], x, row, span: 0, made }.add(half, sums) };
+        for (chunk, tiles) in tiles.chunks(AT_ONCE).enumerate() {
+            for half in 0..OUTPUTS / HALF {
+                for (block, sums) in sums.chunks_mut(TILE_ROWS).enumerate() {
+                    let (row, span) = (first + block * TILE_ROWS, chunk * AT_ONCE);
+                    // SAFETY: the caller's; the chunk's spans begin there.
+                    unsafe { Spans::<T, true> { amx: &amx, tiles, lines: &[], x, row, span, made }.add(half, sums) };
+                }
             }
         }
         return;
@@ -138,14 +143,6 @@ impl<T: Tile, const IN_PLACE: bool> Spans<'_, T, IN_PLACE> {
         unsafe {
             let x = self.x.span(self.row, self.span + index).integers();
             if IN_PLACE {
-                if self.row < TILE_ROWS {
-                    // What lies as far into the next panel, so that memory is busy in both halves.
-                    let panel = size_of_val(self.tiles);
-                    prefetch::ahead_by(panel, tile.lines(half));
-                    if half == 0 {
-                        prefetch::ahead_by(panel, tile.scales());
-                    }
-                }
                 return self.amx.begin_short::<false>(index % 2 == 1, tile.lines(half).as_ptr().cast(), x);
             }
             let lines = self.lines[index * lines_of::<T>()..].as_ptr().cast();
@@ -170,6 +167,24 @@ impl<T: Tile, const IN_PLACE: bool> Spans<'_, T, IN_PLACE> {
                 true => self.amx.finish_short(index % 2 == 1, made.cast()),
                 false => (),
             }
+        }
+    }
+
+    /// Asks memory for what lies a chunk further on, in its order, whatever the order in which it is used: half of it while the
+    /// chunk meets the rows with the first half of its outputs. A line at a time, between the rows of a span: asked for together,
+    /// they would keep what is needed next waiting.
+    #[inline(always)]
+    fn ask(&self, half: usize, index: usize, row: usize) {
+        const EVERY: usize = 2;
+        let (all, first) = (size_of::<T>() / LINE, TILE_ROWS / EVERY);
+        let before = if half == 0 { index * first } else { self.tiles.len() * first + index * (all - first) };
+        let ahead =
+            |line: usize| prefetch::line(self.tiles.as_ptr(), AT_ONCE * size_of::<T>() + (before + line) * LINE);
+        if row.is_multiple_of(EVERY) {
+            ahead(row / EVERY);
+        }
+        if half > 0 && row == 0 {
+            (first..all - first).for_each(ahead);
         }
     }
 
@@ -201,6 +216,21 @@ impl<T: Tile, const IN_PLACE: bool> Spans<'_, T, IN_PLACE> {
     /// As for `begin`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn add(&self, half: usize, out: &mut [[f32; OUTPUTS]]) {
+        // SAFETY: the caller's.
+        unsafe {
+            match IN_PLACE && self.row < TILE_ROWS {
+                true => self.add_and::<true>(half, out),
+                false => self.add_and::<false>(half, out),
+            }
+        }
+    }
+
+    /// The same, and asks for what comes next, or not.
+    ///
+    /// # Safety
+    /// As for `begin`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    unsafe fn add_and<const ASKS: bool>(&self, half: usize, out: &mut [[f32; OUTPUTS]]) {
         let mut sums = [_mm512_setzero_ps(); TILE_ROWS];
         for (sum, out) in sums.iter_mut().zip(&*out) {
             // SAFETY: as many elements as a vector has.
@@ -221,7 +251,13 @@ impl<T: Tile, const IN_PLACE: bool> Spans<'_, T, IN_PLACE> {
                 self.finish(index + ahead);
                 self.begin(half, index + 2 * ahead + 1);
                 let x = self.x.span(self.row, self.span + index);
-                vnni::add_span::<T, TILE_ROWS>(tile, half, &x, |row| self.dot(index, row), &mut sums);
+                let dot = |row| {
+                    if ASKS {
+                        self.ask(half, index, row);
+                    }
+                    self.dot(index, row)
+                };
+                vnni::add_span::<T, TILE_ROWS>(tile, half, &x, dot, &mut sums);
             }
         }
         for (sum, out) in sums.into_iter().zip(out) {

@@ -6,6 +6,8 @@ use super::kernel::product;
 use super::kernel::product_in_tiles;
 use super::tile::{OUTPUTS, Tile};
 use crate::error::Result;
+#[cfg(target_arch = "x86_64")]
+use crate::weights::amx::TILE_ROWS;
 use crate::weights::eight_bits::{Activations, Order};
 use crate::weights::kernel::{Kernel, ROWS};
 use crate::weights::memory::Elements;
@@ -100,8 +102,15 @@ impl<T: Tile> PanelProduct for TilesTimes<'_, T> {
         let tiles = &self.tiles.tiles[panel * spans..][..spans];
         #[cfg(target_arch = "x86_64")]
         if self.x.order() == Order::Tiles {
-            let mut sums = vec![[0.0f32; OUTPUTS]; rows.len()];
-            product_in_tiles(self.kernel, tiles, self.x, rows.start, &mut sums);
+            let (mut few, mut many);
+            let sums = if rows.len() <= TILE_ROWS {
+                few = [[0.0f32; OUTPUTS]; TILE_ROWS];
+                &mut few[..rows.len()]
+            } else {
+                many = vec![[0.0f32; OUTPUTS]; rows.len()];
+                &mut many[..]
+            };
+            product_in_tiles(self.kernel, tiles, self.x, rows.start, sums);
             return rows.step_by(ROWS).zip(sums.chunks_mut(ROWS)).for_each(|(first, sums)| done(first, sums));
         }
         let mut sums = [[0.0f32; OUTPUTS]; ROWS];

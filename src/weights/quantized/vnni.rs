@@ -66,6 +66,20 @@ unsafe fn vectors<T: Tile, const M: usize, const VECTORS: usize>(
     }
 }
 
+/// `body` for each of up to sixteen rows, a number that is known when it is compiled: in a loop, sums would lie in memory.
+macro_rules! for_each_row {
+    ($rows:expr, |$row:ident| $body:block) => {
+        for_each_row!(@ $rows, $row, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+    (@ $rows:expr, $row:ident, $body:block, $($index:literal)*) => {
+        const { assert!($rows <= 16) };
+        $(if $index < $rows {
+            let $row: usize = $index;
+            $body
+        })*
+    };
+}
+
 /// Adds the products of a span with outputs `16 · half ..`, of which `dot(row)` is `Σ q x̂`, to the sums of each row.
 ///
 /// # Safety
@@ -85,17 +99,17 @@ pub(super) unsafe fn add_span<T: Tile, const M: usize>(
             _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().add(half * HALF).cast()))
         };
         let scale = scale_of(tile.scales());
-        for (m, sum) in sums.iter_mut().enumerate() {
+        for_each_row!(M, |m| {
             let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
-            *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot(m)), scale, *sum);
-        }
+            sums[m] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot(m)), scale, sums[m]);
+        });
         if T::HAS_MINS {
             let mins = tile.mins_vnni::<M>(half, x);
             let scale = scale_of(tile.min_scales());
-            for (m, (sum, min)) in sums.iter_mut().zip(mins).enumerate() {
+            for_each_row!(M, |m| {
                 let scale = _mm512_mul_ps(_mm512_set1_ps(x.scale(m)), scale);
-                *sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(min), scale, *sum);
-            }
+                sums[m] = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(mins[m]), scale, sums[m]);
+            });
         }
     }
 }
