@@ -18,15 +18,39 @@ pub(crate) struct Buffers(Arc<Pool>);
 
 #[derive(Debug, Default)]
 struct Pool {
-    idle: Mutex<Vec<Vec<f32>>>,
+    held: Mutex<Held>,
     holders: AtomicUsize,
     /// Those of them whose shapes change.
     changing: AtomicUsize,
 }
 
+/// The memory of a pool, in elements.
+#[derive(Debug, Default)]
+struct Held {
+    /// The one that came back last at the end.
+    idle: Vec<Vec<f32>>,
+    in_use: usize,
+    /// What those who have it asked for.
+    asked: usize,
+    /// What was asked for at once, at most.
+    most: usize,
+}
+
 /// Elements in host memory. Who drops it gives its memory to the next that needs as much.
 #[derive(Debug, Default)]
-pub(crate) struct Buffer(Vec<f32>);
+pub(crate) struct Buffer {
+    values: Vec<f32>,
+    /// Of large ones.
+    in_use: Option<InUse>,
+}
+
+/// Counts as in use while it lives.
+#[derive(Debug)]
+struct InUse {
+    pool: Arc<Pool>,
+    elements: usize,
+    asked: usize,
+}
 
 /// While one lives, buffers that operators are done with are kept for the next.
 #[derive(Debug)]
@@ -74,33 +98,81 @@ impl Buffers {
 }
 
 impl Pool {
-    fn idle(&self) -> MutexGuard<'_, Vec<Vec<f32>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An idle buffer for `len` elements; without one, what is in its way is freed.
-    fn reuse(&self, len: usize) -> Option<Vec<f32>> {
-        let mut idle = self.idle();
-        let large_enough = idle.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= len);
-        match large_enough.min_by_key(|(_, buffer)| buffer.capacity()).map(|(index, _)| index) {
-            Some(index) if idle[index].capacity() <= len + len / 2 => Some(idle.swap_remove(index)),
-            Some(index) => {
-                if self.changing.load(Ordering::Relaxed) > 0 {
-                    idle.swap_remove(index);
-                }
-                None
-            }
-            None => {
-                // All that are left are smaller.
-                let mut freed = 0;
-                idle.retain(|buffer| {
-                    let keep = freed >= len;
-                    freed += buffer.capacity();
-                    keep
-                });
-                None
-            }
+    fn changes(&self) -> bool {
+        self.changing.load(Ordering::Relaxed) > 0
+    }
+
+    /// An idle buffer for `len` elements, if there is one, and what counts it, or the one that is made instead.
+    fn reuse(self: &Arc<Self>, len: usize) -> (Option<Vec<f32>>, InUse) {
+        let mut held = self.held();
+        let fits = |buffer: &Vec<f32>| (len..=len + len / 2).contains(&buffer.capacity());
+        let fitting = held.idle.iter().enumerate().filter(|(_, buffer)| fits(buffer));
+        let index = fitting.min_by_key(|(_, buffer)| buffer.capacity()).map(|(index, _)| index);
+        let found = index.map(|index| held.idle.remove(index));
+        let elements = found.as_ref().map_or(len, Vec::capacity);
+        held.in_use += elements;
+        held.asked += len;
+        held.most = held.most.max(held.asked);
+        match found {
+            Some(_) => {}
+            None if self.changes() => held.free_beyond_most(),
+            None => held.free_smaller(len),
         }
+        (found, InUse { pool: self.clone(), elements, asked: len })
+    }
+
+    /// Keeps a buffer for the next who needs one, if someone holds the pool.
+    fn give_back(&self, buffer: Vec<f32>) {
+        if self.holders.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut held = self.held();
+        held.idle.push(buffer);
+        if self.changes() {
+            held.free_beyond_most();
+        }
+    }
+}
+
+impl Held {
+    /// Frees what is idle for longest until all is well below what was asked for at once before: other memory has its peak at
+    /// another time.
+    fn free_beyond_most(&mut self) {
+        let bound = self.most - self.most / 8;
+        let all = self.in_use + self.idle.iter().map(Vec::capacity).sum::<usize>();
+        let mut freed = 0;
+        self.idle.retain(|buffer| {
+            let keep = all - freed <= bound;
+            if !keep {
+                freed += buffer.capacity();
+            }
+            keep
+        });
+    }
+
+    /// Frees as much as is needed, if all that is idle is smaller.
+    fn free_smaller(&mut self, len: usize) {
+        if self.idle.iter().any(|buffer| buffer.capacity() >= len) {
+            return;
+        }
+        let mut freed = 0;
+        self.idle.retain(|buffer| {
+            let keep = freed >= len;
+            freed += buffer.capacity();
+            keep
+        });
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        let mut held = self.pool.held();
+        held.in_use -= self.elements;
+        held.asked -= self.asked;
     }
 }
 
@@ -110,24 +182,32 @@ impl Drop for Hold {
             self.pool.changing.fetch_sub(1, Ordering::Relaxed);
         }
         if self.pool.holders.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.pool.idle().clear();
+            let mut held = self.pool.held();
+            held.idle.clear();
+            held.most = held.asked;
         }
     }
 }
 
 /// A buffer of `len` elements that hold anything.
 ///
-/// The smallest idle one that is large enough and at most half as large again; if there is none, one is made and as much
-/// of idle ones is freed, so that a change of shapes does not add up. Where shapes repeat, larger ones are left: the next part of
-/// a layer wants them.
+/// The smallest idle one that is large enough and at most half as large again; if there is none, one is made. Then, where shapes change, idle
+/// ones are freed until, with those in use, they are less than what was asked for at once before: so they hardly add to the highest
+/// use of memory. Where shapes repeat, larger ones are left: the next part of a layer wants them.
 pub(crate) fn take(len: usize) -> Result<Buffer> {
-    let reused = if len < LARGE { None } else { with_current(|pool| pool.reuse(len)).flatten() };
-    let Some(mut buffer) = reused else { return zeros(len).map(Buffer) };
+    let (reused, in_use) = match with_current(Arc::clone).filter(|_| len >= LARGE) {
+        Some(pool) => {
+            let (reused, in_use) = pool.reuse(len);
+            (reused, Some(in_use))
+        }
+        None => (None, None),
+    };
+    let Some(mut values) = reused else { return Ok(Buffer { values: zeros(len)?, in_use: in_use }) };
     if cfg!(debug_assertions) {
-        buffer.fill(f32::NAN);
+        values.fill(f32::NAN);
     }
-    buffer.resize(len, 0.0);
-    Ok(Buffer(buffer))
+    values.resize(len, 0.0);
+    Ok(Buffer { values, in_use: in_use })
 }
 
 /// `vec![0.0; len]`, with an error where that would end the process. The pages are cleared as they are first touched, by
@@ -161,12 +241,12 @@ pub(crate) unsafe fn zeroed<T>(len: usize) -> Result<Vec<T>> {
 impl Buffer {
     /// The memory of `data`.
     pub(crate) fn of(data: Vec<f32>) -> Self {
-        Buffer(data)
+        Buffer { values: data, in_use: None }
     }
 
     /// The elements, which are no buffer's any more.
     pub(crate) fn into_values(mut self) -> Vec<f32> {
-        std::mem::take(&mut self.0)
+        std::mem::take(&mut self.values)
     }
 }
 
@@ -174,33 +254,29 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.0
+        &self.values
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.0
+        &mut self.values
     }
 }
 
 impl Drop for Buffer {
-    /// Gives large memory to the pool of the work that this thread does, if someone holds it.
+    /// Gives large memory to the pool of the work that this thread does.
     fn drop(&mut self) {
-        if self.0.len() < LARGE {
-            return;
+        let values = std::mem::take(&mut self.values);
+        self.in_use = None;
+        if values.len() >= LARGE {
+            with_current(|pool| pool.give_back(values));
         }
-        let data = std::mem::take(&mut self.0);
-        with_current(|pool| {
-            if pool.holders.load(Ordering::Relaxed) > 0 {
-                pool.idle().push(data);
-            }
-        });
     }
 }
 
-fn with_current<T>(work: impl FnOnce(&Pool) -> T) -> Option<T> {
-    CURRENT.try_with(|current| current.borrow().as_deref().map(work)).ok().flatten()
+fn with_current<T>(work: impl FnOnce(&Arc<Pool>) -> T) -> Option<T> {
+    CURRENT.try_with(|current| current.borrow().as_ref().map(work)).ok().flatten()
 }
 
 #[cfg(test)]
@@ -210,7 +286,7 @@ mod tests {
     const NONE: [usize; 0] = [];
 
     fn idle(buffers: &Buffers) -> Vec<usize> {
-        let mut sizes: Vec<usize> = buffers.0.idle().iter().map(Vec::capacity).collect();
+        let mut sizes: Vec<usize> = buffers.0.held().idle.iter().map(Vec::capacity).collect();
         sizes.sort();
         sizes
     }
@@ -221,11 +297,11 @@ mod tests {
         let large = || take(2 * LARGE).unwrap();
         buffers.during(|| drop(large()));
         assert_eq!(idle(&buffers), NONE);
-        let (hold, second) = (buffers.hold(Shapes::Change), buffers.hold(Shapes::Repeat));
+        let (hold, second) = (buffers.hold(Shapes::Repeat), buffers.hold(Shapes::Repeat));
         buffers.during(|| drop((large(), take(3).unwrap())));
         assert_eq!(idle(&buffers), [2 * LARGE]);
         let again = buffers.during(|| take(2 * LARGE - 5)).unwrap();
-        assert_eq!((again.len(), again.0.capacity(), idle(&buffers)), (2 * LARGE - 5, 2 * LARGE, vec![]));
+        assert_eq!((again.len(), again.values.capacity(), idle(&buffers)), (2 * LARGE - 5, 2 * LARGE, vec![]));
         buffers.during(|| drop(again));
         drop(hold);
         assert_eq!(idle(&buffers), [2 * LARGE]);
@@ -234,18 +310,25 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_shapes_does_not_add_up() {
+    fn a_change_of_shapes_never_takes_more_than_was_in_use_at_once() {
         let buffers = Buffers::default();
         let _hold = buffers.hold(Shapes::Change);
+        let units = |sizes: &[usize]| sizes.iter().map(|units| units * LARGE).collect::<Vec<_>>();
+        let take = |units: usize| take(units * LARGE).unwrap();
         buffers.during(|| {
-            let buffer = |units: usize| Buffer::of(vec![0.0; units * LARGE]);
-            drop([buffer(2), buffer(3), buffer(10)]);
-            let taken = take(5 * LARGE).unwrap();
-            assert_eq!(taken.0.capacity(), 5 * LARGE);
-            assert_eq!(idle(&buffers), [2 * LARGE, 3 * LARGE]);
-            let four = take(4 * LARGE).unwrap();
-            assert_eq!(idle(&buffers), NONE);
-            drop((taken, four));
+            drop([take(1), take(2), take(3), take(10)]);
+            assert_eq!(idle(&buffers), units(&[3, 10]), "less than the 16 that were in use at once");
+            let two = take(2);
+            assert_eq!(idle(&buffers), units(&[10]), "what came back first is freed first");
+            let five = take(5);
+            assert_eq!(idle(&buffers), units(&[]));
+            drop((take(6), two, five));
+            assert_eq!(idle(&buffers), units(&[2, 5, 6]));
+            // Memory from elsewhere adds up no more than the pool's own.
+            drop([Buffer::of(vec![0.0; 7 * LARGE]), Buffer::of(vec![0.0; 8 * LARGE])]);
+            assert_eq!(idle(&buffers), units(&[8]));
+            assert_eq!(take(9).into_values().len(), 9 * LARGE);
+            assert_eq!((idle(&buffers), buffers.0.held().in_use), (units(&[]), 0));
         });
     }
 

@@ -21,6 +21,9 @@ const FEW: usize = 3 * TILE_ROWS;
 /// asked for as many further on.
 const AT_ONCE: usize = 32;
 
+/// Of a row.
+pub(super) type Sums = MaybeUninit<[f32; OUTPUTS]>;
+
 /// Four bytes of sixteen outputs.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -30,13 +33,13 @@ struct Bytes([[u8; GROUP]; HALF]);
 #[repr(C, align(64))]
 struct Made([Dots; 2]);
 
-/// Adds the products of the rows from `first` on, which begins a block, with a row of tiles.
+/// The products of the rows from `first` on, which begins a block, with a row of tiles: all of `sums` is written.
 ///
 /// # Safety
 /// The CPU has AMX and what belongs to it; `x` is in its order, and has as many rows from `first` on as there are sums, of as many
-/// spans as there are tiles.
+/// spans as there are tiles, of which there is one.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub(super) unsafe fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize, sums: &mut [[f32; OUTPUTS]]) {
+pub(super) unsafe fn product<T: Tile>(tiles: &[T], x: &Activations, first: usize, sums: &mut [Sums]) {
     // What codes that are read in place stand for zero is subtracted as `less_128`.
     const { assert!(!T::LIES_IN_TILES || (T::ZERO == 128 && T::SPAN == T::SUB)) };
     let mut made = [const { MaybeUninit::<Made>::uninit() }; 2];
@@ -210,12 +213,12 @@ impl<T: Tile, const IN_PLACE: bool> Spans<'_, T, IN_PLACE> {
         }
     }
 
-    /// Adds the products with outputs `16 · half ..` to the sums of each row.
+    /// Adds the products with outputs `16 · half ..` to the sums of each row, which begin with the first span.
     ///
     /// # Safety
-    /// As for `begin`.
+    /// As for `begin`; sums that were begun are there.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    unsafe fn add(&self, half: usize, out: &mut [[f32; OUTPUTS]]) {
+    unsafe fn add(&self, half: usize, out: &mut [Sums]) {
         // SAFETY: the caller's.
         unsafe {
             match IN_PLACE && self.row < TILE_ROWS {
@@ -230,11 +233,13 @@ impl<T: Tile, const IN_PLACE: bool> Spans<'_, T, IN_PLACE> {
     /// # Safety
     /// As for `begin`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    unsafe fn add_and<const ASKS: bool>(&self, half: usize, out: &mut [[f32; OUTPUTS]]) {
+    unsafe fn add_and<const ASKS: bool>(&self, half: usize, out: &mut [Sums]) {
         let mut sums = [_mm512_setzero_ps(); TILE_ROWS];
-        for (sum, out) in sums.iter_mut().zip(&*out) {
-            // SAFETY: as many elements as a vector has.
-            *sum = unsafe { _mm512_loadu_ps(out.as_chunks::<HALF>().0[half].as_ptr()) };
+        if self.span > 0 {
+            for (sum, out) in sums.iter_mut().zip(&*out) {
+                // SAFETY: the caller's; as many elements as a vector has.
+                *sum = unsafe { _mm512_loadu_ps(out.as_ptr().cast::<f32>().add(half * HALF)) };
+            }
         }
         // Tiles are at a next span while vectors are at this one. A long one keeps them busy; of short ones, one waits, made,
         // and one is being made.
@@ -262,7 +267,7 @@ impl<T: Tile, const IN_PLACE: bool> Spans<'_, T, IN_PLACE> {
         }
         for (sum, out) in sums.into_iter().zip(out) {
             // SAFETY: as above.
-            unsafe { _mm512_storeu_ps(out.as_chunks_mut::<HALF>().0[half].as_mut_ptr(), sum) };
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr().cast::<f32>().add(half * HALF), sum) };
         }
     }
 }

@@ -42,17 +42,20 @@ pub(super) fn product<T: Tile>(kernel: Kernel, tiles: &[T], x: &Activations, fir
     }
 }
 
-/// Adds the same of any number of rows, from the first of a block on, that lie as AMX takes them.
+/// The same of any number of rows, from the first of a block on, that lie as AMX takes them.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn product_in_tiles<T: Tile>(
+pub(super) fn product_in_tiles<'s, T: Tile>(
     kernel: Kernel,
     tiles: &[T],
     x: &Activations,
     first: usize,
-    out: &mut [[f32; OUTPUTS]],
-) {
+    out: &'s mut [amx::Sums],
+) -> &'s mut [[f32; OUTPUTS]] {
     assert!(kernel.instructions() == Instructions::Amx && x.order() == Order::Tiles && x.spans() == tiles.len());
-    assert!(first.is_multiple_of(TILE_ROWS) && first + out.len() <= x.rows());
-    // SAFETY: `kernel` proves the instructions, the assertions that `x` has the rows and the spans.
-    unsafe { amx::product(tiles, x, first, out) }
+    assert!(first.is_multiple_of(TILE_ROWS) && first + out.len() <= x.rows() && !tiles.is_empty());
+    // SAFETY: `kernel` proves the instructions, the assertions that `x` has the rows and the spans; then all sums are there.
+    unsafe {
+        amx::product(tiles, x, first, out);
+        &mut *(std::ptr::from_mut(out) as *mut [[f32; OUTPUTS]])
+    }
 }

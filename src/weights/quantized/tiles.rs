@@ -2,9 +2,9 @@
 
 use super::super::dequantized::Rows;
 use super::kernel::product;
-#[cfg(target_arch = "x86_64")]
-use super::kernel::product_in_tiles;
 use super::tile::{OUTPUTS, Tile};
+#[cfg(target_arch = "x86_64")]
+use super::{amx, kernel::product_in_tiles};
 use crate::error::Result;
 #[cfg(target_arch = "x86_64")]
 use crate::weights::amx::TILE_ROWS;
@@ -104,13 +104,13 @@ impl<T: Tile> PanelProduct for TilesTimes<'_, T> {
         if self.x.order() == Order::Tiles {
             let (mut few, mut many);
             let sums = if rows.len() <= TILE_ROWS {
-                few = [[0.0f32; OUTPUTS]; TILE_ROWS];
+                few = [const { amx::Sums::uninit() }; TILE_ROWS];
                 &mut few[..rows.len()]
             } else {
-                many = vec![[0.0f32; OUTPUTS]; rows.len()];
-                &mut many[..]
+                many = Vec::with_capacity(rows.len());
+                &mut many.spare_capacity_mut()[..rows.len()]
             };
-            product_in_tiles(self.kernel, tiles, self.x, rows.start, sums);
+            let sums = product_in_tiles(self.kernel, tiles, self.x, rows.start, sums);
             return rows.step_by(ROWS).zip(sums.chunks_mut(ROWS)).for_each(|(first, sums)| done(first, sums));
         }
         let mut sums = [[0.0f32; OUTPUTS]; ROWS];
