@@ -208,6 +208,34 @@ public class JobTests(Trained trained)
     }
 
     [Fact]
+    public async Task What_a_house_rule_requires_stands_in_the_report()
+    {
+        using Session session = trained.Model.CreateSession();
+        session.Attach(trained.Adapter);
+        var when = new Condition { Field = "潜力", EqualTo = "高" };
+        var options = new ReportOptions
+        {
+            Influence = false,
+            Rules = new HouseRules { Required = [new RequiredMention { When = when, Mention = ["接班人面谈"], Write = "安排接班人面谈。" }] },
+            Generate = new GenerateOptions { MaxTokens = 300 },
+        };
+        Report report = await session.GenerateReportAsync(Trained.Line, options);
+        Assert.Equal("stop", report.Generation!.FinishReason);
+        Assert.EndsWith("安排接班人面谈。", report.Text, StringComparison.Ordinal);
+        RuleSentence written = Assert.Single(report.Rules!.Written);
+        Assert.Equal(("潜力", "安排接班人面谈。", "接班人面谈"), (written.Field, written.Text, Assert.Single(written.Phrases)));
+        Assert.Empty(report.Rules.Violations);
+        Conclusion last = report.Conclusions[^1];
+        Assert.Equal(("rule", 1.0, "潜力"), (last.ConfidenceKind, last.Confidence, Assert.Single(last.Sources).Field));
+        // Reports of another case have none, and violations are told where nothing may be written.
+        Report other = await session.GenerateReportAsync(Trained.Line.Replace("潜力:高", "潜力:低", StringComparison.Ordinal), options);
+        Assert.Empty(other.Rules!.Written);
+        options.Rules.Required = [new RequiredMention { Mention = ["接班人面谈"], Write = "" }];
+        Report told = await session.GenerateReportAsync(Trained.Line, options);
+        Assert.Equal("required", Assert.Single(told.Rules!.Violations).Rule);
+    }
+
+    [Fact]
     public async Task A_training_is_estimated_before_it_is_made()
     {
         TrainingEstimate estimate = await trained.Model.EstimateAsync(trained.Dataset, new TrainingOptions { MaxSteps = 2, ValidationFolds = 0 });
