@@ -1,6 +1,8 @@
 //! Large buffers that are used again: the system gives a new one page by page, each cleared at its first touch, which
 //! costs a training step on the CPU a tenth of its time.
 
+use super::held::Held;
+pub(crate) use super::held::Shapes;
 use crate::error::Result;
 use crate::memory;
 use std::alloc::{Layout, alloc_zeroed};
@@ -24,18 +26,6 @@ struct Pool {
     changing: AtomicUsize,
 }
 
-/// The memory of a pool, in elements.
-#[derive(Debug, Default)]
-struct Held {
-    /// The one that came back last at the end.
-    idle: Vec<Vec<f32>>,
-    in_use: usize,
-    /// What those who have it asked for.
-    asked: usize,
-    /// What was asked for at once, at most.
-    most: usize,
-}
-
 /// Elements in host memory. Who drops it gives its memory to the next that needs as much.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
@@ -57,15 +47,6 @@ struct InUse {
 pub(crate) struct Hold {
     pool: Arc<Pool>,
     shapes: Shapes,
-}
-
-/// The shapes of what is made during a hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shapes {
-    /// Those of one layer, again and again.
-    Repeat,
-    /// Others with each batch.
-    Change,
 }
 
 thread_local! {
@@ -102,77 +83,29 @@ impl Pool {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn changes(&self) -> bool {
-        self.changing.load(Ordering::Relaxed) > 0
+    /// The shapes of what its holders make.
+    fn shapes(&self) -> Shapes {
+        if self.changing.load(Ordering::Relaxed) > 0 { Shapes::Change } else { Shapes::Repeat }
     }
 
     /// An idle buffer for `len` elements, if there is one, and what counts it, or the one that is made instead.
     fn reuse(self: &Arc<Self>, len: usize) -> (Option<Vec<f32>>, InUse) {
-        let mut held = self.held();
-        let fits = |buffer: &Vec<f32>| (len..=len + len / 2).contains(&buffer.capacity());
-        let fitting = held.idle.iter().enumerate().filter(|(_, buffer)| fits(buffer));
-        let index = fitting.min_by_key(|(_, buffer)| buffer.capacity()).map(|(index, _)| index);
-        let found = index.map(|index| held.idle.remove(index));
+        let found = self.held().take(len, self.shapes());
         let elements = found.as_ref().map_or(len, Vec::capacity);
-        held.in_use += elements;
-        held.asked += len;
-        held.most = held.most.max(held.asked);
-        match found {
-            Some(_) => {}
-            None if self.changes() => held.free_beyond_most(),
-            None => held.free_smaller(len),
-        }
         (found, InUse { pool: self.clone(), elements, asked: len })
     }
 
     /// Keeps a buffer for the next who needs one, if someone holds the pool.
     fn give_back(&self, buffer: Vec<f32>) {
-        if self.holders.load(Ordering::Relaxed) == 0 {
-            return;
+        if self.holders.load(Ordering::Relaxed) > 0 {
+            self.held().give_back(buffer, self.shapes());
         }
-        let mut held = self.held();
-        held.idle.push(buffer);
-        if self.changes() {
-            held.free_beyond_most();
-        }
-    }
-}
-
-impl Held {
-    /// Frees what is idle for longest until all is well below what was asked for at once before: other memory has its peak at
-    /// another time.
-    fn free_beyond_most(&mut self) {
-        let bound = self.most - self.most / 8;
-        let all = self.in_use + self.idle.iter().map(Vec::capacity).sum::<usize>();
-        let mut freed = 0;
-        self.idle.retain(|buffer| {
-            let keep = all - freed <= bound;
-            if !keep {
-                freed += buffer.capacity();
-            }
-            keep
-        });
-    }
-
-    /// Frees as much as is needed, if all that is idle is smaller.
-    fn free_smaller(&mut self, len: usize) {
-        if self.idle.iter().any(|buffer| buffer.capacity() >= len) {
-            return;
-        }
-        let mut freed = 0;
-        self.idle.retain(|buffer| {
-            let keep = freed >= len;
-            freed += buffer.capacity();
-            keep
-        });
     }
 }
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        let mut held = self.pool.held();
-        held.in_use -= self.elements;
-        held.asked -= self.asked;
+        self.pool.held().release(self.elements, self.asked);
     }
 }
 
@@ -182,9 +115,7 @@ impl Drop for Hold {
             self.pool.changing.fetch_sub(1, Ordering::Relaxed);
         }
         if self.pool.holders.fetch_sub(1, Ordering::Relaxed) == 1 {
-            let mut held = self.pool.held();
-            held.idle.clear();
-            held.most = held.asked;
+            self.pool.held().clear();
         }
     }
 }
@@ -202,12 +133,12 @@ pub(crate) fn take(len: usize) -> Result<Buffer> {
         }
         None => (None, None),
     };
-    let Some(mut values) = reused else { return Ok(Buffer { values: zeros(len)?, in_use: in_use }) };
+    let Some(mut values) = reused else { return Ok(Buffer { values: zeros(len)?, in_use }) };
     if cfg!(debug_assertions) {
         values.fill(f32::NAN);
     }
     values.resize(len, 0.0);
-    Ok(Buffer { values, in_use: in_use })
+    Ok(Buffer { values, in_use })
 }
 
 /// `vec![0.0; len]`, with an error where that would end the process. The pages are cleared as they are first touched, by
@@ -286,7 +217,7 @@ mod tests {
     const NONE: [usize; 0] = [];
 
     fn idle(buffers: &Buffers) -> Vec<usize> {
-        let mut sizes: Vec<usize> = buffers.0.held().idle.iter().map(Vec::capacity).collect();
+        let mut sizes: Vec<usize> = buffers.0.held().idle().collect();
         sizes.sort();
         sizes
     }
@@ -328,7 +259,7 @@ mod tests {
             drop([Buffer::of(vec![0.0; 7 * LARGE]), Buffer::of(vec![0.0; 8 * LARGE])]);
             assert_eq!(idle(&buffers), units(&[8]));
             assert_eq!(take(9).into_values().len(), 9 * LARGE);
-            assert_eq!((idle(&buffers), buffers.0.held().in_use), (units(&[]), 0));
+            assert_eq!((idle(&buffers), buffers.0.held().in_use()), (units(&[]), 0));
         });
     }
 

@@ -16,6 +16,7 @@ mod form;
 pub(crate) mod gemm;
 mod gpu;
 mod gpu_products;
+mod held;
 mod matrix;
 mod product;
 pub(crate) mod rounding;
