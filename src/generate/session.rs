@@ -217,20 +217,20 @@ impl Session {
         Ok(Held { constraint, banned: Banned::new(&options.banned)?.map(Arc::new) })
     }
 
-    /// The first of some texts that is a whole text under the options' grammar, of any length.
-    pub(crate) fn first_whole<'t>(
+    /// The first of some texts that is a whole one under the options' grammar, of any length.
+    pub(crate) fn first_whole<T: AsRef<str>>(
         &self,
-        texts: impl Iterator<Item = &'t str>,
+        texts: impl IntoIterator<Item = T>,
         options: &GenerateOptions,
         cancel: &Cancel,
-    ) -> Result<Option<usize>> {
+    ) -> Result<Option<T>> {
         let Some(constraint) = self.held_to(options, cancel)?.constraint else { return Ok(None) };
         let tokenizer = self.model.format().tokenizer();
-        for (at, text) in texts.enumerate() {
+        for text in texts {
             cancel.check()?;
             let mut constraint = constraint.clone();
-            if constraint.replay(&tokenizer.encode_as_text(text)?)? && constraint.way_out(0).is_some() {
-                return Ok(Some(at));
+            if constraint.replay(&tokenizer.encode_as_text(text.as_ref())?)? && constraint.way_out(0).is_some() {
+                return Ok(Some(text));
             }
         }
         Ok(None)

@@ -71,6 +71,9 @@ fn behind(text: &str, sentence: &str, lexicon: &Lexicon) -> (String, usize) {
     joints.iter().map(joined).find(is_parted).unwrap_or_else(|| joined(&"\n"))
 }
 
+/// Places in a document that are tried: each reads all of it again.
+const MOST_PLACES: usize = 16;
+
 /// Where a document takes a sentence.
 struct Place {
     path: Vec<Step>,
@@ -78,6 +81,12 @@ struct Place {
     value: String,
     /// The document with it.
     document: String,
+}
+
+impl AsRef<str> for Place {
+    fn as_ref(&self) -> &str {
+        &self.document
+    }
 }
 
 /// The comment of a document, if it has one, or the last of its conclusions that the schema leaves room in.
@@ -98,10 +107,7 @@ fn find_place(
         let document = format!("{}{quoted}{}", &document[..range.start - 1], &document[range.end + 1..]);
         Some(Place { path: path.clone(), value, document })
     };
-    let places: Vec<Place> = paths.filter_map(with_sentence).collect();
-    let texts = places.iter().map(|place| place.document.as_str());
-    let first = session.first_whole(texts, case.generate, cancel)?;
-    Ok(first.and_then(|first| places.into_iter().nth(first)))
+    session.first_whole(paths.filter_map(with_sentence).take(MOST_PLACES), case.generate, cancel)
 }
 
 /// Takes the document with the sentence for the one without.
