@@ -8,6 +8,7 @@ use super::Case;
 use super::claims::{Claim, Written};
 use super::document::{self, Step, StringValue};
 use super::rules::Missing;
+use super::sources::of_field;
 use crate::conclusions::{Lexicon, sentences};
 use crate::control::Cancel;
 use crate::error::Result;
@@ -49,7 +50,7 @@ fn append(case: &Case<'_>, missing: &Missing<'_>, sentence: &str, written: &mut 
         .field()
         .into_iter()
         .flat_map(|name| case.subject.fields().iter().filter(move |field| field.name == name))
-        .map(|field| json!({ "field": field.name, "value": field.value, "influence": null }))
+        .map(|field| of_field(field, None))
         .collect();
     let conclusion = |claim: Claim| {
         json!({

@@ -52,8 +52,10 @@ impl Missing<'_> {
 
     /// What is to be written; `None` for nothing.
     pub(super) fn sentence(&self) -> Option<String> {
-        let Some(sentence) = &self.rule.write else { return Some(sentence_of(&self.phrases)) };
-        Some(sentence.trim()).filter(|sentence| !sentence.is_empty()).map(str::to_owned)
+        match self.rule.write {
+            None => Some(sentence_of(&self.phrases)),
+            Some(_) => self.rule.sentence().map(str::to_owned),
+        }
     }
 }
 
@@ -121,6 +123,11 @@ impl RulesOptions {
 }
 
 impl RequiredMention {
+    /// Its own sentence, if it has one.
+    fn sentence(&self) -> Option<&str> {
+        self.write.as_deref().map(str::trim).filter(|sentence| !sentence.is_empty())
+    }
+
     /// Refuses a rule that cannot be kept.
     fn check(&self, has_banned: impl Fn(&str) -> bool) -> Result<()> {
         let RequiredMention { when, mention, write } = self;
@@ -132,9 +139,7 @@ impl RequiredMention {
             let found = format!("a rule that mentions `{phrase}`");
             return Err(invalid("rules.required", found, "what is not banned"));
         }
-        let Some(sentence) = write.as_deref().map(str::trim).filter(|sentence| !sentence.is_empty()) else {
-            return Ok(());
-        };
+        let Some(sentence) = self.sentence() else { return Ok(()) };
         if sentence.chars().count() > LONGEST_SENTENCE || sentence.chars().any(char::is_control) {
             let found = format!("a rule that writes {} characters", sentence.chars().count());
             return Err(invalid(

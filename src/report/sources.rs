@@ -90,10 +90,15 @@ fn of_fields(fields: &Fields, claim: &Claim, moved: Option<&Moved>, conclusion: 
     });
     let source = |&field: &usize| {
         let known = fields.iter().nth(field)?;
-        Some(json!({ "field": known.name, "value": known.value, "influence": share(field).map(rounded) }))
+        Some(of_field(known, share(field)))
     };
     let noise = moved.map(|moved| rounded(moved.noise));
     put(conclusion, found.iter().filter_map(source).collect(), noise.into(), grounded.into());
+}
+
+/// A field as a source.
+pub(super) fn of_field(field: &Field, influence: Option<f64>) -> Value {
+    json!({ "field": field.name, "value": field.value, "influence": influence.map(rounded) })
 }
 
 fn put(conclusion: &mut Value, sources: Vec<Value>, noise: Value, grounded: Value) {

@@ -65,24 +65,21 @@ impl Held {
     fn free_beyond_most(&mut self) {
         let bound = self.most - self.most / 8;
         let all = self.in_use + self.idle.iter().map(Vec::capacity).sum::<usize>();
-        let mut freed = 0;
-        self.idle.retain(|buffer| {
-            let keep = all - freed <= bound;
-            if !keep {
-                freed += buffer.capacity();
-            }
-            keep
-        });
+        self.free(all.saturating_sub(bound));
     }
 
     /// Frees as much as is needed, if all that is idle is smaller.
     fn free_smaller(&mut self, len: usize) {
-        if self.idle.iter().any(|buffer| buffer.capacity() >= len) {
-            return;
+        if self.idle.iter().all(|buffer| buffer.capacity() < len) {
+            self.free(len);
         }
+    }
+
+    /// Frees at least so many elements, if there are as many, those that are idle for longest.
+    fn free(&mut self, elements: usize) {
         let mut freed = 0;
         self.idle.retain(|buffer| {
-            let keep = freed >= len;
+            let keep = freed >= elements;
             freed += buffer.capacity();
             keep
         });
