@@ -1,6 +1,7 @@
 //! Products with rows that lie apart, as the keys and values of one head do.
 //!
-//! What is added to what does not depend on the CPU, so a row has the same bits on each.
+//! What is added to what does not depend on the CPU, and each product is added without being rounded, so a row has the same bits
+//! on each.
 
 use super::Element;
 use std::ops::Range;
@@ -24,9 +25,12 @@ const STRIPE: usize = 64;
 pub(crate) fn dots(vector: &[f32], rows: RowsApart<'_>, scale: f32, out: &mut [f32]) {
     assert!(out.is_empty() || (out.len() - 1) * rows.stride + vector.len() <= rows.data.len(), "rows of a product");
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the CPU has AVX2, and the rows are there.
-        return unsafe { avx2::dots(vector, rows, scale, out) };
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        // SAFETY: the CPU has what they are compiled for, and the rows are there.
+        return match is_x86_feature_detected!("avx512f") {
+            true => unsafe { x86::dots_avx512(vector, rows, scale, out) },
+            false => unsafe { x86::dots_avx2(vector, rows, scale, out) },
+        };
     }
     for (row, out) in out.iter_mut().enumerate() {
         *out = scale * dot(vector, &rows.data[row * rows.stride..][..vector.len()]);
@@ -38,19 +42,18 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0f32; LANES];
     for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
         for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += a * b;
+            *lane = a.mul_add(*b, *lane);
         }
     }
     let eight: [f32; 8] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8]);
     let [low, high] = [0, 4].map(|at| (eight[at] + eight[at + 1]) + (eight[at + 2] + eight[at + 3]));
-    (low + high) + rest(a, b)
+    (low + high) + products(a.as_chunks::<LANES>().1, b.as_chunks::<LANES>().1)
 }
 
-/// The products beyond the last whole [`LANES`].
+/// Their sum, one after another.
 #[inline(always)]
-fn rest(a: &[f32], b: &[f32]) -> f32 {
-    let whole = a.len() - a.len() % LANES;
-    a[whole..].iter().zip(&b[whole..]).fold(0.0, |sum, (a, b)| sum + a * b)
+fn products(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).fold(0.0f32, |sum, (a, b)| a.mul_add(*b, sum))
 }
 
 /// `sums += Σ weights[i] · rows[i]`, one row after another. For [`crate::tensor::simd::vectorized`].
@@ -82,7 +85,7 @@ fn add_columns<const N: usize>(sums: &mut [f32; N], rows: RowsApart<'_>, column:
         // An iterator over the rows would not be inlined here.
         let Some(row) = rows.data.get(start..).and_then(|data| data.first_chunk::<N>()) else { break };
         for (sum, element) in held.iter_mut().zip(row) {
-            *sum += weight * element;
+            *sum = weight.mul_add(*element, *sum);
         }
         start += rows.stride;
     }
@@ -114,26 +117,24 @@ impl<'a> RowsApart<'a> {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use super::{LANES, RowsApart, rest};
+mod x86 {
+    use super::{LANES, RowsApart, products};
     use std::arch::x86_64::{
-        _mm_add_ps, _mm_storeu_ps, _mm256_add_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_hadd_ps,
-        _mm256_loadu_ps, _mm256_mul_ps, _mm256_setzero_ps,
+        __m128, __m256, _mm_add_ps, _mm_mul_ps, _mm_set1_ps, _mm_storeu_ps, _mm256_add_ps, _mm256_castpd_ps,
+        _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_loadu_ps,
+        _mm256_setzero_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_extractf64x4_pd, _mm512_fmadd_ps,
+        _mm512_loadu_ps, _mm512_setzero_ps,
     };
 
     /// Rows at a time: their lanes are added up together.
     const ROWS: usize = 4;
 
     /// [`super::dots`], whose rows the caller has seen to be there.
-    #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn dots(vector: &[f32], rows: RowsApart<'_>, scale: f32, out: &mut [f32]) {
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn dots_avx2(vector: &[f32], rows: RowsApart<'_>, scale: f32, out: &mut [f32]) {
         let whole = vector.len() - vector.len() % LANES;
         for (piece, out) in out.chunks_mut(ROWS).enumerate() {
-            // The last row may be taken several times. (A closure would not be inlined here.)
-            let mut starts = [0; ROWS];
-            for (row, start) in starts.iter_mut().enumerate() {
-                *start = (piece * ROWS + row.min(out.len() - 1)) * rows.stride;
-            }
+            let starts = starts(rows, piece * ROWS, out.len());
             let mut lanes = [[_mm256_setzero_ps(); 2]; ROWS];
             for at in (0..whole).step_by(LANES) {
                 // SAFETY: `at + LANES` is at most the length of the vector, and of each row.
@@ -141,23 +142,90 @@ mod avx2 {
                     let vector = vector.as_ptr().add(at);
                     let vector = [_mm256_loadu_ps(vector), _mm256_loadu_ps(vector.add(8))];
                     for (lanes, start) in lanes.iter_mut().zip(starts) {
-                        let row = rows.data.as_ptr().add(start + at);
-                        lanes[0] = _mm256_add_ps(lanes[0], _mm256_mul_ps(vector[0], _mm256_loadu_ps(row)));
-                        lanes[1] = _mm256_add_ps(lanes[1], _mm256_mul_ps(vector[1], _mm256_loadu_ps(row.add(8))));
+                        let row = start.add(at);
+                        lanes[0] = _mm256_fmadd_ps(vector[0], _mm256_loadu_ps(row), lanes[0]);
+                        lanes[1] = _mm256_fmadd_ps(vector[1], _mm256_loadu_ps(row.add(8)), lanes[1]);
                     }
                 }
             }
-            let [a, b, c, d] = lanes;
-            let first = _mm256_hadd_ps(_mm256_add_ps(a[0], a[1]), _mm256_add_ps(b[0], b[1]));
-            let second = _mm256_hadd_ps(_mm256_add_ps(c[0], c[1]), _mm256_add_ps(d[0], d[1]));
-            let eight = _mm256_hadd_ps(first, second);
-            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
-            let mut sums = [0.0f32; ROWS];
-            // SAFETY: it has room for four.
-            unsafe { _mm_storeu_ps(sums.as_mut_ptr(), four) };
-            for ((out, sum), start) in out.iter_mut().zip(sums).zip(starts) {
-                *out = scale * (sum + rest(vector, &rows.data[start..start + vector.len()]));
+            let mut eight = [_mm256_setzero_ps(); ROWS];
+            for (eight, lanes) in eight.iter_mut().zip(lanes) {
+                *eight = _mm256_add_ps(lanes[0], lanes[1]);
             }
+            // SAFETY: the rows are as long as the vector.
+            unsafe { finish(added(eight), starts, &vector[whole..], whole, scale, out) };
+        }
+    }
+
+    /// The same with a register for all lanes of a row.
+    #[target_feature(enable = "avx2,fma,avx512f")]
+    pub(super) unsafe fn dots_avx512(vector: &[f32], rows: RowsApart<'_>, scale: f32, out: &mut [f32]) {
+        let whole = vector.len() - vector.len() % LANES;
+        for (piece, out) in out.chunks_mut(ROWS).enumerate() {
+            let starts = starts(rows, piece * ROWS, out.len());
+            let mut lanes = [_mm512_setzero_ps(); ROWS];
+            for at in (0..whole).step_by(LANES) {
+                // SAFETY: `at + LANES` is at most the length of the vector, and of each row.
+                unsafe {
+                    let vector = _mm512_loadu_ps(vector.as_ptr().add(at));
+                    for (lanes, start) in lanes.iter_mut().zip(starts) {
+                        *lanes = _mm512_fmadd_ps(vector, _mm512_loadu_ps(start.add(at)), *lanes);
+                    }
+                }
+            }
+            let mut eight = [_mm256_setzero_ps(); ROWS];
+            for (eight, lanes) in eight.iter_mut().zip(lanes) {
+                let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(lanes)));
+                *eight = _mm256_add_ps(_mm512_castps512_ps256(lanes), high);
+            }
+            // SAFETY: the rows are as long as the vector.
+            unsafe { finish(added(eight), starts, &vector[whole..], whole, scale, out) };
+        }
+    }
+
+    /// Where the rows from `first` on start, the last of `count` as often as it takes to be [`ROWS`].
+    #[inline(always)]
+    fn starts(rows: RowsApart<'_>, first: usize, count: usize) -> [*const f32; ROWS] {
+        let start = |row| rows.data[(first + row) * rows.stride..].as_ptr();
+        match count {
+            ROWS => [start(0), start(1), start(2), start(3)],
+            _ => std::array::from_fn(|row| start(row.min(count - 1))),
+        }
+    }
+
+    /// The sum of each row's lanes.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn added([a, b, c, d]: [__m256; ROWS]) -> __m128 {
+        let eight = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+        _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight))
+    }
+
+    /// Writes the sums, to which the products with `rest` are added: what of the vector is from `whole` on.
+    ///
+    /// # Safety
+    /// Rows have as much from there on.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn finish(
+        sums: __m128,
+        starts: [*const f32; ROWS],
+        rest: &[f32],
+        whole: usize,
+        scale: f32,
+        out: &mut [f32],
+    ) {
+        if let (Ok(out), true) = (<&mut [f32; ROWS]>::try_from(&mut *out), rest.is_empty()) {
+            // SAFETY: it has room for four.
+            return unsafe { _mm_storeu_ps(out.as_mut_ptr(), _mm_mul_ps(_mm_set1_ps(scale), sums)) };
+        }
+        let mut each = [0.0f32; ROWS];
+        // SAFETY: it has room for four.
+        unsafe { _mm_storeu_ps(each.as_mut_ptr(), sums) };
+        for ((out, sum), start) in out.iter_mut().zip(each).zip(starts) {
+            // SAFETY: as the caller says.
+            let row = unsafe { std::slice::from_raw_parts(start.add(whole), rest.len()) };
+            *out = scale * (sum + products(rest, row));
         }
     }
 }
@@ -184,6 +252,13 @@ mod tests {
                 let exact: f64 = vector.iter().zip(row).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
                 assert!((f64::from(*found) - 0.5 * exact).abs() < 1e-5, "{found} {exact}");
             }
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                let mut narrow = vec![0.0; count];
+                // SAFETY: the CPU has both, and the rows are there.
+                unsafe { x86::dots_avx2(&vector, rows, 0.5, &mut narrow) };
+                assert_eq!(narrow, found, "{width} {stride}");
+            }
             let mut sums = numbers(width);
             let mut expected = sums.clone();
             vectorized(
@@ -192,7 +267,7 @@ mod tests {
             );
             for (row, weight) in found.iter().enumerate() {
                 let row = &data[row * stride..][..width];
-                expected.iter_mut().zip(row).for_each(|(sum, element)| *sum += weight * element);
+                expected.iter_mut().zip(row).for_each(|(sum, element)| *sum = weight.mul_add(*element, *sum));
             }
             assert_eq!(sums, expected, "{width} {stride}");
             let mut copy = Vec::new();
