@@ -108,7 +108,8 @@ fn for_each_task(tasks: usize, bytes: usize, run: impl Fn(&mut Vec<[f32; PANEL]>
     (0..tasks).into_par_iter().with_min_len(worth.max(1)).for_each_init(Vec::new, run);
 }
 
-/// How the outputs of a product are tasks: panels, and of each some rows.
+/// How the outputs of a product are tasks: some rows, and of them a panel. All panels meet the same rows one after another, which
+/// the second cache has then.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Grid {
     rows: usize,
@@ -141,7 +142,7 @@ impl Grid {
 
     /// The panel of a task, and its rows.
     fn task(&self, task: usize) -> (usize, Range<usize>) {
-        let (panel, first) = (task / self.row_tasks(), task % self.row_tasks() * self.task_rows);
+        let (panel, first) = (task % self.panels(), task / self.panels() * self.task_rows);
         (panel, first..self.rows.min(first + self.task_rows))
     }
 }

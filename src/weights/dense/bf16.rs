@@ -12,11 +12,16 @@ use crate::weights::Operand;
 use crate::weights::bf16::{Rounded, Unit};
 use crate::weights::panel_product::PanelProduct;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Pairs of outputs in a panel.
 const PAIRS: usize = WIDE / 2;
 /// Most rows that a turned part of a weight meets: turning it costs as much as the products with some ten rows.
 const MOST_ROWS: usize = 4 * TASK_ROWS;
+/// Rows times panels of a task at most: so many sums stay in the second cache, beside what they are made of.
+const MOST_SUMS: usize = 3 * MOST_ROWS;
+/// Tasks at least that a thread should find.
+const TASKS_OF_A_THREAD: usize = 4;
 
 /// A weight `[outputs, inputs]`.
 #[derive(Debug)]
@@ -66,25 +71,58 @@ impl Packed for Bf16Products {
         let dy = Rounded::of(self.unit, dy, outputs)?;
         let mut dx = buffers::take(rows * inputs)?;
         let out = Columns::of(&mut dx, inputs);
-        let row_tasks = rows.div_ceil(MOST_ROWS);
-        let task_rows = rows.div_ceil(row_tasks.max(1)).next_multiple_of(BLOCK_ROWS);
-        (0..inputs.div_ceil(WIDE) * row_tasks).into_par_iter().for_each(|task| {
-            let (panel, first) = (task / row_tasks, task % row_tasks * task_rows);
-            let mut sums = [[0.0f32; WIDE]; MOST_ROWS];
-            let sums = &mut sums[..task_rows.min(rows.saturating_sub(first))];
+        let parts = Parts::of(rows, inputs.div_ceil(WIDE));
+        (0..parts.tasks()).into_par_iter().for_each_init(Vec::new, |sums, task| {
+            let (panels, of_task) = parts.task(task);
+            sums.clear();
+            sums.resize(panels.len() * of_task.len(), [0.0f32; WIDE]);
             let mut turned = [const { Bf16Pair::<WIDE>::ZERO }; MOST_PAIRS];
             for pair in (0..outputs.div_ceil(2)).step_by(block(self.unit)) {
                 let turned = &mut turned[..block(self.unit).min(outputs.div_ceil(2) - pair)];
-                self.turn(panel, pair / PAIRS, turned);
-                add_product(&dy, turned, first, pair, sums);
+                for (panel, sums) in panels.clone().zip(sums.chunks_mut(of_task.len())) {
+                    self.turn(panel, pair / PAIRS, turned);
+                    add_product(&dy, turned, of_task.start, pair, sums);
+                }
             }
-            out.write_rows(first, panel * WIDE, sums);
+            for (panel, sums) in panels.zip(sums.chunks(of_task.len())) {
+                out.write_rows(of_task.start, panel * WIDE, sums);
+            }
         });
         Ok(dx)
     }
 
     fn rounds_operands(&self) -> bool {
         true
+    }
+}
+
+/// How the products with a transpose are tasks: some rows of `dy` and some panels, which all meet a block of outputs of those rows
+/// while the second cache has it.
+struct Parts {
+    rows: usize,
+    task_rows: usize,
+    panels: usize,
+    /// Panels of a task.
+    together: usize,
+}
+
+impl Parts {
+    fn of(rows: usize, panels: usize) -> Self {
+        let row_tasks = rows.div_ceil(MOST_ROWS).max(1);
+        let task_rows = rows.div_ceil(row_tasks).next_multiple_of(BLOCK_ROWS).max(BLOCK_ROWS);
+        let worth = panels * row_tasks / (TASKS_OF_A_THREAD * rayon::current_num_threads());
+        Parts { rows, task_rows, panels, together: worth.clamp(1, MOST_SUMS / task_rows) }
+    }
+
+    fn tasks(&self) -> usize {
+        self.rows.div_ceil(self.task_rows) * self.panels.div_ceil(self.together)
+    }
+
+    /// The panels of a task, and its rows.
+    fn task(&self, task: usize) -> (Range<usize>, Range<usize>) {
+        let groups = self.panels.div_ceil(self.together);
+        let (row, panel) = (task / groups * self.task_rows, task % groups * self.together);
+        (panel..self.panels.min(panel + self.together), row..self.rows.min(row + self.task_rows))
     }
 }
 

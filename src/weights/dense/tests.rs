@@ -106,7 +106,9 @@ fn products_and_rows_are_those_of_the_rounded_weight() {
 fn products_of_bf16_are_those_of_the_rounded_operands_whatever_the_number_of_rows() {
     let device = Device::host();
     let kind = DenseType::on(&device, Dtype::Bf16, true);
-    for (rows, inputs, outputs) in [(1, 64, 40), (7, 33, 5), (200, 130, 600), (397, 70, 97), (1540, 20, 33)] {
+    for (rows, inputs, outputs) in
+        [(1, 64, 40), (7, 33, 5), (200, 130, 600), (397, 70, 97), (1540, 20, 33), (1000, 1060, 70)]
+    {
         let (x, w, dy) = (normal(rows, inputs, 1), normal(outputs, inputs, 2), normal(rows, outputs, 3));
         let [exact, rounding] = [true, false]
             .map(|exact| Dense::new([outputs, inputs], w.values().unwrap(), kind, exact, &device).unwrap());
