@@ -1,7 +1,7 @@
 //! Products with rows that lie apart, as the keys and values of one head do.
 //!
 //! What is added to what does not depend on the CPU, and each product is added without being rounded, so a row has the same bits
-//! on each.
+//! on each that can do so at once.
 
 use super::Element;
 use std::ops::Range;
@@ -25,67 +25,91 @@ const STRIPE: usize = 64;
 pub(crate) fn dots(vector: &[f32], rows: RowsApart<'_>, scale: f32, out: &mut [f32]) {
     assert!(out.is_empty() || (out.len() - 1) * rows.stride + vector.len() <= rows.data.len(), "rows of a product");
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+    if fuses() {
         // SAFETY: the CPU has what they are compiled for, and the rows are there.
         return match is_x86_feature_detected!("avx512f") {
             true => unsafe { x86::dots_avx512(vector, rows, scale, out) },
             false => unsafe { x86::dots_avx2(vector, rows, scale, out) },
         };
     }
+    let dot = if fuses() { dot::<true> } else { dot::<false> };
     for (row, out) in out.iter_mut().enumerate() {
         *out = scale * dot(vector, &rows.data[row * rows.stride..][..vector.len()]);
     }
 }
 
+/// Whether the CPU adds a product without rounding it in one instruction. Without one it would be a call, so there it is rounded.
+fn fuses() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    cfg!(target_arch = "aarch64")
+}
+
+#[inline(always)]
+fn sum_with<const FUSED: bool>(sum: f32, a: f32, b: f32) -> f32 {
+    if FUSED { a.mul_add(b, sum) } else { sum + a * b }
+}
+
 /// In [`LANES`], which are then added as AVX2 does it: each half to the other, and neighbours.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+fn dot<const FUSED: bool>(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0f32; LANES];
     for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
         for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane = a.mul_add(*b, *lane);
+            *lane = sum_with::<FUSED>(*lane, *a, *b);
         }
     }
     let eight: [f32; 8] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8]);
     let [low, high] = [0, 4].map(|at| (eight[at] + eight[at + 1]) + (eight[at + 2] + eight[at + 3]));
-    (low + high) + products(a.as_chunks::<LANES>().1, b.as_chunks::<LANES>().1)
+    (low + high) + products::<FUSED>(a.as_chunks::<LANES>().1, b.as_chunks::<LANES>().1)
 }
 
 /// Their sum, one after another.
 #[inline(always)]
-fn products(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).fold(0.0f32, |sum, (a, b)| a.mul_add(*b, sum))
+fn products<const FUSED: bool>(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).fold(0.0, |sum, (a, b)| sum_with::<FUSED>(sum, *a, *b))
 }
 
 /// `sums += Σ weights[i] · rows[i]`, one row after another. For [`crate::tensor::simd::vectorized`].
 #[inline(always)]
 pub(crate) fn add_rows(sums: &mut [f32], rows: RowsApart<'_>, weights: &[f32]) {
+    if fuses() { add::<true>(sums, rows, weights) } else { add::<false>(sums, rows, weights) }
+}
+
+#[inline(always)]
+fn add<const FUSED: bool>(sums: &mut [f32], rows: RowsApart<'_>, weights: &[f32]) {
     let (stripes, others) = sums.as_chunks_mut::<STRIPE>();
     let mut column = 0;
     for stripe in stripes {
-        add_columns(stripe, rows, column, weights);
+        add_columns::<_, FUSED>(stripe, rows, column, weights);
         column += STRIPE;
     }
     let (lanes, others) = others.as_chunks_mut::<LANES>();
     for lanes in lanes {
-        add_columns(lanes, rows, column, weights);
+        add_columns::<_, FUSED>(lanes, rows, column, weights);
         column += LANES;
     }
     for other in others {
-        add_columns(std::array::from_mut(other), rows, column, weights);
+        add_columns::<_, FUSED>(std::array::from_mut(other), rows, column, weights);
         column += 1;
     }
 }
 
 /// The same of `N` columns from `column` on.
 #[inline(always)]
-fn add_columns<const N: usize>(sums: &mut [f32; N], rows: RowsApart<'_>, column: usize, weights: &[f32]) {
+fn add_columns<const N: usize, const FUSED: bool>(
+    sums: &mut [f32; N],
+    rows: RowsApart<'_>,
+    column: usize,
+    weights: &[f32],
+) {
     let mut held = *sums;
     let mut start = column;
     for weight in weights {
         // An iterator over the rows would not be inlined here.
         let Some(row) = rows.data.get(start..).and_then(|data| data.first_chunk::<N>()) else { break };
         for (sum, element) in held.iter_mut().zip(row) {
-            *sum = weight.mul_add(*element, *sum);
+            *sum = sum_with::<FUSED>(*sum, *weight, *element);
         }
         start += rows.stride;
     }
@@ -225,7 +249,7 @@ mod x86 {
         for ((out, sum), start) in out.iter_mut().zip(each).zip(starts) {
             // SAFETY: as the caller says.
             let row = unsafe { std::slice::from_raw_parts(start.add(whole), rest.len()) };
-            *out = scale * (sum + products(rest, row));
+            *out = scale * (sum + products::<true>(rest, row));
         }
     }
 }
@@ -241,6 +265,8 @@ mod tests {
 
     #[test]
     fn products_are_the_sums_of_products_with_the_same_bits_everywhere() {
+        let sum_with = if fuses() { sum_with::<true> } else { sum_with::<false> };
+        let dot = if fuses() { dot::<true> } else { dot::<false> };
         for (width, stride, count) in [(1, 1, 1), (15, 40, 5), (16, 16, 4), (64, 128, 33), (80, 80, 6), (130, 131, 7)] {
             let (vector, data) = (numbers(width), numbers((count - 1) * stride + width));
             let rows = RowsApart { data: &data, stride };
@@ -253,9 +279,9 @@ mod tests {
                 assert!((f64::from(*found) - 0.5 * exact).abs() < 1e-5, "{found} {exact}");
             }
             #[cfg(target_arch = "x86_64")]
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if fuses() {
                 let mut narrow = vec![0.0; count];
-                // SAFETY: the CPU has both, and the rows are there.
+                // SAFETY: the CPU has AVX2 and FMA, and the rows are there.
                 unsafe { x86::dots_avx2(&vector, rows, 0.5, &mut narrow) };
                 assert_eq!(narrow, found, "{width} {stride}");
             }
@@ -267,7 +293,7 @@ mod tests {
             );
             for (row, weight) in found.iter().enumerate() {
                 let row = &data[row * stride..][..width];
-                expected.iter_mut().zip(row).for_each(|(sum, element)| *sum = weight.mul_add(*element, *sum));
+                expected.iter_mut().zip(row).for_each(|(sum, element)| *sum = sum_with(*sum, *weight, *element));
             }
             assert_eq!(sums, expected, "{width} {stride}");
             let mut copy = Vec::new();
